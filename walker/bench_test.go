@@ -1,0 +1,42 @@
+package walker
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+)
+
+// A tree of a real machine, warm, with the pool. What bfs and find take for the
+// same is measured by bench/walk.
+func BenchmarkWalk(b *testing.B) {
+	const root = "/usr"
+	p := testPool(b, Options{}, nil)
+	var entries int64
+	b.ReportAllocs()
+	for b.Loop() {
+		entries += waitFor(b, submit(b, p, Spec{Dirs: []string{root}, Visit: descend})).Entries
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(entries), "ns/entry")
+}
+
+// One directory of 1,000 entries, without the pool.
+func BenchmarkDirectory(b *testing.B) {
+	dir := b.TempDir()
+	for i := range 1000 {
+		if err := os.Symlink("x", fmt.Sprintf("%s/some-name-%d", dir, i)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var stop atomic.Bool
+	ls := newLister(&linux{}, func() uint64 { return 0 }, &spares{})
+	ls.stop = &stop
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := ls.read(ls.begin(dir), 8192, nil); err != nil {
+			b.Fatal(err)
+		}
+		ls.forget()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/entry")
+}

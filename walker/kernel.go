@@ -1,0 +1,75 @@
+package walker
+
+import (
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernel is the handful of system calls that listing takes. Tests put another
+// one in its place, to count, to fail and to hang. Strings are passed as
+// pointers to bytes ended by NUL, so that none is copied.
+type kernel interface {
+	openat2(dirfd int, path *byte, how *unix.OpenHow) (fd int, errno unix.Errno)
+	openat(dirfd int, path *byte, flags int) (fd int, errno unix.Errno)
+	getdents(fd int, buf []byte) (n int, errno unix.Errno)
+	statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno
+	close(fd int)
+}
+
+// statxMask asks for all that a listing tells. STATX_MNT_ID is only for the
+// directory itself, but costs nothing for the rest.
+const statxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID
+
+// linux is the kernel that we run on. Its calls are repeated on EINTR: FUSE
+// and NFS interrupt them for the runtime's preemption signals. They go through
+// Syscall and not RawSyscall, since any of them may wait for a disk.
+type linux struct {
+	_ byte // methods on pointers, so that calls through kernel need no wrapper
+}
+
+func (*linux) openat2(dirfd int, path *byte, how *unix.OpenHow) (int, unix.Errno) {
+	for {
+		fd, _, errno := syscall.Syscall6(unix.SYS_OPENAT2, uintptr(dirfd), uintptr(unsafe.Pointer(path)),
+			uintptr(unsafe.Pointer(how)), unix.SizeofOpenHow, 0, 0)
+		if errno != unix.EINTR {
+			return int(fd), errno
+		}
+	}
+}
+
+func (*linux) openat(dirfd int, path *byte, flags int) (int, unix.Errno) {
+	for {
+		fd, _, errno := syscall.Syscall6(unix.SYS_OPENAT, uintptr(dirfd), uintptr(unsafe.Pointer(path)),
+			uintptr(flags|unix.O_LARGEFILE), 0, 0, 0)
+		if errno != unix.EINTR {
+			return int(fd), errno
+		}
+	}
+}
+
+func (*linux) getdents(fd int, buf []byte) (int, unix.Errno) {
+	for {
+		n, _, errno := syscall.Syscall(unix.SYS_GETDENTS64, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(buf))), uintptr(len(buf)))
+		if errno != unix.EINTR {
+			return int(n), errno
+		}
+	}
+}
+
+func (*linux) statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno {
+	for {
+		_, _, errno := syscall.Syscall6(unix.SYS_STATX, uintptr(dirfd), uintptr(unsafe.Pointer(name)),
+			uintptr(flags), statxMask, uintptr(unsafe.Pointer(st)), 0)
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+func (*linux) close(fd int) {
+	// Not repeated: the descriptor is gone whatever close says. Read only, so
+	// that there is nothing an error could be about.
+	_ = unix.Close(fd)
+}

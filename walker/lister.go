@@ -1,0 +1,293 @@
+package walker
+
+import (
+	"errors"
+	"io/fs"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"indexd/listing"
+)
+
+const (
+	// direntBuffer is what one getdents64 may fill, about 2,000 names.
+	direntBuffer = 64 << 10
+	// statBatch is how many statx are made between two looks at whether the
+	// job was cancelled.
+	statBatch = 32
+	// keepEntries is for how many entries a lister keeps memory (112 KiB)
+	// when it is done with a directory.
+	keepEntries = 1024
+)
+
+// reading is how far the listing of one directory is. It holds no descriptor,
+// so that a directory given in parts pins no mount between them.
+type reading struct {
+	dir   string
+	named bool // the names are read
+	given bool // a part was given
+	stamp uint64
+	stat  listing.Stat
+	dev   uint64
+	mount uint64
+	names names
+}
+
+// crossing is a child on which another file system is mounted.
+type crossing struct {
+	name string
+	dev  uint64
+}
+
+// lister lists one directory at a time into memory that it uses again. It is
+// for one goroutine.
+type lister struct {
+	opener
+	stamp func() uint64
+	stop  *atomic.Bool // the listing is not wanted any more
+	pulse pulse
+
+	fd       int
+	dents    []byte
+	first    reading // used again for each directory that is given at once
+	entries  []listing.Entry
+	crossed  []crossing // of entries
+	listed   listing.Listing
+	spare    *spares
+	nul      [1]byte
+	statxBuf unix.Statx_t
+}
+
+func newLister(k kernel, stamp func() uint64, spare *spares) *lister {
+	return &lister{opener: opener{k: k}, stamp: stamp, spare: spare, fd: -1}
+}
+
+// begin returns a reading of dir, valid until the next begin, unless detach
+// was called.
+func (ls *lister) begin(dir string) *reading {
+	r := &ls.first
+	names := r.names
+	names.reset()
+	*r = reading{dir: dir, names: names}
+	return r
+}
+
+// detach returns a reading that outlives the next begin.
+func (ls *lister) detach(r *reading) *reading {
+	if r != &ls.first {
+		return r
+	}
+	kept := *r
+	*r = reading{}
+	return &kept
+}
+
+// errNoPlace is returned by read where place said no.
+var errNoPlace = errors.New("walker: no place on the device")
+
+// read makes ls.listed of the whole of a directory that has at most limit
+// entries, else of its next limit entries. place, if not nil, is asked once the
+// device is known, whether more may be done on it now.
+func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error {
+	if ls.stopped() {
+		return ErrCancelled
+	}
+	defer ls.done()
+	if err := ls.open(r); err != nil {
+		return err
+	}
+	if place != nil && !place(r.dev) {
+		return errNoPlace
+	}
+	if !r.named {
+		if err := ls.readNames(r); err != nil {
+			return err
+		}
+	}
+	return ls.readPart(r, limit)
+}
+
+// open opens the directory and learns what it is; done closes it.
+func (ls *lister) open(r *reading) error {
+	ls.pulse.op(opOpen)
+	fd, err := ls.opener.open(r.dir)
+	if err != nil {
+		return err
+	}
+	ls.fd = fd
+	if !r.named {
+		r.stamp = ls.stamp()
+	}
+	st := &ls.statxBuf
+	ls.pulse.beat()
+	if errno := ls.k.statx(fd, &ls.nul[0], unix.AT_EMPTY_PATH, st); errno != 0 {
+		return &fs.PathError{Op: "statx", Path: r.dir, Err: errno}
+	}
+	dev := deviceOf(st)
+	if r.named {
+		if dev != r.dev || st.Ino != r.stat.Ino || birth(st) != r.stat.Btime {
+			return &fs.PathError{Op: "open", Path: r.dir, Err: ErrReplaced}
+		}
+		return nil
+	}
+	r.dev = dev
+	setStat(&r.stat, st)
+	r.mount = 0
+	if st.Mask&unix.STATX_MNT_ID != 0 {
+		r.mount = st.Mnt_id
+	}
+	return nil
+}
+
+// done closes the directory.
+func (ls *lister) done() {
+	if ls.fd >= 0 {
+		ls.k.close(ls.fd)
+		ls.fd = -1
+	}
+}
+
+// readNames reads all names. The directory is open.
+func (ls *lister) readNames(r *reading) error {
+	if ls.dents == nil {
+		ls.dents = make([]byte, direntBuffer)
+	}
+	ls.pulse.op(opNames)
+	for {
+		if ls.stopped() {
+			return ErrCancelled
+		}
+		ls.pulse.beat()
+		n, errno := ls.k.getdents(ls.fd, ls.dents)
+		if errno != 0 {
+			return &fs.PathError{Op: "getdents64", Path: r.dir, Err: errno}
+		}
+		if n == 0 {
+			break
+		}
+		if !addDirents(&r.names, ls.dents[:n]) {
+			return &fs.PathError{Op: "getdents64", Path: r.dir, Err: ErrTooLarge}
+		}
+	}
+	r.names.start()
+	r.named = true
+	return nil
+}
+
+// readPart makes ls.listed of the next limit names, or of all that are left.
+// The directory is open and its names are read.
+func (ls *lister) readPart(r *reading, limit int) error {
+	ls.entries, ls.crossed = ls.entries[:0], ls.crossed[:0]
+	ls.pulse.op(opStat)
+	st := &ls.statxBuf
+	ns := &r.names
+	for calls := 0; len(ls.entries) < limit; calls++ {
+		n, ok := ns.take()
+		if !ok {
+			break
+		}
+		if calls%statBatch == 0 && ls.stopped() {
+			return ErrCancelled
+		}
+		ls.pulse.beat()
+		errno := ls.k.statx(ls.fd, ns.pointer(n), unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, st)
+		if errno == unix.ENOENT {
+			continue // vanished
+		}
+		e := ls.newEntry()
+		e.Name = ns.string(n)
+		if errno != 0 {
+			e.Stat = listing.Stat{Mode: uint32(n.typ) << 12}
+			e.StatErrno = uint16(errno)
+			continue
+		}
+		e.StatErrno = 0
+		setStat(&e.Stat, st)
+		if e.Type() == listing.Dir && deviceOf(st) != r.dev {
+			ls.crossed = append(ls.crossed, crossing{e.Name, deviceOf(st)})
+		}
+	}
+	ls.listed = listing.Listing{
+		Stamp: r.stamp, Dir: r.stat, Dev: r.dev, MountID: r.mount,
+		Entries: ls.entries, First: !r.given, Last: !ns.left(),
+	}
+	r.given = true
+	return nil
+}
+
+// newEntry appends an entry, whatever it holds, to ls.entries.
+func (ls *lister) newEntry() *listing.Entry {
+	n := len(ls.entries)
+	if n == cap(ls.entries) {
+		ls.grow()
+	}
+	ls.entries = ls.entries[:n+1]
+	return &ls.entries[n]
+}
+
+func (ls *lister) grow() {
+	full := ls.entries
+	want := max(2*len(full), 64)
+	if want <= keepEntries {
+		ls.entries = append(make([]listing.Entry, 0, want), full...)
+		return
+	}
+	ls.entries = append(ls.spare.get(want), full...)
+	if len(full) > keepEntries {
+		ls.spare.put(full)
+	}
+}
+
+// forget gives back the memory that only a large directory needs. What
+// readPart made is not valid any more.
+func (ls *lister) forget() {
+	if cap(ls.entries) > keepEntries {
+		ls.spare.put(ls.entries)
+		ls.entries = nil
+	}
+	ls.listed = listing.Listing{}
+}
+
+// childDev returns the device of the child called s, which is a directory.
+func (ls *lister) childDev(r *reading, s string) uint64 {
+	for _, c := range ls.crossed {
+		if c.name == s {
+			return c.dev
+		}
+	}
+	return r.dev
+}
+
+// stopped reports whether to give up: the job is cancelled, or the listing was
+// taken for stuck, so that nobody wants it.
+func (ls *lister) stopped() bool {
+	return ls.stop.Load() || ls.pulse.lost()
+}
+
+// setStat sets s to what the kernel said. st.Mask is looked at for the birth
+// time only: what stat(2) gives too, every file system gives, if need be made
+// up.
+func setStat(s *listing.Stat, st *unix.Statx_t) {
+	s.Ino = st.Ino
+	s.Size = int64(st.Size)
+	s.Blocks = int64(st.Blocks)
+	s.Mtime = listing.Time{Sec: st.Mtime.Sec, Nsec: st.Mtime.Nsec}
+	s.Ctime = listing.Time{Sec: st.Ctime.Sec, Nsec: st.Ctime.Nsec}
+	s.Btime = birth(st)
+	s.Mode = uint32(st.Mode)
+	s.UID = st.Uid
+	s.GID = st.Gid
+	s.Nlink = st.Nlink
+}
+
+func birth(st *unix.Statx_t) listing.Time {
+	if st.Mask&unix.STATX_BTIME == 0 {
+		return listing.Time{}
+	}
+	return listing.Time{Sec: st.Btime.Sec, Nsec: st.Btime.Nsec}
+}
+
+func deviceOf(st *unix.Statx_t) uint64 {
+	return uint64(st.Dev_major)<<32 | uint64(st.Dev_minor)
+}

@@ -1,0 +1,766 @@
+package walker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+// The tests of this file are named after the rows of the table that the
+// project grew from: each thing that worker threads do or warn of.
+
+// S1: a worker takes a directory and gives back (worker, directory, entries).
+func TestS1_ResultsNameTheirWorkerAndDirectory(t *testing.T) {
+	f := newFakeFS()
+	f.dir("/", "x")
+	f.dir("/a", "one", "two")
+	f.dir("/a/b", "three")
+	p := testPool(t, Options{Workers: 3}, f)
+	var mu sync.Mutex
+	got := map[string]string{}
+	waitFor(t, submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
+		mu.Lock()
+		defer mu.Unlock()
+		if r.Worker < 0 || r.Worker >= 3 || r.Job == nil {
+			t.Errorf("result of worker %d, job %v", r.Worker, r.Job)
+		}
+		got[r.Dir] = strings.Join(namesOf(r.Listing), " ")
+		return subdirs(r.Listing)
+	}}))
+	want := map[string]string{"/": "a x", "/a": "b one two", "/a/b": "three"}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// S2: idle workers burn no CPU.
+func TestS2_IdleBurnsNoCPU(t *testing.T) {
+	dir := t.TempDir()
+	p := testPool(t, Options{Workers: 32, StuckAfter: 100 * time.Millisecond}, nil)
+	waitFor(t, submit(t, p, Spec{Dirs: []string{dir}, Visit: descend}))
+	held := submit(t, p, Spec{Held: true, Visit: descend})
+	defer held.Release()
+	runtime.GC()
+	cpu := func() time.Duration {
+		var u unix.Rusage
+		if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+			t.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	const window = 300 * time.Millisecond // of measurement
+	before := cpu()
+	<-time.After(window)
+	if spent := cpu() - before; spent > window/10 {
+		t.Errorf("an idle pool used %v of CPU in %v", spent, window)
+	}
+}
+
+// S2: and set no timers: nothing wakes while nothing is to be done.
+func TestS2_IdleSetsNoTimers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeFS()
+		f.dir("/")
+		p := testPool(t, Options{Workers: 4}, f)
+		waitFor(t, submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend}))
+		time.Sleep(2 * lookEvery) // fake time: the watchdog has seen that all is idle
+		synctest.Wait()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.watching || p.telling || p.idle != 4 {
+			t.Errorf("idle pool: watchdog %v, teller %v, idle workers %d", p.watching, p.telling, p.idle)
+		}
+	})
+}
+
+// S2: a stop request is polite: what is in hand is finished, with all its
+// parts, and nothing else is begun.
+func TestS2_StopFinishesWhatIsInHand(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 95, 5)
+	p := testPool(t, Options{Workers: 1, BigDir: 10}, f)
+	entries, last := 0, false
+	j := submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
+		if r.Err != nil || r.Dir != "/" {
+			t.Errorf("visit of %s: %v", r.Dir, r.Err)
+			return nil
+		}
+		if r.First {
+			r.Job.Stop()
+		}
+		entries += len(r.Entries)
+		last = last || r.Last
+		return subdirs(r.Listing)
+	}})
+	s, err := j.Wait(t.Context())
+	if !errors.Is(err, ErrStopped) || entries != 100 || !last || s.Dirs != 1 || s.Queued != 0 {
+		t.Errorf("stopped: %v, %d entries, last %v, %+v", err, entries, last, s)
+	}
+}
+
+// S2: a cancelled job ends in the middle of a directory of very many entries,
+// within 32 statx.
+func TestS2_CancelIsSeenWithin32Statx(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 30000, 0)
+	for _, at := range []int64{1, 31, 32, 33, 1000, 8191, 8192, 8193, 20000} {
+		f.statxs.Store(0)
+		p := testPool(t, Options{Workers: 1}, f)
+		var j *Job
+		ready := make(chan struct{})
+		f.onStatx = func(string, string) unix.Errno {
+			<-ready
+			if f.statxs.Load() == at {
+				j.Cancel()
+			}
+			return 0
+		}
+		var told []error
+		j = submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
+			if r.Err != nil {
+				told = append(told, r.Err)
+			}
+			return nil
+		}})
+		close(ready)
+		if _, err := j.Wait(t.Context()); !errors.Is(err, ErrCancelled) {
+			t.Errorf("Wait: %v", err)
+		}
+		if n := f.statxs.Load() - at; n > 32 {
+			t.Errorf("cancelled at statx %d: %d more followed", at, n)
+		}
+		if len(told) != 1 || !errors.Is(told[0], ErrCancelled) {
+			t.Errorf("cancelled at statx %d: Visit was told %v", at, told)
+		}
+		if f.leaked() != 0 {
+			t.Errorf("%d descriptors left open", f.leaked())
+		}
+	}
+}
+
+// S2: and between two reads of names.
+func TestS2_CancelIsSeenBetweenReadsOfNames(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 50000, 0)
+	p := testPool(t, Options{Workers: 1}, f)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("the caller went away")
+	reads := 0
+	ended := make(chan struct{})
+	f.onNames = func(string) unix.Errno {
+		if reads++; reads == 2 {
+			cancel(why)
+			<-ended // until the pool knows
+		}
+		return 0
+	}
+	j, err := p.Submit(ctx, Spec{Dirs: []string{"/"}, Visit: func(*Result) []string { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-j.Cancelled()
+	close(ended)
+	_, err = j.Wait(context.Background())
+	if !errors.Is(err, ErrCancelled) || !errors.Is(err, why) {
+		t.Errorf("Wait: %v", err)
+	}
+	if reads > 2 || f.statxs.Load() > 0 {
+		t.Errorf("%d reads of names and %d statx after it", reads-2, f.statxs.Load())
+	}
+}
+
+// S2: join is request and wait: Close returns when every goroutine has ended.
+func TestS2_CloseWaitsForEveryGoroutine(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	f := newFakeFS()
+	f.flat("/", 10, 1000)
+	p := newPool(Options{Workers: 16}, f)
+	for range 20 {
+		submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend, Done: func(JobStats, error) {}})
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	goleak.VerifyNone(t, before) // with a little patience: what has ended may still be counted
+	if _, err := p.Submit(t.Context(), Spec{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("Submit after Close: %v", err)
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
+// S3: names that do not exist are left out and counted; the rest is done.
+func TestS3_MissingDirectoriesAreCounted(t *testing.T) {
+	dir := t.TempDir()
+	a, b, missing := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "missing")
+	for _, d := range []string{a, b} {
+		if err := os.Mkdir(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := testPool(t, Options{}, nil)
+	s := waitFor(t, submit(t, p, Spec{Dirs: []string{a, b, missing}, Visit: descend}))
+	if s.Dirs != 2 || s.Errors != 1 || len(s.FirstErrors) != 1 || s.FirstErrors[0].Dir != missing || !errors.Is(s.FirstErrors[0].Err, fs.ErrNotExist) {
+		t.Errorf("%+v", s)
+	}
+}
+
+// S4: a request has a number that comes back with its results; any number of
+// waiters get its own result, also after it ended.
+func TestS4_EveryWaiterGetsItsOwnJobsResult(t *testing.T) {
+	f := newFakeFS()
+	f.dir("/")
+	for i := range 50 {
+		f.flat(fmt.Sprintf("/%d", i), i, i%5)
+	}
+	p := testPool(t, Options{Workers: 4}, f)
+	var wg sync.WaitGroup
+	ids := map[uint64]bool{}
+	for i := range 50 {
+		var mine atomic.Uint64 // the number that came with the results
+		j := submit(t, p, Spec{Dirs: []string{fmt.Sprintf("/%d", i)}, Held: true, Visit: func(r *Result) []string {
+			mine.Store(r.Job.ID())
+			return descend(r)
+		}})
+		ids[j.ID()] = true
+		for range 3 {
+			wg.Go(func() {
+				if s, err := j.Wait(context.Background()); err != nil || s.Entries != int64(i+i%5) {
+					t.Errorf("job %d: %+v, %v", i, s, err)
+				}
+			})
+		}
+		j.Release()
+		<-j.Done()
+		if mine.Load() != j.ID() {
+			t.Errorf("result of job %d at job %d", mine.Load(), j.ID())
+		}
+		wg.Go(func() {
+			if s, err := j.Wait(context.Background()); err != nil || s.Dirs != int64(1+i%5) {
+				t.Errorf("job %d, after its end: %+v, %v", i, s, err)
+			}
+		})
+	}
+	wg.Wait()
+	if len(ids) != 50 {
+		t.Errorf("%d different numbers", len(ids))
+	}
+}
+
+// S5: work that submits work and waits for it, at any depth, with one worker.
+func TestS5_NestedWorkNeedsOneWorker(t *testing.T) {
+	f := newFakeFS()
+	f.dir("/")
+	f.flat("/a", 3, 3)
+	for _, workers := range []int{1, 2, 5} {
+		p := testPool(t, Options{Workers: workers, PerDevice: 1}, f)
+		var visited atomic.Int64
+		var visit func(depth int) func(*Result) []string
+		visit = func(depth int) func(*Result) []string {
+			return func(r *Result) []string {
+				visited.Add(1)
+				if depth > 0 && r.Dir == "/a" {
+					j := submit(t, p, Spec{Dirs: []string{"/a"}, Visit: visit(depth - 1)})
+					if s, err := r.Wait(j); err != nil || s.Dirs != 4 {
+						t.Errorf("depth %d: %+v, %v", depth, s, err)
+					}
+				}
+				return descend(r)
+			}
+		}
+		waitFor(t, submit(t, p, Spec{Dirs: []string{"/a"}, Visit: visit(40)}))
+		if visited.Load() != 41*4 {
+			t.Errorf("%d workers: %d directories visited", workers, visited.Load())
+		}
+	}
+}
+
+// S6: whatever is asked, no more workers than configured and bounded memory.
+func TestS6_TenThousandJobsAtOnce(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 10, 2)
+	p := testPool(t, Options{Workers: 4}, f)
+	before := runtime.NumGoroutine()
+	gate := make(chan struct{})
+	var inside, most atomic.Int64
+	jobs := make([]*Job, 10000)
+	for i := range jobs {
+		jobs[i] = submit(t, p, Spec{Dirs: []string{"/"}, Priority: Priority(i) % priorities, Visit: func(r *Result) []string {
+			n := inside.Add(1)
+			defer inside.Add(-1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			<-gate
+			return descend(r)
+		}})
+	}
+	if s := p.Stats(); s.Jobs != 10000 || s.Queued < 9996 || s.Workers != 4 {
+		t.Errorf("%+v", s)
+	}
+	if n := runtime.NumGoroutine() - before; n > 2 {
+		t.Errorf("10,000 jobs started %d goroutines", n)
+	}
+	close(gate)
+	for _, j := range jobs {
+		if s := waitFor(t, j); s.Dirs != 3 {
+			t.Fatalf("%+v", s)
+		}
+	}
+	if most.Load() > 4 {
+		t.Errorf("%d workers at once", most.Load())
+	}
+}
+
+// S6: a directory of very many subdirectories does not make a queue of them.
+func TestS6_QueueIsBounded(t *testing.T) {
+	const dirs, part, bound = 20000, 100, 500
+	f := newFakeFS()
+	f.flat("/", 0, dirs)
+	for _, workers := range []int{1, 4} {
+		p := testPool(t, Options{Workers: workers, BigDir: part}, f)
+		p.maxQ = bound
+		var most atomic.Int64
+		s := waitFor(t, submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
+			for q, m := int64(p.Stats().Queued), most.Load(); q > m && !most.CompareAndSwap(m, q); m = most.Load() {
+			}
+			return descend(r)
+		}}))
+		if s.Dirs != dirs+1 {
+			t.Errorf("%+v", s)
+		}
+		if most.Load() > int64(bound+workers*(part+1)) {
+			t.Errorf("%d workers: %d directories were queued", workers, most.Load())
+		}
+	}
+}
+
+// S6: a Visit that blocks is back-pressure: no worker lists ahead.
+func TestS6_BackPressure(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 100)
+	p := testPool(t, Options{Workers: 3}, f)
+	gate := make(chan struct{})
+	var blocked sync.WaitGroup
+	blocked.Add(3)
+	var n atomic.Int64
+	j := submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
+		if n.Add(1) > 1 && n.Load() <= 4 {
+			blocked.Done()
+		}
+		if r.Dir != "/" {
+			<-gate
+		}
+		return descend(r)
+	}})
+	blocked.Wait()
+	if opens := f.opens.Load(); opens != 4 {
+		t.Errorf("%d directories opened while all workers are blocked", opens)
+	}
+	close(gate)
+	waitFor(t, j)
+}
+
+// S7: one failed directory is an error in its place, and the pool goes on.
+func TestS7_AnErrorIsItsDirectorysResult(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 200)
+	f.onOpen = func(dir string) unix.Errno {
+		if strings.HasSuffix(dir, "5") {
+			return unix.EIO
+		}
+		return 0
+	}
+	f.onNames = func(dir string) unix.Errno {
+		if strings.HasSuffix(dir, "6") {
+			return unix.ESTALE
+		}
+		return 0
+	}
+	p := testPool(t, Options{Workers: 4}, f)
+	var failed atomic.Int64
+	s := waitFor(t, submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
+		if r.Err != nil {
+			failed.Add(1)
+			var pe *fs.PathError
+			if !errors.As(r.Err, &pe) || pe.Path != r.Dir || r.Listing != nil ||
+				!errors.Is(r.Err, unix.EIO) && !errors.Is(r.Err, unix.ESTALE) {
+				t.Errorf("%s: %v", r.Dir, r.Err)
+			}
+		}
+		return descend(r)
+	}}))
+	if s.Errors != 40 || failed.Load() != 40 || s.Dirs != 161 || len(s.FirstErrors) != 40 {
+		t.Errorf("%d failed: %+v", failed.Load(), s)
+	}
+	if f.leaked() != 0 {
+		t.Errorf("%d descriptors left open", f.leaked())
+	}
+}
+
+// S7: so is a panic, which reappears at the waiter.
+func TestS7_APanicIsItsDirectorysResult(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 10)
+	boom := errors.New("boom")
+	f.onNames = func(dir string) unix.Errno {
+		if dir == "/d0000003" {
+			panic("in the listing")
+		}
+		return 0
+	}
+	p := testPool(t, Options{Workers: 2, PerDevice: 1}, f)
+	var mu sync.Mutex
+	told := map[string]error{}
+	s := waitFor(t, submit(t, p, Spec{
+		Dirs: []string{"/"},
+		Visit: func(r *Result) []string {
+			if r.Err != nil {
+				mu.Lock()
+				told[r.Dir] = r.Err
+				mu.Unlock()
+				if r.Dir == "/d0000007" {
+					panic("when told of the panic")
+				}
+				return nil
+			}
+			switch r.Dir {
+			case "/d0000005", "/d0000007":
+				panic(boom)
+			case "/d0000006":
+				runtime.Goexit()
+			}
+			return descend(r)
+		},
+		Admit: func(dir string) bool {
+			if dir == "/d0000004" {
+				panic("in Admit")
+			}
+			return true
+		},
+	}))
+	if s.Errors != 5 || s.Dirs != 6 || len(s.FirstErrors) != 5 {
+		t.Errorf("%+v", s)
+	}
+	for _, e := range s.FirstErrors {
+		var pe *PanicError
+		if !errors.As(e.Err, &pe) || pe.Dir != e.Dir || len(pe.Stack) == 0 {
+			t.Errorf("%s: %v", e.Dir, e.Err)
+		}
+		if told[e.Dir] == nil {
+			t.Errorf("%s: Visit was not told", e.Dir)
+		}
+	}
+	if !errors.Is(told["/d0000005"], boom) {
+		t.Errorf("the panic's own error is lost: %v", told["/d0000005"])
+	}
+	if f.leaked() != 0 {
+		t.Errorf("%d descriptors left open", f.leaked())
+	}
+	if s := waitFor(t, submit(t, p, Spec{Dirs: []string{"/d0000001"}, Visit: descend})); s.Dirs != 1 {
+		t.Errorf("the pool does not go on: %+v", s)
+	}
+}
+
+// S8: results in the order of the requests, or as they complete.
+func TestS8_InTheOrderAskedAndAsCompleted(t *testing.T) {
+	f := newFakeFS()
+	f.dir("/")
+	gates := map[string]chan struct{}{}
+	for _, d := range []string{"/A", "/B", "/C"} {
+		f.dir(d)
+		gates[d] = make(chan struct{})
+	}
+	p := testPool(t, Options{Workers: 3}, f)
+	completed := make(chan string)
+	var jobs []*Job
+	for _, d := range []string{"/A", "/B", "/C"} {
+		jobs = append(jobs, submit(t, p, Spec{
+			Dirs:  []string{d},
+			Visit: func(r *Result) []string { <-gates[d]; return nil },
+			Done:  func(s JobStats, err error) { completed <- d },
+		}))
+	}
+	for _, d := range []string{"/C", "/A", "/B"} {
+		close(gates[d])
+		if got := <-completed; got != d {
+			t.Errorf("%s completed, not %s", got, d)
+		}
+	}
+	for i, j := range jobs { // in the order asked
+		if s := waitFor(t, j); s.Dirs != 1 {
+			t.Errorf("job %d: %+v", i, s)
+		}
+	}
+	seen := map[string]bool{}
+	for r := range p.Walk(t.Context(), "/") {
+		seen[r.Dir] = true
+	}
+	if len(seen) != 4 {
+		t.Errorf("stream gave %v", seen)
+	}
+}
+
+// S9: a priority queue.
+func TestS9_HigherPrioritiesGoFirst(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 3)
+	p := testPool(t, Options{Workers: 1}, f)
+	gate := make(chan struct{})
+	first := submit(t, p, Spec{Dirs: []string{"/"}, Priority: Asked, Visit: func(*Result) []string { <-gate; return nil }})
+	var order []Priority
+	var jobs []*Job
+	for _, pr := range []Priority{Resume, Asked, Sweep, Event, Sweep, Asked} {
+		jobs = append(jobs, submit(t, p, Spec{Dirs: []string{"/"}, Priority: pr, Visit: func(r *Result) []string {
+			order = append(order, pr)
+			return descend(r)
+		}}))
+	}
+	close(gate)
+	waitFor(t, first)
+	for _, j := range jobs {
+		waitFor(t, j)
+	}
+	if len(order) != 24 || !slices.IsSortedFunc(order, func(a, b Priority) int { return int(b - a) }) {
+		t.Errorf("order of priorities: %v", order)
+	}
+}
+
+// S10: a limit for a scarce resource.
+func TestS10_ListingsOfOneDeviceAreLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeFS()
+		f.dir("/")
+		for dev := range 3 {
+			root := fmt.Sprintf("/%d", dev)
+			f.dir(root).dev = uint64(10 + dev)
+			for i := range 20 {
+				f.dir(fmt.Sprintf("%s/%d", root, i), "x", "y")
+			}
+		}
+		var busy, most [3]atomic.Int64
+		f.onNames = func(dir string) unix.Errno {
+			if dir == "/" {
+				return 0
+			}
+			dev := dir[1] - '0'
+			if n := busy[dev].Add(1); n > most[dev].Load() {
+				most[dev].Store(n)
+			}
+			time.Sleep(time.Second)
+			busy[dev].Add(-1)
+			return 0
+		}
+		p := testPool(t, Options{Workers: 16, PerDevice: 2}, f)
+		begin := time.Now()
+		// Each device by one job from its root, of which nothing is known, and
+		// by one that crosses mounts.
+		a := submit(t, p, Spec{Dirs: []string{"/0", "/1", "/2"}, Visit: descend})
+		b := submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend})
+		if s := waitFor(t, a); s.Dirs != 63 {
+			t.Errorf("%+v", s)
+		}
+		if s := waitFor(t, b); s.Dirs != 64 {
+			t.Errorf("%+v", s)
+		}
+		for dev := range most {
+			if n := most[dev].Load(); n != 2 {
+				t.Errorf("device %d: %d at once", dev, n)
+			}
+		}
+		// 42 directories a device, of two reads of a second each, two at once:
+		// devices do not wait for each other.
+		if d := time.Since(begin); d > 50*time.Second {
+			t.Errorf("took %v", d)
+		}
+	})
+}
+
+// S11: jobs of one priority take turns.
+func TestS11_ASmallJobEndsWhileAHugeOneRuns(t *testing.T) {
+	f := newFakeFS()
+	f.dir("/")
+	f.flat("/huge", 0, 5000)
+	f.flat("/small", 0, 50)
+	p := testPool(t, Options{Workers: 1}, f)
+	gate := make(chan struct{})
+	huge := submit(t, p, Spec{Dirs: []string{"/huge"}, Visit: func(r *Result) []string {
+		<-gate
+		return descend(r)
+	}})
+	small := submit(t, p, Spec{Dirs: []string{"/small"}, Visit: descend})
+	var hugeDirs int64
+	last := submit(t, p, Spec{Dirs: []string{"/small"}, Visit: func(r *Result) []string {
+		hugeDirs = huge.Stats().Dirs
+		return descend(r)
+	}})
+	close(gate)
+	waitFor(t, small)
+	waitFor(t, last)
+	if hugeDirs < 40 || hugeDirs > 60 {
+		t.Errorf("when a job of 51 directories ended, one of 5001 had done %d", hugeDirs)
+	}
+	waitFor(t, huge)
+}
+
+// S12: wait until all that was queued is done, also what was added meanwhile
+// from outside.
+func TestS12_WaitIsForAllThatWasQueued(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 500)
+	p := testPool(t, Options{Workers: 4}, f)
+	var visited atomic.Int64
+	j := submit(t, p, Spec{Held: true, Visit: func(*Result) []string { visited.Add(1); return nil }})
+	var wg sync.WaitGroup
+	for g := range 5 {
+		release := j.Hold()
+		wg.Go(func() {
+			defer release()
+			for i := range 100 {
+				if err := j.Add(fmt.Sprintf("/d%07d", g*100+i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	j.Release()
+	if s := waitFor(t, j); s.Dirs != 500 || visited.Load() != 500 || s.Queued != 0 || s.InHand != 0 {
+		t.Errorf("%d visited, %+v", visited.Load(), s)
+	}
+	wg.Wait()
+	if err := j.Add("/"); !errors.Is(err, ErrJobDone) {
+		t.Errorf("Add after the end: %v", err)
+	}
+}
+
+// S13: shutdown tells every waiter.
+func TestS13_CloseTellsEveryWaiter(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 1000)
+	p := newPool(Options{Workers: 2}, f)
+	var told, done atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 100 {
+		j := submit(t, p, Spec{Dirs: []string{"/"}, Held: true, Priority: Priority(i) % priorities, Visit: descend,
+			Done: func(_ JobStats, err error) {
+				if errors.Is(err, ErrClosed) {
+					done.Add(1)
+				}
+			}})
+		for range 3 {
+			wg.Go(func() {
+				if _, err := j.Wait(context.Background()); errors.Is(err, ErrClosed) && errors.Is(err, ErrCancelled) {
+					told.Add(1)
+				}
+			})
+		}
+	}
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if done.Load() != 100 {
+		t.Errorf("Done of %d jobs was called when Close returned", done.Load())
+	}
+	wg.Wait()
+	if told.Load() != 300 {
+		t.Errorf("%d waiters of 300 were told", told.Load())
+	}
+}
+
+// S14: many slow answers at once cost the time of one.
+func TestS14_SlowDirectoriesOverlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFakeFS()
+		f.flat("/", 0, 32)
+		f.onOpen = func(string) unix.Errno { time.Sleep(time.Second); return 0 }
+		for _, c := range []struct {
+			workers int
+			want    time.Duration
+		}{{1, 33 * time.Second}, {4, 9 * time.Second}, {32, 2 * time.Second}} {
+			p := testPool(t, Options{Workers: c.workers}, f)
+			begin := time.Now()
+			waitFor(t, submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend}))
+			if d := time.Since(begin); d != c.want {
+				t.Errorf("%d workers: %v, not %v", c.workers, d, c.want)
+			}
+		}
+	})
+}
+
+// S15: bursts of clients; those that read their results slowly harm nobody.
+func TestS15_ABurstOfClientsWithSlowOnes(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 5, 5)
+	p := testPool(t, Options{Workers: 8}, f)
+	// The slow ones wait for their jobs elsewhere, never in Visit; they hold
+	// theirs open all the while.
+	var slow []*Job
+	for range 100 {
+		slow = append(slow, submit(t, p, Spec{Dirs: []string{"/"}, Held: true, Visit: descend}))
+	}
+	var wg sync.WaitGroup
+	for range 300 {
+		wg.Go(func() {
+			n := 0
+			for r := range p.Walk(context.Background(), "/") {
+				if r.Err != nil {
+					t.Error(r.Err)
+				}
+				n++
+			}
+			if n != 6 {
+				t.Errorf("%d results", n)
+			}
+		})
+	}
+	wg.Wait()
+	for _, j := range slow {
+		j.Release()
+		if s := waitFor(t, j); s.Dirs != 6 {
+			t.Errorf("%+v", s)
+		}
+	}
+}
+
+// S16: what was started ends with who started it.
+func TestS16_AJobEndsWithItsContext(t *testing.T) {
+	f := newFakeFS()
+	f.flat("/", 0, 3000)
+	p := testPool(t, Options{Workers: 2}, f)
+	parent, cancel := context.WithCancel(t.Context())
+	var jobs []*Job
+	for range 10 {
+		j, err := p.Submit(parent, Spec{Dirs: []string{"/"}, Held: true, Visit: descend})
+		if err != nil {
+			t.Fatal(err)
+		}
+		jobs = append(jobs, j)
+	}
+	other := submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend})
+	cancel()
+	for _, j := range jobs {
+		if _, err := j.Wait(context.Background()); !errors.Is(err, context.Canceled) || !errors.Is(err, ErrCancelled) {
+			t.Errorf("Wait: %v", err)
+		}
+	}
+	if s := waitFor(t, other); s.Dirs != 3001 {
+		t.Errorf("the job of another: %+v", s)
+	}
+	if _, err := p.Submit(parent, Spec{}); !errors.Is(err, ErrCancelled) {
+		t.Errorf("Submit with a context that has ended: %v", err)
+	}
+}

@@ -1,0 +1,95 @@
+package walker
+
+import (
+	"context"
+	"iter"
+	"sync/atomic"
+
+	"indexd/listing"
+)
+
+// Walk lists dir and everything below it, through mount points too, and yields
+// each directory as it is completed, a large one in parts. The results are the
+// caller's to keep. Breaking off, or the end of ctx, cancels the walk; when the
+// loop has ended, nothing is done for it any more. A walk that
+// was cut short says so in its last result, which has the Err of the job. Not for use inside
+// Visit.
+func (p *Pool) Walk(ctx context.Context, dir string) iter.Seq[Result] {
+	return func(yield func(Result) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		found := make(chan Result)
+		j, err := p.Submit(ctx, Spec{Dirs: []string{dir}, Priority: Asked, Visit: func(r *Result) []string {
+			c := Result{Worker: r.Worker, Job: r.Job, Dir: r.Dir, Err: r.Err}
+			var dirs []string
+			if r.Listing != nil {
+				c.Listing = r.Listing.Clone()
+				dirs = subdirs(c.Listing)
+			}
+			select {
+			case found <- c:
+			case <-r.Job.Cancelled():
+			}
+			return dirs
+		}})
+		if err != nil {
+			yield(Result{Dir: dir, Err: err})
+			return
+		}
+		defer func() {
+			cancel()
+			<-j.Done()
+		}()
+		for ended := false; !ended && ctx.Err() == nil; {
+			select {
+			case r := <-found:
+				if !yield(r) {
+					return
+				}
+			case <-j.Done():
+				ended = true
+			case <-ctx.Done():
+			}
+		}
+		if <-j.Done(); j.err != nil {
+			yield(Result{Job: j, Dir: dir, Err: j.err})
+		}
+	}
+}
+
+// subdirs returns the names of the directories in l.
+func subdirs(l *listing.Listing) (names []string) {
+	for i := range l.Entries {
+		if l.Entries[i].Type() == listing.Dir {
+			names = append(names, l.Entries[i].Name)
+		}
+	}
+	return names
+}
+
+// List lists one directory (absolute, clean) without a pool and calls visit
+// with all of it, or, of more than 8192 entries, with one part after the other.
+// What visit is given, with Stamp 0, is valid until it returns; its error ends
+// List and is returned. At the end of ctx, List ends with its cause, at the latest after
+// the next 32 statx.
+func List(ctx context.Context, dir string, visit func(*listing.Listing) error) error {
+	var stop atomic.Bool
+	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
+	var spare spares
+	ls := newLister(&linux{}, func() uint64 { return 0 }, &spare)
+	ls.stop = &stop
+	limit := Options{}.withDefaults().BigDir
+	r := ls.begin(dir)
+	for {
+		err := ls.read(r, limit, nil)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return err
+		}
+		if err := visit(&ls.listed); err != nil || ls.listed.Last {
+			return err
+		}
+	}
+}
