@@ -1,0 +1,255 @@
+package store
+
+import (
+	"time"
+)
+
+// Applied says what an Apply did. Its texts are the caller's.
+type Applied struct {
+	// Stale: nothing was done, the listing is older than what is stored or than
+	// what is known to be gone, or it is a part of one that was overtaken.
+	Stale bool
+	// ParentMissing: nothing was done, since no record of the parent names the
+	// directory and it is no root.
+	ParentMissing bool
+	// Again is a directory that this made pending because the listing shows
+	// that what is known of it is older than it should be: the nearest known one
+	// above where ParentMissing, the directory itself where a child's record is
+	// newer and contradicts. nil: none.
+	Again Key
+
+	// Changed: something was written of the listing.
+	Changed bool
+	// Added, Removed and Modified count entries.
+	Added, Removed, Modified int
+	// NewDirs are the children that are new, or another directory than before
+	// under the same name; they were made pending with their subtrees.
+	NewDirs []string
+	// Relist are the children that may be another directory than before but
+	// cannot be told from it; they were made pending, each alone.
+	Relist []string
+	// DroppedDirs are the children whose subtrees went: gone, replaced, or no
+	// directories any more.
+	DroppedDirs []string
+	// TooLong counts the children that are too deep for a key. They are not
+	// pending, and the record says ENAMETOOLONG.
+	TooLong int
+	// Entries is the number that the directory now has.
+	Entries int
+}
+
+// trustAge is how old a directory's times must be for a later change to be sure
+// to show in them: file systems keep times as coarsely as two seconds.
+const trustAge = 3 * time.Second
+
+// Apply makes what is stored of a directory be what a listing found, or, of a
+// big one, a part of it. All that follows from it is done too: children that
+// are new or another become pending, subtrees that are gone die, and the
+// directory's own mark is settled, where it asks for the subtree by marking all
+// children.
+//
+// A listing is stamped when its directory is opened. At most one listing of a
+// directory should be under way at a time; one that comes after a newer one is
+// dropped as Stale. All parts of a big one are applied by one Store, in order,
+// in any number of transactions.
+//
+// Nothing is written where the listing is as stored. ErrKeyTooLong is returned
+// and leaves t as it was; any other error ends t.
+func (t *Tx) Apply(key Key, p *Prepared) (Applied, error) {
+	if err := key.Valid(); err != nil {
+		return Applied{}, err
+	}
+	w := &t.work // which is large, and there is a listing every few microseconds
+	*w = work{t: t, key: key, stamp: p.Stamp}
+	err := t.do(func() error {
+		if !w.begin() {
+			return nil
+		}
+		if err := w.clear(); err != nil {
+			return err
+		}
+		if p.First && p.Last && len(p.Chunks) == 1 && (p.Chunks[0].Agg().Count < minChunked || !w.was.Chunked) {
+			return w.whole(p)
+		}
+		return w.part(p)
+	})
+	return w.Applied, err
+}
+
+// work is one change to one directory's listing.
+type work struct {
+	Applied
+	t     *Tx
+	key   Key
+	stamp uint64
+	doc   docEnt
+	id    uint64 // the directory's doc id, once taken
+	blank bool   // there is no record at the key nor below it, as in a first load
+	old   stored
+	was   Header   // of old where it is alive
+	gone  []string // names that were directories and no longer are
+	lost  bool     // what was stored could not be read, so gone is not all
+}
+
+// begin finds out whether the change may be made at all.
+func (w *work) begin() bool {
+	t := w.t
+	t.SeeStamp(w.stamp)
+	if w.blank = !t.anyFrom(w.key, w.key); !w.blank {
+		w.old = t.stored(w.key)
+	}
+	w.lost = w.old.damaged
+	if w.old.alive {
+		w.was = *w.old.rec.Header()
+	}
+	var named bool
+	if w.doc, named = t.naming(w.key); !named {
+		w.ParentMissing = true
+		w.Again = t.markAbove(w.key)
+		// Who waits for this waits for that now.
+		if m := t.pending(w.key); m != nil && m.Stamp < w.stamp {
+			if w.Again != nil {
+				t.mark(w.Again, Pending{Jobs: m.Jobs})
+			}
+			t.setPending(w.key, nil)
+		}
+		return false
+	}
+	w.Stale = w.was.Stamp > w.stamp || t.seenSince(w.key, w.stamp) || t.snap.covered(w.key, w.stamp)
+	return !w.Stale
+}
+
+// clear deletes what is left of a dead listing before a new one comes to its
+// place: with a living record its chunks would live again.
+func (w *work) clear() error {
+	if w.blank || w.old.alive || w.old.damaged {
+		return nil
+	}
+	return w.t.deleteChunks(w.key)
+}
+
+// takeDoc finds the directory's doc id or gives it a new one.
+func (w *work) takeDoc() {
+	if w.old.there && !w.old.damaged {
+		w.id = w.old.rec.Header().Doc
+	} else {
+		w.id = w.t.newDoc(w.doc)
+	}
+}
+
+// whole stores a listing that is one record, whatever there was before.
+func (w *work) whole(p *Prepared) error {
+	t := w.t
+	w.takeDoc()
+	body := &p.Chunks[0].Body
+	before := w.before()
+	same := w.old.alive && !w.was.Chunked && before[0].same(body)
+	if w.blank {
+		w.Added = int(body.Agg().Count)
+	} else if !same {
+		in := newEntries{chunks: p.Chunks}
+		for i := range before {
+			bound := ""
+			if i+1 < len(before) {
+				bound = before[i+1].first
+			}
+			w.merge(&before[i], "", "", &in, bound, nil)
+			if before[i].key != nil {
+				if err := t.deleteRecord(before[i].key, &before[i].rec, before[i].damaged); err != nil {
+					return err
+				}
+			}
+		}
+		w.merge(nil, "", "", &in, "", nil)
+	}
+	if m := t.pending(w.key); !w.blank && (w.lost || !w.old.alive || m != nil && m.Unnamed) {
+		if err := w.dropUnnamed(childNames(p.Children)); err != nil {
+			return err
+		}
+	}
+	if err := w.children(p.Children); err != nil {
+		return err
+	}
+	h := Header{Doc: w.id, Stamp: w.stamp, Listed: p.At, Dir: p.Dir, TrustTimes: p.trusted()}
+	w.tooLong(&h, w.TooLong, p.At)
+	if same && !w.differs(&h) {
+		t.s.seen.put(w.key, w.stamp)
+	} else {
+		w.Changed = true
+		if err := t.putDir(w.key, &w.old, &h, body, w.doc); err != nil {
+			return err
+		}
+		if err := w.tellParent(&p.Dir); err != nil {
+			return err
+		}
+	}
+	w.Entries = int(body.Agg().Count)
+	if t.s.parents.forget(w.key); len(p.Children) > 0 {
+		t.s.parents.put(w.key, parentOf(h.Doc, p.Children))
+	}
+	t.setProgress(w.key, nil)
+	w.settle()
+	return nil
+}
+
+// before returns what was stored as chunks: a single record is one without a
+// key of its own.
+func (w *work) before() []storedChunk {
+	switch {
+	case w.old.damaged || w.was.Chunked:
+		return w.t.chunks(w.key, "", "")
+	case w.old.alive:
+		return []storedChunk{{rec: w.old.rec}}
+	}
+	return nil
+}
+
+// trusted reports whether the directory's times were old when it was listed.
+func (p *Prepared) trusted() bool {
+	last := p.Dir.Mtime
+	if p.Dir.Ctime.Compare(last) > 0 {
+		last = p.Dir.Ctime
+	}
+	return !last.IsZero() && p.At.Sub(last.Std()) >= trustAge
+}
+
+// tooLong notes in h that there are n children too deep for a key.
+func (w *work) tooLong(h *Header, n int, at time.Time) {
+	h.Errno, h.ErrAt = 0, time.Time{}
+	if n > 0 {
+		h.Errno, h.ErrAt = errTooLong, at
+		if w.was.Errno == errTooLong {
+			h.ErrAt = w.was.ErrAt
+		}
+	}
+}
+
+// differs reports whether h says anything of the directory that the stored
+// header does not.
+func (w *work) differs(h *Header) bool {
+	was := &w.was
+	return !w.old.alive || was.InProgress || was.Dir != h.Dir || was.Errno != h.Errno || h.TrustTimes && !was.TrustTimes
+}
+
+// settle takes the directory's mark away, unless it was made after the listing
+// was begun or the listing contradicts something newer.
+func (w *work) settle() {
+	t := w.t
+	m := t.pending(w.key)
+	switch {
+	case m == nil:
+	case m.Stamp < w.stamp && w.Again == nil:
+		t.setPending(w.key, nil)
+	case m.Listing != 0:
+		p := *m
+		p.Cursor, p.Listing = "", 0
+		t.setPending(w.key, &p)
+	}
+}
+
+// again makes the directory pending itself: a child's record is newer than the
+// listing and contradicts it. unnamed: the listing does not name it.
+func (w *work) again(unnamed bool) {
+	w.Again = w.key
+	w.t.mark(w.key, Pending{Stamp: w.t.state.stamp, Unnamed: unnamed})
+}

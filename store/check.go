@@ -1,0 +1,345 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Problem is something that Check found wrong.
+type Problem struct {
+	Where string // a bucket, and what in it
+	What  string
+}
+
+func (p Problem) String() string { return p.Where + ": " + p.What }
+
+// Check reads everything and reports what does not hold: checksums, the order of
+// names, doc ids and what they stand for, children that have neither a record
+// nor a mark, counts, and bbolt's own pages. An error says why it did not come to
+// the end: ctx's, or ErrDamaged, where the pages do not hold together. While it
+// reads the pages the writer waits. A report is never made by two goroutines at
+// once.
+func (s *Store) Check(ctx context.Context, report func(Problem)) error {
+	if err := Guard(func() error { return s.checkBolt(ctx, report) }); err != nil {
+		return err
+	}
+	return s.View(func(sn *Snap) error {
+		c := checker{sn: sn, ctx: ctx, report: report}
+		return c.run()
+	})
+}
+
+// checkBolt checks the pages, then has bbolt check them, which it does on a
+// goroutine where a page that leads beyond the file would end the process.
+func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
+	// The list of free pages is read too, which is the writer's.
+	tx, err := s.db.Begin(!s.readOnly)
+	if err != nil {
+		return openErr(err)
+	}
+	defer tx.Rollback()
+	if err := checkPages(ctx, s.file, true); err != nil {
+		return err
+	}
+	n := 0
+	for err := range tx.Check() {
+		if n++; n <= 100 {
+			report(Problem{"pages", err.Error()})
+		}
+	}
+	return context.Cause(ctx)
+}
+
+type checker struct {
+	sn      *Snap
+	ctx     context.Context
+	report  func(Problem)
+	damaged bool // records that could not be read: sums need not fit
+	counts  map[Volume]*Counts
+	records uint64
+	stack   []checkedDir // the directories that the walk is in
+}
+
+// checkedDir is a living directory whose children come now.
+type checkedDir struct {
+	key   Key
+	head  Header
+	dirs  []string   // the children that are named and were not met yet
+	sum   Aggregates // of the chunks so far
+	last  string     // name
+	inAny bool       // it has chunks
+	loose bool       // nothing leads to it, and Reap is to see to it
+}
+
+func (c *checker) problem(where string, format string, args ...any) {
+	c.report(Problem{where, fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) run() error {
+	c.counts = make(map[Volume]*Counts)
+	if err := c.values(); err != nil {
+		return err
+	}
+	if err := c.listings(); err != nil {
+		return err
+	}
+	return c.sums()
+}
+
+// values checks the buckets of single values.
+func (c *checker) values() error {
+	b := &c.sn.b
+	check := func(name string, bucket *bolt.Bucket, want uint64, read func(k, v []byte) error) error {
+		n := uint64(0)
+		err := bucket.ForEach(func(k, v []byte) error {
+			if n++; n%1024 == 0 {
+				if err := context.Cause(c.ctx); err != nil {
+					return err
+				}
+			}
+			if err := read(k, v); err != nil {
+				c.problem(fmt.Sprintf("%s %q", name, k), "%v", err)
+			}
+			return nil
+		})
+		if err == nil && n != want && want != anyCount {
+			c.problem(name, "%d values, counted %d", n, want)
+		}
+		return err
+	}
+	sealed := func(k, v []byte) error { _, err := unseal(k, v); return err }
+	docs := uint64(0)
+	err := errors.Join(
+		check("meta", b.meta, 3, sealed),
+		check("volumes", b.volumes, anyCount, func(k, v []byte) error { return unsealJSON(k, v, new(volumeJSON)) }),
+		check("counts", b.counts, anyCount, func(k, v []byte) error { _, err := decodeCounts(k, v); return err }),
+		check("roots", b.roots, anyCount, sealed),
+		check("jobs", b.jobs, anyCount, sealed),
+		check("settings", b.settings, anyCount, sealed),
+		check("stops", b.stops, anyCount, sealed),
+		check("pending", b.pending, c.sn.state.pending, func(k, v []byte) error { _, err := decodePending(k, v); return err }),
+		check("dead", b.dead, c.sn.state.dead, func(k, v []byte) error { _, err := decodeDead(k, v); return err }),
+		check("docs", b.docs, anyCount, func(k, v []byte) error {
+			d, err := readBlock(k, v)
+			if err != nil {
+				return err
+			}
+			for {
+				i, _, _, _, ok := d.next()
+				if !ok {
+					break
+				}
+				docs++
+				if id := d.first + uint64(i); id >= c.sn.state.nextDoc {
+					return fmt.Errorf("doc %d was never given", id)
+				}
+			}
+			if d.r.bad || d.r.left() > 0 {
+				return ErrCorrupt
+			}
+			return nil
+		}),
+	)
+	if err == nil && docs != c.sn.state.docs {
+		c.problem("docs", "%d docs, counted %d", docs, c.sn.state.docs)
+	}
+	return err
+}
+
+const anyCount = 1<<64 - 1
+
+// listings checks all records, dead ones too.
+func (c *checker) listings() error {
+	cur := c.sn.b.listings.Cursor()
+	dead := deadWalk{c: c.sn.b.dead.Cursor()}
+	dead.seek(c.sn, nil)
+	var rec Record
+	for raw, val := cur.First(); raw != nil; raw, val = cur.Next() {
+		if c.records++; c.records%1024 == 0 {
+			if err := context.Cause(c.ctx); err != nil {
+				return err
+			}
+		}
+		dir, first, chunk := SplitChunk(raw)
+		where := fmt.Sprintf("listings %s", dir)
+		if chunk {
+			where += fmt.Sprintf(" chunk %q", first)
+		}
+		died, _ := dead.at(dir)
+		for len(c.stack) > 0 && !dir.Within(c.stack[len(c.stack)-1].key) {
+			c.leave()
+		}
+		if len(dir) < 2 {
+			c.problem(where, "no key of a directory")
+			continue
+		}
+		if err := rec.Decode(val); err != nil {
+			c.damaged = true
+			c.problem(where, "header: %v", err)
+			continue
+		}
+		h := *rec.Header()
+		if !chunk {
+			c.count(dir.Volume(), &h)
+		}
+		if !chunk && h.Stamp <= died || chunk && died != 0 && !c.in(dir) {
+			continue
+		}
+		if err := rec.Verify(); err != nil {
+			c.problem(where, "%v", err)
+		}
+		if chunk {
+			c.chunk(where, dir, first, &rec)
+		} else {
+			c.directory(where, dir, &rec, died != 0)
+		}
+	}
+	for len(c.stack) > 0 {
+		c.leave()
+	}
+	return nil
+}
+
+func (c *checker) count(v Volume, h *Header) {
+	n := c.counts[v]
+	if n == nil {
+		n = new(Counts)
+		c.counts[v] = n
+	}
+	n.add(h)
+}
+
+// directory checks a living record and enters the directory. spared: it is newer
+// than a death that covers it, so it need not be named until Reap comes by.
+func (c *checker) directory(where string, key Key, rec *Record, spared bool) {
+	h := rec.Header()
+	var up *checkedDir
+	if n := len(c.stack); n > 0 {
+		up = &c.stack[n-1]
+	}
+	dir, name, ok := key.Parent()
+	named := ok && up != nil && up.key.Equal(dir) && c.meet(up, name)
+	top := c.sn.isTop(key)
+	if !named && !top && !spared && !(ok && c.sn.IsPending(dir)) {
+		c.problem(where, "no record above names it")
+	}
+	kind, parent, text, err := c.sn.doc(h.Doc)
+	switch {
+	case err != nil:
+		c.problem(where, "doc %d: %v", h.Doc, err)
+	case kind == docTop && bytes.Equal(text, key) && (top || named):
+	case kind == docChild && string(text) == name && (!named || parent == up.head.Doc):
+	default:
+		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
+	}
+	if h.InProgress && c.sn.b.pending.Get(key) == nil {
+		c.problem(where, "in progress and not pending")
+	}
+	d := checkedDir{key: key, head: *h, loose: !top && (!named || up.loose)}
+	if !h.Chunked {
+		for name := range rec.Dirs() {
+			d.dirs = append(d.dirs, name)
+		}
+	}
+	c.stack = append(c.stack, d)
+}
+
+// meet passes over the children of d before name, which have no record, and
+// reports whether name is next.
+func (c *checker) meet(d *checkedDir, name string) bool {
+	for len(d.dirs) > 0 && d.dirs[0] < name {
+		c.unrecorded(d, d.dirs[0])
+		d.dirs = d.dirs[1:]
+	}
+	if len(d.dirs) == 0 || d.dirs[0] != name {
+		return false
+	}
+	d.dirs = d.dirs[1:]
+	return true
+}
+
+// unrecorded checks that there is a reason why a child has no record.
+func (c *checker) unrecorded(d *checkedDir, name string) {
+	key := d.key.Child(name)
+	if d.loose || key.Valid() != nil || c.sn.Stopped(key) || c.sn.b.pending.Get(d.key) != nil || c.sn.IsPending(key) {
+		return
+	}
+	c.problem(fmt.Sprintf("listings %s", d.key), "its child %q has no record and is not pending", name)
+}
+
+// in reports whether dir is the directory that the walk is in.
+func (c *checker) in(dir Key) bool {
+	return len(c.stack) > 0 && c.stack[len(c.stack)-1].key.Equal(dir)
+}
+
+func (c *checker) chunk(where string, dir Key, first string, rec *Record) {
+	h := rec.Header()
+	if !c.in(dir) || !c.stack[len(c.stack)-1].head.Chunked {
+		c.problem(where, "its listing has no chunks")
+		return
+	}
+	d := &c.stack[len(c.stack)-1]
+	kind, parent, text, err := c.sn.doc(h.Doc)
+	switch {
+	case err != nil:
+		c.problem(where, "doc %d: %v", h.Doc, err)
+	case kind != docChunk || string(text) != first || parent != d.head.Doc:
+		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
+	}
+	if n := rec.Len(); n == 0 || n > MaxSingle {
+		c.problem(where, "it has %d entries", n)
+	} else {
+		if rec.Name(0) < first || d.inAny && first <= d.last {
+			c.problem(where, "it begins with %q, after a chunk that ends with %q", rec.Name(0), d.last)
+		}
+		d.last, d.inAny = rec.Name(n-1), true
+	}
+	d.sum.Merge(&h.Agg)
+	for name := range rec.Dirs() {
+		d.dirs = append(d.dirs, name)
+	}
+}
+
+// leave checks what can be known when a directory and all below it was read.
+func (c *checker) leave() {
+	d := &c.stack[len(c.stack)-1]
+	for _, name := range d.dirs {
+		c.unrecorded(d, name)
+	}
+	if d.head.Chunked {
+		a, b := &d.head.Agg, &d.sum
+		if a.Count != b.Count || a.Dirs != b.Dirs || a.Bytes != b.Bytes || a.Blocks != b.Blocks ||
+			b.Count > 0 && (a.MinSize > b.MinSize || a.MaxSize < b.MaxSize || a.Oldest.Compare(b.Oldest) > 0 || a.Newest.Compare(b.Newest) < 0) {
+			c.problem(fmt.Sprintf("listings %s", d.key), "the header says %+v, the chunks come to %+v", *a, *b)
+		}
+	}
+	c.stack = c.stack[:len(c.stack)-1]
+}
+
+// sums compares what was counted with what is kept.
+func (c *checker) sums() error {
+	if c.damaged {
+		return nil // said already, and nothing can fit
+	}
+	if c.records != c.sn.state.docs {
+		c.problem("docs", "%d docs for %d records", c.sn.state.docs, c.records)
+	}
+	return c.sn.b.counts.ForEach(func(k, v []byte) error {
+		want, err := decodeCounts(k, v)
+		if err != nil || len(k) != 2 {
+			return nil // said already
+		}
+		var got Counts
+		if n := c.counts[Key(k).Volume()]; n != nil {
+			got = *n
+		}
+		if got != want {
+			c.problem(fmt.Sprintf("counts of volume %d", Key(k).Volume()), "it says %+v, the records come to %+v", want, got)
+		}
+		return nil
+	})
+}

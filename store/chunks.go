@@ -1,0 +1,328 @@
+package store
+
+import (
+	"maps"
+	"strings"
+
+	"indexd/listing"
+)
+
+const (
+	// minChunked is the number of entries below which a listing that was big is
+	// one record again.
+	minChunked = 128
+	// minChunk is the number below which a chunk that was changed is joined
+	// with the next.
+	minChunk = 64
+)
+
+// progress is how far a big listing was applied. The writer keeps it in memory:
+// where nothing differs nothing is written of it, and a listing that a crash
+// interrupts is made anew.
+type progress struct {
+	stamp   uint64
+	upto    string // the last name; "" before the first
+	touched bool   // something was written
+	lost    bool   // as in work
+	tooLong int
+}
+
+// setProgress notes how far a listing is, nil: it is not under way. The maps are
+// the transaction's own, so that parts that are rolled back can be applied again.
+func (t *Tx) setProgress(key Key, p *progress) {
+	if _, ok := t.parts[string(key)]; !ok && p == nil {
+		return
+	}
+	t.parts = maps.Clone(t.parts)
+	if p == nil {
+		delete(t.parts, string(key))
+		return
+	}
+	if t.parts == nil {
+		t.parts = make(map[string]progress)
+	}
+	t.parts[string(key)] = *p
+}
+
+// dropProgress forgets what is under way at and below key.
+func (t *Tx) dropProgress(key Key) {
+	for k := range t.parts {
+		if Key(k).Within(key) {
+			t.setProgress(Key(k), nil)
+		}
+	}
+}
+
+// part applies a part of a listing to the chunks that are stored. Where they
+// begin and end stays as far as possible, so that of a directory of a million
+// that gained one name one chunk is written.
+func (w *work) part(p *Prepared) error {
+	t := w.t
+	prog := progress{stamp: w.stamp}
+	if !p.First {
+		pr, ok := t.parts[string(w.key)]
+		if !ok || pr.stamp != w.stamp {
+			w.Stale = true
+			return nil
+		}
+		prog = pr
+	}
+	w.takeDoc()
+	h := w.was
+	h.Doc = w.id
+	if w.old.alive && !h.Chunked {
+		if err := w.toChunk(); err != nil {
+			return err
+		}
+	}
+	prog.touched = prog.touched || !h.Chunked
+	h.Chunked = true
+	t.s.parents.forget(w.key)
+	if hi := p.Upto; p.Last || hi != "" {
+		if p.Last {
+			hi = ""
+		}
+		cw := chunkWriter{work: w, dir: w.id, lo: prog.upto, hi: hi, agg: &h.Agg}
+		if err := cw.write(p); err != nil {
+			return err
+		}
+		prog.upto = max(prog.upto, strings.Clone(p.Upto))
+		prog.touched = prog.touched || cw.touched
+	}
+	w.Changed = prog.touched
+	if err := w.children(p.Children); err != nil {
+		return err
+	}
+	prog.tooLong += w.TooLong
+	prog.lost = prog.lost || w.lost || !w.old.alive
+	if p.Last {
+		t.setProgress(w.key, nil)
+		return w.finish(p, &h, &prog)
+	}
+	t.setProgress(w.key, &prog)
+	w.Entries = int(h.Agg.Count)
+	if !prog.touched {
+		return nil
+	}
+	h.Stamp, h.Listed, h.Dir, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, false, true
+	t.mark(w.key, Pending{})
+	m := *t.pending(w.key)
+	m.Cursor, m.Listing = prog.upto, w.stamp
+	t.setPending(w.key, &m)
+	return t.putDir(w.key, &w.old, &h, nil, w.doc)
+}
+
+// toChunk makes the one record of a listing that now is a big one a chunk.
+func (w *work) toChunk() error {
+	t := w.t
+	old := w.old.rec
+	if old.Header().Agg.Count == 0 {
+		return nil
+	}
+	if old.Load() != nil {
+		w.lost = true
+		return nil
+	}
+	body, first := old.Body(), old.Name(0)
+	return t.putChunk(w.key.Chunk(first), first, old.Header().Doc, old.Header().Stamp, &body)
+}
+
+// finish stores the header of a listing of which all parts were applied.
+func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
+	t := w.t
+	if m := t.pending(w.key); prog.lost || m != nil && m.Unnamed {
+		chunks, dirs := t.chunks(w.key, "", ""), []string(nil)
+		for i := range chunks {
+			if chunks[i].damaged || chunks[i].rec.Load() != nil {
+				continue
+			}
+			for name := range chunks[i].rec.Dirs() {
+				dirs = append(dirs, name)
+			}
+		}
+		if err := w.dropUnnamed(dirs); err != nil {
+			return err
+		}
+	}
+	h.Stamp, h.Listed, h.Dir, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.trusted(), false
+	w.tooLong(h, prog.tooLong, p.At)
+	w.TooLong = prog.tooLong
+	w.Entries = int(h.Agg.Count)
+	defer w.settle()
+	if w.differs(h) {
+		if err := w.tellParent(&p.Dir); err != nil {
+			return err
+		}
+	}
+	if !prog.touched && !w.was.InProgress {
+		if !w.differs(h) {
+			t.s.seen.put(w.key, w.stamp)
+			return nil
+		}
+		w.Changed = true
+		return t.putDir(w.key, &w.old, h, nil, w.doc)
+	}
+	w.Changed = true
+	// The sums were kept up, the bounds only widened: now all is made exact.
+	h.Agg = Aggregates{}
+	chunks := t.chunks(w.key, "", "")
+	for i := range chunks {
+		if !chunks[i].damaged {
+			h.Agg.Merge(&chunks[i].rec.Header().Agg)
+		}
+	}
+	w.Entries = int(h.Agg.Count)
+	if h.Agg.Count >= minChunked {
+		return t.putDir(w.key, &w.old, h, nil, w.doc)
+	}
+	h.Chunked = false
+	var all []listing.Entry
+	for i := range chunks {
+		if chunks[i].rec.Load() == nil {
+			for j := range chunks[i].rec.Len() {
+				var e listing.Entry
+				chunks[i].rec.Entry(j, &e)
+				all = append(all, e)
+			}
+		}
+		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec, chunks[i].damaged); err != nil {
+			return err
+		}
+	}
+	body := EncodeBody(all)
+	return t.putDir(w.key, &w.old, h, &body, w.doc)
+}
+
+// chunkWriter rewrites the chunks of a listing that a part of a new one touches.
+type chunkWriter struct {
+	*work
+	dir     uint64 // the directory's doc
+	lo, hi  string
+	agg     *Aggregates // kept up: the sums are exact, the bounds hold
+	touched bool
+	err     error
+
+	at  *storedChunk    // what the next chunk is written over; nil: nothing
+	buf []listing.Entry // of the chunk in hand, not written yet
+}
+
+func (cw *chunkWriter) write(p *Prepared) error {
+	chunks := cw.t.chunks(cw.key, cw.lo, cw.hi)
+	if len(chunks) == 0 {
+		for i := range p.Chunks {
+			c := &p.Chunks[i]
+			cw.Added += int(c.Agg().Count)
+			cw.put(c.First, &c.Body)
+		}
+		return cw.err
+	}
+	in := &newEntries{chunks: p.Chunks}
+	joining := false // with what is left of the chunk before
+	for i := range chunks {
+		ch, bound, last := &chunks[i], "", i+1 == len(chunks)
+		if !last {
+			bound = chunks[i+1].first
+		}
+		if joining {
+			cw.remove(ch)
+		} else {
+			if c := in.chunk(bound); c != nil && ch.same(&c.Body) {
+				in.skip()
+				continue
+			}
+			cw.at = ch
+		}
+		if !cw.merge(ch, cw.lo, cw.hi, in, bound, cw.add) && !joining {
+			cw.at, cw.buf = nil, cw.buf[:0]
+			continue
+		}
+		n := len(cw.buf)
+		joining = n > 0 && n < minChunk && !last && !chunks[i+1].damaged && chunks[i+1].rec.Header().Agg.Count <= ChunkLen
+		if joining {
+			continue
+		}
+		if n > 0 {
+			cw.flush(n)
+		}
+		if cw.at != nil {
+			cw.remove(cw.at)
+			cw.at = nil
+		}
+	}
+	return cw.err
+}
+
+// add takes an entry of the chunk in hand. What becomes too long is cut.
+func (cw *chunkWriter) add(e *listing.Entry) {
+	cw.buf = append(cw.buf, *e)
+	if len(cw.buf) > MaxSingle {
+		cw.flush(ChunkLen)
+	}
+}
+
+// flush writes the first n entries of the chunk in hand.
+func (cw *chunkWriter) flush(n int) {
+	body := EncodeBody(cw.buf[:n])
+	cw.put(cw.buf[0].Name, &body)
+	cw.buf = cw.buf[:copy(cw.buf, cw.buf[n:])]
+}
+
+// put stores a chunk, over cw.at if there is one. That keeps its key, unless
+// the new first name comes before it.
+func (cw *chunkWriter) put(first string, body *Body) {
+	if at := cw.at; at != nil && first > at.first {
+		first = at.first
+	}
+	raw := []byte(cw.key.Chunk(first))
+	if at := cw.at; at != nil && first < at.first {
+		cw.remove(at)
+	} else if at != nil {
+		cw.uncount(at)
+	}
+	cw.at = nil
+	cw.agg.Merge(body.Agg())
+	cw.touched = true
+	if cw.err == nil {
+		cw.err = cw.t.putChunk(raw, first, cw.dir, cw.stamp, body)
+	}
+}
+
+// remove deletes a chunk.
+func (cw *chunkWriter) remove(ch *storedChunk) {
+	cw.uncount(ch)
+	cw.touched = true
+	if cw.err == nil {
+		cw.err = cw.t.deleteRecord(ch.key, &ch.rec, ch.damaged)
+	}
+}
+
+func (cw *chunkWriter) uncount(ch *storedChunk) {
+	if !ch.damaged {
+		cw.agg.subtract(&ch.rec.Header().Agg)
+	}
+}
+
+// putChunk stores a chunk under its key, whose name is first.
+func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *Body) error {
+	e := docEnt{docChunk, dir, strings.Clone(first)}
+	h := Header{Stamp: stamp}
+	if old := t.stored(raw); old.there && !old.damaged { // a dead one
+		h.Doc = old.rec.Header().Doc
+		t.setDoc(h.Doc, e)
+	} else {
+		h.Doc = t.newDoc(e)
+	}
+	return t.putRecord(raw, &h, body)
+}
+
+// subtract takes out what b stands for, which a has in it. The bounds stay, and
+// hold still.
+func (a *Aggregates) subtract(b *Aggregates) {
+	a.Count -= b.Count
+	a.Dirs -= b.Dirs
+	a.Bytes -= b.Bytes
+	a.Blocks -= b.Blocks
+	if a.Count == 0 {
+		*a = Aggregates{}
+	}
+}

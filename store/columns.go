@@ -1,0 +1,293 @@
+package store
+
+import (
+	"bytes"
+	"iter"
+	"math"
+	"strings"
+	"unsafe"
+
+	"indexd/listing"
+)
+
+// Entries are the entries of a Body, read in place: names and values are looked
+// up in the encoded columns when they are asked for, and strings alias them.
+// What an entry has is name, type, mode, owner, size, blocks, mtime, inode, link
+// count and stat errno; its Ctime and Btime are not stored and are zero.
+//
+// The numbers of entries go from 0 to Len()-1; any other makes a panic. Entries
+// remember where they were, so that going up is cheap: not for concurrent use.
+type Entries struct {
+	n     int
+	names []byte
+	b     []byte // all columns of the body
+	first int    // offset in b of the first column
+	flags byte
+
+	agg *Aggregates // nil: they are in raw, a header
+	raw []byte
+
+	at, off int // name number at begins at names[off]
+
+	parsed                                          bool // the columns below are of b
+	bad                                             bool // they could not be read and are zero
+	owners                                          owners
+	inos, sizes, secs, nsecs, blocks, links, errnos column
+
+	entry listing.Entry // that All yields
+}
+
+// open makes c the entries of b, without looking at the checksum.
+func (c *Entries) open(b *Body) error {
+	c.close()
+	c.agg = &b.agg
+	return c.openColumns(b.cols)
+}
+
+// openColumns reads as much of cols as it takes to find the names. Of the
+// columns below parsed it leaves the old ones, which saves time.
+func (c *Entries) openColumns(cols []byte) error {
+	if len(cols) == 0 {
+		return nil
+	}
+	r := reader{b: cols}
+	c.flags = r.byte()
+	size := r.uvarint()
+	if r.bad || size == 0 || size > uint64(r.left()) || len(cols) > math.MaxInt32 {
+		return ErrCorrupt
+	}
+	names := cols[len(cols)-int(size):]
+	if names[size-1] != 0 {
+		return ErrCorrupt
+	}
+	c.n, c.names, c.b, c.first = bytes.Count(names, []byte{0}), names, cols, r.p
+	return nil
+}
+
+// names returns the names in a body that was encoded in this process.
+func (b *Body) names() []byte {
+	r := reader{b: b.cols, p: 1}
+	return b.cols[len(b.cols)-int(r.uvarint()):]
+}
+
+// close makes c hold no entries.
+func (c *Entries) close() {
+	c.n, c.names, c.b, c.first, c.flags = 0, nil, nil, 0, 0
+	c.agg, c.raw = nil, nil
+	c.at, c.off = 0, 0
+	c.parsed, c.bad = false, false
+}
+
+// columns finds the columns. Where they do not hold together, which only a
+// writer of wrong records can bring about since checksums fit, all in them
+// reads as zero, and Verify says so.
+func (c *Entries) columns() {
+	var agg Aggregates
+	if c.agg != nil {
+		agg = *c.agg
+	} else {
+		head := reader{b: c.raw, p: 1}
+		head.decodeAgg(&agg)
+	}
+	r := reader{b: c.b[:len(c.b)-len(c.names)], p: c.first}
+	c.owners.parse(&r, c.n, c.flags&hasOwners != 0)
+	if c.flags&hasInos != 0 {
+		c.inos.parse(&r, c.n, 0, false)
+	} else {
+		c.inos = column{base: r.uvarint()}
+	}
+	c.optional(&c.sizes, hasSizes, &r, uint64(agg.MinSize), true)
+	c.optional(&c.secs, hasSecs, &r, uint64(agg.Oldest.Sec), true)
+	c.optional(&c.nsecs, hasNsecs, &r, 0, false)
+	c.optional(&c.blocks, hasBlocks, &r, 0, true)
+	c.optional(&c.links, hasLinks, &r, 0, true)
+	c.optional(&c.errnos, hasErrnos, &r, 0, true)
+	c.parsed = true
+	if r.bad || r.left() != 0 || uint64(c.n) != agg.Count {
+		c.bad = true
+		c.owners = owners{}
+		c.inos, c.sizes, c.secs, c.nsecs = column{}, column{}, column{}, column{}
+		c.blocks, c.links, c.errnos = column{}, column{}, column{}
+	}
+}
+
+func (c *Entries) optional(col *column, bit byte, r *reader, base uint64, known bool) {
+	if c.flags&bit == 0 {
+		*col = column{base: base}
+		return
+	}
+	col.parse(r, c.n, base, known)
+}
+
+// seek checks that there is an entry i and sees to the columns.
+func (c *Entries) seek(i int) {
+	if uint(i) >= uint(c.n) {
+		panic("store: entry number out of range")
+	}
+	if !c.parsed {
+		c.columns()
+	}
+}
+
+// Len returns the number of entries.
+func (c *Entries) Len() int { return c.n }
+
+// Names returns the names in bytewise order, each ended by 0x00, which no name
+// contains.
+func (c *Entries) Names() []byte { return c.names }
+
+// Name returns the name of entry i.
+func (c *Entries) Name(i int) string {
+	if uint(i) >= uint(c.n) {
+		panic("store: entry number out of range")
+	}
+	if i < c.at {
+		c.at, c.off = 0, 0
+	}
+	for ; c.at < i; c.at++ {
+		c.off += bytes.IndexByte(c.names[c.off:], 0) + 1
+	}
+	return nameAt(c.names, c.off)
+}
+
+// nameAt returns the name that begins at names[off], which it aliases.
+func nameAt(names []byte, off int) string {
+	names = names[off:]
+	return unsafe.String(unsafe.SliceData(names), bytes.IndexByte(names, 0))
+}
+
+// Type returns the type of entry i.
+func (c *Entries) Type(i int) listing.Type {
+	c.seek(i)
+	return listing.TypeOf(c.owners.get(c.b, i).mode)
+}
+
+// Entry fills in e from entry i.
+func (c *Entries) Entry(i int, e *listing.Entry) {
+	c.seek(i)
+	o := c.owners.get(c.b, i)
+	t := listing.TypeOf(o.mode)
+	size := int64(c.sizes.get(c.b, i))
+	*e = listing.Entry{
+		Name: c.Name(i),
+		Stat: listing.Stat{
+			Ino:    c.inos.get(c.b, i),
+			Size:   size,
+			Blocks: usualBlocks(size, t) + unzigzag(c.blocks.get(c.b, i)),
+			Mtime:  listing.Time{Sec: int64(c.secs.get(c.b, i)), Nsec: uint32(c.nsecs.get(c.b, i))},
+			Mode:   o.mode,
+			UID:    o.uid,
+			GID:    o.gid,
+			Nlink:  uint32(usualLinks(t) + unzigzag(c.links.get(c.b, i))),
+		},
+		StatErrno: uint16(c.errnos.get(c.b, i)),
+	}
+}
+
+// All iterates over the entries in order of names. The Entry is one and the
+// same each time, valid until the next and not to be changed.
+func (c *Entries) All() iter.Seq2[int, *listing.Entry] {
+	return func(yield func(int, *listing.Entry) bool) {
+		if c.n == 0 {
+			return
+		}
+		c.seek(0)
+		c.all(yield)
+	}
+}
+
+// all decodes a block of each column at a time.
+func (c *Entries) all(yield func(int, *listing.Entry) bool) {
+	const block = 16
+	var which, inos, sizes, secs, nsecs, blocks, links, errnos [block]uint64
+	e := &c.entry
+	*e = listing.Entry{}
+	off := 0
+	for at := 0; at < c.n; at += block {
+		n := min(block, c.n-at)
+		unpack(c.b, int(c.owners.idx), at, c.owners.iw, 0, which[:n])
+		c.inos.fill(c.b, at, inos[:n])
+		c.sizes.fill(c.b, at, sizes[:n])
+		c.secs.fill(c.b, at, secs[:n])
+		c.nsecs.fill(c.b, at, nsecs[:n])
+		c.blocks.fill(c.b, at, blocks[:n])
+		c.links.fill(c.b, at, links[:n])
+		c.errnos.fill(c.b, at, errnos[:n])
+		for j := range n {
+			o := c.owners.number(which[j])
+			t := listing.TypeOf(o.mode)
+			e.Name = nameAt(c.names, off)
+			off += len(e.Name) + 1
+			e.Ino = inos[j]
+			e.Size = int64(sizes[j])
+			e.Blocks = usualBlocks(e.Size, t) + unzigzag(blocks[j])
+			e.Mtime.Sec, e.Mtime.Nsec = int64(secs[j]), uint32(nsecs[j])
+			e.Mode, e.UID, e.GID = o.mode, o.uid, o.gid
+			e.Nlink = uint32(usualLinks(t) + unzigzag(links[j]))
+			e.StatErrno = uint16(errnos[j])
+			if !yield(at+j, e) {
+				return
+			}
+		}
+	}
+}
+
+// Search iterates over the entries, with their names, in which find finds
+// something. find is given the rest of the names, as Names has them, from the
+// beginning of a name on, and returns the offset of the first thing it finds or
+// -1; as what it finds has no 0x00 in it, it may be bytes.Index.
+func (c *Entries) Search(find func(names []byte) int) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		i, pos := 0, 0
+		for pos < len(c.names) {
+			k := find(c.names[pos:])
+			if k < 0 {
+				return
+			}
+			start := pos + bytes.LastIndexByte(c.names[pos:pos+k], 0) + 1
+			i += bytes.Count(c.names[pos:start], []byte{0})
+			name := nameAt(c.names, start)
+			if !yield(i, name) {
+				return
+			}
+			i++
+			pos = start + len(name) + 1
+		}
+	}
+}
+
+// Find returns the number of the entry called name, or of the one before which
+// it would stand.
+func (c *Entries) Find(name string) (i int, ok bool) {
+	lo, hi := 0, len(c.names) // beginnings of names, or the end
+	for lo < hi {
+		m := lo + bytes.LastIndexByte(c.names[lo:(lo+hi)/2], 0) + 1
+		at := nameAt(c.names, m)
+		switch d := strings.Compare(at, name); {
+		case d == 0:
+			lo, hi, ok = m, m, true
+		case d < 0:
+			lo = m + len(at) + 1
+		default:
+			hi = m
+		}
+	}
+	return bytes.Count(c.names[:lo], []byte{0}), ok
+}
+
+// Dirs iterates over the names and inodes of the entries that are directories.
+func (c *Entries) Dirs() iter.Seq2[string, uint64] {
+	return func(yield func(string, uint64) bool) {
+		if c.n == 0 {
+			return
+		}
+		c.seek(0)
+		for i, off := 0, 0; i < c.n; i++ {
+			name := nameAt(c.names, off)
+			off += len(name) + 1
+			if c.owners.dir(c.b, i) && !yield(name, c.inos.get(c.b, i)) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,353 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// A column of integers is coded in whichever of these ways takes the fewest
+// bytes. Arithmetic is modulo 2^64, so that any values can be kept; base is the
+// smallest value, or one that the reader knows from elsewhere.
+//
+//	tag      byte: coding<<6 | width, of which 63 stands for 64 bits
+//	base     uvarint; not where the reader knows it
+//
+//	plain    n values less base, of width bits each
+//	patched  low byte, k uvarint; n times the low bits of the value less base;
+//	         k positions; k times the other, high bits at these positions
+//	dict     k-1 uvarint; the values but the smallest, ascending, less base, of
+//	         width bits; n indexes, of which 0 stands for base
+//	delta    least step, as zigzag uvarint; n-1 steps less the least. Base is
+//	         the first value here
+//
+// Measured on 403,227 entries of a system, bytes an entry with plain alone,
+// then with what was added for each column:
+// inodes 1.20, with delta 0.43, patched 0.39; sizes 1.93, with dict 1.69,
+// patched 1.59; seconds 0.81, with dict 0.39, patched 0.38. A bit-length class
+// for each value or two widths chosen by a bit gained nothing more.
+const (
+	codePlain = iota
+	codePatched
+	codeDict
+	codeDelta
+)
+
+// column is where one column's parts are in the bytes of its body. The zero
+// value is a column of zeros.
+type column struct {
+	base  uint64
+	step  uint64 // delta: the least step
+	value uint64 // delta: of the entry at
+	at    int32
+	k     int32 // patched, dict: how many
+	vals  int32 // offset of the first packed section
+	idx   int32 // offset of the indexes or positions
+	high  int32 // offset of the high bits
+	code  uint8
+	width uint8 // of the first packed section
+	hi    uint8 // width of the high bits
+	iw    uint8 // width of indexes or positions
+}
+
+// parse reads the layout of a column of n values.
+func (c *column) parse(r *reader, n int, base uint64, known bool) {
+	tag := r.byte()
+	*c = column{code: tag >> 6, width: tag & 63, base: base}
+	if c.width == 63 {
+		c.width = 64
+	}
+	if !known {
+		c.base = r.uvarint()
+	}
+	switch c.code {
+	case codePlain:
+		c.vals = r.skip(packedLen(n, c.width))
+	case codePatched:
+		low := r.byte()
+		if low > c.width {
+			r.fail()
+			return
+		}
+		c.k = r.count(n)
+		c.hi, c.width, c.iw = c.width-low, low, bitsFor(n)
+		c.vals = r.skip(packedLen(n, low))
+		c.idx = r.skip(packedLen(int(c.k), c.iw))
+		c.high = r.skip(packedLen(int(c.k), c.hi))
+	case codeDict:
+		c.k = r.count(n)
+		c.iw = bitsFor(int(c.k) + 1)
+		c.vals = r.skip(packedLen(int(c.k), c.width))
+		c.idx = r.skip(packedLen(n, c.iw))
+	case codeDelta:
+		c.step = uint64(r.varint())
+		c.vals = r.skip(packedLen(n-1, c.width))
+		c.value = c.base
+	}
+}
+
+// fill sets out to the values from i on. Of a constant column only the first
+// call, with i 0, does something: it is for those who use out again.
+func (c *column) fill(b []byte, i int, out []uint64) {
+	switch c.code {
+	case codePlain:
+		if c.width > 0 || i == 0 {
+			unpack(b, int(c.vals), i, c.width, c.base, out)
+		}
+	case codePatched:
+		unpack(b, int(c.vals), i, c.width, c.base, out)
+		for j := c.patch(b, i); j < int(c.k); j++ {
+			p := int(packedAt(b, int(c.idx), j, c.iw)) - i
+			if uint(p) >= uint(len(out)) {
+				break
+			}
+			out[p] += packedAt(b, int(c.high), j, c.hi) << c.width
+		}
+	case codeDict:
+		unpack(b, int(c.idx), i, c.iw, 0, out)
+		for j, v := range out {
+			out[j] = c.base
+			if v != 0 && v <= uint64(c.k) {
+				out[j] += packedAt(b, int(c.vals), int(v-1), c.width)
+			}
+		}
+	case codeDelta:
+		v := c.get(b, i)
+		out[0] = v
+		unpack(b, int(c.vals), i, c.width, c.step, out[1:])
+		for j := 1; j < len(out); j++ {
+			v += out[j]
+			out[j] = v
+		}
+		c.at, c.value = int32(i+len(out)-1), v
+	}
+}
+
+// patch returns the number of the first patch at position i or after.
+func (c *column) patch(b []byte, i int) int {
+	lo, hi := 0, int(c.k)
+	for lo < hi {
+		m := (lo + hi) / 2
+		if packedAt(b, int(c.idx), m, c.iw) < uint64(i) {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// get returns value i, which must be below n. Of a delta column it is cheap
+// where i does not go down from call to call.
+func (c *column) get(b []byte, i int) uint64 {
+	switch c.code {
+	case codePlain:
+		return c.base + packedAt(b, int(c.vals), i, c.width)
+	case codeDict:
+		j := packedAt(b, int(c.idx), i, c.iw)
+		if j == 0 || j > uint64(c.k) {
+			return c.base
+		}
+		return c.base + packedAt(b, int(c.vals), int(j-1), c.width)
+	case codeDelta:
+		if i < int(c.at) {
+			c.at, c.value = 0, c.base
+		}
+		for ; int(c.at) < i; c.at++ {
+			c.value += c.step + packedAt(b, int(c.vals), int(c.at), c.width)
+		}
+		return c.value
+	}
+	v := packedAt(b, int(c.vals), i, c.width)
+	if j := c.patch(b, i); j < int(c.k) && packedAt(b, int(c.idx), j, c.iw) == uint64(i) {
+		v += packedAt(b, int(c.high), j, c.hi) << c.width
+	}
+	return c.base + v
+}
+
+// intCoder codes columns. It is scratch space, of one goroutine at a time.
+type intCoder struct {
+	steps []uint64
+	dict  []uint64
+	slots []uint32 // hash table: 1 + index in dict
+	ids   []uint64 // of each value its index in dict, later its rank
+	ranks []uint64
+}
+
+// append appends the column of vals. base is the smallest of them, or, where
+// known, one that the reader will know and that is not above any. ordered
+// columns are tried as steps from value to value, others as a dictionary; the
+// base of an ordered one is not known.
+func (ic *intCoder) append(dst []byte, vals []uint64, base uint64, known, ordered bool) []byte {
+	n := len(vals)
+	var top uint64
+	for _, v := range vals {
+		top |= v - base
+	}
+	width := wide(bits.Len64(top))
+	code, cost := codePlain, packedLen(n, width)
+
+	var low uint8
+	if n >= 8 && width > 0 {
+		var c int
+		if low, c = lowBits(vals, base, width); c < cost {
+			code, cost = codePatched, c
+		}
+	}
+	if ordered {
+		if c, ok := ic.delta(dst, vals, cost); ok {
+			return c
+		}
+	} else if cost > 2 && ic.distinct(vals, base, width, cost-2) {
+		code = codeDict
+	}
+
+	dst = appendTag(dst, code, width)
+	if !known {
+		dst = binary.AppendUvarint(dst, base)
+	}
+	switch code {
+	case codePlain:
+		dst = appendPacked(dst, vals, base, width)
+	case codePatched:
+		dst = ic.patched(dst, vals, base, low, width)
+	case codeDict:
+		dst = binary.AppendUvarint(dst, uint64(len(ic.dict)-1))
+		dst = appendPacked(dst, ic.dict[1:], base, width)
+		dst = appendPacked(dst, ic.ids, 0, bitsFor(len(ic.dict)))
+	}
+	return dst
+}
+
+// lowBits returns the width of the low bits that makes a patched column
+// shortest, and that column's length less what plain has too.
+func lowBits(vals []uint64, base uint64, width uint8) (low uint8, cost int) {
+	var lens [65]uint32
+	for _, v := range vals {
+		lens[bits.Len64(v-base)]++
+	}
+	n, pos := len(vals), int(bitsFor(len(vals)))
+	over, best := 0, math.MaxInt // over: values of more than l bits
+	for l := int(width) - 1; l >= 0 && over <= n/2; l-- {
+		over += int(lens[l+1])
+		if c := n*l + over*(pos+int(width)-l); c < best {
+			best, low = c, uint8(l)
+		}
+	}
+	return low, best/8 + 4
+}
+
+func appendTag(dst []byte, code int, width uint8) []byte {
+	return append(dst, byte(code<<6)|min(width, 63))
+}
+
+// wide is the width that a column has for values of up to n bits.
+func wide(n int) uint8 {
+	if n == 63 {
+		return 64
+	}
+	return uint8(n)
+}
+
+func (ic *intCoder) patched(dst []byte, vals []uint64, base uint64, low, width uint8) []byte {
+	pos, high := ic.ids[:0], ic.steps[:0]
+	for i, v := range vals {
+		if h := (v - base) >> low; h != 0 {
+			pos, high = append(pos, uint64(i)), append(high, h)
+		}
+	}
+	ic.ids, ic.steps = pos, high
+	dst = append(dst, low)
+	dst = binary.AppendUvarint(dst, uint64(len(pos)))
+	dst = appendPacked(dst, vals, base, low)
+	dst = appendPacked(dst, pos, 0, bitsFor(len(vals)))
+	return appendPacked(dst, high, 0, width-low)
+}
+
+// delta appends vals as steps where that takes less than cost bytes and the
+// base (which plain has too, about as long).
+func (ic *intCoder) delta(dst []byte, vals []uint64, cost int) ([]byte, bool) {
+	if len(vals) < 2 {
+		return dst, false
+	}
+	least, most := int64(vals[1]-vals[0]), int64(vals[1]-vals[0])
+	for i := 2; i < len(vals); i++ {
+		d := int64(vals[i] - vals[i-1])
+		least, most = min(least, d), max(most, d)
+	}
+	width := wide(bits.Len64(uint64(most) - uint64(least)))
+	var buf [binary.MaxVarintLen64]byte
+	step := binary.AppendUvarint(buf[:0], zigzag(least))
+	if packedLen(len(vals)-1, width)+len(step) >= cost {
+		return dst, false
+	}
+	steps := ic.steps[:0]
+	for i := 1; i < len(vals); i++ {
+		steps = append(steps, vals[i]-vals[i-1])
+	}
+	ic.steps = steps
+	dst = appendTag(dst, codeDelta, width)
+	dst = binary.AppendUvarint(dst, vals[0])
+	dst = append(dst, step...)
+	return appendPacked(dst, steps, uint64(least), width), true
+}
+
+// distinct makes ic.dict the distinct values, ascending, the first of which is
+// base even where no value is, and ic.ids the indexes of vals in it. It gives
+// up, false, where a dictionary would take limit bytes or more.
+func (ic *intCoder) distinct(vals []uint64, base uint64, width uint8, limit int) bool {
+	n := len(vals)
+	size := 1 << bits.Len(uint(2*n))
+	if cap(ic.slots) < size {
+		ic.slots = make([]uint32, size)
+	}
+	slots := ic.slots[:size]
+	clear(slots)
+	dict, ids := append(ic.dict[:0], base), ic.ids[:0]
+	shift := 64 - bits.Len(uint(size-1))
+	hash := func(v uint64) int { return int(v * 0x9E3779B97F4A7C15 >> shift) }
+	slots[hash(base)] = 1
+	fits := true
+	for _, v := range vals {
+		h := hash(v)
+		for slots[h] != 0 && dict[slots[h]-1] != v {
+			h = (h + 1) & (size - 1)
+		}
+		if slots[h] == 0 {
+			dict = append(dict, v)
+			slots[h] = uint32(len(dict))
+			k := len(dict)
+			if fits = packedLen(k-1, width)+packedLen(n, bitsFor(k)) < limit; !fits {
+				break
+			}
+		}
+		ids = append(ids, uint64(slots[h]-1))
+	}
+	ic.dict, ic.ids = dict, ids
+	if !fits {
+		return false
+	}
+	// Ascending by what is above base; ranks[old index] = new index.
+	ranks := ic.ranks[:0]
+	for i := range dict {
+		ranks = append(ranks, uint64(i))
+	}
+	slices.SortFunc(ranks, func(i, j uint64) int {
+		return cmp.Compare(dict[i]-base, dict[j]-base)
+	})
+	ic.ranks = ranks
+	sorted := ic.steps[:0]
+	for _, i := range ranks {
+		sorted = append(sorted, dict[i])
+	}
+	for r, i := range ranks {
+		dict[i] = uint64(r)
+	}
+	for i, id := range ids {
+		ids[i] = dict[id]
+	}
+	ic.dict, ic.steps = sorted, dict
+	return true
+}

@@ -1,0 +1,249 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+)
+
+// blockLen is the number of docs in one value of the docs bucket. A value for
+// each doc would cost 20 bytes more of bbolt's key and element alone; a block
+// is about a kilobyte, which is what changing one doc writes.
+const blockLen = 64
+
+// maxDepth is more than any key has components: each takes two bytes or more.
+const maxDepth = maxKey / 2
+
+type docKind uint8
+
+const (
+	docNone  docKind = iota
+	docChild         // a directory called name in the directory of doc parent
+	docTop           // a directory whose whole key is name
+	docChunk         // a chunk, called name, of the directory of doc parent
+)
+
+// docEnt is what docs says of one doc id.
+type docEnt struct {
+	kind   docKind
+	parent uint64
+	name   string
+}
+
+// docBlock is one value of docs as a transaction changes it.
+type docBlock struct {
+	ents  [blockLen]docEnt
+	size  int // of all names, bytes
+	dirty bool
+}
+
+func blockKey(id uint64) []byte {
+	n := id / blockLen
+	return []byte{byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
+}
+
+// append encodes the block: which docs are there, as 64 bits, then of each its
+// kind and the length of its name in one number, zigzag of what its id is more
+// than its parent's (no top), and its name.
+func (b *docBlock) append(dst []byte, first uint64) []byte {
+	var there uint64
+	for i := range b.ents {
+		if b.ents[i].kind != docNone {
+			there |= 1 << i
+		}
+	}
+	dst = binary.LittleEndian.AppendUint64(dst, there)
+	for i := range b.ents {
+		e := &b.ents[i]
+		if e.kind == docNone {
+			continue
+		}
+		dst = binary.AppendUvarint(dst, uint64(len(e.name))<<2|uint64(e.kind))
+		if e.kind != docTop {
+			dst = binary.AppendUvarint(dst, zigzag(int64(first+uint64(i)-e.parent)))
+		}
+		dst = append(dst, e.name...)
+	}
+	return dst
+}
+
+// docReader goes through the docs of an encoded block.
+type docReader struct {
+	r     reader
+	there uint64
+	first uint64
+}
+
+func readBlock(key, val []byte) (docReader, error) {
+	b, err := unseal(key, val)
+	if err != nil || len(b) < 8 || len(key) != 5 {
+		return docReader{}, ErrCorrupt
+	}
+	n := uint64(key[0])<<32 | uint64(binary.BigEndian.Uint32(key[1:]))
+	return docReader{reader{b: b, p: 8}, binary.LittleEndian.Uint64(b), n * blockLen}, nil
+}
+
+// next returns the next doc's number in the block and what it says; name
+// aliases the block. false: it was the last, or the block is damaged (r.bad).
+func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok bool) {
+	if d.there == 0 || d.r.bad {
+		return 0, 0, 0, nil, false
+	}
+	i = bits.TrailingZeros64(d.there)
+	d.there &= d.there - 1
+	n := d.r.uvarint()
+	kind, n = docKind(n&3), n>>2
+	if kind != docTop {
+		parent = d.first + uint64(i) - uint64(unzigzag(d.r.uvarint()))
+	}
+	if kind == docNone || d.r.bad || n > uint64(d.r.left()) {
+		d.r.fail()
+		return 0, 0, 0, nil, false
+	}
+	d.r.skip(int(n))
+	name = d.r.b[d.r.p-int(n) : d.r.p]
+	return i, kind, parent, name, true
+}
+
+// block returns the block of doc id, to be changed. What is damaged in it is
+// lost: each record that is written says again what its doc is.
+func (t *Tx) block(id uint64) *docBlock {
+	n := id / blockLen
+	if b := t.blocks[n]; b != nil {
+		return b
+	}
+	b := new(docBlock)
+	key := blockKey(id)
+	if val := t.b.docs.Get(key); val != nil {
+		d, err := readBlock(key, val)
+		for err == nil {
+			i, kind, parent, name, ok := d.next()
+			if !ok {
+				break
+			}
+			b.ents[i] = docEnt{kind, parent, string(name)}
+			b.size += len(name)
+		}
+		if err != nil || d.r.bad {
+			t.s.log.Warn("doc ids are damaged; rescan to mend them", "block", n)
+			t.damage = true
+		}
+	}
+	t.blocks[n] = b
+	t.blockBytes += docBlockSize + b.size
+	return b
+}
+
+const docBlockSize = blockLen*32 + 64
+
+// setDoc makes doc id say e, or, for the zero docEnt, nothing.
+func (t *Tx) setDoc(id uint64, e docEnt) {
+	b := t.block(id)
+	at := &b.ents[id%blockLen]
+	if *at == e {
+		return
+	}
+	switch {
+	case at.kind == docNone:
+		t.state.docs++
+	case e.kind == docNone:
+		t.state.docs--
+	}
+	t.blockBytes += len(e.name) - len(at.name)
+	b.size += len(e.name) - len(at.name)
+	*at = e
+	b.dirty = true
+}
+
+// newDoc gives a doc id that was never given before and makes it say e.
+func (t *Tx) newDoc(e docEnt) uint64 {
+	id := t.state.nextDoc
+	t.state.nextDoc++
+	t.setDoc(id, e)
+	return id
+}
+
+// flushDocs writes the blocks that were changed.
+func (t *Tx) flushDocs() error {
+	for _, n := range slices.Sorted(maps.Keys(t.blocks)) {
+		b := t.blocks[n]
+		if !b.dirty {
+			continue
+		}
+		key := blockKey(n * blockLen)
+		var err error
+		if b.ents == ([blockLen]docEnt{}) {
+			err = t.del(t.b.docs, key)
+		} else {
+			err = t.put(t.b.docs, key, seal(key, b.append(make([]byte, 0, 8+b.size+blockLen*4), n*blockLen)))
+		}
+		if err != nil {
+			return err
+		}
+		b.dirty = false
+	}
+	return nil
+}
+
+// doc returns what docs says of an id; docNone: nothing. name aliases the
+// database.
+func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err error) {
+	key := blockKey(id)
+	val := sn.b.docs.Get(key)
+	if val == nil {
+		return docNone, 0, nil, nil
+	}
+	d, err := readBlock(key, val)
+	if err == nil {
+		for {
+			i, kind, parent, name, ok := d.next()
+			switch {
+			case !ok && d.r.bad:
+				err = ErrCorrupt
+			case !ok || i > int(id%blockLen):
+				return docNone, 0, nil, nil
+			case i == int(id%blockLen):
+				return kind, parent, name, nil
+			default:
+				continue
+			}
+			break
+		}
+	}
+	return docNone, 0, nil, fmt.Errorf("docs %x: %w", key, err)
+}
+
+// Doc returns the directory that a doc id stands for and, where it stands for a
+// chunk, the name in the chunk's key; false: for nothing. What it stands for may
+// be dead.
+func (sn *Snap) Doc(id uint64) (dir Key, first string, ok bool, err error) {
+	kind, parent, name, err := sn.doc(id)
+	if err != nil || kind == docNone {
+		return nil, "", false, err
+	}
+	if kind == docChunk {
+		first = string(name)
+		if kind, parent, name, err = sn.doc(parent); err != nil {
+			return nil, "", false, err
+		}
+	}
+	var path [][]byte // the names, from the last up
+	for kind == docChild && len(path) < maxDepth {
+		path = append(path, name)
+		if kind, parent, name, err = sn.doc(parent); err != nil {
+			return nil, "", false, err
+		}
+	}
+	if kind != docTop {
+		return nil, "", false, nil // something above was reaped
+	}
+	slices.Reverse(path)
+	dir = Key(bytes.Clone(name))
+	for _, n := range path {
+		dir = append(append(dir, 0), n...)
+	}
+	return dir, first, true, nil
+}

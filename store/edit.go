@@ -1,0 +1,210 @@
+package store
+
+import (
+	"strings"
+	"syscall"
+	"time"
+
+	"indexd/listing"
+)
+
+// ApplyName makes one name of a directory be what a stat of it found, or, with a
+// nil e, be gone. e's Name is not looked at. The directory must have a record;
+// else ParentMissing is set, and what is pending is what Again says. Its times
+// are not trusted afterwards, since others of its names may have changed as
+// well. descend is as in Prepare. Errors are as for Apply.
+func (t *Tx) ApplyName(dir Key, stamp uint64, name string, e *listing.Entry, descend bool) (Applied, error) {
+	if err := dir.Valid(); err != nil {
+		return Applied{}, err
+	}
+	w := work{t: t, key: dir, stamp: stamp}
+	err := t.do(func() error {
+		if !w.begin() {
+			return nil
+		}
+		if !w.old.alive {
+			w.ParentMissing = true
+			w.Again = dir
+			t.mark(dir, Pending{Stamp: stamp})
+			return nil
+		}
+		t.s.parents.forget(dir)
+		if e != nil {
+			n := *e
+			n.Name, n.Ctime, n.Btime = name, listing.Time{}, listing.Time{}
+			if err := w.edit(name, &n, nil, false); err != nil || n.Type() != listing.Dir {
+				return err
+			}
+			c := Child{Name: name, Ino: e.Ino, Btime: e.Btime, Ctime: e.Ctime, Descend: descend}
+			return w.children([]Child{c})
+		}
+		return w.edit(name, nil, nil, false)
+	})
+	return w.Applied, err
+}
+
+// tellParent brings what the parent's listing says of the directory up to date
+// with the directory's own stat, where the listing of the parent is older: names
+// that come and go in a directory change its times, and no event of the parent
+// tells. It leaves the parent's stamp, and its times as they are trusted, since
+// no name of the parent's changed.
+func (w *work) tellParent(dir *listing.Stat) error {
+	t := w.t
+	key, name, ok := w.key.Parent()
+	if !ok || w.doc.kind != docChild {
+		return nil
+	}
+	cached := t.s.parents.get(key)
+	if cached != nil && !dir.Ctime.IsZero() && cached.ctime(name) == dir.Ctime {
+		return nil // as the listing had it
+	}
+	up := work{t: t, key: key, old: t.stored(key)}
+	if up.old.alive {
+		up.was = *up.old.rec.Header()
+	}
+	up.stamp = up.was.Stamp
+	if up.doc, ok = t.naming(key); !ok || !up.old.alive {
+		return nil
+	}
+	// The parent may also be newer for the sake of another of its names.
+	newer := up.stamp > w.stamp || t.seenSince(key, w.stamp)
+	e := listing.Entry{Name: name, Stat: *dir}
+	e.Ctime, e.Btime = listing.Time{}, listing.Time{}
+	if cached != nil {
+		cached.setCtime(name, listing.Time{})
+	}
+	return up.edit(name, &e, func(was *listing.Entry) bool {
+		return was.Type() == listing.Dir && (!newer || e.Mtime.Compare(was.Mtime) > 0)
+	}, up.was.TrustTimes)
+}
+
+// edit makes one name of the stored listing be e, or be gone, if only, unless it
+// is nil, agrees to what is there now, a zero Entry where nothing is. trust is
+// whether the directory's times are trusted afterwards.
+func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry) bool, trust bool) error {
+	t, h := w.t, w.was
+	ch := storedChunk{rec: w.old.rec}
+	if h.Chunked {
+		raw, val := t.snap.seekChunk(t.b.listings.Cursor(), w.key, name)
+		if raw == nil {
+			ch.rec = Record{}
+		} else {
+			_, first, _ := SplitChunk(raw)
+			ch = storedChunk{key: append([]byte(nil), raw...), first: first}
+			ch.damaged = ch.rec.Decode(val) != nil
+		}
+	}
+	if ch.damaged || ch.rec.Load() != nil {
+		w.again(false) // what else is in it cannot be kept
+		return nil
+	}
+	var was listing.Entry
+	i, there := ch.rec.Find(name)
+	if there {
+		ch.rec.Entry(i, &was)
+	}
+	switch {
+	case only != nil && !only(&was):
+	case there && e == nil:
+		w.Removed++
+	case there && was != *e:
+		w.Modified++
+	case !there && e != nil:
+		w.Added++
+	}
+	w.Entries = int(h.Agg.Count) + w.Added - w.Removed
+	if w.Added+w.Removed+w.Modified == 0 {
+		return nil
+	}
+	all := make([]listing.Entry, 0, ch.rec.Len()+1)
+	for j := range ch.rec.Len() {
+		var o listing.Entry
+		ch.rec.Entry(j, &o)
+		if j == i && e != nil {
+			all = append(all, *e)
+		}
+		if j != i || !there {
+			all = append(all, o)
+		}
+	}
+	if i == ch.rec.Len() && e != nil {
+		all = append(all, *e)
+	}
+	if there && was.Type() == listing.Dir && (e == nil || e.Type() != listing.Dir) {
+		w.gone = []string{strings.Clone(name)}
+		if err := w.children(nil); err != nil {
+			return err
+		}
+	}
+	w.Changed = true
+	h.Stamp, h.TrustTimes = w.stamp, trust
+	if !h.Chunked && len(all) <= MaxSingle {
+		body := EncodeBody(all)
+		return t.putDir(w.key, &w.old, &h, &body, w.doc)
+	}
+	cw := chunkWriter{work: w, dir: h.Doc, agg: &h.Agg}
+	if h.Chunked && ch.key != nil {
+		cw.at = &ch
+	} else if !h.Chunked {
+		h.Chunked, h.Agg = true, Aggregates{}
+	}
+	for j := range all {
+		cw.add(&all[j])
+	}
+	if len(cw.buf) > 0 {
+		cw.flush(len(cw.buf))
+	}
+	if cw.at != nil {
+		cw.remove(cw.at)
+	}
+	if cw.err != nil {
+		return cw.err
+	}
+	return t.putDir(w.key, &w.old, &h, nil, w.doc)
+}
+
+// SetError notes that a directory could not be read: why, and when that was. What
+// was known of it stays; its mark is settled. Where it failed for the same
+// reason before, nothing is written, so the time is when that began.
+//
+// ENOENT, ENOTDIR and ELOOP say that it is gone, or that something above it was
+// somewhere else for a moment: that is for the listing of its parent to decide,
+// which becomes pending. A root is left to the caller, who may Drop it.
+//
+// Of what Applied says, Stale, ParentMissing, Again, Changed and Entries are
+// set; Again is the parent where that became pending. Errors are as for Apply.
+func (t *Tx) SetError(key Key, stamp uint64, errno uint16, at time.Time) (Applied, error) {
+	if err := key.Valid(); err != nil {
+		return Applied{}, err
+	}
+	w := work{t: t, key: key, stamp: stamp}
+	err := t.do(func() error {
+		if !w.begin() {
+			return nil
+		}
+		if err := w.clear(); err != nil {
+			return err
+		}
+		t.setProgress(key, nil)
+		defer w.settle()
+		w.Entries = int(w.was.Agg.Count)
+		if w.old.alive && w.was.Errno == errno {
+			t.s.seen.put(key, stamp)
+			return nil
+		}
+		w.Changed = true
+		h, body := w.was, Body{}
+		h.Stamp, h.Errno, h.ErrAt, h.InProgress = stamp, errno, at, false
+		if w.old.alive {
+			body = w.old.rec.Body()
+		}
+		if err := t.putDir(key, &w.old, &h, &body, w.doc); err != nil {
+			return err
+		}
+		if e := syscall.Errno(errno); w.doc.kind == docChild && (e == syscall.ENOENT || e == syscall.ENOTDIR || e == syscall.ELOOP) {
+			defer func() { w.Again = t.markAbove(key) }()
+		}
+		return nil
+	})
+	return w.Applied, err
+}

@@ -1,0 +1,43 @@
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// NoSync makes commits of s quick and no longer safe from power cuts, for tests
+// that make thousands.
+func NoSync(s *Store) { s.db.NoSync = true }
+
+// WithSchema returns the database in file with another schema version.
+func WithSchema(t *testing.T, file []byte, v int) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "schema.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	Change(t, path, func(tx *bolt.Tx) error { return putSchema(tx, v) })
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Change changes a closed database behind the store's back.
+func Change(t *testing.T, path string, fn func(*bolt.Tx) error) {
+	t.Helper()
+	db, err := bolt.Open(path, 0o600, &bolt.Options{FreelistType: bolt.FreelistMapType})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Update(fn); err != nil {
+		t.Error(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

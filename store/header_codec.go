@@ -1,0 +1,239 @@
+package store
+
+import (
+	"encoding/binary"
+	"time"
+
+	"indexd/listing"
+)
+
+// The header of a record, in this order. A field with a flag's name is there
+// where the flag is not set (where it is, for hasErr, hasDir and hasBtime).
+//
+//	flags     uvarint
+//	mtime     (hasDir) the directory's, seconds; zigzag of those since epoch
+//	count; and where it is not 0:
+//	          dirs (noDirs); least size, uvarint; with count above 1 the
+//	          largest less the least, and what the sizes are in all more than
+//	          the largest; zigzag of what the blocks are more than their usual
+//	          number; newest mtime less the directory's, zigzag; newest less
+//	          oldest
+//	doc       uvarint; stamp: zigzag of what it is more than doc
+//	listed    (neverListed) zigzag of ms since epoch
+//	errno     (hasErr) uvarint; when, zigzag of ms since epoch
+//	dir       (hasDir) inode; mode (modeUsual); uid, gid (idsRoot); links
+//	          (linksUsual); size, blocks (oneBlock); nsec of mtime
+//	          (wholeSecond) 4 bytes; ctime (ctimeIsMtime): zigzag of seconds
+//	          less than listed, nsec 4 bytes; btime (hasBtime): zigzag of
+//	          seconds less than ctime, nsec 4 bytes
+//
+// On a system of 36,477 directories this takes 32 bytes a record.
+const (
+	noDirs = 1 << iota
+	hasDir
+	neverListed
+	trustTimes
+	hasBtime
+	modeUsual
+	idsRoot
+	linksUsual
+	oneBlock
+	wholeSecond
+	ctimeIsMtime
+	isChunked
+	inProgress
+	hasErr
+)
+
+const (
+	usualDirMode = 0o040755
+	blockSize    = 4096
+	blockBlocks  = blockSize / 512
+
+	// epoch is 2025-01-01 in seconds: times within four years of it take four
+	// bytes.
+	epoch = 1735689600
+)
+
+// append encodes h, with agg in place of its own.
+func (h *Header) append(dst []byte, agg *Aggregates) []byte {
+	d := &h.Dir
+	var flags uint64
+	for i, yes := range [...]bool{
+		agg.Dirs == 0,
+		*d != listing.Stat{},
+		h.Listed.IsZero(),
+		h.TrustTimes,
+		!d.Btime.IsZero(),
+		d.Mode == usualDirMode,
+		d.UID == 0 && d.GID == 0,
+		uint64(d.Nlink) == 2+agg.Dirs,
+		d.Size == blockSize && d.Blocks == blockBlocks,
+		d.Mtime.Nsec == 0,
+		d.Ctime == d.Mtime,
+		h.Chunked,
+		h.InProgress,
+		h.Errno != 0 || !h.ErrAt.IsZero(),
+	} {
+		if yes {
+			flags |= 1 << i
+		}
+	}
+	if flags&hasDir == 0 {
+		flags &^= hasBtime | modeUsual | idsRoot | linksUsual | oneBlock | wholeSecond | ctimeIsMtime
+	}
+	u := func(v uint64) { dst = binary.AppendUvarint(dst, v) }
+	z := func(v int64) { dst = binary.AppendUvarint(dst, zigzag(v)) }
+
+	u(flags)
+	if flags&hasDir != 0 {
+		z(d.Mtime.Sec - epoch)
+	}
+	u(agg.Count)
+	if agg.Count > 0 {
+		if flags&noDirs == 0 {
+			u(agg.Dirs)
+		}
+		u(uint64(agg.MinSize))
+		if agg.Count > 1 {
+			u(uint64(agg.MaxSize) - uint64(agg.MinSize))
+			u(uint64(agg.Bytes) - uint64(agg.MaxSize))
+		}
+		z(agg.Blocks - agg.usualBlocks())
+		z(agg.Newest.Sec - d.Mtime.Sec)
+		u(uint64(agg.Newest.Sec) - uint64(agg.Oldest.Sec))
+	}
+	u(h.Doc)
+	z(int64(h.Stamp - h.Doc))
+	listed := int64(epoch)
+	if flags&neverListed == 0 {
+		ms := h.Listed.UnixMilli()
+		listed = ms / 1000
+		z(ms - epoch*1000)
+	}
+	if flags&hasErr != 0 {
+		u(uint64(h.Errno))
+		z(h.ErrAt.UnixMilli() - epoch*1000)
+	}
+	if flags&hasDir == 0 {
+		return dst
+	}
+	u(d.Ino)
+	if flags&modeUsual == 0 {
+		u(uint64(d.Mode))
+	}
+	if flags&idsRoot == 0 {
+		u(uint64(d.UID))
+		u(uint64(d.GID))
+	}
+	if flags&linksUsual == 0 {
+		u(uint64(d.Nlink))
+	}
+	if flags&oneBlock == 0 {
+		u(uint64(d.Size))
+		u(uint64(d.Blocks))
+	}
+	if flags&wholeSecond == 0 {
+		dst = binary.LittleEndian.AppendUint32(dst, d.Mtime.Nsec)
+	}
+	if flags&ctimeIsMtime == 0 {
+		z(listed - d.Ctime.Sec)
+		dst = binary.LittleEndian.AppendUint32(dst, d.Ctime.Nsec)
+	}
+	if flags&hasBtime != 0 {
+		z(d.Ctime.Sec - d.Btime.Sec)
+		dst = binary.LittleEndian.AppendUint32(dst, d.Btime.Nsec)
+	}
+	return dst
+}
+
+// decodeAgg reads the first part of a header: the flags, the seconds of the
+// directory's mtime and the aggregates.
+func (r *reader) decodeAgg(agg *Aggregates) (flags uint64, mtime int64) {
+	flags = r.uvarint()
+	if flags >= hasErr<<1 {
+		r.fail()
+	}
+	if flags&hasDir != 0 {
+		mtime = epoch + r.varint()
+	}
+	*agg = Aggregates{Count: r.uvarint()}
+	if agg.Count == 0 {
+		return flags, mtime
+	}
+	if flags&noDirs == 0 {
+		agg.Dirs = r.uvarint()
+	}
+	agg.MinSize = int64(r.uvarint())
+	agg.MaxSize, agg.Bytes = agg.MinSize, agg.MinSize
+	if agg.Count > 1 {
+		agg.MaxSize += int64(r.uvarint())
+		agg.Bytes = agg.MaxSize + int64(r.uvarint())
+	}
+	agg.Blocks = agg.usualBlocks() + r.varint()
+	agg.Newest.Sec = mtime + r.varint()
+	agg.Oldest.Sec = agg.Newest.Sec - int64(r.uvarint())
+	return flags, mtime
+}
+
+// decode reads a whole header.
+func (h *Header) decode(r *reader) {
+	*h = Header{}
+	d := &h.Dir
+	flags, mtime := r.decodeAgg(&h.Agg)
+	h.TrustTimes = flags&trustTimes != 0
+	h.Chunked = flags&isChunked != 0
+	h.InProgress = flags&inProgress != 0
+	h.Doc = r.uvarint()
+	h.Stamp = h.Doc + uint64(r.varint())
+	listed := int64(epoch)
+	if flags&neverListed == 0 {
+		ms := epoch*1000 + r.varint()
+		listed = ms / 1000
+		h.Listed = time.UnixMilli(ms)
+	}
+	if flags&hasErr != 0 {
+		h.Errno = uint16(r.uvarint())
+		h.ErrAt = time.UnixMilli(epoch*1000 + r.varint())
+	}
+	if flags&hasDir == 0 {
+		return
+	}
+	d.Ino = r.uvarint()
+	d.Mode = usualDirMode
+	if flags&modeUsual == 0 {
+		d.Mode = uint32(r.uvarint())
+	}
+	if flags&idsRoot == 0 {
+		d.UID = uint32(r.uvarint())
+		d.GID = uint32(r.uvarint())
+	}
+	d.Nlink = uint32(2 + h.Agg.Dirs)
+	if flags&linksUsual == 0 {
+		d.Nlink = uint32(r.uvarint())
+	}
+	d.Size, d.Blocks = blockSize, blockBlocks
+	if flags&oneBlock == 0 {
+		d.Size = int64(r.uvarint())
+		d.Blocks = int64(r.uvarint())
+	}
+	d.Mtime.Sec = mtime
+	if flags&wholeSecond == 0 {
+		d.Mtime.Nsec = r.uint32()
+	}
+	d.Ctime = d.Mtime
+	if flags&ctimeIsMtime == 0 {
+		d.Ctime.Sec = listed - r.varint()
+		d.Ctime.Nsec = r.uint32()
+	}
+	if flags&hasBtime != 0 {
+		d.Btime.Sec = d.Ctime.Sec - r.varint()
+		d.Btime.Nsec = r.uint32()
+	}
+}
+
+// usualBlocks is about what files of these sizes take: half a block each more
+// than their bytes.
+func (a *Aggregates) usualBlocks() int64 {
+	return int64(uint64(a.Bytes)/512 + a.Count*(blockBlocks/2))
+}

@@ -1,0 +1,76 @@
+package store
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// migration brings a database to schema version to from the one before. It is
+// all done in one transaction with what raises the version.
+type migration struct {
+	to   int
+	what string
+	do   func(*bolt.Tx) error
+}
+
+// migrations are all of them, ascending, without a gap, the last one to
+// schemaVersion. Version 1 is the first: nothing leads to it.
+func migrations() []migration { return nil }
+
+// migrate applies those of list that lead from version from to version to, each
+// in a transaction of its own, so that one that fails leaves a whole database.
+func migrate(db *bolt.DB, from, to int, list []migration, log *slog.Logger) error {
+	for _, m := range list {
+		if m.to <= from || m.to > to {
+			continue
+		}
+		if m.to != from+1 {
+			return fmt.Errorf("store: no migration from schema %d", from)
+		}
+		err := Guard(func() error {
+			return db.Update(func(tx *bolt.Tx) error {
+				if err := m.do(tx); err != nil {
+					return err
+				}
+				return putSchema(tx, m.to)
+			})
+		})
+		if err != nil {
+			return fmt.Errorf("store: migrate to schema %d (%s): %w", m.to, m.what, err)
+		}
+		log.Info("migrated the database", "schema", m.to, "what", m.what)
+		from = m.to
+	}
+	if from != to {
+		return fmt.Errorf("store: no migration from schema %d", from)
+	}
+	return nil
+}
+
+// initialise makes an empty database of the current schema.
+func initialise(tx *bolt.Tx) error {
+	for _, name := range allBuckets() {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	var id [16]byte
+	rand.Read(id[:])
+	meta := tx.Bucket(bucketMeta)
+	if err := meta.Put(keyID, seal(keyID, id[:])); err != nil {
+		return err
+	}
+	st := state{nextDoc: 1}
+	if err := meta.Put(keyState, st.encode()); err != nil {
+		return err
+	}
+	return putSchema(tx, schemaVersion)
+}
+
+func putSchema(tx *bolt.Tx, v int) error {
+	return tx.Bucket(bucketMeta).Put(keySchema, seal(keySchema, binary.BigEndian.AppendUint32(nil, uint32(v))))
+}

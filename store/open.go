@@ -1,0 +1,283 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+	"golang.org/x/sys/unix"
+)
+
+func open(path string, o Options) (*Store, error) {
+	err := inspect(path, o)
+	if errors.Is(err, fs.ErrNotExist) && !o.ReadOnly {
+		if err = create(path, o); err == nil {
+			err = inspect(path, o)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	db, file, err := openBolt(path, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: db, file: file, path: path, log: o.Logger, readOnly: o.ReadOnly, pageSize: db.Info().PageSize}
+	if err := s.start(); err != nil {
+		return nil, closeBolt(db, file, err)
+	}
+	return s, nil
+}
+
+// closeBolt closes db, of which err was found out. Where a page is broken bbolt
+// may have panicked with its locks held, for which its Close would wait for
+// ever: then the file is let go and the mapping stays.
+func closeBolt(db *bolt.DB, file *os.File, err error) error {
+	if errors.Is(err, ErrDamaged) {
+		letGo(file)
+		return err
+	}
+	return errors.Join(err, db.Close())
+}
+
+// letGo unlocks and closes a file. To close it is not enough: a mapping that
+// bbolt left behind keeps it open, and locked.
+func letGo(file *os.File) {
+	if file != nil {
+		_ = unix.Flock(int(file.Fd()), unix.LOCK_UN)
+		_ = file.Close()
+	}
+}
+
+// start brings an opened database to the current schema and reads what is kept
+// in memory.
+func (s *Store) start() error {
+	v, err := readSchema(s.db)
+	if err != nil {
+		return err
+	}
+	if v < schemaVersion {
+		if s.readOnly {
+			return fmt.Errorf("store: the database has the older schema %d: open it for writing once", v)
+		}
+		if err := migrate(s.db, v, schemaVersion, migrations(), s.log); err != nil {
+			return err
+		}
+	}
+	return Guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			var b buckets
+			if !b.open(tx) {
+				return fmt.Errorf("%w: a bucket is missing", ErrDamaged)
+			}
+			st, err := decodeState(b.meta.Get(keyState))
+			if err != nil {
+				return fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
+			}
+			s.state.Store(&st)
+			id, err := unseal(keyID, b.meta.Get(keyID))
+			if err != nil || len(id) != len(s.id) {
+				return fmt.Errorf("%w: its id", ErrDamaged)
+			}
+			copy(s.id[:], id)
+			s.tops = make(map[string]struct{})
+			return b.roots.ForEach(func(k, _ []byte) error {
+				s.tops[string(k)] = struct{}{}
+				return nil
+			})
+		})
+	})
+}
+
+// openBolt opens the file as bbolt does, with its panics made errors. It does not
+// write to it: bbolt would only where the file had no freelist.
+func openBolt(path string, o Options) (db *bolt.DB, file *os.File, err error) {
+	try := func(size int) error {
+		return Guard(func() (err error) {
+			db, err = bolt.Open(path, 0o600, &bolt.Options{
+				ReadOnly:        o.ReadOnly,
+				Timeout:         o.Timeout,
+				FreelistType:    bolt.FreelistMapType,
+				InitialMmapSize: size,
+				MaxSize:         o.MaxSize,
+				OpenFile: func(name string, flag int, perm fs.FileMode) (f *os.File, err error) {
+					// Never bbolt's O_CREATE: its file would be no database yet.
+					file, err = os.OpenFile(name, flag&^os.O_CREATE, perm)
+					return file, err
+				},
+			})
+			return openErr(err)
+		})
+	}
+	size := 0
+	if !o.ReadOnly {
+		size = o.MapSize
+		if size == 0 {
+			size = 1 << min(36, strconv.IntSize-3)
+		}
+	}
+	err = try(size)
+	for size > 0 && errors.Is(err, unix.ENOMEM) { // a limit on address space
+		size >>= 3
+		err = try(size)
+	}
+	if err != nil {
+		letGo(file)
+		return nil, nil, err
+	}
+	db.AllocSize = 1 << 20 // the default of 16 MiB pads a small database
+	return db, file, nil
+}
+
+// openErr makes bbolt's errors ours.
+func openErr(err error) error {
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return ErrLocked
+	case errors.Is(err, berrors.ErrDatabaseNotOpen), errors.Is(err, berrors.ErrTxClosed):
+		return ErrClosed
+	case errors.Is(err, berrors.ErrDatabaseReadOnly):
+		return ErrReadOnly
+	case errors.Is(err, berrors.ErrMaxSizeReached):
+		return ErrFull
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: %w", ErrDamaged, err)
+	}
+	return err
+}
+
+// inspect looks at the file without opening it as a database, so that bbolt
+// only gets to see what it can bear: a file that it did not make, or that is
+// shorter than its pages, it would write to or crash over.
+func inspect(path string, o Options) error {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if !fi.Mode().IsRegular() {
+		return fmt.Errorf("%w: not a regular file", ErrNotDatabase)
+	}
+	if fi.Size() == 0 {
+		return fmt.Errorf("%w: the file is empty", ErrNotDatabase)
+	}
+	if err := waitShared(f, o.Timeout); err != nil {
+		return err
+	}
+	return checkPages(context.Background(), f, false)
+}
+
+// waitShared locks f as a reader does; ErrLocked where a writer keeps it.
+func waitShared(f *os.File, timeout time.Duration) error {
+	for end := time.Now().Add(timeout); ; time.Sleep(10 * time.Millisecond) {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB)
+		switch {
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			return err
+		case time.Now().After(end):
+			return ErrLocked
+		}
+	}
+}
+
+// create makes an empty database at path, or none. Where another process was
+// quicker, its database stands.
+func create(path string, o Options) (err error) {
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	tmp, err := os.CreateTemp(dir, base+".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+		}
+	}()
+	if err := tmp.Close(); err != nil {
+		return err
+	}
+	db, err := bolt.Open(tmp.Name(), 0o600, &bolt.Options{Timeout: o.Timeout, FreelistType: bolt.FreelistMapType, NoGrowSync: false})
+	if err != nil {
+		return err
+	}
+	db.AllocSize = 1 << 20
+	if err := errors.Join(db.Update(initialise), db.Sync(), db.Close()); err != nil {
+		return err
+	}
+	if err := renameNew(tmp.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// renameNew renames a file to a name that is not taken. Where it is taken the
+// file is removed instead.
+func renameNew(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
+		// A file system that cannot: a hard link fails on a taken name too.
+		if err = os.Link(from, to); err == nil || errors.Is(err, fs.ErrExist) {
+			return os.Remove(from)
+		}
+		return os.Rename(from, to)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return os.Remove(from)
+	}
+	if err != nil {
+		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readSchema returns the version of an opened database. ErrNotDatabase where it
+// is another program's, ErrNewerSchema where it is of the future.
+func readSchema(db *bolt.DB) (v int, err error) {
+	err = Guard(func() error {
+		return db.View(func(tx *bolt.Tx) error {
+			meta := tx.Bucket(bucketMeta)
+			if meta == nil {
+				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
+			}
+			val := bytes.Clone(meta.Get(keySchema))
+			if val == nil {
+				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
+			}
+			b, err := unseal(keySchema, val)
+			if err != nil || len(b) != 4 {
+				return fmt.Errorf("%w: its schema version", ErrDamaged)
+			}
+			v = int(binary.BigEndian.Uint32(b))
+			if v > schemaVersion {
+				return fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewerSchema, v, schemaVersion)
+			}
+			return nil
+		})
+	})
+	return v, err
+}

@@ -1,0 +1,273 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// Pending says that a directory is to be listed. It survives a crash: the next
+// start goes on with what is pending.
+type Pending struct {
+	// Subtree: all below it too. When the directory is applied its children
+	// become pending in its place, for the same jobs.
+	Subtree bool
+	// Jobs are the ids of those that wait for it, ascending; none: nobody in
+	// particular.
+	Jobs []uint64
+	// Stamp is the last one given when it was marked. Only a listing stamped
+	// higher settles it: one that was opened earlier may have missed why.
+	Stamp uint64
+	// Cursor is, of a big listing whose parts are being applied, the last name
+	// that was, and Listing that listing's stamp; 0: none is. A crash in
+	// between leaves them behind; the directory is then listed anew.
+	Cursor  string
+	Listing uint64
+	// Unnamed: a child's record was spared that its listing does not name any
+	// more. The next listing decides.
+	Unnamed bool
+}
+
+// merge adds what q asks for to p.
+func (p *Pending) merge(q *Pending) {
+	p.Subtree = p.Subtree || q.Subtree
+	p.Unnamed = p.Unnamed || q.Unnamed
+	p.Stamp = max(p.Stamp, q.Stamp)
+	for _, j := range q.Jobs {
+		if i, ok := slices.BinarySearch(p.Jobs, j); !ok {
+			p.Jobs = slices.Insert(slices.Clip(p.Jobs), i, j)
+		}
+	}
+	if p.Listing == 0 {
+		p.Cursor, p.Listing = q.Cursor, q.Listing
+	}
+}
+
+func (p *Pending) encode(key []byte) []byte {
+	var flags byte
+	if p.Subtree {
+		flags |= 1
+	}
+	if p.Unnamed {
+		flags |= 2
+	}
+	b := []byte{flags}
+	b = binary.AppendUvarint(b, p.Stamp)
+	b = binary.AppendUvarint(b, p.Listing)
+	b = binary.AppendUvarint(b, uint64(len(p.Jobs)))
+	for _, j := range p.Jobs {
+		b = binary.AppendUvarint(b, j)
+	}
+	return seal(key, append(b, p.Cursor...))
+}
+
+func decodePending(key, val []byte) (Pending, error) {
+	b, err := unseal(key, val)
+	if err != nil || len(b) == 0 {
+		return Pending{}, ErrCorrupt
+	}
+	r := reader{b: b[1:]}
+	p := Pending{Subtree: b[0]&1 != 0, Unnamed: b[0]&2 != 0, Stamp: r.uvarint(), Listing: r.uvarint()}
+	n := r.uvarint()
+	if n > uint64(r.left()) {
+		return Pending{}, ErrCorrupt
+	}
+	for range n {
+		p.Jobs = append(p.Jobs, r.uvarint())
+	}
+	if r.bad {
+		return Pending{}, ErrCorrupt
+	}
+	p.Cursor = string(r.b[r.p:])
+	return p, nil
+}
+
+// mark is what a transaction holds of one key of pending: as the bucket has it,
+// and as it is to be, nil for not there. So a directory that becomes pending and
+// is listed in one transaction costs no write.
+type mark struct {
+	had bool
+	now *Pending
+}
+
+// PutPending marks a directory, or adds to its mark: jobs join, Subtree stays.
+// It need not have a record, nor need its parent. ErrKeyTooLong is returned, and
+// leaves t as it was.
+func (t *Tx) PutPending(key Key, p Pending) error {
+	if err := key.Valid(); err != nil {
+		return err
+	}
+	return t.do(func() error {
+		t.SeeStamp(p.Stamp)
+		p.Jobs = slices.Compact(slices.Sorted(slices.Values(p.Jobs)))
+		t.mark(key, p)
+		return nil
+	})
+}
+
+// DropPending takes a job from a directory's mark, and the mark away where no
+// other job is left in it. Job 0 stands for all of it.
+func (t *Tx) DropPending(key Key, job uint64) error {
+	return t.do(func() error {
+		now := t.pending(key)
+		if now == nil {
+			return nil
+		}
+		if job != 0 {
+			i, ok := slices.BinarySearch(now.Jobs, job)
+			if !ok {
+				return nil
+			}
+			if len(now.Jobs) > 1 {
+				p := *now
+				p.Jobs = slices.Delete(slices.Clone(p.Jobs), i, i+1)
+				t.setPending(key, &p)
+				return nil
+			}
+		}
+		t.setPending(key, nil)
+		return nil
+	})
+}
+
+// Pending returns a directory's mark as the transaction has it; false: none.
+func (t *Tx) Pending(key Key) (p Pending, ok bool, err error) {
+	err = t.do(func() error {
+		if now := t.pending(key); now != nil {
+			p, ok = *now, true
+		}
+		return nil
+	})
+	return p, ok, err
+}
+
+// mark adds p to a directory's mark.
+func (t *Tx) mark(key Key, p Pending) {
+	if now := t.pending(key); now != nil {
+		was := *now
+		was.merge(&p)
+		p = was
+	}
+	t.setPending(key, &p)
+}
+
+// markShared is mark with a p that many directories may share.
+func (t *Tx) markShared(key Key, p *Pending) {
+	if t.pending(key) != nil {
+		t.mark(key, *p)
+	} else {
+		t.setPending(key, p)
+	}
+}
+
+// pending returns the mark, which is not to be changed; nil: none.
+func (t *Tx) pending(key Key) *Pending {
+	if m, ok := t.marks[string(key)]; ok {
+		return m.now
+	}
+	val := t.b.pending.Get(key)
+	if val == nil {
+		return nil
+	}
+	p, err := decodePending(key, val)
+	if err != nil {
+		// What it asked for is lost but that the directory is to be listed.
+		p = Pending{Subtree: true}
+	}
+	t.marks[string(key)] = &mark{had: true, now: &p}
+	return &p
+}
+
+// dropMarks takes the marks at and below key away, but for those made since
+// stamp was given.
+func (t *Tx) dropMarks(key Key, stamp uint64) {
+	end := key.SubtreeEnd()
+	c := t.b.pending.Cursor()
+	for k, v := c.Seek(key); k != nil && bytes.Compare(k, end) < 0; k, v = c.Next() {
+		if _, ok := t.marks[string(k)]; !ok {
+			p, _ := decodePending(k, v)
+			t.marks[string(k)] = &mark{had: true, now: &p}
+		}
+	}
+	for k, m := range t.marks {
+		if m.now != nil && m.now.Stamp < stamp && Key(k).Within(key) {
+			t.setPending(Key(k), nil)
+		}
+	}
+}
+
+// setPending sets the mark, which is the transaction's from then on; nil: none.
+// The caller has called pending before.
+func (t *Tx) setPending(key Key, p *Pending) {
+	m := t.marks[string(key)]
+	switch {
+	case m != nil && p == nil && !m.had:
+		delete(t.marks, string(key))
+		t.state.pending--
+	case m != nil:
+		if m.now == nil && p != nil {
+			t.state.pending++
+		} else if m.now != nil && p == nil {
+			t.state.pending--
+		}
+		m.now = p
+	case p != nil:
+		t.marks[string(key)] = &mark{now: p}
+		t.state.pending++
+	}
+}
+
+func (t *Tx) flushMarks() error {
+	for _, k := range slices.Sorted(maps.Keys(t.marks)) {
+		m, key := t.marks[k], []byte(k)
+		if m.now == nil {
+			if err := t.del(t.b.pending, key); err != nil {
+				return err
+			}
+			continue
+		}
+		if val := m.now.encode(key); !m.had || !bytes.Equal(val, t.b.pending.Get(key)) {
+			if err := t.put(t.b.pending, key, val); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Pending iterates over the marks in [lo, hi) in order of keys; a nil hi is the
+// end. The keys are valid while the snapshot is. A damaged mark comes as one of
+// the whole subtree for nobody.
+func (sn *Snap) Pending(lo, hi Key) iter.Seq2[Key, Pending] {
+	return func(yield func(Key, Pending) bool) {
+		c := sn.b.pending.Cursor()
+		for k, v := c.Seek(lo); k != nil && (hi == nil || bytes.Compare(k, hi) < 0); k, v = c.Next() {
+			p, err := decodePending(k, v)
+			if err != nil {
+				p = Pending{Subtree: true}
+			}
+			if !yield(k, p) {
+				return
+			}
+		}
+	}
+}
+
+// IsPending reports whether a directory is marked, itself or with a subtree
+// above it.
+func (sn *Snap) IsPending(key Key) bool {
+	for k, itself := key, true; ; itself = false {
+		if val := sn.b.pending.Get(k); val != nil {
+			if p, err := decodePending(k, val); itself || err != nil || p.Subtree {
+				return true
+			}
+		}
+		up, _, ok := k.Parent()
+		if !ok {
+			return false
+		}
+		k = up
+	}
+}

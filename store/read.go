@@ -1,0 +1,96 @@
+package store
+
+import (
+	"fmt"
+	"sync"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Snap is the database as it was at one moment. Several goroutines may use one
+// Snap at once, each with Cursors of its own; all are done before it ends.
+type Snap struct {
+	s     *Store
+	tx    *bolt.Tx
+	b     buckets
+	state state
+	dead  bool // there are dead ranges
+
+	mountsOnce sync.Once
+	mounted    mounts
+}
+
+func newSnap(s *Store, tx *bolt.Tx) (*Snap, error) {
+	sn := &Snap{s: s, tx: tx}
+	if !sn.b.open(tx) {
+		return nil, fmt.Errorf("%w: a bucket is missing", ErrDamaged)
+	}
+	var err error
+	if sn.state, err = decodeState(sn.b.meta.Get(keyState)); err != nil {
+		return nil, fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
+	}
+	sn.dead = sn.state.dead > 0
+	return sn, nil
+}
+
+// Clock is the Store's Clock of the moment.
+func (sn *Snap) Clock() uint64 { return sn.state.clock }
+
+// Record returns the record of a directory; false: there is none. Of a Chunked
+// one the entries are in chunks, see Cursor. ErrCorrupt is returned where the
+// header is damaged.
+func (sn *Snap) Record(key Key) (rec Record, ok bool, err error) {
+	val := sn.b.listings.Get(key)
+	if val == nil {
+		return rec, false, nil
+	}
+	if err := rec.Decode(val); err != nil {
+		return rec, false, fmt.Errorf("directory %s: %w", key, err)
+	}
+	if sn.covered(key, rec.Header().Stamp) {
+		return Record{}, false, nil
+	}
+	return rec, true, nil
+}
+
+// isTop reports whether a directory is a root or a volume's.
+func (sn *Snap) isTop(key Key) bool {
+	if key.IsRoot() {
+		return sn.b.volumes.Get(key) != nil
+	}
+	return sn.b.roots.Get(key) != nil
+}
+
+// Stats is the size of things.
+type Stats struct {
+	Counts         // of all volumes
+	Size     int64 // of the file, bytes
+	Free     int64 // of it, pages that are free, bytes
+	Docs     uint64
+	Pending  uint64
+	Dead     uint64
+	Clock    uint64
+	NextDoc  uint64
+	Volumes  int
+	ReadOnly bool
+}
+
+// Stats sums up the snapshot.
+func (sn *Snap) Stats() (Stats, error) {
+	vs, err := sn.Volumes()
+	if err != nil {
+		return Stats{}, err
+	}
+	st := Stats{
+		Size: sn.tx.Size(), Free: int64(sn.s.db.Stats().FreePageN) * int64(sn.s.db.Info().PageSize),
+		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.dead,
+		Clock: sn.state.clock, NextDoc: sn.state.nextDoc, Volumes: len(vs), ReadOnly: sn.s.readOnly,
+	}
+	for _, v := range vs {
+		st.Dirs += v.Counts.Dirs
+		st.Entries += v.Counts.Entries
+		st.Bytes += v.Counts.Bytes
+		st.Blocks += v.Counts.Blocks
+	}
+	return st, nil
+}

@@ -1,0 +1,135 @@
+package store
+
+import (
+	"bytes"
+)
+
+// Reap deletes what is dead, looking at up to n records, and says whether there
+// is more to do now. (All of 361,000 listings in one transaction held the writer
+// up for 0.57 s and took 112 MB.)
+//
+// What is stamped newer than its death is spared. Where nothing names it, an
+// orphan, the nearest directory above that is known is made pending; what is
+// unnamed still when that has been listed again is deleted after all.
+func (t *Tx) Reap(n int) (more bool, err error) {
+	err = t.do(func() error {
+		var at Key
+		for t.state.dead > 0 {
+			k, v := t.b.dead.Cursor().Seek(at)
+			if k == nil {
+				return nil
+			}
+			if n <= 0 {
+				more = true
+				return nil
+			}
+			n--
+			d, err := decodeDead(bytes.Clone(k), bytes.Clone(v))
+			if err != nil {
+				t.s.log.Warn("a note of what is gone is damaged; its place is listed again", "directory", d.prefix.String())
+				t.mark(d.prefix, Pending{Subtree: true})
+				err = t.forgetDead(d.prefix)
+			} else {
+				more, err = t.reap(&d, &n)
+			}
+			if err != nil || more {
+				return err
+			}
+			at = append(d.prefix[:len(d.prefix):len(d.prefix)], 0)
+		}
+		return nil
+	})
+	return more && err == nil, err
+}
+
+// reap goes on with one range, and takes from n the records it looks at. more:
+// it could go on at once.
+func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
+	if d.reported && len(d.resume) == 0 && t.waiting(d.prefix) {
+		return false, nil
+	}
+	gone, orphans, done := t.look(d, n)
+	top := noKey
+	for _, raw := range orphans {
+		if dir, _, _ := SplitChunk(raw); !dir.Within(top) {
+			top = dir
+			t.markAbove(dir)
+		}
+	}
+	if d.reported {
+		gone = append(gone, orphans...)
+	} else if len(orphans) > 0 {
+		d.orphans = true
+	}
+	t.s.parents.clear()
+	for _, raw := range gone {
+		var rec Record
+		err := rec.Decode(t.b.listings.Get(raw))
+		if err := t.deleteRecord(raw, &rec, err != nil); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case done && d.orphans:
+		d.orphans, d.reported, d.resume = false, true, nil
+		return !t.waiting(d.prefix), t.putDead(d)
+	case done:
+		return false, t.forgetDead(d.prefix)
+	}
+	return !done, t.putDead(d)
+}
+
+// noKey is one that nothing is within.
+var noKey = Key{0xff, 0xff, 0xff}
+
+// look reads on in a range, from where it was left, and returns the keys of what
+// is dead and of what is newer and unnamed, and whether it came to the end.
+func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
+	from := []byte(d.prefix)
+	if len(d.resume) > 0 {
+		from = d.resume
+	}
+	end := d.prefix.SubtreeEnd()
+	orphan := noKey // the last, and all below it are
+	c := t.b.listings.Cursor()
+	k, v := c.Seek(from)
+	for ; k != nil && bytes.Compare(k, end) < 0; k, v = c.Next() {
+		if *n <= 0 {
+			d.resume = bytes.Clone(k)
+			return gone, orphans, false
+		}
+		*n--
+		dir, _, chunk := SplitChunk(k)
+		if chunk {
+			if st := t.stored(dir); !st.alive || !st.rec.Header().Chunked {
+				gone = append(gone, bytes.Clone(k))
+			} else if dir.Within(orphan) {
+				orphans = append(orphans, bytes.Clone(k))
+			}
+			continue
+		}
+		var rec Record
+		if err := rec.Decode(v); err != nil || t.snap.covered(dir, rec.Header().Stamp) {
+			gone = append(gone, bytes.Clone(k))
+			continue
+		}
+		if dir.Within(orphan) {
+			orphans = append(orphans, bytes.Clone(k))
+		} else if _, named := t.naming(dir); !named {
+			orphan = bytes.Clone(dir)
+			orphans = append(orphans, orphan)
+		}
+	}
+	return gone, orphans, true
+}
+
+// waiting reports whether the nearest known directory above key is pending.
+func (t *Tx) waiting(key Key) bool {
+	above := t.above(key)
+	return above != nil && t.pending(above) != nil
+}
+
+func (t *Tx) forgetDead(key Key) error {
+	t.state.dead--
+	return t.del(t.b.dead, key)
+}

@@ -1,0 +1,202 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"slices"
+)
+
+// ErrCorrupt is returned when stored bytes are not what was stored: a checksum
+// does not fit, or a count leads beyond the end.
+var ErrCorrupt = errors.New("store: corrupt record")
+
+// Body is the entries of one record as they are stored, and what they come to.
+// It is made by Prepare or EncodeBody, or seen in a stored record; it is never
+// changed. Encoding is deterministic: the same entries give the same Body. The
+// zero value stands for no entries.
+type Body struct {
+	agg  Aggregates
+	crc  uint32 // of cols
+	cols []byte
+}
+
+// Agg returns what the entries come to.
+func (b *Body) Agg() *Aggregates { return &b.agg }
+
+// Size returns the encoded size in bytes.
+func (b *Body) Size() int { return len(b.cols) }
+
+// Equal reports whether a and b hold the same entries.
+func (b *Body) Equal(c *Body) bool {
+	return b.crc == c.crc && b.agg == c.agg && bytes.Equal(b.cols, c.cols)
+}
+
+// Clone returns a copy that shares nothing with b.
+func (b *Body) Clone() Body {
+	c := *b
+	c.cols = bytes.Clone(b.cols)
+	return c
+}
+
+// Entries returns the entries of b, which alias it. ErrCorrupt is returned
+// where b does not fit its checksum or cannot be read.
+func (b *Body) Entries() (Entries, error) {
+	if crc32.Checksum(b.cols, castagnoli()) != b.crc {
+		return Entries{}, ErrCorrupt
+	}
+	var e Entries
+	err := e.open(b)
+	return e, err
+}
+
+// A record's bytes: the length of its header, one byte; the header; CRC32C of
+// both; and, unless it is chunked or has no entries, CRC32C of the columns, and
+// the columns up to the end. Checksums are little-endian.
+
+// maxHeader is more than the longest header takes.
+const maxHeader = 256
+
+// Record is one stored listing or chunk. It aliases the bytes it was decoded
+// from, which are the database's: it is valid as long as the snapshot is, and
+// so are all strings that come out of it. Not for concurrent use.
+type Record struct {
+	raw     []byte // the header
+	head    Header // where headOK
+	headOK  bool
+	headBad bool // it is not a header, though the checksum fits; Verify says so
+	crc     uint32
+	cols    []byte
+	Entries
+}
+
+// DecodeRecord reads a stored record. The checksum of its header must fit, else
+// ErrCorrupt is returned. Before its entries are asked for, it is Loaded.
+func DecodeRecord(val []byte) (Record, error) {
+	var r Record
+	err := r.Decode(val)
+	return r, err
+}
+
+// Decode is DecodeRecord into a Record that is used again, for scans. It takes
+// no more than it must of the header; the rest is read when it is asked for.
+func (r *Record) Decode(val []byte) error {
+	r.Entries.close()
+	r.headOK, r.headBad = false, false
+	r.raw, r.crc, r.cols = nil, 0, nil
+	in := reader{b: val}
+	in.skip(int(in.byte()))
+	raw := val[:in.p]
+	if sum := in.uint32(); in.bad || sum != crc32.Checksum(raw, castagnoli()) {
+		return ErrCorrupt
+	}
+	r.raw = raw
+	if in.left() > 0 {
+		r.crc = in.uint32()
+		r.cols = val[in.p:]
+	}
+	return nil
+}
+
+// AppendRecord appends the record of h and b to dst. h.Agg is taken from b
+// except where h.Chunked, when b must be empty.
+func AppendRecord(dst []byte, h *Header, b *Body) []byte {
+	agg := &h.Agg
+	if !h.Chunked {
+		agg = &b.agg
+	}
+	dst = slices.Grow(dst, maxHeader+8+len(b.cols))
+	start := len(dst)
+	dst = h.append(append(dst, 0), agg)
+	dst[start] = byte(len(dst) - start - 1)
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli()))
+	if len(b.cols) > 0 {
+		dst = binary.LittleEndian.AppendUint32(dst, b.crc)
+		dst = append(dst, b.cols...)
+	}
+	return dst
+}
+
+// Header returns the record's header, which the caller may copy and change to
+// make another of it.
+func (r *Record) Header() *Header {
+	if !r.headOK {
+		in := reader{b: r.raw, p: min(1, len(r.raw))}
+		r.head.decode(&in)
+		r.headOK, r.headBad = true, in.bad || in.left() != 0
+	}
+	return &r.head
+}
+
+// Body returns the entries as they are stored, to be compared or to be stored
+// again under another header. It may be called without Load; a body that does
+// not fit its checksum then goes on not to fit.
+func (r *Record) Body() Body {
+	if len(r.cols) == 0 {
+		return Body{}
+	}
+	return Body{r.Header().Agg, r.crc, r.cols}
+}
+
+// Load checks the entries' checksum and makes them ready: before it, the record
+// seems to have none. ErrCorrupt is returned where they are damaged. A Chunked
+// record has no entries of its own.
+func (r *Record) Load() error {
+	if crc32.Checksum(r.cols, castagnoli()) != r.crc {
+		return ErrCorrupt
+	}
+	if len(r.cols) == 0 {
+		if h := r.Header(); !h.Chunked && h.Agg.Count != 0 { // cut off
+			return ErrCorrupt
+		}
+	}
+	r.Entries.close()
+	r.Entries.raw = r.raw
+	return r.openColumns(r.cols)
+}
+
+var castagnoliTable = crc32.MakeTable(crc32.Castagnoli)
+
+// castagnoli is the table of CRC32C, which processors compute themselves.
+func castagnoli() *crc32.Table { return castagnoliTable }
+
+// Verify checks all that Load does not: that the columns hold together, that
+// names are in order and values possible, and that the header's aggregates are
+// those of the entries. The error wraps ErrCorrupt and says what is wrong. It
+// serves the check of a database; Decode must have succeeded.
+func (r *Record) Verify() error {
+	h := r.Header()
+	if r.headBad {
+		return fmt.Errorf("%w: header", ErrCorrupt)
+	}
+	if h.Chunked {
+		if len(r.cols) > 0 {
+			return fmt.Errorf("%w: entries in the record of a chunked listing", ErrCorrupt)
+		}
+		return nil
+	}
+	if err := r.Load(); err != nil {
+		return err
+	}
+	var agg Aggregates
+	last := ""
+	for i, e := range r.All() {
+		if e.Name <= last {
+			return fmt.Errorf("%w: name %d, %q after %q", ErrCorrupt, i, e.Name, last)
+		}
+		if e.Mtime.Nsec > 999_999_999 {
+			return fmt.Errorf("%w: %q has %d nanoseconds", ErrCorrupt, e.Name, e.Mtime.Nsec)
+		}
+		last = e.Name
+		agg.Add(e)
+	}
+	if r.Entries.bad {
+		return fmt.Errorf("%w: columns", ErrCorrupt)
+	}
+	if agg != h.Agg {
+		return fmt.Errorf("%w: aggregates %+v of entries that come to %+v", ErrCorrupt, h.Agg, agg)
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package store
+
+import (
+	"bytes"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// stored is what the listings bucket has under a directory's key.
+type stored struct {
+	there   bool // the key exists
+	damaged bool // its header could not be read
+	alive   bool // there, not damaged, not dead
+	rec     Record
+}
+
+func (t *Tx) stored(key Key) (st stored) {
+	val := t.b.listings.Get(key)
+	if val == nil {
+		return st
+	}
+	st.there = true
+	if err := st.rec.Decode(val); err != nil {
+		st.damaged = true
+		return st
+	}
+	st.alive = !t.snap.covered(key, st.rec.Header().Stamp)
+	return st
+}
+
+// storedChunk is a chunk of a listing. It is responsible for the names from first
+// up to the next chunk's, the first one of a listing for all before too. rec is
+// empty where the chunk is damaged. A chunk lives as its directory's record does.
+type storedChunk struct {
+	key     []byte
+	first   string
+	damaged bool
+	rec     Record
+}
+
+// isChunkOf reports whether raw is the key of a chunk of dir's listing.
+func isChunkOf(raw []byte, dir Key) bool {
+	n := len(dir)
+	return len(raw) > n+2 && raw[n] == 0 && raw[n+1] == 0 && bytes.HasPrefix(raw, dir)
+}
+
+// seekChunk moves c to the chunk of dir that is responsible for name, and returns
+// it; nil: dir has no chunks.
+func (sn *Snap) seekChunk(c *bolt.Cursor, dir Key, name string) (raw, val []byte) {
+	at := dir.Chunk(name)
+	if raw, val = c.Seek(at); bytes.Equal(raw, at) {
+		return raw, val
+	}
+	after := raw
+	// Prev stops at a page that this transaction has emptied as it does at the
+	// beginning, where Last may never come back.
+	if raw, val = c.Prev(); raw == nil {
+		first, _ := sn.b.listings.Cursor().First()
+		for raw == nil && first != nil && !bytes.Equal(first, after) {
+			raw, val = c.Prev()
+		}
+	}
+	if !isChunkOf(raw, dir) {
+		raw, val = c.Seek(dir.Chunk(""))
+	}
+	if !isChunkOf(raw, dir) {
+		return nil, nil
+	}
+	return raw, val
+}
+
+// chunks returns the chunks of dir that are responsible for names above lo and
+// up to hi; "" is no bound.
+func (t *Tx) chunks(dir Key, lo, hi string) []storedChunk {
+	var all []storedChunk
+	c := t.b.listings.Cursor()
+	for raw, val := t.snap.seekChunk(c, dir, lo); isChunkOf(raw, dir); raw, val = c.Next() {
+		_, first, _ := SplitChunk(raw)
+		if hi != "" && first > hi && len(all) > 0 {
+			break
+		}
+		ch := storedChunk{key: bytes.Clone(raw), first: first}
+		ch.damaged = ch.rec.Decode(val) != nil
+		all = append(all, ch)
+	}
+	return all
+}
+
+// deleteChunks deletes the chunks that are left of a directory that is dead.
+func (t *Tx) deleteChunks(dir Key) error {
+	chunks := t.chunks(dir, "", "")
+	for i := range chunks {
+		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec, chunks[i].damaged); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// putRecord stores a record or chunk as it is, and what its doc is.
+func (t *Tx) putRecord(raw []byte, h *Header, b *Body) error {
+	n := maxHeader + 8 + b.Size()
+	if cap(t.slab)-len(t.slab) < n {
+		t.slab = make([]byte, 0, max(n, 64<<10))
+	}
+	start := len(t.slab)
+	val := AppendRecord(t.slab[start:start:cap(t.slab)], h, b)
+	if len(val) <= cap(t.slab)-start {
+		t.slab = t.slab[:start+len(val)]
+	}
+	return t.put(t.b.listings, raw, val[:len(val):len(val)])
+}
+
+// putDir stores a directory's record in place of old, under the doc id that old
+// has, or h.Doc, or, if that is 0, a new one.
+func (t *Tx) putDir(key Key, old *stored, h *Header, b *Body, e docEnt) error {
+	if err := t.unsolid(key); err != nil {
+		return err
+	}
+	if old.there && !old.damaged {
+		h.Doc = old.rec.Header().Doc
+		t.count(key.Volume()).subtract(old.rec.Header())
+	}
+	if h.Doc != 0 {
+		t.setDoc(h.Doc, e)
+	} else {
+		h.Doc = t.newDoc(e)
+	}
+	if !h.Chunked {
+		h.Agg = *b.Agg()
+	}
+	t.count(key.Volume()).add(h)
+	t.damage = t.damage || old.damaged
+	if b == nil {
+		b = new(Body)
+	}
+	return t.putRecord(key, h, b)
+}
+
+// count returns a volume's counts, to be changed.
+func (t *Tx) count(v Volume) *Counts {
+	if c := t.counts[v]; c != nil {
+		return c
+	}
+	key := volumeKey(v)
+	c := new(Counts)
+	if val := t.b.counts.Get(key); val != nil {
+		var err error
+		if *c, err = decodeCounts(key, val); err != nil {
+			t.s.log.Warn("a volume's counts are damaged and are made anew", "volume", v)
+			t.damage = true
+		}
+	}
+	t.counts[v] = c
+	return c
+}
+
+// naming says whether a directory may have a record: it is a root or a volume's
+// root, or the record of its parent lives and names it as a directory. e is what
+// its doc says then.
+func (t *Tx) naming(key Key) (e docEnt, named bool) {
+	if t.isTop(key) {
+		return docEnt{docTop, 0, string(key)}, true
+	}
+	dir, name, ok := key.Parent()
+	if !ok {
+		return docEnt{}, false
+	}
+	p := t.s.parents.get(dir)
+	if p == nil || !p.covers(name) {
+		if p = t.readParent(dir, name); p == nil {
+			return docEnt{}, false
+		}
+	}
+	return docEnt{docChild, p.doc, name}, p.has(name)
+}
+
+// readParent reads what the record of dir says of the names about name; nil:
+// there is none, or it is damaged.
+func (t *Tx) readParent(dir Key, name string) *parentInfo {
+	st := t.stored(dir)
+	if !st.alive {
+		return nil
+	}
+	p := parentInfo{doc: st.rec.Header().Doc}
+	from := &st.rec
+	if from.Header().Chunked {
+		c := t.b.listings.Cursor()
+		raw, val := t.snap.seekChunk(c, dir, name)
+		if raw == nil {
+			return nil
+		}
+		var chunk Record
+		if chunk.Decode(val) != nil {
+			return nil
+		}
+		from = &chunk
+		// The names that are surely here; lo may be too high in the first
+		// chunk, which costs nothing but another look.
+		_, p.lo, _ = SplitChunk(raw)
+		p.lo = min(p.lo, name)
+		if raw, _ = c.Next(); isChunkOf(raw, dir) {
+			_, p.hi, _ = SplitChunk(raw)
+		}
+	}
+	if from.Load() != nil {
+		return nil
+	}
+	for name := range from.Dirs() {
+		p.dirs = append(p.dirs, name)
+	}
+	return t.s.parents.put(dir, p)
+}
+
+// above returns the nearest directory above key that has a living record or
+// could have one as a top; nil: none.
+func (t *Tx) above(key Key) Key {
+	for up, _, ok := key.Parent(); ok; up, _, ok = up.Parent() {
+		if t.stored(up).alive || t.isTop(up) {
+			return up
+		}
+	}
+	return nil
+}
+
+// markAbove makes the directory that above returns pending, and returns it.
+func (t *Tx) markAbove(key Key) Key {
+	up := t.above(key)
+	if up != nil {
+		up = bytes.Clone(up)
+		t.mark(up, Pending{Stamp: t.state.stamp})
+	}
+	return up
+}

@@ -1,0 +1,81 @@
+// Package store keeps the listings of directories in one bbolt file.
+//
+// # Buckets
+//
+// All numbers in keys are big-endian; a value that is "sealed" begins with the
+// CRC32C of its key and of what follows. A record carries its own checksums.
+//
+//	meta
+//	 ├─ schema     the version, sealed
+//	 ├─ id         16 random bytes that tell this database from others, sealed
+//	 └─ state      clock, highest stamp, next doc id, counts: sealed, written
+//	               by every transaction that changes something
+//	volumes
+//	 └─ <volume:2>                    VolumeInfo, sealed JSON
+//	counts
+//	 └─ <volume:2>                    what the volume's records come to, sealed
+//	listings
+//	 ├─ <directory>                   record: the header, and the entries, or,
+//	 └─ <directory> 00 00 <first>     where there are many, chunks of them
+//	docs
+//	 └─ <doc id / 64:5>               64 docs: of each its parent's doc id and
+//	                                  its name, or a top's whole key; sealed
+//	pending
+//	 └─ <directory>                   Pending, sealed
+//	dead
+//	 └─ <directory>                   all at and below it that is not stamped
+//	                                  newer is gone: the stamp, and how far it
+//	                                  has been reaped; sealed
+//	stops
+//	 └─ <directory>                   named by its parent but not descended
+//	                                  into (a mount point, a pruned one); sealed
+//	roots
+//	 └─ <directory>                   JSON of the caller's, sealed
+//	jobs
+//	 └─ <job:8>                       JSON of the caller's, sealed
+//	settings
+//	 └─ <name>                        JSON of the caller's, sealed
+//
+// <directory> is a Key: the volume's number, then each component of the path
+// after a 00. See Key for why that order is the order of paths and a subtree
+// one range.
+//
+// # Who may do what
+//
+// There is one writer: Begin gives its transaction, and all of it happens on
+// one goroutine at a time. There are any number of readers: View gives each a
+// snapshot, which several goroutines may share, each with its own Cursor.
+// A goroutine never begins a transaction while it holds another, of either
+// kind: with the file growing in between, both would wait for ever.
+package store
+
+// schemaVersion is that of the database that this package writes. A change to
+// anything above, or to an encoding, raises it and adds a migration.
+const schemaVersion = 1
+
+// The names of the buckets.
+var (
+	bucketMeta     = []byte("meta")
+	bucketVolumes  = []byte("volumes")
+	bucketCounts   = []byte("counts")
+	bucketListings = []byte("listings")
+	bucketDocs     = []byte("docs")
+	bucketPending  = []byte("pending")
+	bucketDead     = []byte("dead")
+	bucketStops    = []byte("stops")
+	bucketRoots    = []byte("roots")
+	bucketJobs     = []byte("jobs")
+	bucketSettings = []byte("settings")
+
+	keySchema = []byte("schema")
+	keyID     = []byte("id")
+	keyState  = []byte("state")
+)
+
+// allBuckets are made when a database is.
+func allBuckets() [][]byte {
+	return [][]byte{
+		bucketMeta, bucketVolumes, bucketCounts, bucketListings, bucketDocs, bucketPending,
+		bucketDead, bucketStops, bucketRoots, bucketJobs, bucketSettings,
+	}
+}

@@ -1,0 +1,190 @@
+package store
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Segment is a range of keys of one volume that a traversal in path order
+// visits as a whole.
+type Segment struct {
+	Lo, Hi Key // [Lo, Hi)
+	Volume VolumeInfo
+}
+
+// mounts are the volumes that are to be seen, by mount point.
+type mounts struct {
+	list []VolumeInfo // by mount point, component by component
+	err  error
+}
+
+// mounts returns them; goroutines that share the snapshot share them.
+func (sn *Snap) mounts() *mounts {
+	sn.mountsOnce.Do(func() {
+		m := &sn.mounted
+		m.list, m.err = sn.Volumes()
+		// Of those with one mount point the online one is seen; of several,
+		// which is as good as a mistake, the newest.
+		slices.SortFunc(m.list, func(a, b VolumeInfo) int {
+			return cmp.Or(comparePaths(a.MountPoint, b.MountPoint), compareBool(a.Offline, b.Offline), cmp.Compare(b.Volume, a.Volume))
+		})
+		m.list = slices.CompactFunc(m.list, func(a, b VolumeInfo) bool { return a.MountPoint == b.MountPoint })
+		m.list = slices.DeleteFunc(m.list, func(v VolumeInfo) bool { return !strings.HasPrefix(v.MountPoint, "/") })
+	})
+	return &sn.mounted
+}
+
+// forgetMounts is for a transaction's own snapshot, when it changes volumes.
+func (sn *Snap) forgetMounts() { sn.mountsOnce, sn.mounted = sync.Once{}, mounts{} }
+
+// holding returns the volume with the longest mount point that path is at or
+// below; nil: none.
+func (m *mounts) holding(path string) *VolumeInfo {
+	var best *VolumeInfo
+	for i := range m.list {
+		v := &m.list[i]
+		if _, ok := below(path, v.MountPoint); ok && (best == nil || len(v.MountPoint) > len(best.MountPoint)) {
+			best = v
+		}
+	}
+	return best
+}
+
+// Segments returns the ranges of keys that a traversal of the directory absDir
+// and all below it visits, in path order: volumes that are mounted below it come
+// in at their mount points, and what a mount hides is left out. An offline
+// volume is where it was mounted last. absDir is absolute and clean.
+func (sn *Snap) Segments(absDir string) ([]Segment, error) {
+	m := sn.mounts()
+	if m.err != nil {
+		return nil, m.err
+	}
+	var segs []Segment
+	// A stack of the volumes that the traversal is in, each with where it goes
+	// on and where it ends.
+	type open struct {
+		v      *VolumeInfo
+		lo, hi Key
+	}
+	var stack []open
+	pop := func() {
+		o := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		if o.lo.Compare(o.hi) < 0 {
+			segs = append(segs, Segment{o.lo, o.hi, *o.v})
+		}
+	}
+	if v := m.holding(absDir); v != nil {
+		rel, _ := below(absDir, v.MountPoint)
+		k := MakeKey(v.Volume, rel)
+		stack = append(stack, open{v, k, k.SubtreeEnd()})
+	}
+	for i := range m.list {
+		v := &m.list[i]
+		if rel, ok := below(v.MountPoint, absDir); !ok || rel == "" {
+			continue
+		}
+		for len(stack) > 0 {
+			if _, ok := below(v.MountPoint, stack[len(stack)-1].v.MountPoint); ok {
+				break
+			}
+			pop()
+		}
+		if len(stack) > 0 {
+			up := &stack[len(stack)-1]
+			rel, _ := below(v.MountPoint, up.v.MountPoint)
+			at := MakeKey(up.v.Volume, rel)
+			if up.lo.Compare(at) < 0 {
+				segs = append(segs, Segment{up.lo, at, *up.v})
+			}
+			up.lo = at.SubtreeEnd()
+		}
+		k := MakeKey(v.Volume, "")
+		stack = append(stack, open{v, k, k.SubtreeEnd()})
+	}
+	for len(stack) > 0 {
+		pop()
+	}
+	return segs, nil
+}
+
+// Locate returns the key that the directory at an absolute clean path has or
+// would have: that of the volume with the longest mount point; of two with the
+// same, the one that is online. It says nothing of whether there is a record.
+// false: no volume holds the path, or it is too long for a key.
+func (sn *Snap) Locate(absPath string) (Key, bool) {
+	m := sn.mounts()
+	v := m.holding(absPath)
+	if m.err != nil || v == nil {
+		return nil, false
+	}
+	rel, _ := below(absPath, v.MountPoint)
+	k := MakeKey(v.Volume, rel)
+	return k, k.Valid() == nil
+}
+
+// PathOf returns the absolute path of a directory, "" where its volume is not
+// known.
+func (sn *Snap) PathOf(key Key) string {
+	v, ok, err := sn.Volume(key.Volume())
+	if !ok || err != nil {
+		return ""
+	}
+	return v.Path(key)
+}
+
+// Path returns the absolute path of a directory of v.
+func (v *VolumeInfo) Path(key Key) string {
+	switch {
+	case key.IsRoot():
+		return v.MountPoint
+	case v.MountPoint == "/":
+		return "/" + key.Rel()
+	}
+	return v.MountPoint + "/" + key.Rel()
+}
+
+// below reports whether path is dir or below it, and its rest from there.
+func below(path, dir string) (rel string, ok bool) {
+	if dir == "/" {
+		return strings.TrimPrefix(path, "/"), true
+	}
+	if rest, ok := strings.CutPrefix(path, dir); ok && (rest == "" || rest[0] == '/') {
+		return strings.TrimPrefix(rest, "/"), true
+	}
+	return "", false
+}
+
+// comparePaths orders absolute paths as keys are: component by component.
+func comparePaths(a, b string) int {
+	n := min(len(a), len(b))
+	i := 0
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	at := func(s string) int {
+		switch {
+		case i == len(s):
+			return -1
+		case s[i] == '/':
+			return 0
+		}
+		return int(s[i])
+	}
+	if a == "/" || b == "/" {
+		return len(a) - len(b)
+	}
+	return at(a) - at(b)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,42 @@
+package store
+
+import "encoding/binary"
+
+// state is what the database counts.
+type state struct {
+	clock   uint64 // transactions that changed something
+	stamp   uint64 // the highest that was seen
+	nextDoc uint64
+	pending uint64 // keys in pending
+	dead    uint64 // keys in dead
+	docs    uint64 // docs in use
+	volume  uint64 // the highest volume number given
+}
+
+func (s *state) fields() [7]*uint64 {
+	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.dead, &s.docs, &s.volume}
+}
+
+func (s *state) encode() []byte {
+	var b []byte
+	for _, f := range s.fields() {
+		b = binary.AppendUvarint(b, *f)
+	}
+	return seal(keyState, b)
+}
+
+func decodeState(val []byte) (state, error) {
+	var s state
+	b, err := unseal(keyState, val)
+	if err != nil {
+		return s, err
+	}
+	r := reader{b: b}
+	for _, f := range s.fields() {
+		*f = r.uvarint()
+	}
+	if r.bad {
+		return s, ErrCorrupt
+	}
+	return s, nil
+}

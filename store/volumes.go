@@ -1,0 +1,136 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// ErrVolumes is returned when no volume number is left.
+var ErrVolumes = errors.New("store: no volume number is left")
+
+// VolumeInfo is what is known of a volume.
+type VolumeInfo struct {
+	Volume Volume
+	// Identity tells the file system again wherever it is mounted: its UUID
+	// and the root within it, or what the caller finds to stand for that.
+	Identity string
+	// MountPoint is where its root is, or was when it was last mounted: an
+	// absolute clean path of any bytes.
+	MountPoint string
+	FSType     string
+	Source     string // as in mountinfo
+	Offline    bool   // not mounted now: nothing of it is deleted
+	// Counts are of what is stored. Of a subtree that is gone they go down as
+	// it is reaped. PutVolume leaves them out.
+	Counts Counts
+}
+
+// Counts are what records come to.
+type Counts struct {
+	Dirs    uint64 // directories with a record, an unreadable one's included
+	Entries uint64
+	Bytes   int64 // sum of the entries' sizes
+	Blocks  int64 // sum of their blocks of 512 bytes
+}
+
+func (c *Counts) encode(key []byte) []byte {
+	var b []byte
+	for _, v := range [...]uint64{c.Dirs, c.Entries, uint64(c.Bytes), uint64(c.Blocks)} {
+		b = binary.AppendUvarint(b, v)
+	}
+	return seal(key, b)
+}
+
+func decodeCounts(key, val []byte) (Counts, error) {
+	b, err := unseal(key, val)
+	if err != nil {
+		return Counts{}, err
+	}
+	r := reader{b: b}
+	c := Counts{r.uvarint(), r.uvarint(), int64(r.uvarint()), int64(r.uvarint())}
+	if r.bad {
+		return Counts{}, ErrCorrupt
+	}
+	return c, nil
+}
+
+// volumeJSON is how a VolumeInfo is stored; texts of any bytes do not survive
+// JSON as strings.
+type volumeJSON struct {
+	Identity, MountPoint, Source []byte
+	FSType                       string
+	Offline                      bool
+}
+
+func volumeKey(v Volume) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
+
+// PutVolume stores v. Where v.Volume is 0 it is a new one and gets a number that
+// was never used before; the number is returned.
+func (t *Tx) PutVolume(v VolumeInfo) (Volume, error) {
+	if v.Volume == 0 {
+		if t.state.volume >= math.MaxUint16 {
+			return 0, ErrVolumes
+		}
+		t.state.volume++
+		v.Volume = Volume(t.state.volume)
+	} else if uint64(v.Volume) > t.state.volume {
+		return 0, fmt.Errorf("store: volume %d was never given", v.Volume)
+	}
+	key := volumeKey(v.Volume)
+	val, err := sealJSON(key, volumeJSON{
+		Identity: []byte(v.Identity), MountPoint: []byte(v.MountPoint), Source: []byte(v.Source),
+		FSType: v.FSType, Offline: v.Offline,
+	})
+	if err != nil {
+		return 0, err
+	}
+	return v.Volume, t.do(func() error {
+		t.snap.forgetMounts()
+		return t.put(t.b.volumes, key, val)
+	})
+}
+
+// Volumes returns all volumes in order of their numbers.
+func (sn *Snap) Volumes() ([]VolumeInfo, error) {
+	var all []VolumeInfo
+	c := sn.b.volumes.Cursor()
+	for k, val := c.First(); k != nil; k, val = c.Next() {
+		v, err := sn.volume(k, val)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, nil
+}
+
+// Volume returns one volume; false where there is none of that number.
+func (sn *Snap) Volume(v Volume) (VolumeInfo, bool, error) {
+	key := volumeKey(v)
+	val := sn.b.volumes.Get(key)
+	if val == nil {
+		return VolumeInfo{}, false, nil
+	}
+	info, err := sn.volume(key, val)
+	return info, err == nil, err
+}
+
+func (sn *Snap) volume(key, val []byte) (VolumeInfo, error) {
+	var j volumeJSON
+	if err := unsealJSON(key, val, &j); err != nil {
+		return VolumeInfo{}, fmt.Errorf("volume %x: %w", key, err)
+	}
+	v := VolumeInfo{
+		Volume: Volume(binary.BigEndian.Uint16(key)), Identity: string(j.Identity),
+		MountPoint: string(j.MountPoint), FSType: j.FSType, Source: string(j.Source), Offline: j.Offline,
+	}
+	if c := sn.b.counts.Get(key); c != nil {
+		var err error
+		if v.Counts, err = decodeCounts(key, c); err != nil {
+			return VolumeInfo{}, fmt.Errorf("counts of volume %x: %w", key, err)
+		}
+	}
+	return v, nil
+}
