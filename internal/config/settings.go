@@ -1,0 +1,201 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"indexd/internal/rules"
+	"indexd/ipc"
+)
+
+// Setting is one thing that can be set: as the flag --Name, the variable
+// INDEXD_NAME (with '_' for '-') and the key Name of the file.
+type Setting struct {
+	Name  string
+	Value string // what its value is called in help
+	Usage string
+	List  bool // may be given more than once; in the environment separated by ':'
+	// Choices are all values that there are, nil where they are not few.
+	Choices []string
+
+	number bool // an integer in the file
+	path   bool // absolute in the file, which has no working directory
+	set    func(b *builder, value string) error
+}
+
+// Variable is the setting's name in the environment.
+func (s *Setting) Variable() string {
+	return "INDEXD_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
+}
+
+// Settings returns every setting, in the order of help.
+func Settings() []Setting {
+	return []Setting{
+		{Name: "db", Value: "FILE", Usage: "the database", path: true,
+			set: func(b *builder, v string) error { return setPath(&b.DB, v) }},
+		{Name: "socket", Value: "PATH", Usage: "where to listen; a socket handed over by systemd wins", path: true,
+			set: func(b *builder, v string) error { return setPath(&b.Socket, v) }},
+		{Name: "socket-mode", Value: "OCTAL", Usage: "the socket's permissions (0666 as root, else 0600)",
+			set: func(b *builder, v string) error { return setMode(&b.SocketMode, v) }},
+		{Name: "admin-group", Value: "NAME", Usage: "whose members may do what root may",
+			set: (*builder).setAdminGroup},
+		{Name: "exclude", Value: "GLOB", List: true, Usage: "leave out names that match, or with a / absolute paths, and all below them",
+			set: (*builder).setExclude},
+		{Name: "prune-fs", Value: "TYPE", List: true, Usage: "leave out file systems of this type",
+			set: func(b *builder, v string) error { b.pruneFS.add(v); return nil }},
+		{Name: "prune-name", Value: "NAME", List: true, Usage: "leave out directories of this name",
+			set: (*builder).setPruneName},
+		{Name: "updatedb-conf", Value: "FILE", Usage: "take what to leave out from plocate's configuration", path: true,
+			set: func(b *builder, v string) error { return setOptionalPath(&b.updatedb, v) }},
+		{Name: "workers", Value: "N", Usage: "how many directories to read at once (4 a processor, 8 to 32)", number: true,
+			set: func(b *builder, v string) error { return setNumber(&b.Workers, v, 1, 1024) }},
+		{Name: "watch", Value: "HOW", Usage: "how to learn of changes", Choices: []string{"auto", "inotify", "fanotify", "off"},
+			set: func(b *builder, v string) error { b.Watch = v; return nil }},
+		{Name: "watch-share", Value: "PCT", Usage: "how much of the system's watches to use, in per cent (80)", number: true,
+			set: func(b *builder, v string) error { return setNumber(&b.WatchShare, v, 1, 100) }},
+		{Name: "sweep-interval", Value: "D", Usage: "how often to look again at what is not watched (1h); 0: never",
+			set: func(b *builder, v string) error { return setInterval(&b.SweepInterval, v) }},
+		{Name: "log-level", Value: "LEVEL", Usage: "what to log (info)", Choices: []string{"debug", "info", "warn", "error"},
+			set: func(b *builder, v string) error { return b.LogLevel.UnmarshalText([]byte(v)) }},
+		{Name: "log-format", Value: "FORMAT", Usage: "how to log (text)", Choices: []string{"text", "json"},
+			set: func(b *builder, v string) error { b.LogFormat = v; return nil }},
+	}
+}
+
+// apply sets s to v.
+func (s *Setting) apply(b *builder, v string) error {
+	if s.Choices != nil {
+		for _, c := range s.Choices {
+			if v == c {
+				return s.set(b, v)
+			}
+		}
+		return fmt.Errorf("%q is not one of %s", v, strings.Join(s.Choices, ", "))
+	}
+	return s.set(b, v)
+}
+
+var errEmpty = errors.New("the value is empty")
+
+func setPath(dst *string, v string) (err error) {
+	switch {
+	case v == "":
+		return errEmpty
+	case strings.Contains(v, "\x00"):
+		return fmt.Errorf("%q holds a NUL byte", v)
+	}
+	*dst, err = filepath.Abs(v)
+	return err
+}
+
+func setOptionalPath(dst *string, v string) error {
+	if v == "" {
+		*dst = ""
+		return nil
+	}
+	return setPath(dst, v)
+}
+
+func setMode(dst *fs.FileMode, v string) error {
+	n, err := strconv.ParseUint(v, 8, 32)
+	if err != nil || n > 0o777 {
+		return fmt.Errorf("%q is not a mode in octal such as 0660", v)
+	}
+	*dst = fs.FileMode(n)
+	return nil
+}
+
+func (b *builder) setAdminGroup(v string) error {
+	if v == "" {
+		b.AdminGroup, b.AdminGID = "", -1
+		return nil
+	}
+	g, err := user.LookupGroup(v)
+	if err != nil {
+		return fmt.Errorf("there is no group %q", v)
+	}
+	gid, err := strconv.Atoi(g.Gid)
+	b.AdminGroup, b.AdminGID = v, gid
+	return err
+}
+
+func (b *builder) setExclude(v string) error {
+	if v != "" {
+		if _, err := rules.New(rules.Config{Exclude: []string{v}}); err != nil {
+			return fmt.Errorf("%q %w", v, errors.Unwrap(err))
+		}
+	}
+	b.exclude.add(v)
+	return nil
+}
+
+func (b *builder) setPruneName(v string) error {
+	if strings.ContainsAny(v, "/\x00") {
+		return fmt.Errorf("%q is not the name of a directory", v)
+	}
+	b.pruneName.add(v)
+	return nil
+}
+
+func setNumber(dst *int, v string, least, most int) error {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		return fmt.Errorf("%q is not a whole number from %d to %d", v, least, most)
+	}
+	*dst = n
+	return nil
+}
+
+// setInterval takes what Go takes for a duration, and days.
+func setInterval(dst *time.Duration, v string) error {
+	d, err := time.ParseDuration(v)
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		var n uint64
+		n, err = strconv.ParseUint(days, 10, 16)
+		d = time.Duration(n) * 24 * time.Hour
+	}
+	switch {
+	case err != nil:
+		return fmt.Errorf(`%q is not a duration such as "30m", "2h" or "1d"`, v)
+	case d != 0 && d < time.Second:
+		return fmt.Errorf("%q is shorter than a second", v)
+	}
+	*dst = d
+	return nil
+}
+
+// defaults are the settings of root, or of a user, where nothing else is said.
+// A place that there is none of is left empty.
+func defaults(uid int) *Config {
+	c := &Config{
+		AdminGID: -1,
+		Watch:    "auto",
+		// The rest is left to other programs of the same user.
+		WatchShare: 80,
+		// To look at 34,000 directories with 400,000 entries again takes about
+		// half a second of two processors: 0.01 % of an hour.
+		SweepInterval: time.Hour,
+		LogLevel:      slog.LevelInfo,
+		LogFormat:     "text",
+		SocketMode:    0o600,
+	}
+	if uid == 0 {
+		c.SocketMode = 0o666
+	}
+	if dir := place("STATE_DIRECTORY", "/var/lib/indexd", "XDG_STATE_HOME", ".local/state", uid); dir != "" {
+		c.DB = filepath.Join(dir, "index.db")
+	}
+	if dir := place("RUNTIME_DIRECTORY", "/run/indexd", "XDG_RUNTIME_DIR", "", uid); dir != "" {
+		c.Socket = filepath.Join(dir, "indexd.sock")
+	} else if uid != 0 {
+		c.Socket = ipc.UserSocket()
+	}
+	return c
+}
