@@ -1,0 +1,44 @@
+package query
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestSpans(t *testing.T) {
+	for _, c := range []struct {
+		r    Request
+		path string
+		want string // the path with what is coloured in <>
+	}{
+		{Request{Terms: []string{"foo"}}, "/foo/xFooFOO", "/foo/x<FooFOO>"},
+		{Request{Terms: []string{"foo x"}}, "/foo/xfoo", "/foo/<xfoo>"},
+		{Request{Terms: []string{"o/x"}}, "/foo/xfoo", "/fo<o/x>foo"},
+		{Request{Terms: []string{"path:foo"}}, "/foo/xfoo", "/<foo>/x<foo>"},
+		{Request{Terms: []string{"foo"}, FullPath: true}, "/foo/xfoo", "/<foo>/x<foo>"},
+		{Request{Terms: []string{"é"}}, "/x/aÉb\xffé", "/x/a<É>b\xff<é>"},
+		{Request{Terms: []string{"k"}}, "/x/\u212aaK", "/x/<\u212a>a<K>"},
+		{Request{Terms: []string{"re:o+"}}, "/foo/foooxo", "/foo/f<ooo>x<o>"},
+		{Request{Terms: []string{"re:x*"}}, "/a/bxx", "/a/b<xx>"},
+		{Request{Terms: []string{"*.go"}}, "/a/b.go", "/a/<b.go>"},
+		{Request{Terms: []string{"*.go"}}, "/a/b.c", "/a/b.c"},
+		{Request{Terms: []string{"NOT foo", "b"}}, "/a/bfoo", "/a/<b>foo"},
+		{Request{Terms: []string{"a OR b"}}, "/x/abc", "/x/<ab>c"},
+		{Request{Terms: []string{"type:f"}}, "/x/abc", "/x/abc"},
+	} {
+		p, err := Compile(&c.r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		at := 0
+		for _, s := range p.NewMatcher().Spans(nil, c.path) {
+			out.WriteString(c.path[at:s.From] + "<" + c.path[s.From:s.To] + ">")
+			at = s.To
+		}
+		out.WriteString(c.path[at:])
+		if out.String() != c.want {
+			t.Errorf("%q: %q, want %q", c.r.Terms, &out, c.want)
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package query
+
+import (
+	"unsafe"
+
+	"indexd/listing"
+)
+
+// Row is one entry as far as it is known.
+type Row struct {
+	Entry *listing.Entry
+	// NoMeta says that only Name and the type in Mode may be looked at. An
+	// entry with StatErrno is taken as such too.
+	NoMeta bool
+	// Empty says of a directory whether it has no entries. It is looked at only
+	// where the plan's NeedsEmptyDir is true, and not with NoMeta.
+	Empty Truth
+}
+
+// Matcher judges entries, directory by directory. It is for one goroutine.
+//
+//	m := plan.NewMatcher()
+//	for each directory {
+//		switch m.Enter(dir, depth) { case False: skip it; case True: all match }
+//		for at := m.Next(names, 0); at >= 0; at = m.Next(names, end of that name) {
+//			switch m.Name(name, type) { case True: match; case Unknown: m.Match(&row) }
+//		}
+//		if !m.Below() { skip the subtree }
+//	}
+type Matcher struct {
+	p     *Plan
+	depth int
+	buf   []byte // the directory entered and a '/', and what path puts behind
+	slash int    // the length of the directory and '/' in buf
+	below Truth
+
+	here    []Truth // by step, of the directory entered
+	tails   []tail
+	globs   []globState // of globs on the path, behind the directory
+	scratch [2]globState
+	edges   *edgeMachine // or nil
+
+	folded   []byte // the directory entered, folded, if foldedOK
+	foldedOK bool
+	name     []byte // the name of cand, folded, if nameOK
+	nameOK   bool
+	cand     candidate
+
+	scan    bool     // ends or needles are what to look for; else any name is a candidate
+	ends    *ends    // or nil
+	needles []needle // none: no name is a candidate
+	own     []needle // memory for needles
+}
+
+// NewMatcher returns a matcher that has entered no directory.
+func (p *Plan) NewMatcher() *Matcher {
+	return &Matcher{
+		p:     p,
+		here:  make([]Truth, p.steps),
+		tails: make([]tail, p.tails),
+		globs: make([]globState, p.globs),
+	}
+}
+
+// Enter makes dir the directory whose entries are judged next; dir is absolute
+// and clean. depth is that of its entries, 1 for those of a root or of an In
+// directory. True: every entry matches; False: none does.
+func (m *Matcher) Enter(dir string, depth int) Truth {
+	m.depth = depth
+	if m.p.needsPath {
+		m.buf = append(m.buf[:0], dir...)
+		if dir != "/" {
+			m.buf = append(m.buf, '/')
+		}
+		m.slash = len(m.buf)
+		m.foldedOK = false
+	}
+	here, below := m.p.root.enter(m)
+	m.below = below
+	m.scan, m.ends, m.needles = false, nil, nil
+	if here != Unknown {
+		return here
+	}
+	for _, f := range m.p.filters {
+		if f.static {
+			m.scan, m.ends, m.needles = true, f.ends, f.needles
+			break
+		}
+		if m.own, m.scan = f.in(m, m.own[:0]); m.scan {
+			m.needles = m.own
+			break
+		}
+	}
+	return here
+}
+
+// Below reports whether an entry further down, in a directory below the one
+// entered, can match.
+func (m *Matcher) Below() bool { return m.below != False }
+
+// Next looks for candidates in names, a column of names each ended by 0x00,
+// and returns the offset of a byte at or after from that lies in the next name
+// which may match, its 0x00 included; -1: there is none. from is the start of
+// a name. Every name that it passes over is one that Name calls False.
+func (m *Matcher) Next(names []byte, from int) int {
+	switch {
+	case from >= len(names):
+		return -1
+	case !m.scan:
+		return from
+	case m.ends != nil:
+		return m.ends.find(names, from)
+	}
+	return findAny(m.needles, names, from)
+}
+
+// Name judges an entry by its name and type (listing.Unknown if not known)
+// alone. Unknown: Match decides.
+func (m *Matcher) Name(name string, t listing.Type) Truth {
+	m.cand = candidate{name: name, typ: t}
+	m.nameOK = false
+	return m.p.root.entry(m, &m.cand)
+}
+
+// Match reports whether row matches.
+func (m *Matcher) Match(row *Row) bool {
+	m.cand = candidate{name: row.Entry.Name, typ: row.Entry.Type()}
+	if !row.NoMeta && row.Entry.StatErrno == 0 {
+		m.cand.meta, m.cand.empty = row.Entry, row.Empty
+	}
+	m.nameOK = false
+	return m.p.root.entry(m, &m.cand) == True
+}
+
+// dir is the directory entered with a '/' at its end. It is valid until the
+// next Enter.
+func (m *Matcher) dir() string { return view(m.buf[:m.slash]) }
+
+// path is the directory entered, and name. It is valid until the next call.
+func (m *Matcher) path(name string) []byte {
+	m.buf = append(m.buf[:m.slash], name...)
+	return m.buf
+}
+
+func (m *Matcher) foldedDir() string {
+	if !m.foldedOK {
+		m.folded = AppendFold(m.folded[:0], m.dir())
+		m.foldedOK = true
+	}
+	return view(m.folded)
+}
+
+// foldedName is the name of the candidate in hand, folded.
+func (m *Matcher) foldedName(name string) string {
+	if !m.nameOK {
+		m.name = AppendFold(m.name[:0], name)
+		m.nameOK = true
+	}
+	return view(m.name)
+}
+
+// view is b as a string, as long as b is not changed.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -1,0 +1,238 @@
+package query
+
+import (
+	"bytes"
+	"strings"
+	"unicode/utf8"
+)
+
+// needle finds, in a column of names each ended by 0x00, a place in a name
+// that may have a certain text. It may find too much, never too little.
+type needle struct {
+	kind needleKind
+	pat  []byte
+	lead int      // bytes of pat before the name: 1 where it begins with the 0x00 of the name before
+	rare []string // of needleFold: what else folds to a letter of pat
+	// Of needleFold, by the byte under pat's last: how far to go on, 0 where it
+	// is that byte; then, if the rest is not there, again.
+	skip  *[256]byte
+	again int
+}
+
+type needleKind uint8
+
+const (
+	needleAny    needleKind = iota // any name
+	needleExact                    // pat
+	needleFold                     // pat, in which case is the same
+	needleBeyond                   // a byte beyond ASCII
+	needleNone                     // no name
+)
+
+func newNeedle(text string, fold, start, end bool) needle {
+	if strings.IndexByte(text, '/') >= 0 {
+		return needle{kind: needleNone}
+	}
+	if !fold {
+		n := needle{kind: needleExact}
+		n.pat = frame(text, start, end)
+		if start {
+			n.lead = 1
+		}
+		if len(n.pat) == 0 {
+			n.kind = needleAny
+		}
+		return n
+	}
+	return foldNeedle(text, start, end)
+}
+
+// frame is text with the 0x00 of the name before and its own.
+func frame(text string, start, end bool) []byte {
+	var b []byte
+	if start {
+		b = append(b, 0)
+	}
+	b = append(b, text...)
+	if end {
+		b = append(b, 0)
+	}
+	return b
+}
+
+// foldNeedle searches for the longest run of ASCII in text, which is folded.
+func foldNeedle(text string, start, end bool) needle {
+	run, at := "", 0
+	for i := 0; i < len(text); {
+		j := i
+		for j < len(text) && text[j] < utf8.RuneSelf {
+			j++
+		}
+		if j-i > len(run) {
+			run, at = text[i:j], i
+		}
+		i = j
+		for i < len(text) && text[i] >= utf8.RuneSelf {
+			i++
+		}
+	}
+	switch {
+	case text == "" && !(start && end):
+		return needle{}
+	case run == "" && text != "":
+		return needle{kind: needleBeyond}
+	}
+	n := needle{kind: needleFold}
+	if start = start && at == 0; start {
+		n.lead = 1
+	}
+	n.pat = frame(run, start, end && at+len(run) == len(text))
+	// What folds to a letter of ASCII and is none: the long s and the kelvin
+	// sign. A name that has one is taken for a find.
+	if strings.Contains(run, "s") {
+		n.rare = append(n.rare, "\u017f")
+	}
+	if strings.Contains(run, "k") {
+		n.rare = append(n.rare, "\u212a")
+	}
+	n.skip = new([256]byte)
+	n.again = min(len(n.pat), 255)
+	for i := range n.skip {
+		n.skip[i] = byte(n.again)
+	}
+	last := len(n.pat) - 1
+	for i, c := range n.pat {
+		d := min(last-i, 255)
+		if i < last && c == n.pat[last] {
+			n.again = d
+		}
+		n.skip[c], n.skip[upper(c)] = byte(d), byte(d)
+	}
+	return n
+}
+
+// find returns the offset of the first find that begins in [from, to), -1 if
+// there is none. from is that of a name's beginning, or follows one without a
+// find; before it is another name's 0x00, or nothing.
+func (n *needle) find(names []byte, from, to int) int {
+	switch n.kind {
+	case needleNone:
+		return -1
+	case needleAny:
+		return from
+	case needleBeyond:
+		for i, c := range names[from:to] {
+			if c >= utf8.RuneSelf {
+				return from + i
+			}
+		}
+		return -1
+	}
+	if n.lead == 1 && from == 0 && n.prefix(names) {
+		return 0
+	}
+	lo := max(from-n.lead, 0)
+	hi := min(to-n.lead+len(n.pat)-1, len(names))
+	if hi <= lo {
+		return -1
+	}
+	var at int
+	if n.kind == needleExact {
+		at = bytes.Index(names[lo:hi], n.pat)
+	} else {
+		at = n.fold(names[lo:hi])
+	}
+	if at >= 0 {
+		at += lo + n.lead
+	}
+	for _, r := range n.rare {
+		end := min(to+len(r)-1, len(names))
+		if at >= 0 {
+			end = min(at+len(r)-1, len(names))
+		}
+		if i := bytes.Index(names[from:max(end, from)], []byte(r)); i >= 0 {
+			at = from + i
+		}
+	}
+	return at
+}
+
+// prefix reports whether the first name of names begins as pat says.
+func (n *needle) prefix(names []byte) bool {
+	pat := n.pat[1:]
+	if len(pat) > len(names) {
+		return false
+	}
+	if n.kind == needleExact {
+		return bytes.HasPrefix(names, pat)
+	}
+	return equalFold(names[:len(pat)], pat)
+}
+
+// fold finds pat in s by Horspool's method.
+func (n *needle) fold(s []byte) int {
+	last := len(n.pat) - 1
+	skip := n.skip
+	for i := last; i < len(s); {
+		if d := skip[s[i]]; d > 0 {
+			i += int(d)
+			continue
+		}
+		if equalFold(s[i-last:i], n.pat[:last]) {
+			return i - last
+		}
+		i += n.again
+	}
+	return -1
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return c
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// equalFold compares s with pat, which is of the same length and folded.
+func equalFold(s, pat []byte) bool {
+	for i, c := range pat {
+		if lower(s[i]) != c {
+			return false
+		}
+	}
+	return true
+}
+
+// findAny returns the first find of any of needles at or after from.
+func findAny(needles []needle, names []byte, from int) int {
+	if len(needles) == 1 {
+		return needles[0].find(names, from, len(names))
+	}
+	// In growing windows, so that a text that is nowhere is not looked for all
+	// the way after every find of another.
+	for size := 256; from < len(names); size *= 2 {
+		to := min(from+size, len(names))
+		best := -1
+		for i := range needles {
+			end := to
+			if best >= 0 {
+				end = best
+			}
+			if at := needles[i].find(names, from, end); at >= 0 {
+				best = at
+			}
+		}
+		if best >= 0 {
+			return best
+		}
+		from = to
+	}
+	return -1
+}

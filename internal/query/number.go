@@ -1,0 +1,204 @@
+package query
+
+import (
+	"math"
+	"math/bits"
+	"strings"
+)
+
+const maxNumber = math.MaxInt64
+
+// comparison is how a value is compared. The shell eats '>' and '<', so '+'
+// and '-' mean them too.
+type comparison uint8
+
+const (
+	cmpBare comparison = iota
+	cmpMore
+	cmpMoreOrEqual
+	cmpLess
+	cmpLessOrEqual
+	cmpRange
+)
+
+// compare cuts the operator from the value. Of a range lo and hi are the ends,
+// of which one may be empty; of all else lo is the operand.
+func (v fieldValue) compare() (op comparison, lo, hi fieldValue, err error) {
+	s := v.String()
+	skip := 1
+	switch {
+	case strings.HasPrefix(s, ">="):
+		op, skip = cmpMoreOrEqual, 2
+	case strings.HasPrefix(s, "<="):
+		op, skip = cmpLessOrEqual, 2
+	case s[0] == '>', s[0] == '+':
+		op = cmpMore
+	case s[0] == '<', s[0] == '-':
+		op = cmpLess
+	default:
+		skip = 0
+	}
+	lo = v.sub(skip, v.len())
+	if i := strings.Index(s, ".."); i >= 0 {
+		if op != cmpBare {
+			return 0, lo, hi, v.fail(i, "a range needs no sign before it", v.field+":A..B includes both ends")
+		}
+		lo, hi = v.sub(0, i), v.sub(i+2, v.len())
+		if lo.len() == 0 && hi.len() == 0 {
+			return 0, lo, hi, v.fail(0, "a range has an end", v.field+":A..B includes both ends")
+		}
+		return cmpRange, lo, hi, nil
+	}
+	if lo.len() == 0 {
+		return 0, lo, hi, lo.fail(0, "there is nothing to compare with", "")
+	}
+	return op, lo, hi, nil
+}
+
+// numbers reads size: and depth:.
+func (v fieldValue) numbers() (Expr, error) {
+	read := fieldValue.size
+	if v.field == "depth" {
+		read = fieldValue.number
+	}
+	op, lo, hi, err := v.compare()
+	if err != nil {
+		return nil, err
+	}
+	e := &numbers{field: v.field, lo: 0, hi: maxNumber}
+	if op == cmpRange {
+		if lo.len() > 0 {
+			if e.lo, err = read(lo); err != nil {
+				return nil, err
+			}
+		}
+		if hi.len() > 0 {
+			if e.hi, err = read(hi); err != nil {
+				return nil, err
+			}
+		}
+		if e.hi < e.lo {
+			return nil, v.fail(0, "the range ends before it begins", "")
+		}
+		return e, nil
+	}
+	n, err := read(lo)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case op == cmpMore && n == maxNumber:
+		return nil, lo.fail(0, "nothing is more", "")
+	case op == cmpLess && n == 0:
+		return nil, lo.fail(0, "nothing is less", "")
+	case op == cmpMore:
+		e.lo = n + 1
+	case op == cmpMoreOrEqual:
+		e.lo = n
+	case op == cmpLess:
+		e.hi = n - 1
+	case op == cmpLessOrEqual:
+		e.hi = n
+	default:
+		e.lo, e.hi = n, n
+	}
+	return e, nil
+}
+
+// number reads digits.
+func (v fieldValue) number() (int64, error) {
+	n, rest, err := v.digits()
+	if err == nil && rest < v.len() {
+		err = v.fail(rest, v.field+": takes a number", "")
+	}
+	return n, err
+}
+
+// digits reads the digits at the start, of which there must be one.
+func (v fieldValue) digits() (n int64, rest int, err error) {
+	for rest < v.len() && '0' <= v.b[rest] && v.b[rest] <= '9' {
+		d := int64(v.b[rest] - '0')
+		if n > (maxNumber-d)/10 {
+			return 0, rest, v.fail(0, "the number is too large", "")
+		}
+		n = n*10 + d
+		rest++
+	}
+	if rest == 0 {
+		hint := ""
+		switch v.field {
+		case "size":
+			hint = "size:10k exactly, size:+1M more, size:-1M less, size:1k..2G"
+		case "depth":
+			hint = "depth:2, depth:+2, depth:1..3"
+		}
+		return 0, 0, v.fail(0, "this is no number", hint)
+	}
+	return n, rest, nil
+}
+
+// fraction reads what follows a decimal point at i as millionths of
+// millionths; digits beyond are dropped. rest is i where there is none.
+func (v fieldValue) fraction(i int) (n uint64, rest int, err error) {
+	if i == v.len() || v.b[i] != '.' {
+		return 0, i, nil
+	}
+	rest = i + 1
+	for scale := fractionUnit / 10; rest < v.len() && '0' <= v.b[rest] && v.b[rest] <= '9'; rest++ {
+		n += uint64(v.b[rest]-'0') * scale
+		scale /= 10
+	}
+	if rest == i+1 {
+		return 0, i, v.fail(rest, "digits are missing after the point", "")
+	}
+	return n, rest, nil
+}
+
+// fractionUnit is what fraction counts in: 1 is 1/fractionUnit.
+const fractionUnit = uint64(1e12)
+
+// scaled is (n + f/fractionUnit) × unit, and the rest in fractionUnit; ok is
+// false where that is too large.
+func scaled(n int64, f uint64, unit int64) (whole int64, rest uint64, ok bool) {
+	over, product := bits.Mul64(uint64(n), uint64(unit))
+	hi, lo := bits.Mul64(f, uint64(unit))
+	part, rest := bits.Div64(hi, lo, fractionUnit)
+	sum := product + part
+	if over != 0 || sum < product || sum > maxNumber {
+		return 0, 0, false
+	}
+	return int64(sum), rest, true
+}
+
+// size reads a number of bytes: 10, 10k, 2.5G; powers of 1024.
+func (v fieldValue) size() (int64, error) {
+	const hint = "units are b k M G T P E, powers of 1024"
+	n, i, err := v.digits()
+	if err != nil {
+		return 0, err
+	}
+	f, i, err := v.fraction(i)
+	if err != nil {
+		return 0, err
+	}
+	unit := int64(1)
+	switch word := v.from(i).String(); word {
+	case "", "b", "B":
+	default:
+		power := strings.IndexByte("kmgtpe", word[0]|0x20)
+		switch strings.ToLower(word[1:]) {
+		case "", "b", "i", "ib":
+		default:
+			power = -1
+		}
+		if power < 0 {
+			return 0, v.fail(i, "there is no unit "+shown(word), hint)
+		}
+		unit <<= 10 * (power + 1)
+	}
+	size, _, ok := scaled(n, f, unit)
+	if !ok {
+		return 0, v.fail(0, "the size is too large", "")
+	}
+	return size, nil
+}

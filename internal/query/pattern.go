@@ -1,0 +1,240 @@
+package query
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"indexd/listing"
+)
+
+// litTest holds for a text that has one of alts: anywhere, or where start and
+// end say so at its beginning and end. The text is the name or the path,
+// folded if fold; so are alts.
+type litTest struct {
+	path       bool
+	fold       bool
+	start, end bool
+	stem       bool // something must stand before; only with end, and on names
+	alts       []string
+
+	id int // of Matcher.tails, for a path
+
+	// By alt, what to look for in a column of names: all of it, and for a path
+	// what of it is in the name when the rest is in the directory. Only where a
+	// prefilter asks for them.
+	needles, tails []needle
+}
+
+// A path's text is in the directory and its '/' or in the name or in both. What
+// is left to find in the name, by alt:
+type tail uint8
+
+const (
+	tailNone  tail = iota // it cannot match in this directory
+	tailWhole             // all of alt
+	tailRest              // what follows its last '/', at the beginning of the name
+)
+
+func (t *litTest) cost() int {
+	if t.path {
+		return costPath
+	}
+	return costName
+}
+
+func (t *litTest) zone(*Zone) Truth { return Unknown }
+
+// sharpen makes the needles.
+func (t *litTest) sharpen() {
+	if t.needles != nil {
+		return
+	}
+	for _, alt := range t.alts {
+		t.needles = append(t.needles, newNeedle(alt, t.fold, t.start && !t.path, t.end))
+		if t.path {
+			rest := alt[strings.LastIndexByte(alt, '/')+1:]
+			t.tails = append(t.tails, newNeedle(rest, t.fold, true, t.end))
+		}
+	}
+}
+
+func (t *litTest) enter(m *Matcher) (here, below Truth) {
+	if !t.path {
+		return Unknown, Unknown
+	}
+	dir := m.dir()
+	if t.fold {
+		dir = m.foldedDir()
+	}
+	here, below = False, False
+	for i, alt := range t.alts {
+		slash := strings.LastIndexByte(alt, '/') + 1
+		head := alt[:slash]
+		left := tailNone
+		switch {
+		case t.start && !strings.HasPrefix(alt, dir) && !strings.HasPrefix(dir, alt):
+			// Nor can it match further down.
+		case t.start && !t.end && strings.HasPrefix(dir, alt), !t.start && !t.end && strings.Contains(dir, alt):
+			return True, True
+		default:
+			below = Unknown
+			switch {
+			case slash == 0:
+				if !t.start {
+					left = tailWhole
+				}
+			case slash == len(alt):
+				// What ends with a '/' no path ends with.
+			case t.start && dir == head, !t.start && strings.HasSuffix(dir, head):
+				left = tailRest
+			}
+		}
+		m.tails[t.id+i] = left
+		if left != tailNone {
+			here = Unknown
+		}
+	}
+	return here, below
+}
+
+func (t *litTest) entry(m *Matcher, c *candidate) Truth {
+	name := c.name
+	if t.fold {
+		name = m.foldedName(name)
+	}
+	for i, alt := range t.alts {
+		start := t.start
+		if t.path {
+			switch m.tails[t.id+i] {
+			case tailNone:
+				continue
+			case tailRest:
+				alt, start = alt[strings.LastIndexByte(alt, '/')+1:], true
+			case tailWhole:
+				start = false
+			}
+		}
+		if t.has(name, alt, start) {
+			return True
+		}
+	}
+	return False
+}
+
+func (t *litTest) has(name, alt string, start bool) bool {
+	switch {
+	case start && t.end:
+		return name == alt
+	case start:
+		return strings.HasPrefix(name, alt)
+	case t.end:
+		return strings.HasSuffix(name, alt) && !(t.stem && len(name) == len(alt))
+	}
+	return strings.Contains(name, alt)
+}
+
+// globTest holds for a name or path that a glob matches as a whole.
+type globTest struct {
+	*glob
+	path bool
+	id   int // of Matcher.globs, for a path
+}
+
+func (t *globTest) cost() int        { return costGlob }
+func (t *globTest) zone(*Zone) Truth { return Unknown }
+
+func (t *globTest) enter(m *Matcher) (here, below Truth) {
+	m.globs[t.id].live = false // found when an entry asks; the literals before it refuse most
+	return Unknown, Unknown
+}
+
+func (t *globTest) entry(m *Matcher, c *candidate) Truth {
+	a, b := &m.scratch[0], &m.scratch[1]
+	if !t.path {
+		return truth(t.match(a, b, c.name))
+	}
+	// The state behind the directory is the same for all its entries.
+	dir := &m.globs[t.id]
+	if !dir.live {
+		t.begin(a)
+		a, _ = t.run(a, b, m.dir())
+		dir.places = append(dir.places[:0], a.places...)
+		dir.live = true
+		a, b = &m.scratch[0], &m.scratch[1]
+	}
+	if len(dir.places) == 0 {
+		return False
+	}
+	t.load(a, dir.places)
+	a, _ = t.run(a, b, c.name)
+	return truth(t.accepts(a))
+}
+
+// regexTest holds for a name or path in which re finds a match.
+type regexTest struct {
+	unknown
+	re   *regexp.Regexp
+	path bool
+}
+
+func (t *regexTest) cost() int { return costRegex }
+
+func (t *regexTest) entry(m *Matcher, c *candidate) Truth {
+	if t.path {
+		return truth(t.re.Match(m.path(c.name)))
+	}
+	return truth(t.re.MatchString(c.name))
+}
+
+// excludeTest holds for what an exclude glob leaves out, and all that is below.
+type excludeTest struct {
+	excludeGlob
+	*glob
+	exact []string // all that the glob matches, if known
+}
+
+func (t *excludeTest) matches(m *Matcher, s string) bool {
+	if t.exact != nil {
+		return slices.Contains(t.exact, s)
+	}
+	return t.match(&m.scratch[0], &m.scratch[1], s)
+}
+
+func (t *excludeTest) cost() int        { return costGlob }
+func (t *excludeTest) zone(*Zone) Truth { return Unknown }
+
+// enter looks at the directories between the root, or the directory asked
+// about, and the one entered: as many as the depth says.
+func (t *excludeTest) enter(m *Matcher) (here, below Truth) {
+	dir := strings.TrimSuffix(m.dir(), "/")
+	for n := m.depth - 1; n > 0 && dir != ""; n-- {
+		slash := strings.LastIndexByte(dir, '/')
+		s := dir
+		if !t.excludeGlob.path {
+			s = dir[slash+1:]
+		}
+		if t.matches(m, s) {
+			return True, True
+		}
+		dir = dir[:max(slash, 0)]
+	}
+	return Unknown, Unknown
+}
+
+func (t *excludeTest) entry(m *Matcher, c *candidate) Truth {
+	if t.dirs && c.typ != listing.Dir && c.typ != listing.Unknown {
+		return False
+	}
+	s := c.name
+	if t.excludeGlob.path {
+		s = view(m.path(c.name))
+	}
+	if !t.matches(m, s) {
+		return False
+	}
+	if t.dirs && c.typ == listing.Unknown {
+		return Unknown
+	}
+	return True
+}

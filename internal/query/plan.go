@@ -1,0 +1,47 @@
+package query
+
+import "indexd/listing"
+
+// Plan is a request made ready. It never changes and may be shared.
+type Plan struct {
+	expr    Expr
+	in      []string
+	exclude []string
+
+	root    *step
+	filters []*prefilter // best first
+	marks   []mark
+	// How many of each a Matcher keeps.
+	steps, tails, globs int
+
+	needsMeta, needsEmptyDir, needsPath bool
+}
+
+// Zone is what is known of a number of entries without reading them. The
+// bounds include every entry's size and mtime; an entry whose stat failed
+// counts as of size 0 and time zero.
+type Zone struct {
+	Count, Dirs      uint64
+	MinSize, MaxSize int64
+	Oldest, Newest   listing.Time
+}
+
+// Expr is all of the request's terms and filters, and its depths.
+func (p *Plan) Expr() Expr { return p.expr }
+
+// In are the directories below which the plan looks, clean, in path order,
+// none below another; none: every root.
+func (p *Plan) In() []string { return p.in }
+
+// NeedsMeta reports whether more than path, name, type and depth of an entry
+// may be needed to judge it.
+func (p *Plan) NeedsMeta() bool { return p.needsMeta }
+
+// NeedsEmptyDir reports whether Row.Empty may be needed for a directory.
+func (p *Plan) NeedsEmptyDir() bool { return p.needsEmptyDir }
+
+// NeedsPath reports whether Enter looks at dir; where not it may be "".
+func (p *Plan) NeedsPath() bool { return p.needsPath }
+
+// Zone reports whether any of the entries that z describes can match.
+func (p *Plan) Zone(z *Zone) bool { return p.root.zone(z) != False }

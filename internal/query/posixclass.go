@@ -1,0 +1,50 @@
+package query
+
+import "unicode"
+
+// posixClass is what the class [:name:] of POSIX has in it, as a piece of an RE2
+// class: what glibc 2.36 has in UTF-8, but for marks and for letters in circles,
+// which Unicode lists one by one. It is "" where there is no class of the name.
+func posixClass(name string) string {
+	const (
+		alpha = `\p{L}\p{Nl}`
+		spare = `\x{2028}\x{2029}`
+		blank = `\t \x{1680}\x{2000}-\x{2006}\x{2008}-\x{200A}\x{205F}\x{3000}`
+		graph = `\p{L}\p{M}\p{N}\p{P}\p{S}\p{Cf}\p{Co}`
+	)
+	switch name {
+	case "alnum":
+		return alpha + `\p{Nd}`
+	case "alpha":
+		return alpha
+	case "blank":
+		return blank
+	case "cntrl":
+		return `\x00-\x1F\x7F-\x{9F}` + spare
+	case "digit":
+		return `0-9`
+	case "graph":
+		return graph + `\x{A0}\x{2007}\x{202F}`
+	case "lower":
+		return `\p{Ll}`
+	case "print":
+		return graph + `\p{Zs}`
+	case "punct":
+		return `\p{P}\p{S}\p{M}\p{No}\p{Cf}\p{Co}\x{A0}\x{2007}\x{202F}`
+	case "space":
+		return `\n-\r` + blank + spare
+	case "upper":
+		return `\p{Lu}\p{Lt}`
+	case "xdigit":
+		return `0-9A-Fa-f`
+	}
+	return ""
+}
+
+// posixWord is a piece of an RE2 class: what \w stands for.
+func posixWord() string { return posixClass("alnum") + "_" }
+
+// isWord reports whether r is a letter of a word.
+func isWord(r rune) bool {
+	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Nl, r)
+}

@@ -1,0 +1,264 @@
+package query
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// posixGlob is a pattern of ModeLocate that is more than a substring. Like
+// glibc's fnmatch it matches a text either by its characters, where pattern and
+// text are UTF-8, or by its bytes: so "?" is one character, and "??" is too, if
+// that is of two bytes.
+type posixGlob struct {
+	where   textWhere
+	pattern string
+	fold    bool
+	bytes   []posixInst
+	runes   []posixInst // nil where they find no more than bytes does
+	ascii   bool        // runes find no more than bytes in a text that is ASCII
+}
+
+// posixInst is one step of a pattern. The pattern fails for good at a
+// posixNever, which stands for something malformed.
+type posixInst struct {
+	op    posixOp
+	c     rune // of posixChar
+	class *bracket
+}
+
+type posixOp uint8
+
+const (
+	posixChar posixOp = iota
+	posixAny
+	posixBracket
+	posixStar
+	posixNever
+)
+
+func (*posixGlob) isExpr() {}
+
+// String is for people: the language has no word for it.
+func (x *posixGlob) String() string { return "fnmatch:" + quoteValue(x.pattern) }
+
+func newPosixGlob(pattern string, fold bool, where textWhere) *posixGlob {
+	x := &posixGlob{where: where, pattern: pattern, fold: fold}
+	x.ascii = !strings.Contains(pattern, "[=") && !strings.Contains(pattern, "[.") && !(fold && strings.ContainsAny(pattern, "İ\u212a"))
+	p := posixParser{in: make([]rune, len(pattern)), bytes: true, fold: fold}
+	for i := range len(pattern) {
+		p.in[i] = rune(pattern[i])
+	}
+	x.bytes = p.parse()
+	chars := true // and stars, nothing else
+	for _, in := range x.bytes {
+		chars = chars && (in.op == posixChar || in.op == posixStar)
+	}
+	if utf8.ValidString(pattern) && !(chars && (!fold || isASCII(pattern))) {
+		p = posixParser{in: []rune(pattern), fold: fold}
+		x.runes = p.parse()
+	}
+	return x
+}
+
+// posixParser reads a pattern, a character or a byte at a time.
+type posixParser struct {
+	in    []rune
+	bytes bool
+	fold  bool
+}
+
+func (p *posixParser) lower(c rune) rune {
+	if !p.fold {
+		return c
+	}
+	return lowerChar(c, p.bytes)
+}
+
+// lowerChar is c in lower case; of bytes only those of ASCII have one.
+func lowerChar(c rune, bytes bool) rune {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c < utf8.RuneSelf || bytes:
+		return c
+	}
+	return unicode.ToLower(c)
+}
+
+func (p *posixParser) parse() []posixInst {
+	prog := []posixInst{} // not nil
+	for i := 0; i < len(p.in); {
+		in := posixInst{op: posixChar, c: p.lower(p.in[i])}
+		n := 1
+		switch p.in[i] {
+		case '*':
+			in.op = posixStar
+		case '?':
+			in.op = posixAny
+		case '[':
+			in, n = p.bracket(p.in[i:])
+		case '\\':
+			if i+1 == len(p.in) {
+				in.op = posixNever
+				break
+			}
+			in.c = p.lower(p.in[i+1])
+			n = 2
+		}
+		i += n
+		if in.op == posixStar && len(prog) > 0 && prog[len(prog)-1].op == posixStar {
+			continue
+		}
+		prog = append(prog, in)
+	}
+	return prog
+}
+
+// whole is the pattern as a text and whether that must stand at the beginning
+// and at the end; ok is false where it is more than that.
+func (x *posixGlob) whole() (text string, start, end, ok bool) {
+	prog := x.bytes
+	start, end = true, true
+	if len(prog) > 0 && prog[0].op == posixStar {
+		start, prog = false, prog[1:]
+	}
+	if n := len(prog); n > 0 && prog[n-1].op == posixStar {
+		end, prog = false, prog[:n-1]
+	} else if n == 0 {
+		end = start
+	}
+	var b []byte
+	for _, in := range prog {
+		if in.op != posixChar {
+			return "", false, false, false
+		}
+		b = append(b, byte(in.c))
+	}
+	return string(b), start, end, x.runes == nil && (!x.fold || utf8.Valid(b))
+}
+
+// literals is what is known of the texts that x matches; folded if x folds.
+func (x *posixGlob) literals() literals {
+	all := exactly("")
+	var run []byte
+	flush := func() {
+		s := string(run)
+		run = run[:0]
+		if !x.fold {
+			all = all.then(exactly(s))
+			return
+		}
+		if !utf8.ValidString(s) { // folding would make characters of some of it
+			all = all.then(anyText())
+			return
+		}
+		// The one letter that in lower case is another's.
+		for i, part := range strings.Split(s, "İ") {
+			if i > 0 {
+				all = all.then(anyText())
+			}
+			all = all.then(exactly(Fold(part)))
+		}
+	}
+	for _, in := range x.bytes {
+		if in.op == posixChar {
+			run = append(run, byte(in.c))
+			continue
+		}
+		flush()
+		all = all.then(anyText())
+	}
+	flush()
+	return all
+}
+
+// matchRunes reports whether the whole of text, which is UTF-8, matches by its
+// characters. It takes at most the length of the pattern times that of text.
+func (x *posixGlob) matchRunes(text string) bool {
+	prog := x.runes
+	at, i := 0, 0
+	star, from := -1, 0 // behind the last star passed, and where in text that was looked for last
+	for {
+		switch {
+		case at == len(prog):
+			if i == len(text) {
+				return true
+			}
+		case prog[at].op == posixStar:
+			at++
+			if at == len(prog) {
+				return true
+			}
+			star, from = at, i
+			continue
+		case i == len(text):
+			return false // and starting later leaves even less
+		default:
+			c, w := utf8.DecodeRuneInString(text[i:])
+			if x.matches(&prog[at], c, false) {
+				at++
+				i += w
+				continue
+			}
+		}
+		if star < 0 {
+			return false
+		}
+		_, w := utf8.DecodeRuneInString(text[from:])
+		from += w
+		at, i = star, from
+	}
+}
+
+func (x *posixGlob) matches(in *posixInst, c rune, bytes bool) bool {
+	folded := c
+	if x.fold {
+		folded = lowerChar(c, bytes)
+	}
+	switch in.op {
+	case posixChar:
+		return in.c == folded
+	case posixAny:
+		return true
+	case posixBracket:
+		return in.class.has(c, folded)
+	}
+	return false
+}
+
+// posixGlob compiles x.
+func (c *compiler) posixGlob(x *posixGlob) (*step, error) {
+	path := x.where == wherePath
+	if text, start, end, ok := x.whole(); ok {
+		if x.fold {
+			text = Fold(text)
+		}
+		return c.literal(&litTest{path: path, fold: x.fold, start: start, end: end, alts: []string{text}}), nil
+	}
+	if c.budget -= len(x.bytes) + len(x.runes); c.budget < 0 {
+		return nil, c.tooLarge(x.pattern)
+	}
+	list := c.required(x.literals(), path, x.fold, true, true)
+	return all(append(list, leaf(&posixGlobTest{glob: x, bytes: newByteGlob(x), path: path}))...), nil
+}
+
+// posixGlobTest holds for a name or path that a posixGlob matches.
+type posixGlobTest struct {
+	unknown
+	glob  *posixGlob
+	bytes byteGlob
+	path  bool
+}
+
+func (t *posixGlobTest) cost() int { return costGlob }
+
+func (t *posixGlobTest) entry(m *Matcher, c *candidate) Truth {
+	text := c.name
+	if t.path {
+		text = view(m.path(c.name))
+	}
+	x := t.glob
+	return truth(t.bytes.match(text) ||
+		x.runes != nil && !(x.ascii && isASCII(text)) && utf8.ValidString(text) && x.matchRunes(text))
+}

@@ -1,0 +1,322 @@
+package query
+
+import (
+	"errors"
+	"regexp/syntax"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Regular expressions are RE2, as package regexp has it, searched for anywhere
+// in a text. As in fd, '.' is any character, a newline too.
+const regexFlags = syntax.Perl | syntax.DotNL
+
+// maxRegex is how many bytes a regular expression may have. A class such as
+// \pL takes 5 KB of memory for its 3 bytes.
+const maxRegex = 4 << 10
+
+// parseRegex checks pattern and returns its syntax tree, and its length in
+// steps. text and at are what errors are about and where pattern begins in it.
+func parseRegex(text string, pattern chars, fold bool) (*syntax.Regexp, int, error) {
+	s := pattern.String()
+	fail := func(i int, msg, hint string) error {
+		return &SyntaxError{Text: text, Pos: pattern.at[i], Msg: msg, Hint: hint}
+	}
+	if len(s) > maxRegex {
+		return nil, 0, fail(maxRegex, "the regular expression is too long", "")
+	}
+	if !utf8.ValidString(s) {
+		return nil, 0, fail(validLen(s), "a regular expression must be UTF-8", "for a byte that is none, write '.'")
+	}
+	flags := regexFlags
+	if fold {
+		flags |= syntax.FoldCase
+	}
+	re, err := syntax.Parse(s, flags)
+	if err != nil {
+		pos, msg, hint := explainRegex(s, err)
+		return nil, 0, fail(pos, msg, hint)
+	}
+	steps := regexSteps(re)
+	if steps > maxSteps {
+		return nil, 0, fail(0, "the regular expression is too large", "smaller counts in {n,m} help")
+	}
+	return re, steps, nil
+}
+
+// validLen is the length of the longest part of s from its start that is UTF-8.
+func validLen(s string) int {
+	for i, r := range s {
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
+			return i
+		}
+	}
+	return len(s)
+}
+
+// explainRegex finds where in s the fault is.
+func explainRegex(s string, err error) (pos int, msg, hint string) {
+	var se *syntax.Error
+	if !errors.As(err, &se) {
+		return 0, err.Error(), ""
+	}
+	switch se.Code {
+	case syntax.ErrMissingParen:
+		return unclosedParen(s), "'(' is not closed", `a parenthesis itself is written \(`
+	case syntax.ErrUnexpectedParen:
+		return extraParen(s), "')' without '(' before it", `a parenthesis itself is written \)`
+	case syntax.ErrTrailingBackslash:
+		return len(s) - 1, "a backslash at the end", `a backslash itself is written \\`
+	case syntax.ErrMissingRepeatArgument:
+		hint = `the character itself is written \` + se.Expr[:1]
+	case syntax.ErrInvalidPerlOp:
+		hint = "RE2 knows no look-ahead and no look-behind"
+	case syntax.ErrInvalidEscape:
+		if len(se.Expr) == 2 && '1' <= se.Expr[1] && se.Expr[1] <= '9' {
+			hint = "RE2 knows no back-references"
+		}
+	case syntax.ErrMissingBracket:
+		hint = `a bracket itself is written \[`
+	}
+	return max(strings.Index(s, se.Expr), 0), string(se.Code), hint
+}
+
+// unclosedParen is the offset of the last '(' that no ')' closes, extraParen
+// that of the first ')' that closes none.
+func unclosedParen(s string) int {
+	open, _ := parens(s)
+	if len(open) == 0 {
+		return 0
+	}
+	return open[len(open)-1]
+}
+
+func extraParen(s string) int {
+	_, extra := parens(s)
+	return max(extra, 0)
+}
+
+func parens(s string) (open []int, extra int) {
+	extra = -1
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '[':
+			i = skipClass(s, i)
+		case '(':
+			open = append(open, i)
+		case ')':
+			if len(open) > 0 {
+				open = open[:len(open)-1]
+			} else if extra < 0 {
+				extra = i
+			}
+		}
+	}
+	return open, extra
+}
+
+// skipClass returns the offset of the ']' that ends the class at i.
+func skipClass(s string, i int) int {
+	for j := i + 1; j < len(s); j++ {
+		switch {
+		case s[j] == '\\':
+			j++
+		case s[j] == ']' && j > i+1 && s[i+1:j] != "^":
+			return j
+		case strings.HasPrefix(s[j:], "[:"):
+			if end := strings.Index(s[j:], ":]"); end > 0 {
+				j += end + 1
+			}
+		}
+	}
+	return len(s)
+}
+
+// regexSteps is about how long re is as a program. It stops counting beyond
+// maxSteps.
+func regexSteps(re *syntax.Regexp) int {
+	n := 1
+	for _, sub := range re.Sub {
+		if n += regexSteps(sub); n > maxSteps {
+			return n
+		}
+	}
+	switch re.Op {
+	case syntax.OpLiteral:
+		n += len(re.Rune)
+	case syntax.OpCharClass:
+		n += len(re.Rune) / 64
+	case syntax.OpRepeat:
+		n *= max(re.Min, re.Max, 1)
+	}
+	return n
+}
+
+// regexUpper reports whether pattern has an upper-case letter that stands for
+// itself, alone or in a class. \S, \pL and the names of groups have none.
+func regexUpper(pattern string) bool {
+	for i := 0; i < len(pattern); {
+		rest := pattern[i:]
+		switch {
+		case strings.HasPrefix(rest, `\Q`):
+			text, _, _ := strings.Cut(rest[2:], `\E`)
+			if hasUpper(text) {
+				return true
+			}
+			i += min(2+len(text)+2, len(rest))
+		case strings.HasPrefix(rest, `\x`):
+			r, n := hexEscape(rest)
+			if unicode.IsUpper(r) {
+				return true
+			}
+			i += n
+		case rest[0] == '\\' && len(rest) > 1:
+			_, w := utf8.DecodeRuneInString(rest[1:])
+			i += 1 + w
+			if rest[1] == 'p' || rest[1] == 'P' {
+				if strings.HasPrefix(rest[2:], "{") {
+					name, _, _ := strings.Cut(rest[2:], "}")
+					i += min(len(name)+1, len(rest)-2)
+				} else if len(rest) > 2 {
+					i++
+				}
+			}
+		case strings.HasPrefix(rest, "(?"):
+			i += 2
+			for i < len(pattern) && strings.IndexByte(":)>", pattern[i]) < 0 {
+				i++
+			}
+		default:
+			r, w := utf8.DecodeRuneInString(rest)
+			if unicode.IsUpper(r) {
+				return true
+			}
+			i += w
+		}
+	}
+	return false
+}
+
+// hexEscape reads \x41 or \x{1F600}.
+func hexEscape(s string) (r rune, n int) {
+	digits := s[2:min(4, len(s))]
+	n = 2 + len(digits)
+	if strings.HasPrefix(digits, "{") {
+		digits, _, _ = strings.Cut(s[3:], "}")
+		n = min(3+len(digits)+1, len(s))
+	}
+	for _, c := range []byte(digits) {
+		d := strings.IndexByte("0123456789abcdef", c|0x20)
+		if d < 0 || r > unicode.MaxRune {
+			return 0, n
+		}
+		r = r<<4 | rune(d)
+	}
+	return r, n
+}
+
+// regexLiterals is what is known of the texts that re matches. fold says that
+// the pattern folds case somewhere: then all of it is folded.
+func regexLiterals(re *syntax.Regexp, fold bool) literals {
+	switch re.Op {
+	case syntax.OpEmptyMatch:
+		return exactly("")
+	case syntax.OpLiteral:
+		// U+FFFD is also what a byte that is no UTF-8 is taken for.
+		if strings.ContainsRune(string(re.Rune), utf8.RuneError) {
+			return anyText()
+		}
+		if fold {
+			return exactly(Fold(string(re.Rune)))
+		}
+		return exactly(string(re.Rune))
+	case syntax.OpCharClass:
+		return runesLiterals(re.Rune, fold)
+	case syntax.OpCapture:
+		return regexLiterals(re.Sub[0], fold)
+	case syntax.OpConcat:
+		all := exactly("")
+		for _, sub := range re.Sub {
+			all = all.then(regexLiterals(sub, fold))
+		}
+		return all
+	case syntax.OpAlternate:
+		all := regexLiterals(re.Sub[0], fold)
+		for _, sub := range re.Sub[1:] {
+			all = all.or(regexLiterals(sub, fold))
+		}
+		return all
+	case syntax.OpQuest:
+		return exactly("").or(regexLiterals(re.Sub[0], fold))
+	case syntax.OpPlus:
+		return atLeastOnce(regexLiterals(re.Sub[0], fold))
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return atLeastOnce(regexLiterals(re.Sub[0], fold))
+		}
+	}
+	return anyText() // anchors too: they say where, not what
+}
+
+func atLeastOnce(x literals) literals {
+	x.exact = nil
+	return x
+}
+
+// runesLiterals is a class of the ranges in runes, as package syntax has it.
+func runesLiterals(runes []rune, fold bool) literals {
+	var texts []string
+	for i := 0; i+1 < len(runes); i += 2 {
+		if runes[i+1]-runes[i] >= 2*maxAlts || len(texts) > 2*maxAlts {
+			return anyText()
+		}
+		for r := runes[i]; r <= runes[i+1]; r++ {
+			if r == utf8.RuneError {
+				return anyText()
+			}
+			if fold {
+				texts = append(texts, string(foldRune(r)))
+			} else {
+				texts = append(texts, string(r))
+			}
+		}
+	}
+	if len(texts) == 0 {
+		return anyText()
+	}
+	return exactly(texts...)
+}
+
+// hasFold reports whether any part of re takes upper and lower case as one.
+func hasFold(re *syntax.Regexp) bool {
+	if re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase != 0 {
+		return true
+	}
+	for _, sub := range re.Sub {
+		if hasFold(sub) {
+			return true
+		}
+	}
+	return false
+}
+
+// anchored takes the anchors of the whole text from the ends of re.
+func anchored(re *syntax.Regexp) (rest []*syntax.Regexp, start, end bool) {
+	for re.Op == syntax.OpCapture {
+		re = re.Sub[0]
+	}
+	rest = []*syntax.Regexp{re}
+	if re.Op == syntax.OpConcat {
+		rest = re.Sub
+	}
+	for len(rest) > 0 && rest[0].Op == syntax.OpBeginText {
+		start, rest = true, rest[1:]
+	}
+	for len(rest) > 0 && rest[len(rest)-1].Op == syntax.OpEndText {
+		end, rest = true, rest[:len(rest)-1]
+	}
+	return rest, start, end
+}

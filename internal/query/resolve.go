@@ -1,0 +1,194 @@
+package query
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Resolve makes r independent of where and when it was typed: dates become
+// instants, names of users numbers, paths absolute, and all texts canonical.
+// It is done once, by the client; r is changed only where it succeeds. Errors
+// are of type *SyntaxError.
+func (r *Request) Resolve(env *Env) error {
+	q := *r
+	parsed, err := q.parse(env)
+	if err != nil {
+		return err
+	}
+	if q.terms() == ModeTerms {
+		q.Terms = nil
+		if s := parsed.terms.String(); s != "" {
+			q.Terms = []string{s}
+		}
+	}
+	q.Filters = nil
+	for _, f := range parsed.filters {
+		q.Filters = append(q.Filters, filterString(f))
+	}
+	q.In = parsed.in
+	if err := q.checkSize(); err != nil {
+		return err
+	}
+	*r = q
+	return nil
+}
+
+// terms is the mode by its full name.
+func (r *Request) terms() Mode {
+	if r.Mode == "" {
+		return ModeTerms
+	}
+	return r.Mode
+}
+
+// parsed is a request whose texts were understood.
+type parsed struct {
+	terms   Expr
+	filters []field
+	in      []string
+	exclude []excludeGlob
+}
+
+// parse reads all texts of r.
+func (r *Request) parse(env *Env) (*parsed, error) {
+	if err := r.checkSize(); err != nil {
+		return nil, err
+	}
+	if err := r.checkNames(); err != nil {
+		return nil, err
+	}
+	p := &parsed{}
+	var err error
+	if p.terms, err = r.parseTerms(env); err != nil {
+		return nil, err
+	}
+	for _, f := range r.Filters {
+		x, err := parseFilter(f, env)
+		if err != nil {
+			return nil, err
+		}
+		p.filters = append(p.filters, x)
+	}
+	for _, dir := range r.In {
+		if i := strings.IndexByte(dir, 0); i >= 0 {
+			return nil, &SyntaxError{dir, i, "no path has a NUL byte", ""}
+		}
+		abs, err := resolveDir(dir, env)
+		if err != nil {
+			return nil, &SyntaxError{dir, 0, err.Error(), ""}
+		}
+		p.in = append(p.in, abs)
+	}
+	for _, glob := range r.Exclude {
+		x, err := parseExclude(glob)
+		if err != nil {
+			return nil, err
+		}
+		p.exclude = append(p.exclude, x)
+	}
+	return p, nil
+}
+
+// checkSize refuses a request of too much text.
+func (r *Request) checkSize() error {
+	n := 0
+	for _, list := range [][]string{r.Terms, r.Filters, r.In, r.Exclude} {
+		for _, s := range list {
+			if n += len(s) + 1; n > MaxText {
+				return &SyntaxError{s, len(s), "the query is too long", "64 KiB are the most"}
+			}
+		}
+	}
+	return nil
+}
+
+// checkNames refuses modes, cases and orders that there are not, and numbers
+// below 0. A person cannot type them; a program can.
+func (r *Request) checkNames() error {
+	fail := func(s, what string) error {
+		return &SyntaxError{s, 0, "there is no " + what + " " + shown(s), ""}
+	}
+	switch r.Mode {
+	case "", ModeTerms, ModeFixed, ModeGlob, ModeRegex, ModeLocate, ModeBRE, ModeERE:
+	default:
+		return fail(string(r.Mode), "mode")
+	}
+	switch r.Case {
+	case "", CaseSmart, CaseIgnore, CaseSensitive:
+	default:
+		return fail(string(r.Case), "case")
+	}
+	switch r.Sort {
+	case SortDefault, SortPath, SortName, SortSize, SortMtime, SortExt:
+	default:
+		return fail(string(r.Sort), "order")
+	}
+	for _, n := range []int{r.MinDepth, r.MaxDepth, r.Limit} {
+		if n < 0 {
+			return fail(fmt.Sprint(n), "depth or limit")
+		}
+	}
+	return nil
+}
+
+func (r *Request) parseTerms(env *Env) (Expr, error) {
+	if r.Mode.posix() {
+		return r.parsePosix()
+	}
+	for i, t := range r.Terms {
+		if strings.Trim(t, blanks) == "" && (t == "" || r.terms() == ModeTerms) {
+			at := len(strings.Join(r.Terms[:i+1], " ")) - len(t)
+			return nil, &SyntaxError{strings.Join(r.Terms, " "), at, "an empty argument is no term", "without a term everything is found"}
+		}
+	}
+	if r.terms() == ModeTerms {
+		return Parse(strings.Join(r.Terms, " "), env)
+	}
+	var list []Expr
+	for _, t := range r.Terms {
+		x, err := parsePattern(t, r.Mode)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, x)
+	}
+	return conjunction(list...), nil
+}
+
+// parsePattern reads a whole argument in one of the modes without fields.
+func parsePattern(s string, mode Mode) (Expr, error) {
+	if err := checkText(s); err != nil {
+		return nil, err
+	}
+	switch mode {
+	case ModeGlob:
+		parts, err := parseGlob(s, plain(s, 0))
+		if err != nil {
+			return nil, err
+		}
+		return &text{kind: globbing, pattern: globText(parts)}, nil
+	case ModeRegex:
+		if _, _, err := parseRegex(s, plain(s, 0), false); err != nil {
+			return nil, err
+		}
+		return &text{kind: regex, pattern: s}, nil
+	}
+	return &text{kind: substring, pattern: s}, nil
+}
+
+// parseFilter reads one field and its value, which goes to the end as it is.
+func parseFilter(s string, env *Env) (field, error) {
+	if err := checkText(s); err != nil {
+		return nil, err
+	}
+	w := plain(s, 0)
+	n := fieldLen(w)
+	if n == 0 {
+		return nil, &SyntaxError{s, 0, "a filter is a field and its value", `as in "size:>1M"`}
+	}
+	x, err := parseField(s, w, n, false, env)
+	if err != nil {
+		return nil, err
+	}
+	return x.(field), nil
+}

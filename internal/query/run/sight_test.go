@@ -1,0 +1,92 @@
+package run
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"indexd/internal/query"
+	"indexd/listing"
+	"indexd/store"
+)
+
+// TestVisible shows that an answer holds what may be seen and nothing else, and
+// that terms on what may not be seen match nothing, negated or not.
+func TestVisible(t *testing.T) {
+	r := newRand(t)
+	for range 3 {
+		w := newWorld(t, r)
+		w.grow(10 + r.IntN(60))
+		own := make(map[string]Sight)
+		for d := range w.dirs {
+			if r.IntN(5) == 0 {
+				own[d] = Sight(r.IntN(4))
+			}
+		}
+		// What is said of a directory holds for what is below it.
+		sightOf := func(dir string) Sight {
+			s := own[dir]
+			for d, above := range own {
+				if d != dir && under(dir, d) && (above == SeeNames || above == SeeNothing) {
+					s = SeeNothing
+				}
+			}
+			return s
+		}
+		var asked atomic.Int64
+		visible := func(dir string, key store.Key, h *store.Header) Sight {
+			asked.Add(1)
+			if string(key) != string(w.key(dir)) || h == nil || h.Listed.IsZero() && h.Errno == 0 {
+				t.Errorf("asked for %q with key %v, header %+v", dir, key, h)
+			}
+			return sightOf(dir)
+		}
+		for range 50 {
+			q := w.question()
+			if r.IntN(3) == 0 {
+				q.req.Filters = append(q.req.Filters, "owner:1")
+				was := q.match
+				q.match = func(f *found) bool { return was(f) && !f.noMeta && f.e.UID == 1 }
+			}
+			var want []found
+			for _, f := range w.all(q.req.In) {
+				switch sightOf(f.dir) {
+				case SeeNames:
+					f.e = bare(f.e.Name, f.e.Type())
+					f.noMeta = true
+				case SeeBelow, SeeNothing:
+					continue
+				}
+				if s := sightOf(f.path()); f.e.Type() == listing.Dir && (s == SeeBelow || s == SeeNothing) {
+					f.empty = query.Unknown
+				}
+				if q.match(&f) && !q.excluded(&f) {
+					want = append(want, f)
+				}
+			}
+			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
+			inOrder(want, by, reverse)
+			run := newRunner(w)
+			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
+			sink := &page{size: r.IntN(5)}
+			ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Visible: visible}
+			if _, err := run.Find(t.Context(), ask, sink); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			compareAnswers(t, what, sink.rows, want, false)
+			ask.Count = true
+			if sum, err := run.Find(t.Context(), ask, nil); err != nil || sum.Count != int64(len(want)) {
+				t.Fatalf("%s: count %d, %v for %d rows", what, sum.Count, err, len(want))
+			}
+		}
+		// In one round each directory is asked for once.
+		asked.Store(0)
+		q := &Query{Plan: compile(t, query.Request{}), Count: true, Visible: visible}
+		if _, err := New(w.st, Options{Procs: -1}).Find(t.Context(), q, nil); err != nil {
+			t.Fatal(err)
+		}
+		if n := asked.Load(); n > int64(len(w.dirs)) {
+			t.Errorf("asked %d times for %d directories", n, len(w.dirs))
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package run
+
+import (
+	"slices"
+	"syscall"
+
+	"indexd/store"
+)
+
+const (
+	maxStale  = 16   // in Summary.Stale, of each kind
+	maxSurvey = 1024 // pending directories that are looked at; more are not counted
+)
+
+// failures are directories met that could not be read when last tried.
+type failures struct {
+	list []Stale
+	more int
+}
+
+// add notes the directory that j has entered. That it may not be read is no
+// failure.
+func (f *failures) add(j *judge, errno uint16) {
+	switch syscall.Errno(errno) {
+	case syscall.EACCES, syscall.EPERM:
+		return
+	}
+	if j.hidden() {
+		return
+	}
+	if len(f.list) == maxStale {
+		f.more++
+		return
+	}
+	f.list = append(f.list, Stale{Path: j.s.pathKey(j.dir).path(), Reason: Failed, Errno: errno})
+}
+
+// survey notes, in the answer's first snapshot, which scopes are not in the
+// index, and what in them is pending or offline. It reads what is pending, up
+// to a bound, and nothing else.
+func (a *answer) survey(g *ground) {
+	for i := range g.scopes {
+		s := &g.scopes[i]
+		a.surveyVolumes(g, i)
+		key, ok := g.sn.Locate(s.path)
+		if !ok {
+			if !a.surveyInside(g, i) {
+				a.sum.Missing = append(a.sum.Missing, s.path)
+			}
+			continue
+		}
+		rec, known, err := g.sn.Record(key)
+		listed := known && err == nil && !rec.Header().Listed.IsZero()
+		pending := g.sn.IsPending(key)
+		inside := a.surveyInside(g, i)
+		switch {
+		case pending && !listed:
+			a.stale(Stale{Path: s.path, Reason: NotListed})
+		case pending:
+			a.stale(Stale{Path: s.path, Reason: Changed})
+		case !known && err == nil && !inside:
+			a.sum.Missing = append(a.sum.Missing, s.path)
+		}
+	}
+}
+
+// surveyVolumes notes the volumes of a scope that are offline.
+func (a *answer) surveyVolumes(g *ground, scope int) {
+	var seen []store.Volume
+	for i := range g.stretches {
+		st := &g.stretches[i]
+		if st.scope != scope || !st.volume.Offline || slices.Contains(seen, st.volume.Volume) {
+			continue
+		}
+		seen = append(seen, st.volume.Volume)
+		a.stale(Stale{Path: a.shown(g, scope, st.lo.path()), Reason: Offline})
+	}
+}
+
+// surveyInside notes what is pending in a scope but the scope itself, and
+// reports whether the scope has anything in the index.
+func (a *answer) surveyInside(g *ground, scope int) bool {
+	n, any := 0, false
+	for i := range g.stretches {
+		st := &g.stretches[i]
+		if st.scope != scope {
+			continue
+		}
+		lo, hi := st.key(st.lo), st.key(st.hi)
+		for key := range g.sn.Pending(lo, hi) {
+			any = true
+			if n++; n > maxSurvey {
+				break
+			}
+			path := st.pathKey(key).path()
+			if path == g.scopes[scope].path {
+				continue
+			}
+			reason := NotListed
+			if rec, ok, err := g.sn.Record(key); ok && err == nil && !rec.Header().Listed.IsZero() {
+				reason = Changed
+			}
+			a.stale(Stale{Path: a.shown(g, scope, path), Reason: reason})
+		}
+		if !any {
+			c := g.sn.Cursor(lo, hi)
+			any = c.Next()
+		}
+	}
+	return any
+}
+
+// shown is what is told of a path in a scope: where some may not see all, no
+// more than the scope.
+func (a *answer) shown(g *ground, scope int, path string) string {
+	if a.q.Visible != nil {
+		return g.scopes[scope].path
+	}
+	return path
+}
+
+// stale adds s to the summary, once.
+func (a *answer) stale(s Stale) {
+	same := 0
+	for _, t := range a.sum.Stale {
+		if t == s {
+			return
+		}
+		if t.Reason == s.Reason {
+			same++
+		}
+	}
+	if same == maxStale {
+		a.sum.StaleMore++
+		return
+	}
+	a.sum.Stale = append(a.sum.Stale, s)
+}
+
+// gather takes over what the workers noted.
+func (a *answer) gather() {
+	for _, w := range a.workers {
+		a.note(&w.failed, w.damage)
+	}
+}
+
+func (a *answer) note(f *failures, damage error) {
+	for _, s := range f.list {
+		a.stale(s)
+	}
+	a.sum.StaleMore += f.more
+	if a.damage == nil {
+		a.damage = damage
+	}
+}

@@ -1,0 +1,121 @@
+package run
+
+import (
+	"bytes"
+
+	"indexd/internal/query"
+	"indexd/store"
+)
+
+// A task is a range of the index that one worker scans, in path order, in one
+// round or over several.
+type task struct {
+	from pos     // what is before it is done
+	to   pathKey // exclusive; nil: the end
+	done bool
+	full bool // it is not to be gone on with now
+	rows rows // a lister's
+}
+
+// worker is one goroutine's part in an answer, round after round.
+type worker struct {
+	walk
+	collector
+	hits   hits
+	failed failures
+}
+
+// A collector takes what a worker finds.
+type collector interface {
+	// want reports whether any entry of the walk's record can be wanted.
+	want(w *walk) bool
+	// all is told that all entries of the record match. false: it wants to see
+	// each.
+	all(rd *round, rec *store.Record) bool
+	// add takes a match. false: the task stops behind it.
+	add(rd *round, t *task, w *walk, h *hits) bool
+}
+
+// scan goes on with t until it is done, or the collector or the ticker says
+// stop. It goes at least one record on.
+func (w *worker) scan(rd *round, t *task, tick *ticker) {
+	w.begin(rd.g, t.from, t.to)
+	for n := 0; w.next(); n++ {
+		if n > 0 && tick.due(1) {
+			t.from = w.here()
+			return
+		}
+		if failed(w.rec) && !w.chunk && w.resumed() == nil {
+			w.failed.add(w.j, w.rec.Header().Errno)
+		}
+		inChunks := chunked(w.rec)
+		if w.unwanted() || !w.want(&w.walk) {
+			if inChunks {
+				w.passChunks()
+			}
+			continue
+		}
+		if inChunks {
+			continue
+		}
+		resumed := w.resumed()
+		if w.j.truth == query.True && resumed == nil && w.all(rd, w.rec) {
+			continue
+		}
+		if !w.load() {
+			continue
+		}
+		w.hits.begin(w.j, w.rec, resumed)
+		tick.work += len(w.hits.names) / 16
+		for w.hits.next(tick) {
+			if !w.add(rd, t, &w.walk, &w.hits) || tick.due(2) {
+				t.from = w.behind(&w.hits)
+				return
+			}
+		}
+		if tick.cancelled {
+			return
+		}
+	}
+	t.done = true
+}
+
+// cutTask cuts t into up to n tasks in order, where they are of volumes of at
+// least that many directories. It cuts between chunks of one directory only
+// where exact, which means that all are done in the snapshot of g: in another
+// the chunks may be others.
+func cutTask(g *ground, t *task, n int, least uint64, exact bool) []*task {
+	type part struct {
+		s      *stretch
+		lo, hi pathKey
+	}
+	var parts []part
+	var total uint64 // directories
+	for i := range g.stretches {
+		s := &g.stretches[i]
+		if lo, hi := s.clip(t.from.dir, t.to); bytes.Compare(lo, hi) < 0 {
+			parts = append(parts, part{s, lo, hi})
+			total += s.volume.Counts.Dirs
+		}
+	}
+	tasks := []*task{t}
+	for _, p := range parts {
+		dirs := p.s.volume.Counts.Dirs
+		share := int(uint64(n) * dirs / max(total, 1))
+		if share < 2 || dirs < least {
+			continue
+		}
+		for _, key := range g.sn.Splits(p.s.key(p.lo), p.s.key(p.hi), share) {
+			dir, first, chunk := store.SplitChunk(key)
+			at := pos{dir: p.s.pathKey(dir)}
+			if chunk && exact {
+				at.name, at.incl = first, true
+			}
+			if last := tasks[len(tasks)-1]; at.after(&last.from) {
+				tasks = append(tasks, &task{from: at, to: last.to})
+				last.to = at.bound()
+			}
+		}
+	}
+	return tasks
+}

@@ -1,0 +1,167 @@
+package query
+
+import (
+	"slices"
+
+	"indexd/listing"
+)
+
+// step is one node of a compiled query: a test, or AND, OR, NOT of others.
+type step struct {
+	id   int // of Matcher.here
+	op   stepOp
+	test test
+	kids []*step
+}
+
+type stepOp uint8
+
+const (
+	stepTest stepOp = iota
+	stepAnd
+	stepOr
+	stepNot
+)
+
+// test is a leaf. It is shared by matchers and keeps what it knows of a
+// directory in them.
+type test interface {
+	// enter judges all entries of the directory that m has entered (here), and
+	// all that are further down (below).
+	enter(m *Matcher) (here, below Truth)
+	// entry judges one entry, where enter said Unknown.
+	entry(m *Matcher, c *candidate) Truth
+	// zone judges all entries that z describes.
+	zone(z *Zone) Truth
+	// cost orders the tests of an AND: the cheap ones first.
+	cost() int
+}
+
+// candidate is an entry as far as it is known.
+type candidate struct {
+	name  string
+	typ   listing.Type
+	meta  *listing.Entry // nil: not known
+	empty Truth          // of a directory
+}
+
+// unknown is embedded by tests for which a directory says nothing.
+type unknown struct{}
+
+func (unknown) enter(*Matcher) (here, below Truth) { return Unknown, Unknown }
+func (unknown) zone(*Zone) Truth                   { return Unknown }
+
+// Costs of tests.
+const (
+	costFixed = iota // decided by the directory
+	costName
+	costType
+	costMeta
+	costPath
+	costGlob
+	costRegex
+)
+
+func (s *step) cost() int {
+	if s.op == stepTest {
+		return s.test.cost()
+	}
+	worst := 0
+	for _, k := range s.kids {
+		worst = max(worst, k.cost())
+	}
+	return worst
+}
+
+// sort puts cheap tests before dear ones.
+func (s *step) sort() {
+	for _, k := range s.kids {
+		k.sort()
+	}
+	slices.SortStableFunc(s.kids, func(a, b *step) int { return a.cost() - b.cost() })
+}
+
+// number gives every step its id and returns how many there are.
+func (s *step) number(next int) int {
+	s.id = next
+	next++
+	for _, k := range s.kids {
+		next = k.number(next)
+	}
+	return next
+}
+
+// each calls f with every test.
+func (s *step) each(f func(test)) {
+	if s.op == stepTest {
+		f(s.test)
+	}
+	for _, k := range s.kids {
+		k.each(f)
+	}
+}
+
+// combine is AND, OR or NOT of what f says of the kids.
+func (s *step) combine(f func(*step) Truth) Truth {
+	switch s.op {
+	case stepAnd:
+		all := True
+		for _, k := range s.kids {
+			if all = min(all, f(k)); all == False {
+				break
+			}
+		}
+		return all
+	case stepOr:
+		some := False
+		for _, k := range s.kids {
+			if some = max(some, f(k)); some == True {
+				break
+			}
+		}
+		return some
+	}
+	return -f(s.kids[0])
+}
+
+// enter notes for s and all below it what the directory says.
+func (s *step) enter(m *Matcher) (here, below Truth) {
+	switch s.op {
+	case stepTest:
+		here, below = s.test.enter(m)
+	case stepNot:
+		here, below = s.kids[0].enter(m)
+		here, below = -here, -below
+	case stepAnd:
+		here, below = True, True
+		for _, k := range s.kids {
+			h, b := k.enter(m)
+			here, below = min(here, h), min(below, b)
+		}
+	case stepOr:
+		here, below = False, False
+		for _, k := range s.kids {
+			h, b := k.enter(m)
+			here, below = max(here, h), max(below, b)
+		}
+	}
+	m.here[s.id] = here
+	return here, below
+}
+
+func (s *step) entry(m *Matcher, c *candidate) Truth {
+	if here := m.here[s.id]; here != Unknown {
+		return here
+	}
+	if s.op == stepTest {
+		return s.test.entry(m, c)
+	}
+	return s.combine(func(k *step) Truth { return k.entry(m, c) })
+}
+
+func (s *step) zone(z *Zone) Truth {
+	if s.op == stepTest {
+		return s.test.zone(z)
+	}
+	return s.combine(func(k *step) Truth { return k.zone(z) })
+}
