@@ -1,0 +1,63 @@
+package indexer
+
+import (
+	"context"
+	"sync"
+
+	"golang.org/x/sync/semaphore"
+
+	"indexd/walker"
+)
+
+// crewSize is how many directories a crew has listed at once.
+const crewSize = 256
+
+// A crew is a number of single directories that somebody has listed again and
+// waits for.
+type crew struct {
+	x        *Indexer
+	priority walker.Priority
+	room     *semaphore.Weighted
+
+	mu  sync.Mutex
+	err error // the first
+}
+
+func newCrew(x *Indexer, priority walker.Priority) *crew {
+	return &crew{x: x, priority: priority, room: semaphore.NewWeighted(crewSize)}
+}
+
+// list has dir listed again. It waits while too many are under way.
+func (c *crew) list(ctx context.Context, dir string) error {
+	if err := c.room.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	t := &task{x: c.x, priority: c.priority, alone: dir}
+	if err := c.x.queue.submit(t, c, nil); err != nil {
+		c.finished(t, walker.JobStats{}, err)
+	}
+	return nil
+}
+
+// wait returns when everything listed is committed, or with the first error
+// that kept something from it. An unreadable directory is none.
+func (c *crew) wait(ctx context.Context) error {
+	if err := c.room.Acquire(ctx, crewSize); err != nil {
+		return context.Cause(ctx)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+func (c *crew) directory(int, string, int) {}
+func (c *crew) failed(string, error)       {}
+
+func (c *crew) finished(_ *task, _ walker.JobStats, err error) {
+	c.mu.Lock()
+	if c.err == nil {
+		c.err = err
+	}
+	c.mu.Unlock()
+	c.room.Release(1)
+}

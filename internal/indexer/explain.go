@@ -1,0 +1,141 @@
+package indexer
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"indexd/listing"
+	"indexd/store"
+)
+
+// Explanation is what is known about one path.
+type Explanation struct {
+	Path    string
+	Indexed bool
+	Reason  string // why it is not indexed, in words
+	Root    string // "" where it lies in none
+	Type    listing.Type
+	Entries uint64    // of a directory that was listed
+	Dir     string    // the directory whose listing shows it, or itself for a root
+	Listed  time.Time // when that was listed last with a change, zero if never
+	// Verified: the names in Dir were right then, by a look at the whole root.
+	Verified time.Time
+	Err      string // why Dir could not be read at the last attempt
+	Pending  bool   // Dir waits to be listed
+}
+
+// Explain says whether a path is indexed, and if not by which rule.
+func (x *Indexer) Explain(p string) (Explanation, error) {
+	e := Explanation{Path: p}
+	r := x.rootOf(p)
+	if r == nil {
+		e.Reason = "outside every root: " + strings.Join(x.roots(), ", ")
+		return e, nil
+	}
+	e.Root, e.Verified = r.path, r.record().Names
+	if rule, no := x.rules.Load().Below(r.path, p); no {
+		e.Reason = "excluded: " + rule
+		return e, nil
+	}
+	where := x.places.Load()
+	if at, m, ok := where.barrier(p, r.path); ok {
+		e.Reason = fmt.Sprintf("below %s: %s", at, m.rule)
+		if at == p {
+			e.Reason = m.rule
+		}
+		return e, nil
+	}
+	return e, x.st.View(func(sn *store.Snap) error {
+		e.Dir = path.Dir(p)
+		if p == r.path {
+			e.Dir = p
+		}
+		key, _, err := where.key(e.Dir)
+		if err != nil {
+			return err
+		}
+		rec, ok, err := sn.Record(key)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return x.explainUnlisted(sn, &e, key, r)
+		}
+		h := rec.Header()
+		e.Listed = h.Listed
+		if h.Errno != 0 {
+			e.Err = syscall.Errno(h.Errno).Error()
+		}
+		if e.Pending = sn.IsPending(key); p == r.path {
+			e.Indexed, e.Type, e.Entries = true, listing.Dir, h.Agg.Count
+			return nil
+		}
+		entry, ok, err := x.entry(sn, p)
+		if ok {
+			e.Indexed, e.Type = true, entry.Type()
+			return explainDir(sn, where, &e)
+		} else if e.Reason = fmt.Sprintf("%s had no such name when it was listed", e.Dir); e.Err != "" {
+			e.Reason = fmt.Sprintf("%s cannot be read: %s", e.Dir, e.Err)
+		}
+		return err
+	})
+}
+
+// explainDir adds what is known of a directory that is not a root: its own
+// listing, not that which names it.
+func explainDir(sn *store.Snap, where *places, e *Explanation) error {
+	if e.Type != listing.Dir {
+		return nil
+	}
+	key, _, err := where.key(e.Path)
+	if err != nil {
+		return err
+	}
+	e.Pending = e.Pending || sn.IsPending(key)
+	rec, ok, err := sn.Record(key)
+	if err != nil || !ok {
+		return err
+	}
+	h := rec.Header()
+	e.Dir, e.Entries, e.Listed, e.Err = e.Path, h.Agg.Count, h.Listed, ""
+	if h.Errno != 0 {
+		e.Err = syscall.Errno(h.Errno).Error()
+	}
+	return nil
+}
+
+// explainUnlisted says why e.Dir has no listing: it is pending, or the nearest
+// directory above it that has one does not know of it.
+func (x *Indexer) explainUnlisted(sn *store.Snap, e *Explanation, key store.Key, r *root) error {
+	if sn.IsPending(key) {
+		e.Pending, e.Reason = true, e.Dir+" waits to be listed"
+		return nil
+	}
+	for dir := e.Dir; dir != r.path; {
+		parent := path.Dir(dir)
+		k, _, err := x.places.Load().key(parent)
+		if err != nil {
+			return err
+		}
+		if rec, ok, err := sn.Record(k); err != nil {
+			return err
+		} else if ok {
+			if no := rec.Header().Errno; no != 0 {
+				e.Reason = fmt.Sprintf("%s cannot be read: %s", parent, syscall.Errno(no))
+			} else {
+				e.Reason = fmt.Sprintf("%s had no directory of that name when it was listed", parent)
+			}
+			return nil
+		}
+		dir = parent
+	}
+	if !r.record().Complete {
+		e.Pending, e.Reason = true, "not yet listed: the first index is under way"
+		return nil
+	}
+	return errors.New("neither " + e.Dir + " nor what is above it is in the store")
+}

@@ -1,0 +1,286 @@
+// Package indexer binds the walker and the store: it decides which directories
+// are listed, for whom and how urgently, and hands what is found to the one
+// writer.
+//
+// A first index, a rescan, what a start finds changed, and a directory that
+// turned out to be out of date are all the same act, a task: walk a directory
+// or a subtree, apply each listing. Goroutines: the pool's workers, the writer,
+// and Run's own, which does whatever a worker or the writer must not wait for.
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"indexd/internal/mounts"
+	"indexd/internal/rules"
+	"indexd/store"
+	"indexd/walker"
+)
+
+// Config is what an Indexer is made of. Roots, Rules and Mounts are required.
+type Config struct {
+	// Roots are absolute, clean, free of symbolic links, none within another.
+	Roots []string
+	// Inner lie within a root and were asked for too: the file systems that they
+	// are on are indexed whatever their type.
+	Inner []string
+	Rules *rules.Set
+	// Mounts reads the mount table as it stands.
+	Mounts func() (*mounts.Table, error)
+	// Workers of the pool; 0 for the walker's default.
+	Workers int
+	// SweepInterval is how often everything is listed again. 0: never, not even
+	// for changes since the daemon stopped: then only rescans change the index.
+	SweepInterval time.Duration
+	Log           *slog.Logger // nil: none
+}
+
+// Indexer keeps a store true. All methods may be called from any goroutine;
+// those that change something do so only while Run runs.
+type Indexer struct {
+	st     *store.Store
+	log    *slog.Logger
+	cfg    Config // but roots and rules, which may be reloaded
+	pool   *walker.Pool
+	writer *writer
+	jobs   *jobs
+
+	ctx    context.Context // ends when Run has
+	cancel context.CancelCauseFunc
+	// running ends first: with it, what Run's own goroutines go through the
+	// store for.
+	running context.Context
+	stop    context.CancelCauseFunc
+
+	rules    atomic.Pointer[rules.Set]
+	inner    atomic.Pointer[[]string]
+	rootList atomic.Pointer[[]*root]
+	places   atomic.Pointer[places]
+	placesMu sync.Mutex // held by who reads the mount table anew
+
+	stamps   atomic.Uint64
+	flights  flights
+	queue    queue
+	active   gauge // tasks under way and things to do later
+	progress progress
+
+	settling  settling
+	unsettled atomic.Uint64 // how many directories are pending and cannot be listed
+	reaping   atomic.Bool   // a batch of the dead is with the writer
+
+	begun  chan struct{}  // closed when the roots are known
+	goes   sync.WaitGroup // goroutines beside the writer's and the pool's
+	todoMu sync.Mutex
+	todo   []func()
+	wake   chan struct{} // capacity 1
+}
+
+// New makes an Indexer over st, which stays the caller's to close, after Run
+// has returned.
+func New(st *store.Store, cfg Config) (*Indexer, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	x := &Indexer{
+		st: st, log: cfg.Log, cfg: cfg,
+		writer:  newWriter(st, cfg.Log),
+		flights: flights{m: make(map[string][]again)},
+		queue:   queue{m: make(map[taskKey]*slot)},
+		active:  gauge{changed: make(chan struct{})},
+		wake:    make(chan struct{}, 1),
+		begun:   make(chan struct{}),
+	}
+	x.active.zero = x.nudge
+	x.settling.tries = make(map[string]int)
+	x.ctx, x.cancel = context.WithCancelCause(context.Background())
+	x.running, x.stop = context.WithCancelCause(x.ctx)
+	x.rules.Store(cfg.Rules)
+	x.stamps.Store(st.LastStamp())
+	var next uint64
+	err := st.View(func(sn *store.Snap) error {
+		_, err := sn.Value(store.Settings, nextJobKey, &next)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the next job's number: %w", err)
+	}
+	x.jobs = newJobs(max(next, 1))
+	x.progress.begun = time.Now()
+	return x, nil
+}
+
+// stamp gives the next stamp, which orders what is seen of the file system.
+func (x *Indexer) stamp() uint64 { return x.stamps.Add(1) }
+
+// Run indexes what is not indexed yet, goes on with what was interrupted, and
+// serves jobs until ctx ends; then it stops the workers, tells whoever waits
+// for a job that it goes on at the next start, and returns when all that was
+// found is committed and every goroutine has ended.
+func (x *Indexer) Run(ctx context.Context) error {
+	x.pool = walker.New(walker.Options{
+		Workers: x.cfg.Workers,
+		Stamp:   x.stamp,
+		OnStuck: func(worker int, dir string, since time.Duration) {
+			x.log.Warn("a directory does not answer; going on without it", "dir", dir, "worker", worker, "since", since)
+		},
+	})
+	var wg sync.WaitGroup
+	wg.Go(func() { x.writer.run(ctx) })
+	err := x.begin(ctx)
+	if ctx.Err() != nil {
+		err = nil // stopped before it began
+	}
+	if err == nil {
+		close(x.begun)
+		x.loop(ctx)
+	}
+	x.stop(ErrStopping)
+	x.goes.Wait()
+	for _, j := range x.jobs.all() {
+		j.cancel(Interrupted)
+	}
+	err = errors.Join(err, x.pool.Close())
+	x.writer.stop()
+	wg.Wait()
+	x.cancel(ErrStopping)
+	return err
+}
+
+// Begun is closed when Run knows the roots and what the store has of them:
+// nothing else of the Indexer may be called before.
+func (x *Indexer) Begun() <-chan struct{} { return x.begun }
+
+// loop does what is to be done later, until ctx ends.
+func (x *Indexer) loop(ctx context.Context) {
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-x.wake:
+			x.todoMu.Lock()
+			todo := x.todo
+			x.todo = nil
+			x.todoMu.Unlock()
+			for _, f := range todo {
+				f()
+				x.active.add(-1)
+			}
+			x.settle()
+		case <-tick.C:
+			tick.Reset(x.sweep())
+		}
+	}
+}
+
+// later has f run on Run's goroutine, from where it may wait for the writer.
+func (x *Indexer) later(f func()) {
+	x.active.add(1)
+	x.todoMu.Lock()
+	x.todo = append(x.todo, f)
+	x.todoMu.Unlock()
+	x.nudge()
+}
+
+// nudge has Run's goroutine look at what there is to do.
+func (x *Indexer) nudge() {
+	select {
+	case x.wake <- struct{}{}:
+	default:
+	}
+}
+
+// dirty has one directory listed again, soon.
+func (x *Indexer) dirty(dir string) {
+	x.later(func() {
+		_ = x.queue.submit(&task{x: x, priority: walker.Event, alone: dir}, nil, nil)
+	})
+}
+
+// discovered has a directory that was never listed walked with all below it.
+func (x *Indexer) discovered(dir string) {
+	x.later(func() {
+		_ = x.queue.submit(&task{x: x, priority: walker.Resume, trees: []string{dir}}, nil, nil)
+	})
+}
+
+// WaitIdle returns when nothing is under way nor pending, or with ctx's error.
+func (x *Indexer) WaitIdle(ctx context.Context) error {
+	return x.active.wait(ctx, func(n int) bool { return n == 0 && x.allComplete() && x.settled() })
+}
+
+// WaitReady returns when every root has been listed completely once, or with
+// ctx's error.
+func (x *Indexer) WaitReady(ctx context.Context) error {
+	return x.active.wait(ctx, func(int) bool { return x.allComplete() })
+}
+
+// gauge counts, and lets people wait for it to stand as they wish.
+type gauge struct {
+	mu      sync.Mutex
+	n       int
+	zero    func()        // called under mu when it gets there; set before use
+	changed chan struct{} // closed and made anew with each change that may matter
+}
+
+func (g *gauge) add(d int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.n += d; g.n == 0 {
+		close(g.changed)
+		g.changed = make(chan struct{})
+		if g.zero != nil {
+			g.zero()
+		}
+	}
+}
+
+func (g *gauge) value() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.n
+}
+
+// poke wakes those who wait for something beside the count.
+func (g *gauge) poke() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+func (g *gauge) wait(ctx context.Context, ok func(n int) bool) error {
+	for {
+		g.mu.Lock()
+		n, changed := g.n, g.changed
+		g.mu.Unlock()
+		if ok(n) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// progress counts what was listed since the start.
+type progress struct {
+	begun         time.Time
+	dirs, entries atomic.Uint64
+}
+
+func (p *progress) add(first bool, entries int) {
+	if first {
+		p.dirs.Add(1)
+	}
+	p.entries.Add(uint64(entries))
+}

@@ -1,0 +1,240 @@
+package indexer
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"indexd/internal/mounts"
+	"indexd/internal/rules"
+	"indexd/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// rig is an Indexer over a database of the test's own.
+type rig struct {
+	*Indexer
+	t    *testing.T
+	db   string
+	st   *store.Store
+	stop func() // ends Run and closes the store; once
+}
+
+// run starts an Indexer over the database at db ("" for a new one). The store
+// is checked when it has ended.
+func run(t *testing.T, db string, cfg Config) *rig {
+	t.Helper()
+	if db == "" {
+		db = filepath.Join(t.TempDir(), "index.db")
+	}
+	st, err := store.Open(db, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Rules == nil {
+		cfg.Rules = ruleSet(t, rules.Config{})
+	}
+	if cfg.Mounts == nil {
+		cfg.Mounts = mounts.Read
+	}
+	x, err := New(st, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- x.Run(ctx) }()
+	r := &rig{Indexer: x, t: t, db: db, st: st}
+	stopped := false
+	r.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+		if err := st.Check(context.Background(), func(p store.Problem) { t.Errorf("check: %s: %s", p.Where, p.What) }); err != nil {
+			t.Errorf("check: %v", err)
+		}
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Cleanup(r.stop)
+	select {
+	case <-x.Begun():
+	case err := <-ended:
+		t.Fatalf("Run: %v", err)
+	}
+	return r
+}
+
+func ruleSet(t *testing.T, c rules.Config) *rules.Set {
+	t.Helper()
+	s, err := rules.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func deadline(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func (r *rig) idle() {
+	r.t.Helper()
+	if err := r.WaitIdle(deadline(r.t)); err != nil {
+		r.t.Fatalf("waiting for nothing to be pending: %v", err)
+	}
+}
+
+// rescan has paths listed again and returns how the job ended.
+func (r *rig) rescan(paths ...string) JobInfo {
+	r.t.Helper()
+	j, err := r.Rescan(deadline(r.t), paths, true)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return r.end(j.ID)
+}
+
+func (r *rig) end(id uint64) (end JobInfo) {
+	r.t.Helper()
+	if err := r.Follow(deadline(r.t), id, func(e Event) error {
+		if e.End != nil {
+			end = *e.End
+		}
+		return nil
+	}); err != nil {
+		r.t.Fatal(err)
+	}
+	return end
+}
+
+// paths are those of the index at and below root, sorted; root is none.
+func (r *rig) paths(root string) []string {
+	r.t.Helper()
+	list := []string{}
+	err := r.st.View(func(sn *store.Snap) error {
+		segments, err := sn.Segments(root)
+		if err != nil {
+			return err
+		}
+		for _, seg := range segments {
+			c := sn.Cursor(seg.Lo, seg.Hi)
+			for c.Next() {
+				if err := c.Record().Load(); err != nil {
+					return err
+				}
+				dir := sn.PathOf(c.Dir())
+				for _, e := range c.Record().All() {
+					list = append(list, join(dir, strings.Clone(e.Name)))
+				}
+			}
+			if err := c.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// found are the paths that find(1) sees below root, sorted.
+func found(t *testing.T, root string, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("find", append([]string{root, "-mindepth", "1"}, append(args, "-print0")...)...).Output()
+	if err != nil && os.Geteuid() == 0 { // others' find fails where it may not read
+		t.Fatalf("find: %v", err)
+	}
+	list := []string{}
+	for p := range bytes.SplitSeq(out, []byte{0}) {
+		if len(p) > 0 {
+			list = append(list, string(p))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// same fails unless the index has what find(1) finds.
+func (r *rig) same(root string) {
+	r.t.Helper()
+	if diff := cmp.Diff(found(r.t, root), r.paths(root)); diff != "" {
+		r.t.Fatalf("find(1) (-) and the index (+) differ:\n%.4000s", diff)
+	}
+}
+
+// tree makes files (and, with a final slash, directories) below a new directory.
+func tree(t *testing.T, paths ...string) string {
+	t.Helper()
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	grow(t, root, paths...)
+	return root
+}
+
+func grow(t *testing.T, root string, paths ...string) {
+	t.Helper()
+	for _, p := range paths {
+		full := root + "/" + p
+		dir := filepath.Dir(full)
+		if strings.HasSuffix(p, "/") {
+			dir = full
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if dir != full {
+			if err := os.WriteFile(full, []byte(p), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFirstIndex(t *testing.T) {
+	root := tree(t, "a", "b/c", "b/d/e", "f/", "g/h/i/j/k", "new\nline/x", "\xff\xfe/\x01", "-rf/--")
+	must(t, os.Symlink("nowhere", root+"/dangling"))
+	must(t, os.Symlink("..", root+"/b/loop"))
+	r := run(t, "", Config{Roots: []string{root}})
+	must(t, r.WaitReady(deadline(t)))
+	r.same(root)
+	r.idle()
+	s, err := r.Status()
+	must(t, err)
+	if got, want := int(s.Roots[0].Entries), len(found(t, root)); got != want {
+		t.Errorf("status counts %d entries, find(1) %d", got, want)
+	}
+	if s.Roots[0].State != Unwatched || !s.Ready || s.Pending != 0 {
+		t.Errorf("status is %+v", s)
+	}
+}

@@ -1,0 +1,312 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+// wide makes a tree of n directories of a file each.
+func wide(t *testing.T, n int) string {
+	paths := make([]string, n)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("d%05d/f", i)
+	}
+	return tree(t, paths...)
+}
+
+// S1: results name their worker, the directory and how many files it has.
+func TestS1_EventsNameWorkerDirectoryAndFiles(t *testing.T) {
+	root := tree(t, "a/1", "a/2", "b/3")
+	r := run(t, "", Config{Roots: []string{root}, Workers: 3})
+	r.idle()
+	j, err := r.Rescan(deadline(t), nil, true)
+	must(t, err)
+	var got []string
+	must(t, r.Follow(deadline(t), j.ID, func(e Event) error {
+		if e.Dir != "" {
+			if e.Worker < 0 || e.Worker >= 3 {
+				t.Errorf("worker %d of 3", e.Worker)
+			}
+			got = append(got, fmt.Sprintf("%d in %s", e.Files, e.Dir[len(root):]))
+		}
+		return nil
+	}))
+	slices.Sort(got)
+	if fmt.Sprint(got) != "[1 in /b 2 in  2 in /a]" {
+		t.Errorf("events: %q", got)
+	}
+}
+
+// S4: any client may wait for any job, more than one at once, also after it
+// ended, and each gets the one it asked for.
+func TestS4_AnyoneMayWaitForAnyJob(t *testing.T) {
+	root := tree(t, "a/x", "b/y", "c/z")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	var wg sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		j, err := r.Rescan(deadline(t), []string{root + "/" + name}, false)
+		must(t, err)
+		for range 5 {
+			wg.Go(func() {
+				if end := r.end(j.ID); end.ID != j.ID || end.State != Done || end.Paths[0].Path != root+"/"+name {
+					t.Errorf("waited for job %d, got %+v", j.ID, end)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for _, j := range r.Jobs() {
+		if end := r.end(j.ID); end.ID != j.ID || end.Ended.IsZero() {
+			t.Errorf("after its end job %d is %+v", j.ID, end)
+		}
+	}
+	if _, err := r.Job(1 << 40); !errors.Is(err, ErrNoJob) {
+		t.Errorf("a job that was never given: %v", err)
+	}
+}
+
+// S6: however much is asked for, there are no more workers than configured and
+// no goroutine a job.
+func TestS6_TenThousandRescansAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	root := wide(t, 20)
+	r := run(t, "", Config{Roots: []string{root}, Workers: 4})
+	r.idle()
+	before := runtime.NumGoroutine()
+	ids := make([]uint64, 10_000)
+	var wg sync.WaitGroup
+	const clients = 50
+	for c := range clients {
+		wg.Go(func() {
+			for i := c; i < len(ids); i += clients {
+				j, err := r.Rescan(deadline(t), []string{fmt.Sprintf("%s/d%05d", root, i%20)}, false)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				ids[i] = j.ID
+				if n := runtime.NumGoroutine(); n > before+clients+8 {
+					t.Errorf("%d goroutines, %d before and %d clients", n, before, clients)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	r.idle()
+	kept := 0
+	for _, id := range ids {
+		j, err := r.Job(id)
+		if err == nil {
+			kept++
+			if j.State != Done {
+				t.Fatalf("job %d ended %s", id, j.State)
+			}
+		}
+	}
+	if kept == 0 || kept > keptJobs {
+		t.Errorf("%d ended jobs are kept", kept)
+	}
+	r.same(root)
+}
+
+// The same is not walked twice at once: who asks while it is walked gets one walk
+// more, together with all others who asked meanwhile.
+func TestS6_RescansOfTheSameAreFewWalks(t *testing.T) {
+	const dirs, rescans = 1000, 300
+	root := wide(t, dirs)
+	r := run(t, "", Config{Roots: []string{root}, Workers: 2})
+	r.idle()
+	before := r.Progress().Dirs
+	var wg sync.WaitGroup
+	for range rescans {
+		wg.Go(func() {
+			j, err := r.Rescan(deadline(t), []string{root}, false)
+			if err != nil || r.end(j.ID).State != Done {
+				t.Errorf("rescan: %+v, %v", j, err)
+			}
+		})
+	}
+	wg.Wait()
+	if walks := (r.Progress().Dirs - before) / (dirs + 1); walks < 1 || walks > rescans/10 {
+		t.Errorf("%d rescans were %d walks", rescans, walks)
+	}
+	r.same(root)
+}
+
+// S8: results come in the order of the requests where that is asked for.
+func TestS8_ResultsInTheOrderAsked(t *testing.T) {
+	root := wide(t, 50)
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	var paths []string
+	for i := range 50 {
+		paths = append(paths, fmt.Sprintf("%s/d%05d", root, 49-i))
+	}
+	end := r.rescan(paths...)
+	for i, p := range end.Paths {
+		if p.Path != paths[i] || p.State != Done || p.Entries == 0 {
+			t.Errorf("result %d is %+v", i, p)
+		}
+	}
+}
+
+// S11: jobs of one priority take turns: a small one is done while a huge one
+// runs.
+func TestS11_SmallJobBesideAHugeOne(t *testing.T) {
+	root := wide(t, 1000)
+	r := run(t, "", Config{Roots: []string{root}, Workers: 1})
+	r.idle()
+	huge, err := r.Rescan(deadline(t), []string{root}, false)
+	must(t, err)
+	small := r.rescan(root + "/d00001")
+	if small.State != Done {
+		t.Errorf("the small job ended %s", small.State)
+	}
+	if j, _ := r.Job(huge.ID); !j.Ended.IsZero() && j.Ended.Before(small.Ended) {
+		t.Errorf("the small job waited for the huge one")
+	}
+	r.end(huge.ID)
+}
+
+// S13: whoever waits for a job when the daemon stops is told, and the job is
+// done by the next run, under its id.
+func TestS13_StopTellsWaitersAndTheJobIsResumed(t *testing.T) {
+	root := wide(t, 1000)
+	r := run(t, "", Config{Roots: []string{root}, Workers: 1})
+	r.idle()
+	grow(t, root, "d00001/new")
+	j, err := r.Rescan(deadline(t), []string{root}, true)
+	must(t, err)
+	told := make(chan State, 1)
+	begun := make(chan struct{})
+	go func() {
+		var once sync.Once
+		_ = r.Follow(context.Background(), j.ID, func(e Event) error {
+			once.Do(func() { close(begun) })
+			if e.End != nil {
+				told <- e.End.State
+			}
+			return nil
+		})
+	}()
+	<-begun
+	r.stop()
+	if s := <-told; s != Interrupted {
+		t.Fatalf("the waiter was told %s", s)
+	}
+	r = run(t, r.db, Config{Roots: []string{root}})
+	if end := r.end(j.ID); end.State != Done {
+		t.Errorf("after the restart the job ended %s", end.State)
+	}
+	r.idle()
+	r.same(root)
+	if next, err := r.Rescan(deadline(t), nil, false); err != nil || next.ID <= j.ID {
+		t.Errorf("the next job got id %d after %d: %v", next.ID, j.ID, err)
+	}
+}
+
+func TestCancel(t *testing.T) {
+	root := wide(t, 1000)
+	r := run(t, "", Config{Roots: []string{root}, Workers: 1})
+	r.idle()
+	first, err := r.Rescan(deadline(t), []string{root}, true)
+	must(t, err)
+	other := make(chan JobInfo, 1)
+	go func() { other <- r.end(first.ID) }()
+	must(t, r.Cancel(first.ID))
+	if end := <-other; end.State != Cancelled {
+		t.Errorf("the waiter was told %s", end.State)
+	}
+	must(t, r.Cancel(first.ID)) // once more is no error
+	if j, _ := r.Job(first.ID); j.State != Cancelled {
+		t.Errorf("the job is %s", j.State)
+	}
+	// What was cancelled is as if it had not been asked for.
+	r.idle()
+	r.same(root)
+	if end := r.rescan(root); end.State != Done {
+		t.Errorf("the next job ended %s", end.State)
+	}
+}
+
+// S7: one failed directory is an error in its place, and the job goes on.
+func TestS7_UnreadableDirectoryIsCounted(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root can read everything")
+	}
+	root := tree(t, "a/x", "closed/y", "z/z")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	must(t, os.Chmod(root+"/closed", 0))
+	t.Cleanup(func() { _ = os.Chmod(root+"/closed", 0o755) })
+	grow(t, root, "a/new", "z/new")
+	end := r.rescan(root)
+	if end.State != Done || end.Paths[0].Errors != 1 || end.Paths[0].Err == "" {
+		t.Errorf("the job ended %+v", end)
+	}
+	r.idle()
+	want := append(found(t, root, "!", "-name", "closed"), root+"/closed", root+"/closed/y") // the last known
+	slices.Sort(want)
+	want = slices.Compact(want)
+	if got := r.paths(root); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the index has %q, want %q", got, want)
+	}
+	e, err := r.Explain(root + "/closed/none")
+	if err != nil || e.Err == "" {
+		t.Errorf("explain: %+v, %v", e, err)
+	}
+	must(t, os.Chmod(root+"/closed", 0o755))
+	r.rescan(root)
+	r.idle()
+	r.same(root)
+}
+
+// Followers who do not read are told how many events they missed, and hold up
+// nobody.
+func TestSlowFollowerLosesEventsNotTheEnd(t *testing.T) {
+	root := wide(t, followerEvents+500)
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	j, err := r.Rescan(deadline(t), nil, true)
+	must(t, err)
+	stuck, seen, lost := make(chan struct{}), 0, 0
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = r.Follow(context.Background(), j.ID, func(e Event) error {
+			<-stuck
+			if seen++; e.Dir == "" {
+				seen--
+			}
+			lost += e.Lost
+			return nil
+		})
+	}()
+	waitFor(t, func() bool { j, _ := r.Job(j.ID); return !j.Ended.IsZero() })
+	close(stuck)
+	<-done
+	if lost == 0 || seen+lost != followerEvents+501 {
+		t.Errorf("%d events seen and %d said to be lost of %d", seen, lost, followerEvents+501)
+	}
+}
+
+// waitFor polls for a state that is announced nowhere.
+func waitFor(t *testing.T, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatal("waited in vain")
+		}
+	}
+}

@@ -1,0 +1,381 @@
+package indexer
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"indexd/internal/mounts"
+	"indexd/internal/rules"
+	"indexd/listing"
+	"indexd/store"
+	"indexd/walker"
+)
+
+// root is one configured root.
+type root struct {
+	path string
+
+	mu     sync.Mutex
+	key    store.Key
+	stored rootRecord
+	busy   Kind   // what is being done for the whole of it, "" for nothing
+	gone   string // why it could not be opened at the last attempt, "" if it could
+}
+
+// rootRecord is what the store keeps of a root.
+type rootRecord struct {
+	Path     []byte
+	Complete bool // listed completely once
+	// Former: it is a root no more. Its record and those that lead from it to a
+	// root below it are left, naming nothing else; no answer shows them.
+	Former bool   `json:",omitempty"`
+	Rules  string // the fingerprint of the rules it was listed by
+	// Names and Metadata: every change of a name, or of a size, time, owner or
+	// mode, that was made before is in the index.
+	Names, Metadata time.Time
+}
+
+func (r *root) record() rootRecord {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stored
+}
+
+func (r *root) set(key store.Key, rec rootRecord) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.key, r.stored = key, rec
+}
+
+func (r *root) place() store.Key {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.key
+}
+
+func (x *Indexer) allRoots() []*root {
+	if list := x.rootList.Load(); list != nil {
+		return *list
+	}
+	return nil
+}
+
+// roots returns the paths of the roots, sorted.
+func (x *Indexer) roots() []string {
+	var list []string
+	for _, r := range x.allRoots() {
+		list = append(list, r.path)
+	}
+	return list
+}
+
+// rootOf returns the root in which p lies, nil for none.
+func (x *Indexer) rootOf(p string) *root {
+	for _, r := range x.allRoots() {
+		if mounts.Within(p, r.path) {
+			return r
+		}
+	}
+	return nil
+}
+
+// Within reports whether p is a root or lies in one.
+func (x *Indexer) Within(p string) bool { return x.rootOf(p) != nil }
+
+// rootAt returns the root at exactly this path, nil for none.
+func (x *Indexer) rootAt(dir string) *root {
+	if r := x.rootOf(dir); r != nil && r.path == dir {
+		return r
+	}
+	return nil
+}
+
+func (x *Indexer) isRoot(dir string) bool { return x.rootAt(dir) != nil }
+
+func (x *Indexer) allComplete() bool {
+	list := x.rootList.Load()
+	if list == nil {
+		return false
+	}
+	return !slices.ContainsFunc(*list, func(r *root) bool { return !r.record().Complete })
+}
+
+// begin finds the roots' places in the store, drops what is no root any more,
+// and starts what each root needs: its first index, the rest of one that was
+// interrupted, or a look at what changed since.
+func (x *Indexer) begin(ctx context.Context) error {
+	if err := x.setRoots(ctx, x.cfg.Roots, x.cfg.Inner, x.cfg.Rules); err != nil {
+		return err
+	}
+	return x.resumeJobs()
+}
+
+// Reload makes roots, inner and rules those of the indexer, see Config. What stays valid keeps
+// answering meanwhile; a root is listed again where the rules for it changed.
+func (x *Indexer) Reload(ctx context.Context, roots, inner []string, set *rules.Set) error {
+	return x.setRoots(ctx, roots, inner, set)
+}
+
+func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rules.Set) error {
+	paths = slices.Sorted(slices.Values(paths))
+	old, oldInner, oldRules := x.rootList.Load(), x.inner.Load(), x.rules.Load()
+	list := make([]*root, len(paths))
+	for i, p := range paths {
+		if list[i] = x.rootAt(p); list[i] == nil {
+			list[i] = &root{path: p}
+		}
+	}
+	x.rootList.Store(&list)
+	x.inner.Store(&inner)
+	x.rules.Store(set)
+	if err := x.refreshPlaces(nil); err != nil {
+		if old != nil {
+			x.rootList.Store(old)
+			x.inner.Store(oldInner)
+			x.rules.Store(oldRules)
+		}
+		return err
+	}
+	where := x.places.Load()
+	err := x.writer.update(ctx, func(tx *store.Tx) error {
+		known := make(map[string]rootRecord)
+		for key, value := range tx.Snap().Values(store.Roots) {
+			var rec rootRecord // a damaged one is as none: it is listed anew
+			_ = json.Unmarshal(value, &rec)
+			known[string(key)] = rec
+		}
+		for _, r := range list {
+			key, _, err := where.key(r.path)
+			if err != nil {
+				return err
+			}
+			rec, ok := known[string(key)]
+			delete(known, string(key))
+			if rec.Former {
+				rec, ok = rootRecord{}, false
+			}
+			if !ok || string(rec.Path) != r.path {
+				rec.Path = []byte(r.path)
+				if err := tx.PutValue(store.Roots, key, rec); err != nil {
+					return err
+				}
+			}
+			r.set(key, rec)
+		}
+		for key := range known {
+			if err := x.dropRoot(tx, store.Key(key), list); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range list {
+		x.startRoot(r)
+	}
+	x.active.poke()
+	return nil
+}
+
+// dropRoot takes out of the store what was indexed only for the root at key.
+func (x *Indexer) dropRoot(tx *store.Tx, key store.Key, keep []*root) error {
+	above := slices.ContainsFunc(keep, func(r *root) bool { return key.Within(r.place()) })
+	below := slices.ContainsFunc(keep, func(r *root) bool { return r.place().Within(key) })
+	if !above {
+		if err := x.dropBut(tx, key, keep); err != nil {
+			return err
+		}
+	}
+	if below && !above {
+		return tx.PutValue(store.Roots, key, rootRecord{Former: true})
+	}
+	return tx.DeleteValue(store.Roots, key)
+}
+
+// dropBut drops the subtree at key, but for the roots in keep. The directories
+// that lead to one of these are left with a listing that names nothing else; no
+// answer shows them, since no root has them.
+func (x *Indexer) dropBut(tx *store.Tx, key store.Key, keep []*root) error {
+	var below []*root
+	for _, r := range keep {
+		if r.place().Equal(key) {
+			return nil
+		}
+		if r.place().Within(key) {
+			below = append(below, r)
+		}
+	}
+	if len(below) == 0 {
+		return tx.Drop(key, x.stamp())
+	}
+	rec, ok, err := tx.Snap().Record(key)
+	if err != nil || !ok {
+		return err
+	}
+	l := listing.Listing{Stamp: x.stamp(), Dir: rec.Header().Dir, First: true, Last: true}
+	stored := readEntries(tx.Snap(), key, "")
+	for e := stored.next(); e != nil; e = stored.next() {
+		child := key.Child(e.Name)
+		if slices.ContainsFunc(below, func(r *root) bool { return r.place().Within(child) }) {
+			l.Entries = append(l.Entries, *e)
+		}
+	}
+	if stored.err != nil {
+		return stored.err
+	}
+	for _, e := range l.Entries {
+		if err := x.dropBut(tx, key.Child(e.Name), below); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Apply(key, store.Prepare(&l, nil, nil))
+	return err
+}
+
+// startRoot starts what a root needs after a start or a reload.
+func (x *Indexer) startRoot(r *root) {
+	rec := r.record()
+	switch {
+	case !rec.Complete:
+		x.index(r, 0)
+	case rec.Rules != x.rules.Load().Fingerprint():
+		x.relist(r, Reconcile, walker.Resume)
+	case x.cfg.SweepInterval > 0:
+		x.reconcile(r)
+	}
+}
+
+// resumeDirs is how many pending directories one task begins with; a walk in
+// LIFO order leaves under a thousand behind.
+const resumeDirs = 8192
+
+// index lists a root for the first time, or goes on where that was interrupted.
+func (x *Indexer) index(r *root, round int) {
+	dirs, err := x.pendingIn(r, resumeDirs)
+	if err != nil {
+		x.log.Error("cannot read what is pending", "root", r.path, "err", err)
+	}
+	if len(dirs) == 0 {
+		dirs = []string{r.path}
+	} else {
+		x.log.Info("going on with the first index", "root", r.path, "pending", len(dirs))
+	}
+	begun, fingerprint := time.Now(), x.rules.Load().Fingerprint()
+	x.writer.bulk.Add(1)
+	x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
+		x.writer.bulk.Add(-1)
+		if err != nil {
+			return // stopped or cancelled: it stays pending
+		}
+		// What could not be reached stays pending: a file system that is gone.
+		if left, _ := x.pendingIn(r, 1); len(left) > 0 && round < 3 {
+			x.later(func() { x.index(r, round+1) })
+			return
+		}
+		x.log.Info("first index is complete", "root", r.path, "dirs", stats.Dirs, "entries", stats.Entries,
+			"unreadable", stats.Errors, "took", time.Since(begun).Round(time.Millisecond))
+		x.saveRoot(r, func(rec *rootRecord) {
+			rec.Complete, rec.Names, rec.Metadata = true, begun, begun
+			rec.Rules = fingerprint
+		})
+	})
+}
+
+// relist lists all of a root again.
+func (x *Indexer) relist(r *root, kind Kind, priority walker.Priority) {
+	begun, fingerprint := time.Now(), x.rules.Load().Fingerprint()
+	x.whole(r, kind, priority, []string{r.path}, func(_ walker.JobStats, err error) {
+		if err == nil {
+			x.verified(r, begun, fingerprint)
+		}
+	})
+}
+
+// verified notes that all of a root was listed since begun, unless the last
+// look found no root.
+func (x *Indexer) verified(r *root, begun time.Time, fingerprint string) {
+	r.mu.Lock()
+	gone := r.gone != ""
+	r.mu.Unlock()
+	if gone {
+		return
+	}
+	left, _ := x.pendingIn(r, 1)
+	x.saveRoot(r, func(rec *rootRecord) {
+		rec.Complete = rec.Complete || len(left) == 0
+		rec.Names, rec.Metadata, rec.Rules = begun, begun, fingerprint
+	})
+}
+
+// whole runs a job of the indexer's own over a root, one at a time.
+func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []string, ended func(walker.JobStats, error)) {
+	r.mu.Lock()
+	if r.busy != "" {
+		r.mu.Unlock()
+		return
+	}
+	r.busy = kind
+	r.mu.Unlock()
+	j := x.jobs.add(x, kind, 0, []string{r.path})
+	t := &task{x: x, priority: priority, trees: dirs, solo: true}
+	t.ended = func(stats walker.JobStats, err error) {
+		r.mu.Lock()
+		r.busy = ""
+		r.mu.Unlock()
+		r.looked(stats)
+		ended(stats, err)
+		if rec := r.record(); rec.Complete && rec.Rules != x.rules.Load().Fingerprint() {
+			x.later(func() { x.startRoot(r) }) // the rules changed meanwhile
+		}
+		x.active.poke()
+	}
+	if err := x.queue.submit(t, j, func(t *task) { j.attach(0, t) }); err != nil {
+		j.finished(t, walker.JobStats{}, err)
+	}
+	j.submitted()
+}
+
+// looked takes note of whether a walk over the root could list the root itself.
+func (r *root) looked(stats walker.JobStats) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.gone = ""
+	for _, f := range stats.FirstErrors {
+		if f.Dir == r.path {
+			r.gone = f.Err.Error()
+		}
+	}
+}
+
+// saveRoot changes what the store keeps of a root. It does not wait.
+func (x *Indexer) saveRoot(r *root, change func(*rootRecord)) {
+	r.mu.Lock()
+	change(&r.stored)
+	rec := r.stored
+	r.mu.Unlock()
+	x.later(func() {
+		_ = x.writer.put(x.ctx, item{urgent: true, do: func(tx *store.Tx) error { return tx.PutValue(store.Roots, r.place(), rec) }})
+	})
+}
+
+// pendingIn returns at most max directories of a root that are still to be
+// listed and can be reached.
+func (x *Indexer) pendingIn(r *root, max int) (dirs []string, err error) {
+	where := x.places.Load()
+	err = x.st.View(func(sn *store.Snap) error {
+		for key := range sn.Pending(nil, nil) {
+			if dir, ok := where.pathOf(key); ok && mounts.Within(dir, r.path) {
+				if dirs = append(dirs, dir); len(dirs) == max {
+					break
+				}
+			}
+		}
+		return nil
+	})
+	return dirs, err
+}

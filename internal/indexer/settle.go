@@ -1,0 +1,100 @@
+package indexer
+
+import "indexd/store"
+
+// Settling is what the indexer does when nothing else is under way: what is
+// still pending is listed, whoever marked it (the store does so where records
+// contradict each other, a cancelled job leaves behind what it found), and what
+// is dead is reaped. Confined to Run's goroutine.
+type settling struct {
+	tries map[string]int // of pending directories, by key, while there are any
+}
+
+const (
+	// settleBatch bounds what is read of the pending set at once.
+	settleBatch = 1024
+	// settleTries is how often a directory is listed that stays pending: an
+	// offline volume, a file system that contradicts itself. The next start
+	// tries again.
+	settleTries = 3
+	// reapBatch is how many records one transaction deletes: it holds up no
+	// commit for longer than a few milliseconds.
+	reapBatch = 2000
+)
+
+// settle starts what there is to be done of it.
+func (x *Indexer) settle() {
+	if x.st.DeadCount() > 0 {
+		x.reap()
+	}
+	s := &x.settling
+	if x.st.PendingCount() == 0 {
+		clear(s.tries)
+		x.unsettled.Store(0)
+		return
+	}
+	if x.active.value() > 0 || !x.allComplete() {
+		return // what is under way may settle it
+	}
+	type found struct {
+		dir     string
+		subtree bool
+	}
+	var list []found
+	stuck := uint64(0)
+	where := x.places.Load()
+	err := x.st.View(func(sn *store.Snap) error {
+		for key, p := range sn.Pending(nil, nil) {
+			dir, ok := where.pathOf(key)
+			if !ok || s.tries[string(key)] >= settleTries || x.rootOf(dir) == nil {
+				stuck++
+				continue
+			}
+			s.tries[string(key)]++
+			if list = append(list, found{dir, p.Subtree}); len(list) == settleBatch {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		x.log.Error("cannot read what is pending", "err", err)
+	}
+	for _, f := range list {
+		if f.subtree {
+			x.discovered(f.dir)
+		} else {
+			x.dirty(f.dir)
+		}
+	}
+	if len(list) == 0 {
+		x.unsettled.Store(stuck)
+		x.active.poke()
+	}
+}
+
+// settled reports whether nothing is pending but what cannot be listed.
+func (x *Indexer) settled() bool { return x.st.PendingCount() <= x.unsettled.Load() }
+
+// reap deletes some of what is dead, behind whatever else is to be written.
+func (x *Indexer) reap() {
+	if !x.reaping.CompareAndSwap(false, true) {
+		return
+	}
+	more := false
+	it := item{
+		do: func(tx *store.Tx) (err error) {
+			more, err = tx.Reap(reapBatch)
+			return err
+		},
+		done: func(err error) {
+			x.reaping.Store(false)
+			if err == nil && more {
+				x.nudge()
+			}
+		},
+	}
+	if x.writer.put(x.running, it) != nil {
+		x.reaping.Store(false)
+	}
+}

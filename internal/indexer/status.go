@@ -1,0 +1,183 @@
+package indexer
+
+import (
+	"time"
+
+	"indexd/internal/mounts"
+	"indexd/store"
+)
+
+// Status is the state of the index at one moment.
+type Status struct {
+	Ready    bool  // every root has been listed completely once
+	Pending  int64 // directories that wait to be listed
+	Workers  int
+	Degraded string // why nothing can be written now, "" if it can
+	Roots    []RootStatus
+	// Progress since the start.
+	Listed  Progress
+	Running time.Duration
+}
+
+// Progress counts what was listed.
+type Progress struct{ Dirs, Entries uint64 }
+
+// RootState says how far a root's part of the index can be trusted.
+type RootState string
+
+// The states of a root. With no watch there is none better than Swept.
+const (
+	Indexing    RootState = "indexing"    // not yet listed completely
+	Reconciling RootState = "reconciling" // what changed while nobody looked is being found
+	Swept       RootState = "swept"       // listed again on time
+	Unwatched   RootState = "unwatched"   // listed again only when asked for
+	Degraded    RootState = "degraded"    // what is found cannot be written
+	Offline     RootState = "offline"     // gone, or its file system is
+)
+
+// RootStatus is one root.
+type RootStatus struct {
+	Path  string
+	State RootState
+	store.Counts
+	// Names and Metadata: changes made before are in the index. Zero: never
+	// listed completely.
+	Names, Metadata time.Time
+	Reason          string // of Offline and Degraded
+}
+
+// Status counts only what is not counted already: with one root a volume it
+// costs next to nothing, else a walk over the headers.
+func (x *Indexer) Status() (Status, error) {
+	s := Status{
+		Ready:   x.allComplete(),
+		Workers: x.pool.Stats().Workers,
+		Listed:  x.Progress(),
+		Running: time.Since(x.progress.begun),
+	}
+	if why := x.writer.degraded.Load(); why != nil {
+		s.Degraded = *why
+	}
+	return s, x.st.View(func(sn *store.Snap) error {
+		s.Pending = int64(x.st.PendingCount())
+		for _, r := range x.allRoots() {
+			counts, err := x.count(sn, r)
+			if err != nil {
+				return err
+			}
+			rs := RootStatus{Path: r.path, Counts: counts}
+			rs.State, rs.Reason = x.rootState(r, s.Degraded)
+			if rec := r.record(); rec.Complete {
+				rs.Names, rs.Metadata = rec.Names, rec.Metadata
+			}
+			s.Roots = append(s.Roots, rs)
+		}
+		return nil
+	})
+}
+
+// count sums up what is stored of a root: volumes that lie in it whole are
+// counted already, of others the headers are read.
+func (x *Indexer) count(sn *store.Snap, r *root) (sum store.Counts, err error) {
+	segments, err := sn.Segments(r.path)
+	if err != nil {
+		return sum, err
+	}
+	counted := make(map[store.Volume]bool)
+	for _, seg := range segments {
+		v := seg.Volume
+		if mounts.Within(v.MountPoint, r.path) {
+			if !counted[v.Volume] {
+				counted[v.Volume] = true
+				sum.Dirs += v.Counts.Dirs
+				sum.Entries += v.Counts.Entries
+				sum.Bytes += v.Counts.Bytes
+				sum.Blocks += v.Counts.Blocks
+			}
+			continue
+		}
+		c := sn.Cursor(seg.Lo, seg.Hi)
+		for c.Next() {
+			if _, chunk := c.Chunk(); chunk {
+				continue
+			}
+			a := &c.Record().Header().Agg
+			sum.Dirs++
+			sum.Entries += a.Count
+			sum.Bytes += a.Bytes
+			sum.Blocks += a.Blocks
+		}
+	}
+	return sum, nil
+}
+
+// Progress since the start; cheap.
+func (x *Indexer) Progress() Progress {
+	return Progress{x.progress.dirs.Load(), x.progress.entries.Load()}
+}
+
+func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case degraded != "":
+		return Degraded, degraded
+	case r.gone != "":
+		return Offline, r.gone
+	case !r.stored.Complete:
+		return Indexing, ""
+	case r.busy == Reconcile:
+		return Reconciling, ""
+	case x.cfg.SweepInterval > 0:
+		return Swept, ""
+	}
+	return Unwatched, ""
+}
+
+// Stale is a root whose part of an answer may not be true now.
+type Stale struct {
+	Path   string
+	Reason string
+}
+
+// Reasons of Stale.
+const (
+	NotListed = "not yet listed"
+	Pending   = "changes not yet read"
+	Gone      = "offline"
+	Overdue   = "sweep overdue"
+)
+
+// Stale says which roots that an answer about dirs touches are stale: not yet
+// listed, being reconciled, offline, or not swept on time. No dirs: all roots.
+// Cheap, called with every query.
+func (x *Indexer) Stale(dirs []string) []Stale {
+	var list []Stale
+	for _, r := range x.allRoots() {
+		if !touches(r.path, dirs) {
+			continue
+		}
+		state, _ := x.rootState(r, "")
+		rec := r.record()
+		switch {
+		case state == Indexing:
+			list = append(list, Stale{r.path, NotListed})
+		case state == Reconciling:
+			list = append(list, Stale{r.path, Pending})
+		case state == Offline:
+			list = append(list, Stale{r.path, Gone})
+		case state == Swept && time.Since(rec.Metadata) > 2*x.cfg.SweepInterval:
+			list = append(list, Stale{r.path, Overdue})
+		}
+	}
+	return list
+}
+
+func touches(root string, dirs []string) bool {
+	for _, d := range dirs {
+		if mounts.Within(d, root) || mounts.Within(root, d) {
+			return true
+		}
+	}
+	return len(dirs) == 0
+}

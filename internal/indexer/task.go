@@ -1,0 +1,146 @@
+package indexer
+
+import (
+	"sync"
+
+	"indexd/store"
+	"indexd/walker"
+)
+
+// A task is one walk: a directory listed by itself, subtrees listed whole, or
+// both, the first before the second. What people see as jobs is made of tasks;
+// so is what the indexer finds for itself to do. A task that has not begun may
+// serve several jobs at once.
+type task struct {
+	x        *Indexer
+	priority walker.Priority
+
+	// While it runs these are the worker's that lists alone; see climb.
+	alone string   // listed by itself, first; "" for none
+	trees []string // listed with all below them; behind alone, those of its children that it turns out to have
+
+	key taskKey // of the two, as they were submitted
+
+	// ended is called when everything that was found is committed, or with why
+	// it is not; on the writer's goroutine, so it must not block.
+	ended func(walker.JobStats, error)
+
+	solo bool // nobody else's: it is neither joined nor waits for another
+
+	aloneEntries int64 // found in alone; valid when the walk has ended
+
+	mu    sync.Mutex
+	walk  *walker.Job // nil until started
+	begun bool        // a worker took it up: nobody may join any more
+	users []taskUser
+}
+
+// taskUser is somebody whose work this is, to be told how it goes. None of the
+// calls may block.
+type taskUser interface {
+	directory(worker int, dir string, files int)
+	failed(dir string, err error)
+	finished(t *task, stats walker.JobStats, err error)
+}
+
+// start hands the task to the pool. It has been counted as active, until finish.
+func (t *task) start() error {
+	spec := walker.Spec{
+		Dirs:     t.trees,
+		Priority: t.priority,
+		Visit:    t.visit,
+		Admit:    t.admit,
+		Done:     t.done,
+	}
+	if t.alone != "" {
+		spec.Dirs = []string{t.alone}
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	walk, err := t.x.pool.Submit(t.x.ctx, spec)
+	if err != nil {
+		return err
+	}
+	t.walk = walk
+	return nil
+}
+
+// admit is asked on a worker before each directory is opened.
+func (t *task) admit(dir string) bool {
+	t.mu.Lock()
+	t.begun = true
+	walk := t.walk
+	t.mu.Unlock()
+	return t.x.flights.begin(dir, walk)
+}
+
+// stats says how far the task has come.
+func (t *task) stats() (walker.JobStats, bool) {
+	t.mu.Lock()
+	walk, begun := t.walk, t.begun
+	t.mu.Unlock()
+	if walk == nil {
+		return walker.JobStats{}, false
+	}
+	return walk.Stats(), begun
+}
+
+// leave takes u out; with its last user the task is cancelled.
+func (t *task) leave(u taskUser) {
+	t.mu.Lock()
+	kept := make([]taskUser, 0, len(t.users))
+	for _, other := range t.users {
+		if other != u {
+			kept = append(kept, other)
+		}
+	}
+	last := len(kept) == 0 && len(t.users) > 0
+	t.users = kept
+	t.begun = t.begun || last // nobody may join what is being cancelled
+	t.mu.Unlock()
+	if last {
+		t.x.queue.drop(t)
+	}
+}
+
+// walking returns the walk, nil where the task was not started.
+func (t *task) walking() *walker.Job {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.walk
+}
+
+func (t *task) each(f func(taskUser)) {
+	t.mu.Lock()
+	users := t.users // never changed in place but by join, which appends
+	t.mu.Unlock()
+	for _, u := range users {
+		f(u)
+	}
+}
+
+// done is called by the pool when the walk has ended. It follows what the walk
+// found on the way to the store, so that who waits for the task finds in the
+// store what it listed.
+func (t *task) done(stats walker.JobStats, err error) {
+	finish := func(commitErr error) {
+		if err == nil {
+			err = commitErr
+		}
+		t.finish(stats, err)
+	}
+	it := item{urgent: true, do: func(*store.Tx) error { return nil }, done: finish}
+	if putErr := t.x.writer.put(t.x.ctx, it); putErr != nil {
+		finish(putErr)
+	}
+}
+
+// finish tells everybody.
+func (t *task) finish(stats walker.JobStats, err error) {
+	t.x.queue.ended(t)
+	if t.ended != nil {
+		t.ended(stats, err)
+	}
+	t.each(func(u taskUser) { u.finished(t, stats, err) })
+	t.x.active.add(-1)
+}

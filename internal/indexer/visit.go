@@ -1,0 +1,207 @@
+package indexer
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"syscall"
+	"time"
+
+	"indexd/internal/rules"
+	"indexd/listing"
+	"indexd/store"
+	"indexd/walker"
+)
+
+// visit is called on a worker with what a directory holds. What is kept of it
+// is encoded here, on every processor, and handed to the one writer; only then
+// are its children given to the pool, so that a parent is always applied
+// before its children.
+func (t *task) visit(r *walker.Result) []string {
+	x := t.x
+	if r.Err != nil {
+		t.visitError(r)
+		return nil
+	}
+	if r.Last {
+		defer x.flights.end(r.Dir)
+	}
+	key, err := x.keyOf(r.Dir, r.MountID)
+	if err != nil {
+		t.each(func(u taskUser) { u.failed(r.Dir, err) })
+		x.dirty(path.Dir(r.Dir))
+		return nil
+	}
+	s := &sight{
+		task: t, alone: t.alone, trees: t.trees, dir: r.Dir,
+		rules:  x.rules.Load(),
+		mounts: x.places.Load().inside[r.Dir],
+	}
+	p := store.Prepare(r.Listing, s.keep, s.descend)
+	it := item{bytes: p.Size() + len(key) + 512}
+	var applied store.Applied
+	it.do = func(tx *store.Tx) (err error) {
+		if applied, err = tx.Apply(key, p); err != nil {
+			return err
+		}
+		return s.enter(tx)
+	}
+	it.done = func(err error) { s.committed(&applied, err) }
+	files := len(r.Entries)
+	if r.Dir == t.alone {
+		t.aloneEntries += int64(files) // one part after another
+	}
+	if x.writer.put(x.ctx, it) != nil {
+		return nil // the daemon is stopping
+	}
+	x.progress.add(r.First, files)
+	if r.Last {
+		t.each(func(u taskUser) { u.directory(r.Worker, r.Dir, files) })
+	}
+	return s.children
+}
+
+// visitError records that a directory could not be listed: what was known of
+// it stays, marked. Only where it is not there any more its parent is listed
+// again, whose listing takes it out (an event or an error is never more than a
+// hint).
+func (t *task) visitError(r *walker.Result) {
+	x := t.x
+	defer x.flights.end(r.Dir)
+	if errors.Is(r.Err, walker.ErrCancelled) {
+		return
+	}
+	t.each(func(u taskUser) { u.failed(r.Dir, r.Err) })
+	errno := syscall.EIO // a panic, a hung mount
+	errors.As(r.Err, &errno)
+	if key, err := x.keyOf(r.Dir, 0); err == nil {
+		stamp, now := x.stamp(), time.Now()
+		_ = x.writer.put(x.ctx, item{bytes: 512, do: func(tx *store.Tx) error {
+			_, err := tx.SetError(key, stamp, uint16(errno), now)
+			return err
+		}})
+	}
+	switch {
+	case !gone(errno) || x.isRoot(r.Dir):
+	case r.Dir == t.alone:
+		t.climb(r.Job)
+	default:
+		x.dirty(path.Dir(r.Dir))
+	}
+}
+
+// climb goes on with the directory above alone, which is gone: only that one's
+// listing takes it out, and who waits for the task waits for this.
+func (t *task) climb(walk *walker.Job) {
+	if len(t.trees) > 0 {
+		t.trees = []string{t.alone} // should it be there again
+	}
+	t.alone, t.aloneEntries = path.Dir(t.alone), 0
+	_ = walk.Add(t.alone) // an error: cancelled, nobody waits
+}
+
+// gone reports whether errno says that there is no such directory.
+func gone(errno syscall.Errno) bool {
+	return errno == syscall.ENOENT || errno == syscall.ENOTDIR || errno == syscall.ELOOP
+}
+
+// sight decides, for one listing, what is kept of it and what is listed next.
+type sight struct {
+	task   *task
+	alone  string   // the task's, as it was at the listing
+	trees  []string // likewise
+	dir    string
+	rules  *rules.Set
+	mounts []mounted // on children of dir
+
+	children []string // to be listed next: names, valid as long as the listing
+	entered  []string // of them, paths on which another volume is mounted
+}
+
+func (s *sight) mounted(name string) (mounted, bool) {
+	for _, m := range s.mounts {
+		if m.name == name {
+			return m, true
+		}
+	}
+	return mounted{}, false
+}
+
+// keep reports whether an entry is in the index at all.
+func (s *sight) keep(e *listing.Entry) bool {
+	isDir := e.Type() == listing.Dir
+	if _, no := s.rules.Child(s.dir, e.Name, isDir); no {
+		return false
+	}
+	if isDir && len(s.mounts) > 0 {
+		m, ok := s.mounted(e.Name)
+		return !ok || m.kind != pruned
+	}
+	return true
+}
+
+// descend reports whether a child directory that is kept is listed in the
+// same volume, and notes those that this walk goes on to.
+func (s *sight) descend(e *listing.Entry) bool {
+	m, isMount := s.mounted(e.Name)
+	if isMount && m.kind == alias {
+		return false
+	}
+	if isMount {
+		s.entered = append(s.entered, join(s.dir, e.Name))
+	}
+	if s.dir != s.alone || slices.Contains(s.trees, join(s.dir, e.Name)) {
+		s.children = append(s.children, e.Name)
+	}
+	return !isMount
+}
+
+// enter makes pending the root of each volume that is mounted on a child, if
+// it was never listed. In the transaction of the listing that shows it.
+func (s *sight) enter(tx *store.Tx) error {
+	for _, dir := range s.entered {
+		key, _, err := s.task.x.places.Load().key(dir)
+		if err != nil {
+			continue // unmounted meanwhile
+		}
+		_, ok, err := tx.Snap().Record(key)
+		if err == nil && !ok {
+			err = tx.PutPending(key, store.Pending{Subtree: true})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// committed follows up what the store found: a child that is new and is not on
+// this walk's way is walked by another, and what the store wants to know better
+// is listed again.
+func (s *sight) committed(a *store.Applied, err error) {
+	if err != nil {
+		return // said by the writer; the directory is still pending
+	}
+	x := s.task.x
+	if a.Again != nil {
+		if dir, ok := x.places.Load().pathOf(a.Again); ok {
+			x.dirty(dir)
+		}
+	}
+	for _, name := range a.Relist {
+		x.dirty(join(s.dir, name))
+	}
+	if s.dir != s.alone {
+		return
+	}
+	for _, name := range a.NewDirs {
+		if child := join(s.dir, name); !slices.Contains(s.trees, child) {
+			x.discovered(child)
+		}
+	}
+	for _, dir := range s.entered {
+		if !slices.Contains(s.trees, dir) {
+			x.discovered(dir)
+		}
+	}
+}
