@@ -1,0 +1,83 @@
+package ipc
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+	"time"
+)
+
+// TestFindRequestJSON sets every field there is, one by one and all at once: what
+// is written by hand reads back the same, and with nothing more in it than
+// json.Marshal writes.
+func TestFindRequestJSON(t *testing.T) {
+	check := func(r *FindRequest) {
+		t.Helper()
+		var back, want any
+		if err := json.Unmarshal(r.appendJSON(nil), &back); err != nil {
+			t.Fatalf("%s: %v", r.appendJSON(nil), err)
+		}
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		json.Unmarshal(b, &want)
+		if !reflect.DeepEqual(back, want) {
+			t.Errorf("got %s, want %s", r.appendJSON(nil), b)
+		}
+		var whole FindRequest
+		if err := json.Unmarshal(r.appendJSON(nil), &whole); err != nil || !reflect.DeepEqual(&whole, r) {
+			t.Errorf("%s: %+v, %v", b, whole, err)
+		}
+	}
+	var all FindRequest
+	check(&all)
+	for i := range reflect.TypeFor[FindRequest]().NumField() {
+		var one FindRequest
+		for _, r := range []*FindRequest{&one, &all} {
+			switch f := reflect.ValueOf(r).Elem().Field(i).Addr().Interface().(type) {
+			case *Texts:
+				*f = Texts{"a\"\n\\é\u2028<", "\xff", ""}
+			case *string:
+				*f = "<x\ty>"
+			case *int:
+				*f = 7 - 20*i
+			case *bool:
+				*f = true
+			case *Duration:
+				*f = Duration(90*time.Second + 1)
+			default:
+				t.Fatalf("field %d is of a type that this test does not know", i)
+			}
+		}
+		check(&one)
+	}
+	check(&all)
+}
+
+func TestTrailerJSON(t *testing.T) {
+	for _, want := range []Trailer{
+		{},
+		{Count: 1 << 40, FirstClock: "a\"é\n", LastClock: "b", Complete: true},
+		{Count: 3, Stale: []Stale{{Path: "/\xff", Reason: StaleOffline}}, StaleMore: 3},
+		{SyncMissed: true, Plan: "scan\n", Error: ErrStopping},
+	} {
+		b, err := json.Marshal(map[string]Trailer{"end": want})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parseTrailer(b)
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v, %v", b, got, err)
+		}
+		whole := len(want.Stale) == 0 && !want.SyncMissed && want.Error == nil
+		if err := parseWholeTrailer(b, &got); (err == nil) != whole {
+			t.Errorf("%s by hand: %v", b, err)
+		}
+		for i := range b {
+			if _, err := parseTrailer(b[:i]); err == nil {
+				t.Errorf("%s: no error", b[:i])
+			}
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package server
+
+import (
+	"context"
+
+	"indexd/ipc"
+	"indexd/listing"
+)
+
+// Peer is the process at the other end, as the kernel told it.
+type Peer struct {
+	UID, GID uint32
+	PID      int32
+}
+
+// Daemon does the work. Every method may be called by any number of goroutines
+// at once, and must return soon after ctx is done: its client has gone, or the
+// daemon is stopping (then context.Cause is ipc.ErrStopping). An *ipc.Problem
+// is told to the client as it is, any other error as an internal one.
+type Daemon interface {
+	// Find gives the matching entries to sink, page by page: rows until
+	// Sink.Full, which may be inside a read transaction, then, outside of it,
+	// Sink.Flush. An error after the first Flush goes into the trailer. The
+	// server flushes the last page, and sets Trailer.Error, and Trailer.Count
+	// where it is zero. A wait for req.Sync belongs between Waiting and its
+	// resume.
+	Find(ctx context.Context, p Peer, req *ipc.FindRequest, sink Sink) (ipc.Trailer, error)
+	// Rescan starts a job; it does not wait for it, whatever req.Wait says. The
+	// job goes on when ctx is done.
+	Rescan(ctx context.Context, p Peer, req *ipc.RescanRequest) (ipc.Job, error)
+	// Jobs are those under way, then those finished lately, newest first.
+	Jobs(ctx context.Context, p Peer) ([]ipc.Job, error)
+	// Job is one of them; ipc.ErrNotFound.
+	Job(ctx context.Context, p Peer, id uint64) (ipc.Job, error)
+	// FollowJob calls event with what happens until the job has ended, and
+	// last with JobEvent.End; at once if it has ended long ago. event is not
+	// called by two goroutines at once. It may block as long as the reader
+	// does: the job must not wait for it, so a JobDir or Progress that finds
+	// event busy is dropped, a PathResult and the end are kept. The error of
+	// event ends FollowJob.
+	FollowJob(ctx context.Context, p Peer, id uint64, event func(*ipc.JobEvent) error) error
+	// Cancel cancels a job and returns it; one that has ended is left as it is.
+	Cancel(ctx context.Context, p Peer, id uint64) (ipc.Job, error)
+	Status(ctx context.Context, p Peer) (ipc.Status, error)
+	// Wait returns when the daemon is ready, or, if ready is false, also has
+	// nothing pending.
+	Wait(ctx context.Context, p Peer, ready bool) error
+	// Explain tells what is known about an absolute path of any bytes.
+	Explain(ctx context.Context, p Peer, path string) (ipc.Explanation, error)
+	// Check calls each with every difference; each may block as long as the
+	// reader does, so it is not called within a transaction. The server sets
+	// CheckResult.Error.
+	Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error)
+}
+
+// Sink takes the rows of an answer. It is used by one goroutine.
+type Sink interface {
+	// Row appends a row to the page in memory and never blocks. dir is the
+	// directory's absolute path; dir and e are the caller's again when it
+	// returns. noMeta: the caller may see the name and type alone. An error
+	// means that the answer is to end.
+	Row(dir []byte, e *listing.Entry, noMeta bool) error
+	// Full says that the page should be flushed before more rows.
+	Full() bool
+	// Flush writes the page to the socket. It may block and must not be called
+	// within a read transaction. An error: the client has gone, or was too slow,
+	// or the daemon is stopping.
+	Flush(ctx context.Context) error
+}

@@ -1,0 +1,230 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"indexd/ipc"
+	"indexd/listing"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a Daemon of functions; one that is nil waits for ctx.
+type fake struct {
+	find   func(context.Context, Peer, *ipc.FindRequest, Sink) (ipc.Trailer, error)
+	rescan func(context.Context, Peer, *ipc.RescanRequest) (ipc.Job, error)
+	job    func(context.Context, Peer, uint64) (ipc.Job, error)
+	follow func(context.Context, Peer, uint64, func(*ipc.JobEvent) error) error
+	cancel func(context.Context, Peer, uint64) (ipc.Job, error)
+	status func(context.Context, Peer) (ipc.Status, error)
+	wait   func(context.Context, Peer, bool) error
+	expl   func(context.Context, Peer, string) (ipc.Explanation, error)
+	check  func(context.Context, Peer, *ipc.CheckRequest, func(*ipc.Difference) error) (ipc.CheckResult, error)
+}
+
+func (f *fake) Find(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	if f.find == nil {
+		<-ctx.Done()
+		return ipc.Trailer{}, ctx.Err()
+	}
+	return f.find(ctx, p, req, s)
+}
+
+func (f *fake) Rescan(ctx context.Context, p Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+	if f.rescan == nil {
+		return ipc.Job{ID: 1, State: ipc.JobQueued, Paths: req.Paths, UID: p.UID}, nil
+	}
+	return f.rescan(ctx, p, req)
+}
+
+func (f *fake) Jobs(context.Context, Peer) ([]ipc.Job, error) { return nil, nil }
+
+func (f *fake) Job(ctx context.Context, p Peer, id uint64) (ipc.Job, error) {
+	if f.job == nil {
+		return ipc.Job{ID: id, State: ipc.JobRunning}, nil
+	}
+	return f.job(ctx, p, id)
+}
+
+func (f *fake) FollowJob(ctx context.Context, p Peer, id uint64, event func(*ipc.JobEvent) error) error {
+	if f.follow == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.follow(ctx, p, id, event)
+}
+
+func (f *fake) Cancel(ctx context.Context, p Peer, id uint64) (ipc.Job, error) {
+	if f.cancel == nil {
+		return ipc.Job{ID: id, State: ipc.JobCancelled}, nil
+	}
+	return f.cancel(ctx, p, id)
+}
+
+func (f *fake) Status(ctx context.Context, p Peer) (ipc.Status, error) {
+	if f.status == nil {
+		return ipc.Status{Version: "test"}, nil
+	}
+	return f.status(ctx, p)
+}
+
+func (f *fake) Wait(ctx context.Context, p Peer, ready bool) error {
+	if f.wait == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.wait(ctx, p, ready)
+}
+
+func (f *fake) Explain(ctx context.Context, p Peer, path string) (ipc.Explanation, error) {
+	if f.expl == nil {
+		return ipc.Explanation{Path: path, Indexed: true}, nil
+	}
+	return f.expl(ctx, p, path)
+}
+
+func (f *fake) Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error) {
+	if f.check == nil {
+		<-ctx.Done()
+		return ipc.CheckResult{}, ctx.Err()
+	}
+	return f.check(ctx, p, req, each)
+}
+
+// running is a Server under test.
+type running struct {
+	*Server
+	t      *testing.T
+	socket string
+	client *ipc.Client
+	stop   context.CancelFunc // ends Serve as a signal would
+	served chan error         // what Serve returned
+}
+
+// serve starts a server, which the end of the test stops.
+func serve(t *testing.T, d Daemon, o Options) *running {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ipc") // a short path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	l, err := Listen(socket, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.Grace == 0 {
+		o.Grace = 100 * time.Millisecond
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	r := &running{Server: New(d, o), t: t, socket: socket, client: &ipc.Client{Sockets: []string{socket}}, stop: stop, served: make(chan error, 1)}
+	go func() { r.served <- r.Serve(ctx, l) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-r.served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return r
+}
+
+// dial opens a bare connection, which the end of the test closes.
+func (r *running) dial() *net.UnixConn {
+	r.t.Helper()
+	c, err := net.Dial("unix", r.socket)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	return c.(*net.UnixConn)
+}
+
+// ask sends text as it is on a connection of its own and returns the whole
+// answer.
+func (r *running) ask(text string) (status int, head http.Header, body string) {
+	r.t.Helper()
+	c := r.dial()
+	defer c.Close()
+	go io.WriteString(c, text) // a server may answer before it has read all
+	return r.answer(c)
+}
+
+func (r *running) answer(c net.Conn) (status int, head http.Header, body string) {
+	r.t.Helper()
+	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		r.t.Errorf("no answer: %v", err)
+		return 0, nil, ""
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Errorf("answer: %v", err)
+	}
+	return resp.StatusCode, resp.Header, string(b)
+}
+
+func get(target string) string { return "GET " + target + " HTTP/1.0\r\n\r\n" }
+
+func post(target, body string) string {
+	return fmt.Sprintf("POST %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", target, len(body), body)
+}
+
+// eventually waits for what another goroutine or process does soon.
+func eventually(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(20 * time.Second)
+	for tick := time.NewTicker(time.Millisecond); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			buf := make([]byte, 1<<20)
+			t.Fatalf("%s: not within 20 s\n%s", what, buf[:runtime.Stack(buf, true)])
+		}
+	}
+}
+
+// entry is a regular file.
+func entry(name string) *listing.Entry {
+	return &listing.Entry{Name: name, Stat: listing.Stat{Ino: 5, Size: 6, Blocks: 8, Mode: 0o100644, UID: 7, GID: 9, Nlink: 1,
+		Mtime: listing.Time{Sec: 1700000000, Nsec: 1}}}
+}
+
+// rows is a find that gives n rows in pages.
+func rows(n int) func(context.Context, Peer, *ipc.FindRequest, Sink) (ipc.Trailer, error) {
+	return func(ctx context.Context, _ Peer, _ *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		for i := range n {
+			if err := s.Row([]byte("/some/directory"), entry(fmt.Sprintf("name-%09d", i)), false); err != nil {
+				return ipc.Trailer{}, err
+			}
+			if s.Full() {
+				if err := s.Flush(ctx); err != nil {
+					return ipc.Trailer{}, err
+				}
+			}
+		}
+		return ipc.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}, nil
+	}
+}
+
+// problemIn asserts that an answer is a problem of a kind.
+func problemIn(t *testing.T, kind *ipc.Problem, status int, head http.Header, body string) {
+	t.Helper()
+	if status != kind.Status || head.Get("Content-Type") != ipc.TypeProblem || head.Get(ipc.HeaderProtocol) != "1" ||
+		!strings.Contains(body, `"type":"`+kind.Type+`"`) || !strings.HasSuffix(body, "}\n") {
+		t.Errorf("not a %s: %d %v %s", kind.Type, status, head, body)
+	}
+}

@@ -1,0 +1,217 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"indexd/ipc"
+	"indexd/listing"
+)
+
+// find answers GET and POST /v1/find.
+func (q *request) find() error {
+	var req ipc.FindRequest
+	if q.r.Method == http.MethodGet {
+		if err := q.findParams(&req); err != nil {
+			return err
+		}
+	} else if err := q.decode(&req); err != nil {
+		return err
+	}
+	if err := clean(req.In); err != nil {
+		return err
+	}
+	if req.Limit < 0 || req.MinDepth < 0 || req.MaxDepth < 0 || req.Sync < 0 {
+		return ipc.ErrBadRequest.With("limit, depths and sync cannot be negative")
+	}
+	ctx, err := q.work()
+	if err != nil {
+		return err
+	}
+	s := newSink(q, acceptsPaths0(q.r))
+	t, err := q.s.daemon.Find(ctx, q.peer, &req, s)
+	if err != nil && q.status == 0 {
+		return err
+	}
+	q.turn.give()
+	if err != nil {
+		t.Error = q.problem(err)
+		t.Complete = false
+	}
+	if t.Count == 0 {
+		t.Count = s.rows
+	}
+	return s.end(&t)
+}
+
+// findParams reads the request from the parameters of a GET. Dates and the like
+// are then the daemon's to resolve.
+func (q *request) findParams(req *ipc.FindRequest) error {
+	req.Unresolved = true
+	text := func(to *string) func([]string) error {
+		return func(v []string) error { *to = v[len(v)-1]; return nil }
+	}
+	texts := func(to *ipc.Texts) func([]string) error {
+		return func(v []string) error { *to = v; return nil }
+	}
+	number := func(to *int) func([]string) error {
+		return func(v []string) (err error) {
+			last := v[len(v)-1]
+			if *to, err = strconv.Atoi(last); err != nil {
+				return fmt.Errorf("%q is not a whole number", last)
+			}
+			return nil
+		}
+	}
+	yes := func(to *bool) func([]string) error {
+		return func(v []string) (err error) { *to, err = flag(v); return err }
+	}
+	return q.params(map[string]func([]string) error{
+		"q": texts(&req.Terms), "filter": texts(&req.Filters), "in": texts(&req.In), "exclude": texts(&req.Exclude),
+		"mode": text(&req.Mode), "case": text(&req.Case), "sort": text(&req.Sort),
+		"min_depth": number(&req.MinDepth), "max_depth": number(&req.MaxDepth), "limit": number(&req.Limit),
+		"full_path": yes(&req.FullPath), "reverse": yes(&req.Reverse), "count": yes(&req.Count),
+		"strict": yes(&req.Strict), "explain": yes(&req.Explain),
+		"sync": func(v []string) error {
+			d, err := time.ParseDuration(v[len(v)-1])
+			if err != nil {
+				return fmt.Errorf("%q is not a duration such as 30s", v[len(v)-1])
+			}
+			req.Sync = ipc.Duration(d)
+			return nil
+		},
+	})
+}
+
+// acceptsPaths0 reports whether the answer is to be raw paths.
+func acceptsPaths0(r *http.Request) bool {
+	for _, accept := range r.Header["Accept"] {
+		for part := range strings.SplitSeq(accept, ",") {
+			name, _, _ := strings.Cut(part, ";")
+			if strings.EqualFold(strings.TrimSpace(name), ipc.TypePaths0) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sink is the Sink of a find request.
+type sink struct {
+	q      *request
+	paths0 bool
+	page   []byte
+	full   int // bytes from which page is
+	rows   int64
+	err    error // of the connection; final
+
+	dir string // of the row before, since most rows are in the same
+	row ipc.Row
+}
+
+// NamesOnly reports whether the client reads paths alone: nothing else of an
+// entry is then used.
+func (s *sink) NamesOnly() bool { return s.paths0 }
+
+func newSink(q *request, paths0 bool) *sink {
+	return &sink{q: q, paths0: paths0, full: q.s.opt.FirstPageSize}
+}
+
+// Row implements Sink.
+func (s *sink) Row(dir []byte, e *listing.Entry, noMeta bool) error {
+	if s.err != nil {
+		return s.err
+	}
+	s.rows++
+	if s.page == nil {
+		s.page = make([]byte, 0, s.full+1024)
+	}
+	if s.paths0 {
+		s.page = append(s.page, dir...)
+		if len(dir) != 1 {
+			s.page = append(s.page, '/')
+		}
+		s.page = append(s.page, e.Name...)
+		s.page = append(s.page, 0)
+		return nil
+	}
+	if s.dir != string(dir) {
+		s.dir = string(dir)
+	}
+	s.row = ipc.Row{
+		Dir: s.dir, Name: e.Name,
+		Type:   e.Stat.Type().Letter(),
+		NoMeta: noMeta || e.StatErrno != 0,
+		Size:   e.Size, Blocks: e.Blocks,
+		MtimeSec: e.Mtime.Sec, MtimeNs: e.Mtime.Nsec,
+		Mode: e.Mode, UID: e.UID, GID: e.GID,
+		Inode: e.Ino, Nlink: e.Nlink,
+	}
+	s.page = s.row.AppendJSON(s.page)
+	s.page = append(s.page, '\n')
+	return nil
+}
+
+// Full implements Sink.
+func (s *sink) Full() bool { return len(s.page) >= s.full }
+
+// Flush implements Sink. While it writes, others have their turn.
+func (s *sink) Flush(ctx context.Context) error {
+	if len(s.page) == 0 && s.err == nil {
+		return context.Cause(ctx) // nothing is sent, so an error can still be the answer
+	}
+	s.q.turn.give()
+	s.write()
+	if s.err == nil {
+		s.err = s.q.turn.take(ctx)
+	}
+	return s.err
+}
+
+// write sends the page.
+func (s *sink) write() {
+	if s.err != nil {
+		return
+	}
+	if s.q.ctx.Err() != nil && s.q.s.stopping.Err() == nil {
+		s.err = context.Cause(s.q.ctx)
+		return
+	}
+	if s.q.status == 0 {
+		contentType := ipc.TypeNDJSON
+		if s.paths0 {
+			contentType = ipc.TypePaths0
+		}
+		s.q.header(contentType)
+	}
+	if _, s.err = s.q.w.Write(s.page); s.err == nil {
+		s.err = http.NewResponseController(s.q.w).Flush()
+	}
+	s.full = s.q.s.opt.PageSize
+	if cap(s.page) < s.full || cap(s.page) > 4*s.full {
+		s.page = nil // the next is of the right size
+	} else {
+		s.page = s.page[:0]
+	}
+}
+
+// end sends what is left and the trailer. Without the turn.
+func (s *sink) end(t *ipc.Trailer) error {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return err
+	}
+	if s.paths0 {
+		s.page = append(s.page, 0)
+	}
+	s.page = append(s.page, `{"end":`...)
+	s.page = append(s.page, b...)
+	s.page = append(s.page, "}\n"...)
+	s.write()
+	return s.err
+}

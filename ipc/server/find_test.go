@@ -1,0 +1,306 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"indexd/ipc"
+)
+
+// hostile are names as they may stand in any directory.
+var hostile = []string{"plain", "new\nline", "\xff\xfe", "-n", "\"quo\\ted\"", "é日本", "\x01\x1b[31m", "a\u009b", strings.Repeat("x", 255), " "}
+
+func TestFindRowsAndPaths(t *testing.T) {
+	var want []string
+	var asked []*ipc.FindRequest
+	dirs := []string{"/", "/a", "/\xffb", "/" + strings.Repeat("deep/", 2400) + "x"}
+	for _, d := range dirs {
+		for _, n := range hostile {
+			want = append(want, strings.TrimSuffix(d, "/")+"/"+n)
+		}
+	}
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		if p.UID != uint32(os.Geteuid()) || p.PID != int32(os.Getpid()) {
+			t.Errorf("peer %+v", p)
+		}
+		if q, ok := PeerFrom(ctx); !ok || q != p {
+			t.Errorf("peer in the context %+v", q)
+		}
+		asked = append(asked, req)
+		dir := make([]byte, 0, 20000)
+		for _, d := range dirs {
+			dir = append(dir[:0], d...) // the caller's own, written over
+			for i, n := range hostile {
+				e := entry(n)
+				switch i {
+				case 1:
+					e.StatErrno = 5
+					e.Mode = 0o040000
+				case 2:
+					e.Mode = 0o120777
+				}
+				if err := s.Row(dir, e, i == 3); err != nil {
+					return ipc.Trailer{}, err
+				}
+				if s.Full() {
+					if err := s.Flush(ctx); err != nil {
+						return ipc.Trailer{}, err
+					}
+				}
+			}
+		}
+		return ipc.Trailer{FirstClock: "a", LastClock: "b", Stale: []ipc.Stale{{Path: "/\xff", Reason: ipc.StaleOffline}}}, nil
+	}}, Options{FirstPageSize: 300, PageSize: 1000})
+	req := &ipc.FindRequest{Terms: ipc.Texts{"x", "\xff"}, In: ipc.Texts{"/\xfe"}, Limit: 3, Sync: ipc.Duration(time.Second)}
+	var got []string
+	tr, err := r.client.FindPaths(t.Context(), req, func(b []byte) error {
+		for p := range ipc.Split(b) {
+			got = append(got, string(p))
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%d paths of %d, %v", len(got), len(want), err)
+	}
+	wantTrailer := ipc.Trailer{Count: int64(len(want)), FirstClock: "a", LastClock: "b", Stale: []ipc.Stale{{Path: "/\xff", Reason: ipc.StaleOffline}}}
+	if !reflect.DeepEqual(tr, wantTrailer) {
+		t.Errorf("trailer %+v", tr)
+	}
+	got = nil
+	tr, err = r.client.Find(t.Context(), req, func(row *ipc.Row) error {
+		got = append(got, row.Path())
+		w := ipc.Row{Dir: row.Dir, Name: row.Name, Type: 'f', Size: 6, Blocks: 8, MtimeSec: 1700000000, MtimeNs: 1, Mode: 0o644, UID: 7, GID: 9, Inode: 5, Nlink: 1}
+		switch slices.Index(hostile, row.Name) {
+		case 1:
+			w = ipc.Row{Dir: row.Dir, Name: row.Name, Type: 'd', NoMeta: true}
+		case 2:
+			w.Type, w.Mode = 'l', 0o777
+		case 3:
+			w = ipc.Row{Dir: row.Dir, Name: row.Name, Type: 'f', NoMeta: true}
+		}
+		if *row != w {
+			t.Errorf("got %+v\nwant %+v", *row, w)
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, want) || !reflect.DeepEqual(tr, wantTrailer) {
+		t.Errorf("%d rows of %d, %+v, %v", len(got), len(want), tr, err)
+	}
+	for _, a := range asked {
+		if !reflect.DeepEqual(a, req) {
+			t.Errorf("asked %+v\nnot   %+v", a, req)
+		}
+	}
+	// The same from a shell, without a body and with one that is no list.
+	asked = nil
+	status, head, body := r.ask(get("/v1/find?q=x&q=%ff&in=/tmp&filter=type:f&limit=5&count&sync=2s&mode=fixed&case=ignore&full_path=1&reverse=0&sort=size&exclude=*.o&min_depth=1&max_depth=2&explain&strict"))
+	if status != 200 || head.Get("Content-Type") != ipc.TypeNDJSON || !strings.Contains(body, `{"end":{"count":40,`) {
+		t.Errorf("%d %v %q", status, head, body)
+	}
+	wantReq := &ipc.FindRequest{Terms: ipc.Texts{"x", "\xff"}, In: ipc.Texts{"/tmp"}, Filters: ipc.Texts{"type:f"}, Limit: 5, Count: true, Sync: ipc.Duration(2 * time.Second),
+		Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: ipc.Texts{"*.o"}, MinDepth: 1, MaxDepth: 2, Explain: true, Strict: true, Unresolved: true}
+	if !reflect.DeepEqual(asked[0], wantReq) {
+		t.Errorf("asked %+v", asked[0])
+	}
+	r.ask(post("/v1/find", `{"terms":"x"}`))
+	if !reflect.DeepEqual(asked[1], &ipc.FindRequest{Terms: ipc.Texts{"x"}}) {
+		t.Errorf("asked %+v", asked[1])
+	}
+}
+
+func TestFindNothing(t *testing.T) {
+	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, req *ipc.FindRequest, _ Sink) (ipc.Trailer, error) {
+		if req.Count {
+			return ipc.Trailer{Count: 42}, nil
+		}
+		return ipc.Trailer{}, nil
+	}}, Options{})
+	never := func([]byte) error { t.Error("paths"); return nil }
+	if tr, err := r.client.FindPaths(t.Context(), &ipc.FindRequest{}, never); err != nil || tr.Count != 0 {
+		t.Error(tr, err)
+	}
+	if tr, err := r.client.FindPaths(t.Context(), &ipc.FindRequest{Count: true}, never); err != nil || tr.Count != 42 {
+		t.Error(tr, err)
+	}
+	if tr, err := r.client.Find(t.Context(), &ipc.FindRequest{Count: true}, nil); err != nil || tr.Count != 42 {
+		t.Error(tr, err)
+	}
+	_, head, body := r.ask("POST /v1/find HTTP/1.1\r\nHost: x\r\nAccept: text/x, Application/vnd.indexd.PATHS0;q=1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+	if head.Get("Content-Type") != ipc.TypePaths0 || !strings.HasPrefix(body, "\x00{\"end\":{") {
+		t.Errorf("%v %q", head, body)
+	}
+}
+
+// TestFindFails: an error before the first page is the answer, one after it is
+// in the trailer, and a panic too is told; none looks like a whole answer.
+func TestFindFails(t *testing.T) {
+	fail := map[string]func() error{
+		"problem":  func() error { return ipc.ErrOutside.With("not there") },
+		"internal": func() error { return fmt.Errorf("disk: %w", io.ErrUnexpectedEOF) },
+		"panic":    func() error { panic("a bug") },
+		"odd":      func() error { return &ipc.Problem{Type: "urn:other:odd"} },
+	}
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		if err := s.Flush(ctx); err != nil { // of nothing
+			return ipc.Trailer{}, err
+		}
+		if _, err := rows(req.Limit)(ctx, p, req, s); err != nil {
+			return ipc.Trailer{}, err
+		}
+		return ipc.Trailer{Complete: true}, fail[req.Mode]()
+	}}, Options{FirstPageSize: 500})
+	for _, n := range []int{0, 1, 100} { // one row is not yet a page
+		for mode, want := range map[string]*ipc.Problem{"problem": ipc.ErrOutside, "internal": ipc.ErrInternal, "panic": ipc.ErrInternal, "odd": {Type: "urn:other:odd"}} {
+			got := 0
+			tr, err := r.client.Find(t.Context(), &ipc.FindRequest{Mode: mode, Limit: n}, func(*ipc.Row) error { got++; return nil })
+			if mode == "panic" && n == 100 {
+				if !errors.Is(err, ipc.ErrCutOff) {
+					t.Errorf("panic in the middle: %v", err)
+				}
+				continue
+			}
+			if !errors.Is(err, want) || n == 100 && got != n || tr.Complete {
+				t.Errorf("%s after %d rows: %d rows, %+v, %v", mode, n, got, tr, err)
+			}
+			if mode == "internal" && !strings.Contains(err.Error(), "unexpected EOF") {
+				t.Errorf("the own user is not told why: %v", err)
+			}
+		}
+	}
+}
+
+// TestClientVanishes: the daemon's work ends within milliseconds, whatever it is.
+func TestClientVanishes(t *testing.T) {
+	began := make(chan struct{})
+	ended := make(chan time.Time)
+	block := func(ctx context.Context) error {
+		began <- struct{}{}
+		<-ctx.Done()
+		ended <- time.Now()
+		if !errors.Is(context.Cause(ctx), context.Canceled) {
+			t.Errorf("cause %v", context.Cause(ctx))
+		}
+		return ctx.Err()
+	}
+	f := &fake{
+		find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+			if _, err := rows(100)(ctx, p, req, s); err != nil {
+				return ipc.Trailer{}, err
+			}
+			return ipc.Trailer{}, block(ctx)
+		},
+		check: func(ctx context.Context, _ Peer, _ *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error) {
+			each(&ipc.Difference{})
+			return ipc.CheckResult{}, block(ctx)
+		},
+		follow: func(ctx context.Context, _ Peer, _ uint64, _ func(*ipc.JobEvent) error) error { return block(ctx) },
+		wait:   func(ctx context.Context, _ Peer, _ bool) error { return block(ctx) },
+		status: func(ctx context.Context, _ Peer) (ipc.Status, error) { return ipc.Status{}, block(ctx) },
+		expl: func(ctx context.Context, _ Peer, _ string) (ipc.Explanation, error) {
+			return ipc.Explanation{}, block(ctx)
+		},
+	}
+	r := serve(t, f, Options{FirstPageSize: 500})
+	for _, text := range []string{post("/v1/find", ""), get("/v1/find"), post("/v1/find", `{"terms":["x"]}`), post("/v1/check", "{}"),
+		get("/v1/jobs/1?wait=1"), get("/v1/wait"), get("/v1/status"), get("/v1/explain?path=/x"), "GET /v1/wait HTTP/1.1\r\nHost: x\r\n\r\n"} {
+		c := r.dial()
+		io.WriteString(c, text)
+		<-began
+		gone := time.Now()
+		c.Close()
+		if d := (<-ended).Sub(gone); d > 500*time.Millisecond { // a loaded machine; it is about 50 µs
+			t.Errorf("%q: ended %v after its client", text, d)
+		}
+	}
+}
+
+// TestProtocolExamples runs every command of docs/protocol.md, and reads every
+// answer in it into the type that it is of.
+func TestProtocolExamples(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/protocol.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := serve(t, &fake{
+		find: rows(1000),
+		wait: func(context.Context, Peer, bool) error { return nil },
+		follow: func(_ context.Context, _ Peer, id uint64, event func(*ipc.JobEvent) error) error {
+			return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: ipc.Job{ID: id, State: ipc.JobDone}}})
+		},
+		check: func(context.Context, Peer, *ipc.CheckRequest, func(*ipc.Difference) error) (ipc.CheckResult, error) {
+			return ipc.CheckResult{}, nil
+		},
+	}, Options{})
+	_, lookErr := exec.LookPath("curl")
+	kind, commands := "", 0
+	for line := range strings.Lines(string(doc)) {
+		line = strings.TrimSpace(line)
+		if after, ok := strings.CutPrefix(line, "```"); ok {
+			kind = after
+			continue
+		}
+		switch kind {
+		case "sh":
+			if commands++; lookErr != nil {
+				continue
+			}
+			cmd := exec.Command("sh", "-c", strings.Replace(line, "curl", "curl -sS --fail-with-body", 1))
+			cmd.Env = append(os.Environ(), "S="+r.socket)
+			if out, err := cmd.CombinedOutput(); err != nil || len(out) < 10 {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+		case "json":
+			var v any = new(ipc.JobEvent)
+			switch {
+			case strings.Contains(line, `"type":"f"`):
+				if err := ipc.ParseRow([]byte(line), new(ipc.Row)); err != nil {
+					t.Errorf("%s: %v", line, err)
+				}
+				continue
+			case strings.Contains(line, `"count"`):
+				v = &struct{ End ipc.Trailer }{}
+			case strings.Contains(line, "urn:"):
+				v = new(ipc.Problem)
+			case strings.Contains(line, `"change"`):
+				v = new(ipc.Difference)
+			case strings.Contains(line, `"differences"`):
+				v = &struct{ End ipc.CheckResult }{}
+			case strings.Contains(line, `"indexed"`):
+				v = new(ipc.Explanation)
+			case strings.HasPrefix(line, `{"id"`):
+				v = new(ipc.Job)
+			}
+			if err := json.Unmarshal([]byte(line), v); err != nil || reflect.ValueOf(v).Elem().IsZero() {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+	if commands < 10 {
+		t.Errorf("only %d commands", commands)
+	}
+	if lookErr != nil {
+		t.Skip("the commands were not run: no curl")
+	}
+}
+
+// TestKeepAlive: HTTP/1.1 clients may ask again on the same connection.
+func TestKeepAlive(t *testing.T) {
+	r := serve(t, &fake{find: rows(3)}, Options{})
+	c := r.dial()
+	for range 3 {
+		io.WriteString(c, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+		if status, _, body := r.answer(c); status != 200 || !strings.HasPrefix(body, `{"version":"test"`) {
+			t.Fatal(status, body)
+		}
+	}
+}

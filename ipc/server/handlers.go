@@ -1,0 +1,254 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"indexd/ipc"
+)
+
+// jobs answers GET /v1/jobs.
+func (q *request) jobs() error {
+	if err := q.params(nil); err != nil {
+		return err
+	}
+	list, err := q.s.daemon.Jobs(q.ctx, q.peer)
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []ipc.Job{}
+	}
+	return q.json(http.StatusOK, map[string]any{"jobs": list})
+}
+
+// job answers GET /v1/jobs/{id}, with ?wait=1 as a stream.
+func (q *request) job() error {
+	wait := false
+	if err := q.params(map[string]func([]string) error{
+		"wait": func(v []string) (err error) { wait, err = flag(v); return err },
+	}); err != nil {
+		return err
+	}
+	job, err := q.s.daemon.Job(q.ctx, q.peer, q.id)
+	if err != nil {
+		return err
+	}
+	if !wait {
+		return q.json(http.StatusOK, job)
+	}
+	q.header(ipc.TypeNDJSON)
+	q.follow(job, newLines(q))
+	return nil
+}
+
+// rescan answers POST /v1/rescan. A job that is waited for ends with its
+// caller.
+func (q *request) rescan() error {
+	var req ipc.RescanRequest
+	if err := q.decode(&req); err != nil {
+		return err
+	}
+	if err := clean(req.Paths); err != nil {
+		return err
+	}
+	ctx, err := q.work()
+	if err != nil {
+		return err
+	}
+	job, err := q.s.daemon.Rescan(ctx, q.peer, &req)
+	q.turn.give()
+	if err != nil {
+		return err
+	}
+	if !req.Wait {
+		return q.json(http.StatusAccepted, job)
+	}
+	ended := false
+	defer func() {
+		if ended || q.s.stopping.Err() != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.ctx), 10*time.Second)
+		defer cancel()
+		if _, err := q.s.daemon.Cancel(ctx, q.peer, job.ID); err != nil {
+			q.s.log.Warn("a job could not be cancelled when its caller went away", "job", job.ID, "err", err)
+		}
+	}()
+	q.header(ipc.TypeNDJSON)
+	l := newLines(q)
+	l.add(&ipc.JobEvent{Job: &job})
+	ended = q.follow(job, l)
+	return nil
+}
+
+// follow sends the events of a job until its end, or until it must stop; ended
+// is whether the job has.
+func (q *request) follow(job ipc.Job, l *lines) (ended bool) {
+	defer l.close()
+	told := false
+	err := q.s.daemon.FollowJob(q.ctx, q.peer, job.ID, func(e *ipc.JobEvent) error {
+		if told {
+			return nil
+		}
+		if e.End != nil {
+			told, ended = true, e.End.Job.State.Ended()
+		}
+		return l.add(e)
+	})
+	if told || l.failed() {
+		return ended
+	}
+	end := ipc.JobEnd{Job: job}
+	switch {
+	case err != nil:
+		end.Error = q.problem(err)
+	default:
+		end.Error = ipc.ErrInternal.With("the job's events ended before the job")
+	}
+	if now, err := q.s.daemon.Job(context.WithoutCancel(q.ctx), q.peer, job.ID); err == nil {
+		end.Job = now
+		ended = now.State.Ended()
+	}
+	if end.Error.Type == ipc.ErrStopping.Type && !end.Job.State.Ended() {
+		end.Error = ipc.ErrStopping.With("indexd is stopping; job %d is resumed at the next start", job.ID)
+	}
+	l.add(&ipc.JobEvent{End: &end})
+	return ended
+}
+
+// cancelJob answers DELETE /v1/jobs/{id}.
+func (q *request) cancelJob() error {
+	job, err := q.s.daemon.Cancel(q.ctx, q.peer, q.id)
+	if err != nil {
+		return err
+	}
+	return q.json(http.StatusOK, job)
+}
+
+// statusPage answers GET /v1/status.
+func (q *request) statusPage() error {
+	st, err := q.s.daemon.Status(q.ctx, q.peer)
+	if err != nil {
+		return err
+	}
+	if st.Roots == nil {
+		st.Roots = []ipc.Root{}
+	}
+	if st.Jobs == nil {
+		st.Jobs = []ipc.Job{}
+	}
+	return q.json(http.StatusOK, st)
+}
+
+// wait answers GET /v1/wait. Until then nothing is sent.
+func (q *request) wait() error {
+	ready := false
+	if err := q.params(map[string]func([]string) error{
+		"ready": func(v []string) (err error) { ready, err = flag(v); return err },
+	}); err != nil {
+		return err
+	}
+	if err := q.s.daemon.Wait(q.ctx, q.peer, ready); err != nil {
+		return err
+	}
+	return q.json(http.StatusOK, map[string]bool{"ready": true})
+}
+
+// explain answers GET /v1/explain?path=…
+func (q *request) explain() error {
+	var name string
+	if err := q.params(map[string]func([]string) error{
+		"path": func(v []string) error { name = v[0]; return nil },
+	}); err != nil {
+		return err
+	}
+	name, err := cleaned(name)
+	if err != nil {
+		return err
+	}
+	ctx, err := q.work()
+	if err != nil {
+		return err
+	}
+	e, err := q.s.daemon.Explain(ctx, q.peer, name)
+	if err != nil {
+		return err
+	}
+	q.turn.give()
+	return q.json(http.StatusOK, e)
+}
+
+// check answers POST /v1/check with a line for each difference.
+func (q *request) check() error {
+	var req ipc.CheckRequest
+	if err := q.decode(&req); err != nil {
+		return err
+	}
+	if req.Path != "" {
+		var err error
+		if req.Path, err = cleaned(req.Path); err != nil {
+			return err
+		}
+	}
+	ctx, err := q.work()
+	if err != nil {
+		return err
+	}
+	var l *lines
+	begin := func() {
+		if l == nil {
+			q.header(ipc.TypeNDJSON)
+			l = newLines(q)
+		}
+	}
+	defer func() {
+		if l != nil {
+			l.close()
+		}
+	}()
+	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *ipc.Difference) error {
+		begin()
+		q.turn.give()
+		if err := l.add(d); err != nil {
+			return err
+		}
+		return q.turn.take(q.ctx)
+	})
+	if err != nil && l == nil {
+		return err
+	}
+	if err != nil {
+		result.Error = q.problem(err)
+	}
+	begin()
+	q.turn.give()
+	return l.add(struct {
+		End ipc.CheckResult `json:"end"`
+	}{result})
+}
+
+// cleaned is how the index writes a path, if it can have it: an absolute one,
+// in which no symbolic link is followed.
+func cleaned(name string) (string, error) {
+	switch {
+	case !strings.HasPrefix(name, "/"):
+		return "", ipc.ErrBadRequest.With("path %q is not absolute", name)
+	case strings.IndexByte(name, 0) >= 0:
+		return "", ipc.ErrBadRequest.With("path %q has a NUL in it", name)
+	}
+	return path.Clean(name), nil
+}
+
+// clean does that to each.
+func clean(names []string) (err error) {
+	for i := range names {
+		if names[i], err = cleaned(names[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,331 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"indexd/ipc"
+)
+
+// TestBadRequests: each gets its own clear problem, and the server goes on.
+func TestBadRequests(t *testing.T) {
+	r := serve(t, &fake{}, Options{MaxBody: 200 << 10, MaxHeader: 4 << 10, Version: "7.1"})
+	for _, c := range []struct {
+		ask  string
+		kind *ipc.Problem
+		says string
+	}{
+		{get("/v1/du"), ipc.ErrVersion, "no /v1/du"},
+		{get("/"), ipc.ErrVersion, ""},
+		{get("/v2/find"), ipc.ErrVersion, ""},
+		{"PUT /v1/find HTTP/1.0\r\n\r\n", ipc.ErrMethod, "takes GET and POST, not PUT"},
+		{get("/v1/rescan"), ipc.ErrMethod, ""},
+		{get("/v1/jobs/abc"), ipc.ErrNotFound, ""},
+		{get("/v1/jobs/-1"), ipc.ErrNotFound, ""},
+		{get("/v1/explain"), ipc.ErrBadRequest, "not absolute"},
+		{get("/v1/explain?path=a/b"), ipc.ErrBadRequest, "not absolute"},
+		{get("/v1/explain?path=/a%00b"), ipc.ErrBadRequest, "NUL"},
+		{get("/v1/find?q=%zz"), ipc.ErrBadRequest, ""},
+		{get("/v1/find?later=1"), ipc.ErrVersion, `parameter "later"`},
+		{get("/v1/find?limit=many"), ipc.ErrBadRequest, `parameter "limit": "many" is not a whole number`},
+		{get("/v1/find?limit=-1"), ipc.ErrBadRequest, "negative"},
+		{get("/v1/find?sync=soon"), ipc.ErrBadRequest, "not a duration"},
+		{get("/v1/wait?ready=maybe"), ipc.ErrBadRequest, "ready"},
+		{post("/v1/find", `{"later":1}`), ipc.ErrVersion, `unknown field "later"`},
+		{post("/v1/find", `{"terms":`), ipc.ErrBadRequest, ""},
+		{post("/v1/find", `{} {}`), ipc.ErrBadRequest, "more"},
+		{post("/v1/find", `[]`), ipc.ErrBadRequest, "body: an array where another kind of value belongs"},
+		{post("/v1/find", `{"limit":"x"}`), ipc.ErrBadRequest, `body: limit cannot be a string`},
+		{post("/v1/find", `{"limit":1.5}`), ipc.ErrBadRequest, `body: limit cannot be the number 1.5`},
+		{post("/v1/find", `{"terms":[1]}`), ipc.ErrBadRequest, ""},
+		{post("/v1/find", `{"in":["x"]}`), ipc.ErrBadRequest, "not absolute"},
+		{post("/v1/find", strings.Repeat("[", 100<<10)), ipc.ErrBadRequest, ""},
+		{post("/v1/rescan", `{"paths":["../x"]}`), ipc.ErrBadRequest, "not absolute"},
+		{post("/v1/check", `{"path":"x"}`), ipc.ErrBadRequest, "not absolute"},
+		{post("/v1/check", `{"paths":["/x"]}`), ipc.ErrVersion, `unknown field "paths"`},
+		{post("/v1/find", strings.Repeat(" ", 201<<10)), ipc.ErrTooLarge, "204800 bytes"},
+		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + strings.Repeat("10000\r\n"+strings.Repeat("x", 65536)+"\r\n", 4) + "0\r\n\r\n", ipc.ErrTooLarge, ""},
+		{"GET /v1/status HTTP/1.0\r\nX: " + strings.Repeat("y", 20<<10) + "\r\n\r\n", ipc.ErrTooLarge, ""},
+		{"NONSENSE\r\n\r\n", ipc.ErrBadRequest, ""},
+		{"GET /v1/status HTTP/1.1\r\n\r\n", ipc.ErrBadRequest, "Host"},
+		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", ipc.ErrBadRequest, ""},
+	} {
+		status, head, body := r.ask(c.ask)
+		short := c.ask[:min(len(c.ask), 60)]
+		kind := *c.kind
+		if status >= 400 { // which one it is depends on what is wrong
+			kind.Status = status
+		}
+		problemIn(t, &kind, status, head, body)
+		if !strings.Contains(body, strings.ReplaceAll(c.says, `"`, `\"`)) || head.Get(ipc.HeaderVersion) != "7.1" {
+			t.Errorf("%q: %v %s", short, head, body)
+		}
+		if c.kind == ipc.ErrTooLarge && status != 413 && status != 431 || c.kind == ipc.ErrMethod && head.Get("Allow") == "" {
+			t.Errorf("%q: %d %v", short, status, head)
+		}
+	}
+	if _, err := r.client.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestPathsAreCleaned: paths are compared byte by byte, so there must be one way to write each.
+func TestPathsAreCleaned(t *testing.T) {
+	got := make(chan string, 8)
+	r := serve(t, &fake{
+		find: func(_ context.Context, _ Peer, req *ipc.FindRequest, _ Sink) (ipc.Trailer, error) {
+			got <- req.In[0]
+			return ipc.Trailer{}, nil
+		},
+		rescan: func(_ context.Context, _ Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+			got <- req.Paths[0]
+			return ipc.Job{}, nil
+		},
+		check: func(_ context.Context, _ Peer, req *ipc.CheckRequest, _ func(*ipc.Difference) error) (ipc.CheckResult, error) {
+			got <- req.Path
+			return ipc.CheckResult{}, nil
+		},
+		expl: func(_ context.Context, _ Peer, path string) (ipc.Explanation, error) {
+			got <- path
+			return ipc.Explanation{}, nil
+		},
+	}, Options{})
+	for _, ask := range []string{
+		post("/v1/find", `{"in":["/a/../b//c/"]}`), get("/v1/find?in=/b/./c/"), post("/v1/rescan", `{"paths":["/b//c"]}`),
+		post("/v1/check", `{"path":"/b/c/."}`), get("/v1/explain?path=//b/c"),
+	} {
+		if status, _, body := r.ask(ask); status >= 300 {
+			t.Errorf("%q: %d %s", ask, status, body)
+		} else if p := <-got; p != "/b/c" {
+			t.Errorf("%q: %q", ask, p)
+		}
+	}
+}
+
+// TestHalfRequests: who sends a part of a request and then nothing is dropped
+// in time, told why where there is a request to answer.
+func TestHalfRequests(t *testing.T) {
+	r := serve(t, &fake{}, Options{ReadTimeout: 100 * time.Millisecond, IdleTimeout: 100 * time.Millisecond})
+	for _, text := range []string{"", "GET /v1/st", "GET /v1/status HTTP/1.1\r\nHost: x\r\n"} {
+		c := r.dial()
+		io.WriteString(c, text)
+		start := time.Now()
+		b, err := io.ReadAll(c)
+		if bytes.Contains(b, []byte("200 OK")) || err != nil || time.Since(start) > 10*time.Second {
+			t.Errorf("%q: %q, %v", text, b, err)
+		}
+	}
+	for _, size := range []int{10, 100 << 10} {
+		c := r.dial()
+		fmt.Fprintf(c, "POST /v1/find HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", size+1, strings.Repeat(" ", size))
+		status, head, body := r.answer(c)
+		problemIn(t, ipc.ErrTimeout, status, head, body)
+	}
+	c := r.dial() // idle after an answer
+	io.WriteString(c, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
+	r.answer(c)
+	if n, err := c.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestSlowReader: who does not take its answer is dropped, its daemon's work
+// ends, and what it got does not look whole.
+func TestSlowReader(t *testing.T) {
+	ended := make(chan error, 1)
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		tr, err := rows(1<<20)(ctx, p, req, s)
+		ended <- err
+		return tr, err
+	}}, Options{WriteTimeout: 100 * time.Millisecond})
+	c := r.dial()
+	io.WriteString(c, post("/v1/find", ""))
+	if err := <-ended; err == nil {
+		t.Error("its answer was finished")
+	}
+	b, _ := io.ReadAll(c)
+	if !bytes.HasPrefix(b, []byte("HTTP/1.0 200")) || bytes.Contains(b, []byte(`"end"`)) {
+		t.Errorf("%d bytes, with an end", len(b))
+	}
+	if n := r.stats.dropped.Load(); n != 1 {
+		t.Errorf("%d dropped", n)
+	}
+}
+
+// TestForbidden: others than root and the own uid are told so, and cannot use
+// up the connections.
+func TestForbidden(t *testing.T) {
+	r := serve(t, &fake{}, Options{Allow: func(Peer) bool { return false }})
+	_, err := r.client.Status(t.Context())
+	if p := ipc.ErrForbidden; err == nil || !strings.Contains(err.Error(), "answers only root and that user") {
+		t.Errorf("%v, want %v", err, p)
+	}
+	status, head, body := r.ask(get("/v1/find?q=x"))
+	problemIn(t, ipc.ErrForbidden, status, head, body)
+	eventually(t, "these have gone", func() bool { return r.listener.open() <= 1 })
+	for range 5 * maxRefused {
+		r.dial()
+	}
+	eventually(t, "refused connections are few", func() bool {
+		r.listener.mu.Lock()
+		defer r.listener.mu.Unlock()
+		return len(r.listener.conns) == maxRefused && r.listener.open() <= maxRefused+1
+	})
+}
+
+func TestAllowDefault(t *testing.T) {
+	o := Options{}.withDefaults()
+	for uid, want := range map[uint32]bool{0: true, 4294967294: false} {
+		if o.Allow(Peer{UID: uid}) != want {
+			t.Errorf("uid %d: %v", uid, !want)
+		}
+	}
+}
+
+// TestTurns: of one uid only so many requests are in work; the others queue
+// and are answered.
+func TestTurns(t *testing.T) {
+	const max, clients = 3, 60
+	var working, most atomic.Int32
+	first := make(chan struct{})
+	r := serve(t, &fake{expl: func(ctx context.Context, p Peer, path string) (ipc.Explanation, error) {
+		n := working.Add(1)
+		defer working.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		<-first
+		return ipc.Explanation{Path: path}, nil
+	}}, Options{MaxPerUID: max})
+	var wg sync.WaitGroup
+	for i := range clients {
+		wg.Go(func() {
+			if _, err := r.client.Explain(t.Context(), fmt.Sprintf("/%02d", i)); err != nil {
+				t.Error(err)
+			}
+		})
+		eventually(t, "it works or queues", func() bool { return int(working.Load())+r.turns.waiting() == i+1 })
+	}
+	// One that goes away while it queues is no longer waited for.
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() { _, err := r.client.Explain(ctx, "/gone"); gone <- err }()
+	eventually(t, "one more queues", func() bool { return r.turns.waiting() == clients-max+1 })
+	cancel()
+	<-gone
+	eventually(t, "it has left the queue", func() bool { return r.turns.waiting() == clients-max })
+	// What is no work is answered meanwhile.
+	if _, err := r.client.Status(t.Context()); err != nil {
+		t.Error(err)
+	}
+	close(first)
+	wg.Wait()
+	if most.Load() != max {
+		t.Errorf("%d in work at once", most.Load())
+	}
+	eventually(t, "all turns are given back", func() bool {
+		r.turns.mu.Lock()
+		defer r.turns.mu.Unlock()
+		return len(r.turns.uids) == 0
+	})
+}
+
+// TestTurnsInOrder: first come, first served.
+func TestTurnsInOrder(t *testing.T) {
+	turns := newTurns(1)
+	ctx := t.Context()
+	turns.take(ctx, 7)
+	const n = 50
+	got := make(chan int, n)
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			turns.take(ctx, 7)
+			got <- i
+			turns.give(7)
+		})
+		eventually(t, "it queues", func() bool { return turns.waiting() == i+1 })
+	}
+	if err := turns.take(ctx, 8); err != nil { // another's are its own
+		t.Error(err)
+	}
+	turns.give(8)
+	turns.give(7)
+	wg.Wait()
+	for i := range n {
+		if k := <-got; k != i {
+			t.Fatalf("number %d was %d", i, k)
+		}
+	}
+	if len(turns.uids) != 0 {
+		t.Error("something is left")
+	}
+}
+
+// TestWaitersHaveNoTurn: whoever waits for a reader, a job, the daemon or a
+// barrier does not keep others of its uid out.
+func TestWaitersHaveNoTurn(t *testing.T) {
+	barrier := make(chan struct{})
+	atBarrier := make(chan struct{})
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		if req.Sync == 0 {
+			return rows(1<<20)(ctx, p, req, s)
+		}
+		resume := Waiting(ctx)
+		atBarrier <- struct{}{}
+		<-barrier
+		return ipc.Trailer{Count: 1}, resume()
+	}}, Options{MaxPerUID: 1})
+	for range 5 {
+		io.WriteString(r.dial(), get("/v1/wait"))
+		io.WriteString(r.dial(), get("/v1/jobs/1?wait=1"))
+		io.WriteString(r.dial(), post("/v1/rescan", `{"wait":true}`))
+		io.WriteString(r.dial(), get("/v1/find")) // never read
+	}
+	synced := make(chan error)
+	go func() {
+		_, err := r.client.Find(t.Context(), &ipc.FindRequest{Sync: 1}, nil)
+		synced <- err
+	}()
+	<-atBarrier
+	eventually(t, "all are in work", func() bool { return r.stats.working.Load() == 21 })
+	if _, err := r.client.Explain(t.Context(), "/x"); err != nil {
+		t.Error(err)
+	}
+	close(barrier)
+	if err := <-synced; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestLargeBodies: only so many are read at once, and slow ones do not time out
+// those that wait for them.
+func TestLargeBodies(t *testing.T) {
+	r := serve(t, &fake{}, Options{ReadTimeout: 300 * time.Millisecond})
+	big := strings.Repeat(" ", 100<<10)
+	for range largeBodies {
+		io.WriteString(r.dial(), fmt.Sprintf("POST /v1/rescan HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", len(big)+1, big))
+	}
+	eventually(t, "the slow ones are being read", func() bool { return len(r.large) == largeBodies })
+	if status, _, body := r.ask(post("/v1/rescan", big+"{}")); status != http.StatusAccepted {
+		t.Errorf("%d %s", status, body)
+	}
+	eventually(t, "none is counted any more", func() bool { return len(r.large) == 0 })
+}
+
+func TestPeerOfNobody(t *testing.T) {
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if p, err := peerOf(a); err == nil {
+		t.Errorf("a pipe has a peer: %+v", p)
+	}
+}

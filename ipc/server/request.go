@@ -1,0 +1,353 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"indexd/ipc"
+)
+
+// request is one request being answered, by one goroutine.
+type request struct {
+	s      *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	ctx    context.Context // done when the client goes, or the daemon stops
+	peer   Peer
+	id     uint64 // of a job, where the path has one
+	turn   turn
+	status int // sent; 0: nothing was
+}
+
+// endpoint is what is done for a method on a path. An error that it returns is
+// what the client is told, unless something else was sent before.
+type endpoint struct {
+	method string
+	do     func(*request) error
+	// waits: it is mostly waiting, and is told of a shutdown at once.
+	waits bool
+}
+
+// endpoints of a path; "/v1/jobs/" stands for those with an id.
+func endpoints(path string) []endpoint {
+	switch path {
+	case "/v1/find":
+		return []endpoint{{"GET", (*request).find, false}, {"POST", (*request).find, false}}
+	case "/v1/rescan":
+		return []endpoint{{"POST", (*request).rescan, true}}
+	case "/v1/jobs":
+		return []endpoint{{"GET", (*request).jobs, false}}
+	case "/v1/jobs/":
+		return []endpoint{{"GET", (*request).job, true}, {"DELETE", (*request).cancelJob, false}}
+	case "/v1/status":
+		return []endpoint{{"GET", (*request).statusPage, false}}
+	case "/v1/explain":
+		return []endpoint{{"GET", (*request).explain, false}}
+	case "/v1/check":
+		return []endpoint{{"POST", (*request).check, true}}
+	case "/v1/wait":
+		return []endpoint{{"GET", (*request).wait, true}}
+	case "/metrics":
+		return []endpoint{{"GET", (*request).metrics, false}}
+	}
+	return nil
+}
+
+// serve answers one request.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
+	c, ok := r.Context().Value(connKey{}).(*conn)
+	if !ok {
+		panic("server: a connection that is not of its listener")
+	}
+	c.busy.Store(true)
+	defer c.busy.Store(false)
+	q := &request{s: s, w: w, r: r, ctx: r.Context(), peer: c.peer}
+	q.turn = turn{of: s.turns, uid: c.peer.UID}
+	h := w.Header()
+	h.Set(ipc.HeaderProtocol, strconv.Itoa(ipc.Protocol))
+	h.Set(ipc.HeaderVersion, s.opt.Version)
+	// Where connections are scarce none is kept for a next request.
+	if !c.served || s.stopping.Err() != nil || c.l.open() > s.opt.MaxConns/2 {
+		h.Set("Connection", "close")
+	}
+
+	start := time.Now()
+	s.stats.requests.Add(1)
+	s.stats.working.Add(1)
+	defer func() {
+		s.stats.working.Add(-1)
+		q.turn.give()
+		v := recover()
+		if v == http.ErrAbortHandler {
+			panic(v)
+		}
+		if v != nil {
+			s.log.Error("a request failed with a panic", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
+			if q.status != 0 {
+				panic(http.ErrAbortHandler) // breaks the connection: what was sent must not look whole
+			}
+			q.fail(ipc.ErrInternal.With("indexd failed on this request; its log says more"))
+		}
+		if q.status >= 400 {
+			s.stats.failed.Add(1)
+		}
+		s.log.Debug("request", "method", r.Method, "endpoint", r.URL.Path, "uid", q.peer.UID, "pid", q.peer.PID,
+			"status", q.status, "took", time.Since(start))
+	}()
+	if err := q.route(c.served); err != nil {
+		q.fail(err)
+	}
+}
+
+// route finds what is asked for and does it.
+func (q *request) route(served bool) error {
+	if !served {
+		return ipc.ErrForbidden.With("this indexd runs as uid %d and answers only root and that user, not uid %d", os.Geteuid(), q.peer.UID)
+	}
+	path := q.r.URL.Path
+	if id, ok := strings.CutPrefix(path, "/v1/jobs/"); ok {
+		n, err := strconv.ParseUint(id, 10, 64)
+		if err != nil {
+			return ipc.ErrNotFound.With("%q is not a job's id", id)
+		}
+		q.id, path = n, "/v1/jobs/"
+	}
+	known := endpoints(path)
+	if known == nil {
+		return ipc.ErrVersion.With("this indexd has no %s", q.r.URL.Path)
+	}
+	var allow []string
+	for _, e := range known {
+		if e.method != q.r.Method {
+			allow = append(allow, e.method)
+			continue
+		}
+		if q.s.stopping.Err() != nil {
+			return ipc.ErrStopping
+		}
+		if e.waits {
+			ctx, cancel := context.WithCancelCause(q.ctx)
+			defer cancel(nil)
+			defer context.AfterFunc(q.s.stopping, func() { cancel(ipc.ErrStopping) })()
+			q.ctx = ctx
+		}
+		if err := e.do(q); err != nil {
+			q.fail(err) // while the context still tells why
+		}
+		return nil
+	}
+	q.w.Header().Set("Allow", strings.Join(allow, ", "))
+	return ipc.ErrMethod.With("%s takes %s, not %s", q.r.URL.Path, strings.Join(allow, " and "), q.r.Method)
+}
+
+// work waits for the request's turn; its context carries it, for Waiting.
+func (q *request) work() (context.Context, error) {
+	if err := q.turn.take(q.ctx); err != nil {
+		return nil, err
+	}
+	return context.WithValue(q.ctx, turnKey{}, &q.turn), nil
+}
+
+// problem is what the client is told of err.
+func (q *request) problem(err error) *ipc.Problem {
+	if q.ctx.Err() != nil && errors.Is(context.Cause(q.ctx), ipc.ErrStopping) && isContext(err) {
+		err = ipc.ErrStopping
+	}
+	if p, ok := errors.AsType[*ipc.Problem](err); ok {
+		return p
+	}
+	if q.ctx.Err() == nil {
+		q.s.log.Error("a request failed", "path", q.r.URL.Path, "err", err)
+	}
+	if q.peer.UID != 0 && q.peer.UID != uint32(os.Geteuid()) {
+		return ipc.ErrInternal // its text may name what others may not see
+	}
+	return ipc.ErrInternal.With("%v", err)
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// fail tells the client of an error, if nothing else was sent.
+func (q *request) fail(err error) {
+	if q.status != 0 {
+		return
+	}
+	p := q.problem(err)
+	if p.Status < 400 || p.Status > 599 {
+		c := *p
+		c.Status = http.StatusInternalServerError
+		p = &c
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // texts and numbers
+	}
+	q.w.Header().Set("Content-Type", ipc.TypeProblem)
+	q.send(p.Status, append(body, '\n')) // in vain if the client has gone
+}
+
+// header begins an answer.
+func (q *request) header(contentType string) {
+	q.w.Header().Set("Content-Type", contentType)
+	q.status = http.StatusOK
+	q.w.WriteHeader(http.StatusOK)
+}
+
+// send sends a whole answer; its Content-Type has been set.
+func (q *request) send(status int, body []byte) {
+	q.status = status
+	q.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	q.w.WriteHeader(status)
+	q.w.Write(body)
+}
+
+// json sends a whole answer of one object.
+func (q *request) json(status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	q.w.Header().Set("Content-Type", ipc.TypeJSON)
+	q.send(status, append(body, '\n'))
+	return nil
+}
+
+// decode reads the body into v. No body is an empty object. A field that is not
+// known is refused: leaving out a filter would be a wrong answer.
+func (q *request) decode(v any) error {
+	body, release, err := q.body()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if len(body) == 0 {
+		return nil
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	err = dec.Decode(v)
+	if err == nil {
+		if _, more := dec.Token(); more != io.EOF {
+			err = errors.New("there is more after the object")
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case strings.Contains(err.Error(), "unknown field"):
+		p := ipc.ErrVersion.With("%s: this indexd does not know it", strings.TrimPrefix(err.Error(), "json: "))
+		p.Status = http.StatusBadRequest
+		return p
+	}
+	return ipc.ErrBadRequest.With("body: %s", bodyError(err))
+}
+
+// bodyError says what is wrong with a body in words of JSON, not of Go.
+func bodyError(err error) string {
+	mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	if !ok {
+		return strings.TrimPrefix(err.Error(), "json: ")
+	}
+	what := mistyped.Value
+	switch kind, _, _ := strings.Cut(what, " "); kind {
+	case "array", "object":
+		what = "an " + what
+	case "number": // with its value
+		what = "the " + what
+	default:
+		what = "a " + what
+	}
+	if mistyped.Field == "" {
+		return what + " where another kind of value belongs"
+	}
+	return mistyped.Field + " cannot be " + what
+}
+
+// body reads the body within its limits of size and time. Large ones are read a
+// few at a time; release ends that.
+func (q *request) body() (_ []byte, release func(), err error) {
+	release = func() {}
+	if q.r.Body == http.NoBody {
+		return nil, release, nil
+	}
+	rc := http.NewResponseController(q.w)
+	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout))
+	defer func() {
+		if err == nil {
+			rc.SetReadDeadline(time.Time{})
+			return
+		}
+		release()
+		q.w.Header().Set("Connection", "close")
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			err = ipc.ErrTimeout.With("the request's body did not arrive within %v", q.s.opt.ReadTimeout)
+		case errors.As(err, new(*http.MaxBytesError)):
+			err = ipc.ErrTooLarge.With("the request's body is larger than %d bytes", q.s.opt.MaxBody)
+		case errors.As(err, new(*ipc.Problem)):
+		default:
+			err = ipc.ErrBadRequest.With("body: %v", err)
+		}
+	}()
+	limited := http.MaxBytesReader(q.w, q.r.Body, q.s.opt.MaxBody)
+	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
+	if err != nil || len(body) < smallBody {
+		return body, release, err
+	}
+	select {
+	case q.s.large <- struct{}{}:
+		release = func() { <-q.s.large }
+	case <-q.ctx.Done():
+		return nil, release, context.Cause(q.ctx)
+	}
+	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout)) // the wait was not the client's
+	rest, err := io.ReadAll(limited)
+	return append(body, rest...), release, err
+}
+
+// flag reads a parameter that is there, without a value or with 1 or true, or
+// is not, or is 0 or false.
+func flag(value []string) (bool, error) {
+	switch v := value[len(value)-1]; v {
+	case "", "1", "true":
+		return true, nil
+	case "0", "false":
+		return false, nil
+	default:
+		return false, fmt.Errorf("%q is neither 1 nor 0", v)
+	}
+}
+
+// params calls each of set with the values of the parameter of its name.
+// Others are refused, for the reason of decode.
+func (q *request) params(set map[string]func([]string) error) error {
+	values, err := url.ParseQuery(q.r.URL.RawQuery)
+	if err != nil {
+		return ipc.ErrBadRequest.With("query string: %v", err)
+	}
+	for name, value := range values {
+		f := set[name]
+		if f == nil {
+			p := ipc.ErrVersion.With("parameter %q: this indexd does not know it", name)
+			p.Status = http.StatusBadRequest
+			return p
+		}
+		if err := f(value); err != nil {
+			return ipc.ErrBadRequest.With("parameter %q: %v", name, err)
+		}
+	}
+	return nil
+}

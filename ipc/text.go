@@ -1,0 +1,105 @@
+package ipc
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+)
+
+// Paths and names are bytes, JSON strings are not. In Go a path is a string
+// that may hold any byte. On the wire a field whose text is no UTF-8 has each
+// invalid byte replaced by U+FFFD, and beside it a field of the same name with
+// "_b64" appended that has the exact bytes in base64. In a list the element
+// itself is then an object: {"b64": "…"}.
+
+// Texts is a list of texts of any bytes.
+type Texts []string
+
+type b64Text struct {
+	B64 []byte `json:"b64"`
+}
+
+// MarshalJSON implements json.Marshaler.
+func (t Texts) MarshalJSON() ([]byte, error) {
+	list := make([]any, len(t))
+	for i, s := range t {
+		if utf8.ValidString(s) {
+			list[i] = s
+		} else {
+			list[i] = b64Text{[]byte(s)}
+		}
+	}
+	return json.Marshal(list)
+}
+
+// UnmarshalJSON implements json.Unmarshaler. A bare string is a list of one.
+func (t *Texts) UnmarshalJSON(data []byte) error {
+	var one string
+	if json.Unmarshal(data, &one) == nil && string(data) != "null" {
+		*t = Texts{one}
+		return nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(data, &list); err != nil {
+		return err
+	}
+	if *t = nil; list != nil {
+		*t = make(Texts, 0, len(list))
+	}
+	for i, raw := range list {
+		var s string
+		if err := json.Unmarshal(raw, &s); err != nil || string(raw) == "null" {
+			var b b64Text
+			if err := json.Unmarshal(raw, &b); err != nil || b.B64 == nil {
+				return fmt.Errorf(`element %d is neither a string nor {"b64": "…"}`, i)
+			}
+			s = string(b.B64)
+		}
+		*t = append(*t, s)
+	}
+	return nil
+}
+
+// marshalExact encodes v, a struct of one text field called name that holds
+// text, and adds the text's exact bytes where JSON cannot hold them. v's type
+// must have no MarshalJSON.
+func marshalExact(v any, name, text string) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	out := bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	if utf8.ValidString(text) {
+		return out, nil
+	}
+	out = append(out[:len(out)-1], `,"`+name+`_b64":"`...)
+	out = base64.StdEncoding.AppendEncode(out, []byte(text))
+	return append(out, `"}`...), nil
+}
+
+// unmarshalExact decodes data into v, as marshalExact encoded it, and sets
+// *text to the exact bytes where there are any.
+func unmarshalExact(data []byte, v any, name string, text *string) error {
+	if err := json.Unmarshal(data, v); err != nil {
+		return err
+	}
+	if !bytes.Contains(data, []byte(name+"_b64")) {
+		return nil
+	}
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(data, &all); err != nil {
+		return err
+	}
+	if raw, ok := all[name+"_b64"]; ok {
+		var b []byte
+		if err := json.Unmarshal(raw, &b); err != nil {
+			return fmt.Errorf("%s_b64: %w", name, err)
+		}
+		*text = string(b)
+	}
+	return nil
+}
