@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/ipc"
+)
+
+func (p *program) checkCommand() *cli.Command {
+	var repair bool
+	return &cli.Command{
+		Name:      "check",
+		Usage:     "compare the index with the file system",
+		ArgsUsage: "[PATH]",
+		Description: "Prints where they differ, as what the index has to learn: created, removed or\n" +
+			"modified, and the path. Exits with 1 if there are differences.",
+		Flags: []cli.Flag{
+			&flag{name: "repair", usage: "mend the index too", set: on(&repair)},
+		},
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 0, 1, "one PATH")
+			if err != nil {
+				return err
+			}
+			req := &ipc.CheckRequest{Repair: repair}
+			if len(args) > 0 {
+				if req.Path, err = absoluteTree(args[0]); err != nil {
+					return err
+				}
+			}
+			return p.check(req)
+		},
+	}
+}
+
+func (p *program) check(req *ipc.CheckRequest) error {
+	result, err := p.client().Check(context.Background(), req, func(d *ipc.Difference) error {
+		if d.Change == ipc.DiffError {
+			p.say("%s: %s", d.Path, d.Detail)
+			return nil
+		}
+		b := append(p.out.Buffer(), d.Change...)
+		b = append(b, ' ')
+		b = p.out.appendText(b, []byte(d.Path))
+		if len(d.Fields) > 0 {
+			b = append(b, " ("...)
+			b = append(b, strings.Join(d.Fields, ", ")...)
+			b = append(b, ')')
+		}
+		if req.Repair && !d.Repaired {
+			b = append(b, ", not repaired"...)
+		}
+		return p.out.Append(append(b, '\n'))
+	})
+	if req.Path != "" && (errors.Is(err, ipc.ErrNotFound) || errors.Is(err, ipc.ErrInternal)) {
+		return fmt.Errorf("%s: %w", req.Path, err)
+	}
+	if err != nil {
+		return err
+	}
+	if result.Error != nil {
+		return result.Error
+	}
+	if err := p.out.Flush(); err != nil {
+		return err
+	}
+	if result.Differences > 0 {
+		p.status = nothing
+		line := counted(result.Differences, "difference", "differences")
+		if req.Repair {
+			line += ", " + counted(result.Repaired, "repaired", "repaired")
+		}
+		p.say("%s in %s", line, counted(result.Dirs, "directory", "directories"))
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"indexd/ipc"
+	"indexd/ipc/server"
+	"indexd/listing"
+)
+
+// fakeDaemon answers what the files in its directory say, each read anew for a
+// request: "problem" (any request), "rows" and "trailer" (find), "job" and
+// "events" (rescan), "jobs", "status", "explanation", "differences" and
+// "checked". All are JSON as it goes over the wire, lists a line each. What was
+// asked last is written to "request", beside them.
+type fakeDaemon struct {
+	dir string
+
+	mu        sync.Mutex
+	cancelled map[uint64]chan struct{} // closed when the job is cancelled
+}
+
+// serve starts the daemon at dir/sock until the test ends.
+func serve(t testing.TB, dir string) (d *fakeDaemon, socket string, stop func()) {
+	t.Helper()
+	d = &fakeDaemon{dir: dir, cancelled: map[uint64]chan struct{}{}}
+	socket = filepath.Join(dir, "sock")
+	l, err := server.Listen(socket, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error)
+	go func() { served <- server.New(d, server.Options{Version: "test"}).Serve(ctx, l) }()
+	return d, socket, func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// asked records a request, and returns the problem that is to be its answer.
+func (d *fakeDaemon) asked(what string, req any) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(map[string]any{what: req}); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(d.dir, "request"), b.Bytes(), 0o600); err != nil {
+		return err
+	}
+	var p ipc.Problem
+	if err := d.read("problem", &p); err == nil {
+		return &p
+	}
+	return nil
+}
+
+// read decodes a file; without one v stays as it is.
+func (d *fakeDaemon) read(name string, v any) error {
+	b, err := os.ReadFile(filepath.Join(d.dir, name))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, v)
+}
+
+// lines calls each with every line of a file; without one there is none.
+func (d *fakeDaemon) lines(name string, each func([]byte) error) error {
+	b, err := os.ReadFile(filepath.Join(d.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for line := range bytes.Lines(b) {
+		if err == nil && len(bytes.TrimSpace(line)) > 0 {
+			err = each(line)
+		}
+	}
+	return err
+}
+
+func optional(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *ipc.FindRequest, sink server.Sink) (ipc.Trailer, error) {
+	if err := d.asked("find", req); err != nil {
+		return ipc.Trailer{}, err
+	}
+	t := ipc.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}
+	err := d.lines("rows", func(line []byte) error {
+		var r ipc.Row
+		if err := ipc.ParseRow(line, &r); err != nil {
+			return err
+		}
+		if t.Count++; req.Count || req.Limit > 0 && t.Count > int64(req.Limit) {
+			return nil
+		}
+		typ, _ := listing.TypeOfLetter(r.Type)
+		e := listing.Entry{Name: r.Name, Stat: listing.Stat{
+			Ino: r.Inode, Size: r.Size, Blocks: r.Blocks, Mtime: listing.Time{Sec: r.MtimeSec, Nsec: r.MtimeNs},
+			Mode: uint32(typ)<<12 | r.Mode, UID: r.UID, GID: r.GID, Nlink: r.Nlink,
+		}}
+		if err := sink.Row([]byte(r.Dir), &e, r.NoMeta); err != nil {
+			return err
+		}
+		if sink.Full() {
+			return sink.Flush(ctx)
+		}
+		return nil
+	})
+	if err != nil {
+		return t, err
+	}
+	return t, optional(d.read("trailer", &t))
+}
+
+func (d *fakeDaemon) Rescan(_ context.Context, _ server.Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+	if err := d.asked("rescan", req); err != nil {
+		return ipc.Job{}, err
+	}
+	job := ipc.Job{ID: 7, State: ipc.JobQueued, Paths: req.Paths}
+	return job, optional(d.read("job", &job))
+}
+
+func (d *fakeDaemon) Jobs(context.Context, server.Peer) (jobs []ipc.Job, err error) {
+	if err := d.asked("jobs", nil); err != nil {
+		return nil, err
+	}
+	err = d.lines("jobs", func(line []byte) error {
+		jobs = append(jobs, ipc.Job{})
+		return json.Unmarshal(line, &jobs[len(jobs)-1])
+	})
+	return jobs, err
+}
+
+func (d *fakeDaemon) Job(_ context.Context, _ server.Peer, id uint64) (job ipc.Job, err error) {
+	if err := d.asked("job", id); err != nil {
+		return job, err
+	}
+	err = d.lines("jobs", func(line []byte) error {
+		var j ipc.Job
+		if err := json.Unmarshal(line, &j); err != nil || j.ID != id {
+			return err
+		}
+		job = j
+		return nil
+	})
+	if err == nil && job.ID != id {
+		err = ipc.ErrNotFound.With("no such job")
+	}
+	return job, err
+}
+
+// FollowJob goes through the events; after the last, if that is no end, it
+// waits until the job is cancelled.
+func (d *fakeDaemon) FollowJob(ctx context.Context, _ server.Peer, id uint64, event func(*ipc.JobEvent) error) error {
+	ended := false
+	err := d.lines("events", func(line []byte) error {
+		var e ipc.JobEvent
+		if err := json.Unmarshal(line, &e); err != nil {
+			return err
+		}
+		ended = ended || e.End != nil
+		return event(&e)
+	})
+	if err != nil || ended {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-d.cancel(id):
+	}
+	return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: ipc.Job{ID: id, State: ipc.JobCancelled}}})
+}
+
+// cancel is the channel that Cancel closes.
+func (d *fakeDaemon) cancel(id uint64) chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.cancelled[id] == nil {
+		d.cancelled[id] = make(chan struct{})
+	}
+	return d.cancelled[id]
+}
+
+func (d *fakeDaemon) Cancel(ctx context.Context, p server.Peer, id uint64) (ipc.Job, error) {
+	if err := d.asked("cancel", id); err != nil {
+		return ipc.Job{}, err
+	}
+	if job, err := d.Job(ctx, p, id); err == nil {
+		return job, nil
+	} else if id != 7 {
+		return job, err
+	}
+	c := d.cancel(id)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	select {
+	case <-c:
+	default:
+		close(c)
+	}
+	return ipc.Job{ID: id, State: ipc.JobCancelled}, nil
+}
+
+func (d *fakeDaemon) Status(context.Context, server.Peer) (s ipc.Status, err error) {
+	if err := d.asked("status", nil); err != nil {
+		return s, err
+	}
+	return s, d.read("status", &s)
+}
+
+// Wait is over at once if there is a file "ready".
+func (d *fakeDaemon) Wait(ctx context.Context, _ server.Peer, ready bool) error {
+	if err := d.asked("wait", ready); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(d.dir, "ready")); err != nil {
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (d *fakeDaemon) Explain(_ context.Context, _ server.Peer, path string) (e ipc.Explanation, err error) {
+	if err := d.asked("explain", path); err != nil {
+		return e, err
+	}
+	return e, d.read("explanation", &e)
+}
+
+func (d *fakeDaemon) Check(_ context.Context, _ server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (r ipc.CheckResult, err error) {
+	if err := d.asked("check", req); err != nil {
+		return r, err
+	}
+	err = d.lines("differences", func(line []byte) error {
+		var diff ipc.Difference
+		if err := json.Unmarshal(line, &diff); err != nil {
+			return err
+		}
+		return each(&diff)
+	})
+	if err != nil {
+		return r, err
+	}
+	return r, optional(d.read("checked", &r))
+}

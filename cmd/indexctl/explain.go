@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/ipc"
+)
+
+func (p *program) explainCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "explain",
+		Usage:     "tell what the index knows about a path",
+		ArgsUsage: "PATH",
+		Description: "Tells whether PATH is indexed, if not why, how changes to it are noticed\n" +
+			"and when it was last listed.",
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 1, 1, "one PATH")
+			if err != nil {
+				return err
+			}
+			path, err := absolute(args[0])
+			if err != nil {
+				return err
+			}
+			e, err := p.client().Explain(context.Background(), path)
+			if err != nil {
+				return err
+			}
+			p.printExplanation(&e)
+			return nil
+		},
+	}
+}
+
+func (p *program) printExplanation(e *ipc.Explanation) {
+	var t table
+	add := func(label, text string) {
+		if text != "" {
+			t.row(label, string(appendEscaped(nil, []byte(text))))
+		}
+	}
+	add("path", e.Path)
+	if e.Indexed {
+		add("indexed", "yes")
+	} else {
+		add("indexed", "no")
+	}
+	add("reason", e.Reason)
+	add("rule", e.Rule)
+	add("type", typeNames[e.Type])
+	if e.Type == "d" && e.Indexed {
+		add("entries", strconv.FormatInt(e.Entries, 10))
+	}
+	add("root", e.Root)
+	add("volume", e.Volume)
+	add("changes", coverageNames[e.Coverage])
+	if e.Pending {
+		add("pending", "yes, it is to be listed again")
+	}
+	if e.Indexed || e.Listed != nil {
+		add("listed", stampOr(e.Listed, "never"))
+	}
+	if e.Error != "" {
+		when := ""
+		if e.ErrorAt != nil {
+			when = " (" + stamp(*e.ErrorAt) + ")"
+		}
+		add("error", e.Error+when)
+	}
+	for _, n := range e.Notes {
+		add("note", n)
+	}
+	t.print(p.out)
+}
+
+var typeNames = map[string]string{
+	"f": "file", "d": "directory", "l": "symbolic link", "s": "socket",
+	"p": "pipe", "b": "block device", "c": "character device",
+}
+
+var coverageNames = map[string]string{
+	"watched": "seen at once (watched)",
+	"swept":   "looked for now and then (swept)",
+	"none":    "not looked for",
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/ipc"
+)
+
+func (p *program) jobsCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "jobs",
+		Usage:       "list the rescans under way and finished",
+		ArgsUsage:   "[ID]",
+		Description: "Lists the rescans under way, then those that ended lately; or tells about one.",
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 0, 1, "one ID")
+			if err != nil {
+				return err
+			}
+			if len(args) == 0 {
+				return p.jobs()
+			}
+			id, err := jobID(args[0])
+			if err != nil {
+				return err
+			}
+			return p.job(id)
+		},
+	}
+}
+
+func (p *program) cancelCommand() *cli.Command {
+	return &cli.Command{
+		Name:      "cancel",
+		Usage:     "cancel a rescan",
+		ArgsUsage: "ID",
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 1, 1, "one ID")
+			if err != nil {
+				return err
+			}
+			id, err := jobID(args[0])
+			if err != nil {
+				return err
+			}
+			job, err := p.client().Cancel(context.Background(), id)
+			if err != nil {
+				return jobError(id, err)
+			}
+			if job.State != ipc.JobCancelled && job.State.Ended() {
+				return &exitError{nothing, fmt.Errorf("job %d has ended already: %s", id, job.State)}
+			}
+			return nil
+		},
+	}
+}
+
+func jobID(arg string) (uint64, error) {
+	id, err := strconv.ParseUint(arg, 10, 64)
+	if err != nil {
+		return 0, usagef("%q is not the id of a job", arg)
+	}
+	return id, nil
+}
+
+// jobError names the job, which the daemon's answer need not.
+func jobError(id uint64, err error) error {
+	if statusOf(err) == nothing {
+		return fmt.Errorf("job %d: %w", id, err)
+	}
+	return err
+}
+
+func (p *program) jobs() error {
+	jobs, err := p.client().Jobs(context.Background())
+	if err != nil {
+		return err
+	}
+	t := table{right: []int{0, 3, 4, 5}}
+	t.row("ID", "STATE", "STARTED", "DIRS", "FILES", "ERRORS", "PATHS")
+	for i := range jobs {
+		j := &jobs[i]
+		t.row(strconv.FormatUint(j.ID, 10), string(j.State), stamp(j.Created),
+			strconv.FormatInt(j.Progress.Dirs, 10), strconv.FormatInt(j.Progress.Entries, 10),
+			strconv.FormatInt(j.Progress.Errors, 10), jobPaths(j))
+	}
+	t.print(p.out)
+	return nil
+}
+
+func (p *program) job(id uint64) error {
+	j, err := p.client().Job(context.Background(), id)
+	if err != nil {
+		return jobError(id, err)
+	}
+	var t table
+	t.row("id", strconv.FormatUint(j.ID, 10))
+	t.row("state", string(j.State))
+	t.row("started", stamp(j.Created)+" by "+newUsers().name(j.UID))
+	if j.Resumed {
+		t.row("resumed", "yes, after a restart of indexd")
+	}
+	if j.Ended != nil {
+		t.row("ended", fmt.Sprintf("%s, after %s", stamp(*j.Ended), j.Ended.Sub(j.Created).Round(time.Millisecond)))
+	} else {
+		t.row("to go", counted(j.Progress.Queued, "directory", "directories"))
+	}
+	t.row("listed", fmt.Sprintf("%s in %s, %s", counted(j.Progress.Entries, "file", "files"),
+		counted(j.Progress.Dirs, "directory", "directories"), counted(j.Progress.Errors, "error", "errors")))
+	t.row("paths", jobPaths(&j))
+	t.print(p.out)
+	for i := range j.Results {
+		fmt.Fprintf(p.out, "  %s\n", resultText(&j.Results[i]))
+	}
+	return nil
+}
+
+func jobPaths(j *ipc.Job) string {
+	if len(j.Paths) == 0 {
+		return "all roots"
+	}
+	return string(appendEscaped(nil, []byte(strings.Join(j.Paths, " "))))
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"indexctl": main, "locate": main})
+}
+
+// noRaceSleep keeps a program that the race detector watches from sleeping for a
+// second at its end.
+const noRaceSleep = "GORACE=atexit_sleep_ms=0"
+
+// TestScripts runs testdata/script/*.txt. Each has a daemon of its own, which
+// answers what the files in answer/ say (see fakeDaemon) and is found by
+// INDEXD_SOCKET. A script may also
+//
+//	status N CMD ARG...  run a command as exec does, which must exit with status N
+//	raw SOCKET FILE      answer the next request at SOCKET with FILE's text and hang
+//	                     up; \0 in it stands for NUL
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			dir := filepath.Join(e.WorkDir, "answer")
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return err
+			}
+			_, socket, stop := serve(t, dir)
+			e.Defer(stop)
+			e.Vars = append(e.Vars, "INDEXD_SOCKET="+socket, "XDG_RUNTIME_DIR="+e.WorkDir,
+				"TZ=Etc/GMT-1", "LC_ALL=C.UTF-8", "NO_COLOR=", "TERM=xterm", "NL=\n", noRaceSleep)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"raw":    raw,
+			"status": exits,
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: status N command [arg...]")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if want := args[0]; strconv.Itoa(code) != want {
+		ts.Fatalf("exit status %d, want %s", code, want)
+	}
+}
+
+// raw is a server without manners.
+func raw(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: raw SOCKET FILE")
+	}
+	head, body, _ := strings.Cut(ts.ReadFile(args[1]), "\n\n")
+	answer := strings.ReplaceAll(head+"\n\n", "\n", "\r\n") + strings.ReplaceAll(body, "\\0", "\x00")
+	l, err := net.Listen("unix", ts.MkAbs(args[0]))
+	ts.Check(err)
+	done := make(chan struct{})
+	ts.Defer(func() { l.Close(); <-done })
+	go func() {
+		defer close(done)
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		r := bufio.NewReader(c)
+		req, err := http.ReadRequest(r)
+		if err != nil {
+			return
+		}
+		io.Copy(io.Discard, req.Body)
+		c.Write([]byte(answer))
+	}()
+}

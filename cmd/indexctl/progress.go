@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"indexd/ipc"
+)
+
+// progress shows how far a job is: a bar on a terminal, that is drawn over and
+// taken away; else now and then a plain line. A nil progress shows nothing.
+type progress struct {
+	file  *os.File
+	bar   bool
+	shown bool      // the bar is on the screen
+	last  time.Time // when something was printed
+	most  float64   // the bar does not go back when more is found
+	now   func() time.Time
+}
+
+// The bar must not cost anything; a plain line stays in a log.
+const (
+	barInterval  = 100 * time.Millisecond
+	lineInterval = 2 * time.Second
+)
+
+func newProgress(f *os.File) *progress {
+	return &progress{file: f, bar: isTerminal(f), now: time.Now}
+}
+
+func (p *progress) show(s *ipc.Progress) {
+	if p == nil {
+		return
+	}
+	interval := lineInterval
+	if p.bar {
+		interval = barInterval
+	}
+	now := p.now()
+	if !p.last.IsZero() && now.Sub(p.last) < interval {
+		return
+	}
+	p.last = now
+	text := fmt.Sprintf("%s in %s, %s to go", counted(s.Entries, "file", "files"),
+		counted(s.Dirs, "directory", "directories"), counted(s.Queued, "directory", "directories"))
+	if s.Errors > 0 {
+		text += ", " + counted(s.Errors, "error", "errors")
+	}
+	if !p.bar {
+		fmt.Fprintln(p.file, text)
+		return
+	}
+	fmt.Fprintf(p.file, "\r%s\x1b[K", p.line(s, text))
+	p.shown = true
+}
+
+// line is the bar with the text behind it, in one line of the terminal. What is
+// to go is what is known to be, so the bar is a guess that is low at first.
+func (p *progress) line(s *ipc.Progress, text string) string {
+	if all := s.Dirs + s.Queued; all > 0 {
+		p.most = max(p.most, float64(s.Dirs)/float64(all))
+	}
+	columns := 80
+	if ws, err := unix.IoctlGetWinsize(int(p.file.Fd()), unix.TIOCGWINSZ); err == nil && ws.Col > 0 {
+		columns = int(ws.Col)
+	}
+	wide := min(30, columns-len(text)-4)
+	if wide < 5 {
+		return text[:max(0, min(len(text), columns-1))]
+	}
+	full := int(p.most * float64(wide))
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", wide-full) + "] " + text
+}
+
+// clear takes the bar off the screen.
+func (p *progress) clear() {
+	if p != nil && p.shown {
+		fmt.Fprint(p.file, "\r\x1b[K")
+		p.shown = false
+	}
+}

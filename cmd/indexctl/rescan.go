@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/ipc"
+)
+
+type rescanFlags struct{ wait, verbose, json bool }
+
+func (p *program) rescanCommand() *cli.Command {
+	var f rescanFlags
+	return &cli.Command{
+		Name:      "rescan",
+		Usage:     "have directories listed again",
+		ArgsUsage: "[PATH...]",
+		Description: "Asks for PATHs, or for all roots, to be listed again with all that is below\n" +
+			"them, and prints the job's id; with --wait how each PATH ended, in the order asked.",
+		Flags: []cli.Flag{
+			&flag{name: "wait", usage: "until the job has ended; Ctrl-C cancels it", set: on(&f.wait)},
+			&flag{name: "verbose", aliases: []string{"v"}, usage: "print each directory on stderr when it has been listed; implies --wait", set: on(&f.verbose)},
+			jsonFlag(&f.json),
+		},
+		Action: func(c *cli.Context) error {
+			paths, err := operands(c, 0, -1, "PATHs")
+			if err != nil {
+				return err
+			}
+			return p.rescan(paths, f)
+		},
+	}
+}
+
+func (p *program) rescan(paths []string, f rescanFlags) error {
+	req := &ipc.RescanRequest{Wait: f.wait || f.verbose}
+	for _, path := range paths {
+		abs, err := absoluteTree(path)
+		if err != nil {
+			return err
+		}
+		req.Paths = append(req.Paths, abs)
+	}
+	if !req.Wait {
+		job, err := p.client().Rescan(context.Background(), req, nil)
+		if err != nil {
+			return err
+		}
+		return p.printStarted(&job, req.Paths, f)
+	}
+
+	// From here on the job must end when this process is told to.
+	ctx, stop := untilSignal()
+	defer stop()
+	w := jobWatcher{p: p, rescanFlags: f}
+	if !f.json && !f.verbose {
+		w.progress = newProgress(p.stderr)
+	}
+	job, err := p.client().Rescan(ctx, req, w.event)
+	w.progress.clear()
+	if ctx.Err() != nil {
+		stop() // a second Ctrl-C does not wait for what follows
+		p.cancelOwn(w.id)
+		return context.Cause(ctx)
+	}
+	return w.end(&job, err)
+}
+
+// printStarted prints what is known of a job that nobody waits for: its id, and
+// on stderr the paths that will not be listed.
+func (p *program) printStarted(job *ipc.Job, paths []string, f rescanFlags) error {
+	if f.json {
+		p.printJSON(job)
+	} else {
+		fmt.Fprintln(p.out, job.ID)
+	}
+	told := map[int]bool{}
+	for i := range job.Results {
+		if r := &job.Results[i]; r.State == ipc.JobFailed {
+			told[r.Index] = true
+			p.status = nothing
+			p.say("%s", resultText(r))
+		}
+	}
+	// The daemon finds out later what is missing. It is asked all the same: it
+	// may have such a path in the index still.
+	for i, path := range paths {
+		if !told[i] && missing(path) {
+			p.status = nothing
+			p.say("%s: %s", path, ipc.NotIndexed)
+		}
+	}
+	return nil
+}
+
+// cancelOwn cancels the job that this process began. The daemon does so by
+// itself when the connection goes; this is for knowing that it has been done.
+func (p *program) cancelOwn(id uint64) {
+	if id == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if _, err := p.client().Cancel(ctx, id); err != nil && !errors.Is(err, ipc.ErrNotFound) {
+		p.say("job %d: %v", id, err)
+	}
+}
+
+// jobWatcher prints the events of a job's stream.
+type jobWatcher struct {
+	p *program
+	rescanFlags
+	progress *progress // nil: none
+	id       uint64    // of the job, as soon as it is known
+}
+
+func (w *jobWatcher) event(e *ipc.JobEvent) error {
+	switch {
+	case e.Job != nil:
+		w.id = e.Job.ID
+	case e.Dir != nil && w.verbose:
+		line := fmt.Appendf(nil, "worker %d: %d files in ", e.Dir.Worker, e.Dir.Files)
+		line = appendEscaped(line, []byte(e.Dir.Dir))
+		if _, err := w.p.stderr.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	case e.Path != nil:
+		w.progress.clear()
+		return w.result(e.Path)
+	case e.Progress != nil:
+		w.progress.show(e.Progress)
+	}
+	return nil
+}
+
+// result prints how one path ended, at once, for whoever reads along.
+func (w *jobWatcher) result(r *ipc.PathResult) error {
+	if r.State != ipc.JobDone {
+		w.p.status = nothing
+	}
+	if w.json {
+		w.p.printJSON(r)
+	} else {
+		fmt.Fprintln(w.p.out, resultText(r))
+	}
+	return w.p.out.Flush()
+}
+
+// end is the status of the whole job.
+func (w *jobWatcher) end(job *ipc.Job, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case job.State == ipc.JobCancelled:
+		return &exitError{nothing, fmt.Errorf("job %d was cancelled", job.ID)}
+	case job.State == ipc.JobFailed:
+		w.p.status = nothing
+	}
+	return nil
+}
+
+// resultText is a line about one path. It is escaped, since it is a line, not a
+// path for a script.
+func resultText(r *ipc.PathResult) string {
+	path := string(appendEscaped(nil, []byte(r.Path)))
+	why := ""
+	if r.Error != "" {
+		why = ": " + string(appendEscaped(nil, []byte(r.Error)))
+	}
+	switch {
+	case r.State == ipc.JobCancelled:
+		return path + ": cancelled" + why
+	case r.State == ipc.JobFailed && r.Error != "" && r.Dirs == 0:
+		return path + why
+	}
+	line := fmt.Sprintf("%s: %s in %s", path, counted(r.Entries, "file", "files"), counted(r.Dirs, "directory", "directories"))
+	if r.Errors > 0 {
+		line += fmt.Sprintf(", %s%s", counted(r.Errors, "error", "errors"), why)
+	}
+	return line
+}
+
+func counted(n int64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/ipc"
+)
+
+func (p *program) statusCommand() *cli.Command {
+	var asJSON bool
+	return &cli.Command{
+		Name:  "status",
+		Usage: "tell how indexd is",
+		Flags: []cli.Flag{jsonFlag(&asJSON)},
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c, 0, 0, ""); err != nil {
+				return err
+			}
+			s, err := p.client().Status(context.Background())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				p.printJSON(&s)
+			} else {
+				p.printStatus(&s)
+			}
+			return nil
+		},
+	}
+}
+
+// printJSON prints v as one line.
+func (p *program) printJSON(v any) {
+	enc := json.NewEncoder(p.out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil && p.out.err == nil {
+		panic(err) // the types of package ipc all have a form in JSON
+	}
+}
+
+func (p *program) printStatus(s *ipc.Status) {
+	escape := func(text string) string { return string(appendEscaped(nil, []byte(text))) }
+	state := "ready"
+	if !s.Ready {
+		state = "not ready: the first index is not complete"
+	}
+	var t table
+	t.row("indexd", fmt.Sprintf("%s, pid %d, up %s", escape(s.Version), s.PID, age(s.Uptime)))
+	t.row("state", state)
+	t.row("pending", counted(s.Pending, "directory", "directories"))
+	t.row("entries", fmt.Sprintf("%d in %s", s.Entries, counted(s.Dirs, "directory", "directories")))
+	t.row("database", fmt.Sprintf("%s, %s, %s of it free", escape(s.DB.Path), sizeText(s.DB.Size), sizeText(s.DB.Free)))
+	t.row("memory", fmt.Sprintf("%s resident, %s anonymous", sizeText(s.Memory.RSS), sizeText(s.Memory.Anonymous)))
+	t.row("watches", watchText(&s.Watch))
+	if s.Watch.Needed > s.Watch.Limit && s.Watch.Sysctl != "" {
+		t.row("", fmt.Sprintf("%d would cover every directory: sysctl %s", s.Watch.Needed, escape(s.Watch.Sysctl)))
+	}
+	t.print(p.out)
+	for i := range s.Roots {
+		p.printRoot(&s.Roots[i], escape)
+	}
+	for i := range s.Jobs {
+		j := &s.Jobs[i]
+		fmt.Fprintf(p.out, "\njob %d: %s, %s listed, %d to go: %s\n", j.ID, j.State,
+			counted(j.Progress.Dirs, "directory", "directories"), j.Progress.Queued, jobPaths(j))
+	}
+}
+
+func (p *program) printRoot(r *ipc.Root, escape func(string) string) {
+	fmt.Fprintf(p.out, "\n%s: %s\n", escape(r.Path), r.State)
+	var t table
+	t.row("  entries", fmt.Sprintf("%d in %s, %s", r.Entries, counted(r.Dirs, "directory", "directories"), sizeText(r.Bytes)))
+	t.row("  names verified", stampOr(r.NamesVerified, "never"))
+	t.row("  metadata verified", stampOr(r.MetadataVerified, "never"))
+	coverage := []string{fmt.Sprintf("%d live", r.LiveDirs), fmt.Sprintf("%d swept", r.SweptDirs)}
+	if r.Unreadable > 0 {
+		coverage = append(coverage, fmt.Sprintf("%d unreadable", r.Unreadable))
+	}
+	if r.Offline > 0 {
+		coverage = append(coverage, fmt.Sprintf("%d offline", r.Offline))
+	}
+	t.row("  directories", strings.Join(coverage, ", "))
+	t.print(p.out)
+}
+
+func watchText(w *ipc.StatusWatch) string {
+	text := w.Backend
+	if w.Watches > 0 || w.Limit > 0 {
+		text += fmt.Sprintf(", %d of at most %d", w.Watches, w.Limit)
+	}
+	if w.Overflows > 0 {
+		text += ", " + counted(w.Overflows, "overflow", "overflows")
+	}
+	return text
+}
+
+// age is a number of seconds, to the hour from a day on.
+func age(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
+	if days := d / (24 * time.Hour); days > 0 {
+		return fmt.Sprintf("%dd%dh", days, d%(24*time.Hour)/time.Hour)
+	}
+	return d.String()
+}

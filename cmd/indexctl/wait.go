@@ -1,0 +1,50 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/ipc"
+)
+
+// startGrace is how long wait looks for a daemon that may just have been started.
+const startGrace = 2 * time.Second
+
+func (p *program) waitCommand() *cli.Command {
+	var ready bool
+	var timeout time.Duration
+	return &cli.Command{
+		Name:  "wait",
+		Usage: "wait until the index is complete",
+		Description: "Returns when every root has been listed completely once, what is to be watched\n" +
+			"is watched, and nothing is pending. A daemon that is not there yet is waited for, 2 s.",
+		Flags: []cli.Flag{
+			&flag{name: "ready", usage: "do not wait for what is pending", set: on(&ready)},
+			&flag{name: "timeout", value: "D", usage: `no longer than this ("30s", "2m"); then exit with 4`, set: duration(&timeout)},
+		},
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c, 0, 0, ""); err != nil {
+				return err
+			}
+			ctx := context.Background()
+			if timeout > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, timeout)
+				defer cancel()
+			}
+			err := p.client().Wait(ctx, ready)
+			for end := time.Now().Add(startGrace); errors.Is(err, ipc.ErrNoDaemon) && time.Now().Before(end) && ctx.Err() == nil; {
+				time.Sleep(20 * time.Millisecond)
+				err = p.client().Wait(ctx, ready)
+			}
+			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+				return &exitError{stale, fmt.Errorf("not ready within %s", timeout)}
+			}
+			return err
+		},
+	}
+}

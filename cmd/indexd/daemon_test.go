@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"indexd/internal/config"
+	"indexd/internal/indexer"
+	"indexd/ipc"
+)
+
+// What a client draws a bar from: all that is known to be left.
+func TestProgressOfAllPaths(t *testing.T) {
+	info := indexer.JobInfo{Paths: []indexer.PathResult{
+		{Dirs: 1, Entries: 20, Errors: 1, Queued: 3}, {Dirs: 4, Entries: 50, Queued: 6},
+	}}
+	if got, want := progressOf(&info), (ipc.Progress{Dirs: 5, Entries: 70, Errors: 1, Queued: 9}); got != want {
+		t.Errorf("%+v, not %+v", got, want)
+	}
+}
+
+// Results come as paths end, and are told in the order asked.
+func TestFollowerTellsResultsInOrder(t *testing.T) {
+	done := func(path string) indexer.PathResult {
+		return indexer.PathResult{Path: path, State: indexer.Done}
+	}
+	paths := []indexer.PathResult{done("/a"), done("/b"), done("/c"), done("/d")}
+	for _, c := range []struct {
+		name  string
+		ended []int // before the job does
+		state indexer.State
+		want  string
+	}{
+		{"all", []int{2, 0, 3, 1}, indexer.Done, "[/a /b /c /d end done]"},
+		{"the last ends first", []int{3}, indexer.Done, "[/a /b /c /d end done]"},
+		{"cancelled", []int{0, 2}, indexer.Cancelled, "[/a /b /c /d end cancelled]"},
+		{"the daemon stops", []int{0, 2}, indexer.Interrupted, "[/a end running: indexd is stopping]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var got []string
+			f := follower{d: newDaemon(nil, nil, &config.Config{}, nil), results: make(map[int]ipc.PathResult), told: time.Now()}
+			f.event = func(e *ipc.JobEvent) error {
+				switch {
+				case e.Path != nil:
+					got = append(got, e.Path.Path)
+				case e.End != nil && e.End.Error != nil:
+					got = append(got, fmt.Sprintf("end %s: %s", e.End.Job.State, e.End.Error))
+				case e.End != nil:
+					got = append(got, fmt.Sprintf("end %s", e.End.Job.State))
+				}
+				return nil
+			}
+			for _, i := range c.ended {
+				if err := f.take(1, &indexer.Event{Path: &paths[i], Index: i}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			end := &indexer.JobInfo{ID: 1, State: c.state, Paths: slices.Clone(paths)}
+			if err := f.take(1, &indexer.Event{End: end}); err != nil {
+				t.Fatal(err)
+			}
+			if fmt.Sprint(got) != c.want {
+				t.Errorf("%v, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+func TestFollowerStopsWithItsReader(t *testing.T) {
+	gone := errors.New("gone")
+	f := follower{event: func(*ipc.JobEvent) error { return gone }, results: make(map[int]ipc.PathResult), told: time.Now()}
+	if err := f.take(1, &indexer.Event{Dir: "/a"}); err != gone {
+		t.Error(err)
+	}
+	if err := f.take(1, &indexer.Event{Path: &indexer.PathResult{}}); err != gone {
+		t.Error(err)
+	}
+}
+
+func TestConsole(t *testing.T) {
+	var b bytes.Buffer
+	c := &console{w: &b, terminal: true}
+	c.draw("one")
+	c.draw("one") // nothing new
+	fmt.Fprintln(c, "a log line")
+	c.draw("two")
+	c.draw("")
+	fmt.Fprintln(c, "another")
+	want := clearLine + "one" + clearLine + "a log line\n" + "one" + clearLine + "two" + clearLine + "another\n"
+	if b.String() != want {
+		t.Errorf("%q, want %q", b.String(), want)
+	}
+	b.Reset()
+	c = &console{w: &b}
+	c.draw("one")
+	fmt.Fprintln(c, "a log line")
+	if b.String() != "a log line\n" {
+		t.Errorf("%q where there is no terminal", b.String())
+	}
+	if newConsole(os.Stdin).terminal != isTerminal(t, "/dev/stdin") {
+		t.Error("a terminal is not told from a file")
+	}
+}
+
+// isTerminal asks test(1).
+func isTerminal(t *testing.T, file string) bool {
+	f, err := os.Open(file)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer f.Close()
+	cmd := exec.Command("test", "-t", "0")
+	cmd.Stdin = f
+	return cmd.Run() == nil
+}
+
+func TestGrouped(t *testing.T) {
+	for n, want := range map[uint64]string{0: "0", 999: "999", 1000: "1,000", 123456: "123,456", 1234567: "1,234,567"} {
+		if got := grouped(n); got != want {
+			t.Errorf("%d: %s", n, got)
+		}
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain ä":         "plain ä",
+		"a\nb\x1b[2Jc":    `a\x0ab\x1b[2Jc`,
+		"\xff\xef \uFFFD": `\xff\xef ` + "\uFFFD",
+		"a\u202eb":        `a\u202eb`,
+	} {
+		if got := oneLine(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestNeedRestart(t *testing.T) {
+	a := config.Config{DB: "/a", Workers: 1, Roots: []string{"/"}}
+	b := config.Config{DB: "/b", Workers: 2, Roots: []string{"/x"}}
+	if got := needRestart(&a, &b); !slices.Equal(got, []string{"db", "workers"}) {
+		t.Errorf("%q", got)
+	}
+	if got := needRestart(&a, &a); got != nil {
+		t.Errorf("%q", got)
+	}
+}
+
+// A socket that systemd hands over is listened at, and left when we stop; the
+// configured one is not made.
+func TestSocketHandedOver(t *testing.T) {
+	dir, err := os.MkdirTemp("", "indexd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(dir, "s"), Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	f, err := l.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	cmd := exec.Command("sh", "-c", `LISTEN_PID=$$ LISTEN_FDS=1 exec indexd "$@"`, "sh",
+		"--config=", "--db", filepath.Join(dir, "db"), "--socket", filepath.Join(dir, "other"), t.TempDir())
+	cmd.ExtraFiles = []*os.File{f}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c, ctx, cancel := client(filepath.Join(dir, "s"))
+	defer cancel()
+	werr := c.Wait(ctx, true)
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil || werr != nil {
+		t.Errorf("%v, %v: %s", err, werr, stderr.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "other")); !os.IsNotExist(err) {
+		t.Error("the configured socket was made too")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "s")); err != nil {
+		t.Error("systemd's socket was removed: ", err)
+	}
+}
+
+// Who reads the log may go away; the daemon does not go with them.
+func TestNobodyReadsTheLog(t *testing.T) {
+	dir := t.TempDir()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("indexd", "--config=", "--db", filepath.Join(dir, "db"), "--socket", filepath.Join(dir, "s"), t.TempDir())
+	cmd.Stderr = w
+	r.Close()
+	err = cmd.Start()
+	w.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, ctx, cancel := client(filepath.Join(dir, "s"))
+	defer cancel()
+	if err := c.Wait(ctx, true); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// indexctl says the same of a path of which it knows before.
+func TestTextOfWhatIsNotIndexed(t *testing.T) {
+	if indexer.ErrNotIndexed.Error() != ipc.NotIndexed {
+		t.Errorf("%q and %q", indexer.ErrNotIndexed, ipc.NotIndexed)
+	}
+}

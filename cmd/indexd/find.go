@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"strconv"
+	"syscall"
+	"time"
+
+	"indexd/internal/indexer"
+	"indexd/internal/query"
+	"indexd/internal/query/run"
+	"indexd/ipc"
+	"indexd/ipc/server"
+)
+
+// Find is server.Daemon's.
+func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, sink server.Sink) (ipc.Trailer, error) {
+	var t ipc.Trailer
+	plan, q, err := compile(req)
+	if err != nil {
+		return t, err
+	}
+	if req.Explain {
+		t.Plan = plan.Explain()
+	}
+	for _, dir := range plan.In() {
+		if !d.x.Within(dir) {
+			return t, d.outside(dir)
+		}
+	}
+	if req.Sync > 0 {
+		if t.SyncMissed, err = d.sync(ctx, plan.In(), time.Duration(req.Sync)); err != nil {
+			return t, err
+		}
+	}
+	names, _ := sink.(interface{ NamesOnly() bool })
+	stale := d.x.Stale(plan.In()) // before, so that what is done meanwhile is said
+	sum, err := d.runner.Find(ctx, &run.Query{
+		Plan: plan, Sort: q.Sort, Reverse: q.Reverse, Limit: q.Limit, Count: q.Count,
+		NamesOnly: names != nil && names.NamesOnly(),
+	}, sink)
+	if err == nil && len(sum.Missing) > 0 {
+		err = d.outside(sum.Missing[0])
+	}
+	t.Count = sum.Count
+	t.FirstClock, t.LastClock = d.clock(sum.FirstClock), d.clock(sum.LastClock)
+	for _, s := range stale {
+		t.Stale = append(t.Stale, ipc.Stale{Path: s.Path, Reason: s.Reason})
+	}
+	for _, s := range sum.Stale {
+		t.Stale = append(t.Stale, ipc.Stale{Path: s.Path, Reason: staleReason(s)})
+	}
+	t.StaleMore = sum.StaleMore
+	t.Complete = err == nil && len(t.Stale) == 0
+	return t, err
+}
+
+// compile makes a request of the wire a plan.
+func compile(req *ipc.FindRequest) (*query.Plan, *query.Request, error) {
+	q := &query.Request{
+		Terms: req.Terms, Mode: query.Mode(req.Mode), Case: query.Case(req.Case), FullPath: req.FullPath,
+		Filters: req.Filters, In: req.In, Exclude: req.Exclude, MinDepth: req.MinDepth, MaxDepth: req.MaxDepth,
+		Sort: query.Sort(req.Sort), Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
+	}
+	if req.Unresolved {
+		env := &query.Env{Now: time.Now(), Loc: time.Local, LookupUser: lookupUser, LookupGroup: lookupGroup}
+		if err := q.Resolve(env); err != nil {
+			return nil, nil, badQuery(err)
+		}
+	}
+	plan, err := query.Compile(q)
+	return plan, q, badQuery(err)
+}
+
+func badQuery(err error) error {
+	var syntax *query.SyntaxError
+	if !errors.As(err, &syntax) {
+		return err
+	}
+	problem := ipc.ErrBadQuery.With("%s", syntax.Msg)
+	problem.Text, problem.Pos, problem.Hint = syntax.Text, syntax.Pos, syntax.Hint
+	return problem
+}
+
+func lookupUser(name string) (uint32, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(u.Uid, 10, 32)
+	return uint32(n), err
+}
+
+func lookupGroup(name string) (uint32, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(g.Gid, 10, 32)
+	return uint32(n), err
+}
+
+// outside says why a directory that was to be searched cannot be.
+func (d *daemon) outside(dir string) error {
+	why := "it is not in the index"
+	if e, err := d.x.Explain(dir); err == nil && e.Reason != "" {
+		why = e.Reason
+	} else if err == nil && e.Indexed {
+		why = "it is not a directory"
+	}
+	return ipc.ErrOutside.With("%s: %s", dir, why)
+}
+
+func staleReason(s run.Stale) string {
+	switch s.Reason {
+	case run.NotListed:
+		return ipc.StaleNotListed
+	case run.Changed:
+		return ipc.StalePending
+	case run.Offline:
+		return ipc.StaleOffline
+	}
+	return syscall.Errno(s.Errno).Error()
+}
+
+// sync has dirs, or all roots, looked at again and waits for that, for at most
+// limit. While nothing is watched, only a look tells what changed.
+func (d *daemon) sync(ctx context.Context, dirs []string, limit time.Duration) (missed bool, err error) {
+	resume := server.Waiting(ctx)
+	tooLate := errors.New("--sync: not met in time")
+	wait, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
+	defer cancel()
+	job, err := d.x.Rescan(wait, dirs, false)
+	if err == nil {
+		if err = d.x.Follow(wait, job.ID, func(indexer.Event) error { return nil }); err != nil {
+			err = errors.Join(err, d.x.Cancel(job.ID))
+		}
+	}
+	if missed = errors.Is(err, tooLate); missed {
+		err = nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("sync: %w", problem(err))
+	}
+	return missed, resume()
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+
+	"indexd/internal/config"
+)
+
+// reloader reads the configuration again whenever it is asked to, on a
+// goroutine of its own, so that a signal to end is never kept waiting.
+type reloader struct {
+	p      *process
+	asked  chan struct{} // capacity 1
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func newReloader(p *process) *reloader {
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &reloader{p: p, asked: make(chan struct{}, 1), cancel: cancel}
+	r.wg.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-r.asked:
+				r.p.notify.reloading()
+				r.reload(ctx)
+				r.p.notify.ready()
+			}
+		}
+	})
+	return r
+}
+
+// request has the configuration read once more, soon.
+func (r *reloader) request() {
+	select {
+	case r.asked <- struct{}{}:
+	default:
+	}
+}
+
+// stop gives up a reload that is under way and waits for its end.
+func (r *reloader) stop() {
+	r.cancel()
+	r.wg.Wait()
+}
+
+// reload makes roots, rules and log level those of the configuration as it is
+// now. A configuration that cannot be used changes nothing.
+func (r *reloader) reload(ctx context.Context) {
+	p := r.p
+	cfg, err := config.Load(p.args)
+	if err == nil {
+		err = p.x.Reload(ctx, cfg.Roots, cfg.Inner, cfg.Rules)
+	}
+	if err != nil {
+		p.log.Error("the configuration was not reloaded; all stays as it was", "err", err)
+		return
+	}
+	p.level.Set(cfg.LogLevel)
+	if names := needRestart(p.cfg, cfg); len(names) > 0 {
+		p.log.Warn("these settings changed and need a restart", "settings", strings.Join(names, ", "))
+	}
+	p.log.Info("the configuration was reloaded", "roots", cfg.Roots)
+}
+
+// needRestart names the settings that differ and are only read at a start.
+func needRestart(old, now *config.Config) (names []string) {
+	values := func(c *config.Config) map[string]any {
+		return map[string]any{
+			"db": c.DB, "socket": c.Socket, "socket-mode": c.SocketMode, "admin-group": c.AdminGroup,
+			"workers": c.Workers, "watch": c.Watch, "watch-share": c.WatchShare,
+			"sweep-interval": c.SweepInterval, "log-format": c.LogFormat,
+		}
+	}
+	before, after := values(old), values(now)
+	for _, s := range config.Settings() {
+		if v, ok := after[s.Name]; ok && fmt.Sprint(v) != fmt.Sprint(before[s.Name]) {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}

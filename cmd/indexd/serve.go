@@ -1,0 +1,256 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"indexd/internal/config"
+	"indexd/internal/indexer"
+	"indexd/internal/mounts"
+	"indexd/internal/query/run"
+	"indexd/ipc/server"
+	"indexd/store"
+)
+
+// process is the running daemon.
+type process struct {
+	args    config.Args
+	cfg     *config.Config // as it was at the start
+	console *console
+	log     *slog.Logger
+	level   *slog.LevelVar
+	notify  *notifier
+
+	st       *store.Store
+	listener net.Listener
+	x        *indexer.Indexer
+}
+
+// serve runs the daemon until a signal ends it. Nothing is touched before it is
+// clear that it can run.
+func serve(cfg *config.Config, args config.Args) error {
+	signal.Ignore(unix.SIGPIPE) // of a log that nobody reads any more
+	signals := catchSignals()
+	defer signals.stop()
+	limitMemory()
+
+	p := &process{args: args, cfg: cfg, console: newConsole(os.Stderr), level: new(slog.LevelVar)}
+	p.level.Set(cfg.LogLevel)
+	p.log = slog.New(logHandler(cfg.LogFormat, p.console, p.level))
+	p.notify = &notifier{log: p.log}
+
+	if err := p.open(); err != nil {
+		return err
+	}
+	var err error
+	p.x, err = indexer.New(p.st, indexer.Config{
+		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
+		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
+	})
+	if err == nil {
+		p.log.Info("indexd starts", "version", version, "roots", cfg.Roots, "db", cfg.DB, "socket", p.listener.Addr().String(), "config", cfg.File)
+		err = p.run(signals)
+	}
+	err = errors.Join(err, p.close())
+	p.log.Info("indexd has stopped")
+	return err
+}
+
+// open takes the socket and the database, or neither.
+func (p *process) open() (err error) {
+	if p.listener, err = server.Inherited(); err != nil {
+		return err
+	}
+	if p.listener == nil && p.cfg.Socket == "" {
+		return errors.New("there is no place for the socket: XDG_RUNTIME_DIR is not set; use --socket")
+	}
+	if p.listener == nil {
+		err := server.Free(p.cfg.Socket)
+		if errors.Is(err, server.ErrInUse) {
+			return fmt.Errorf("%s: %w", p.cfg.Socket, server.ErrInUse)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if p.st, err = p.openStore(); err != nil {
+		return err
+	}
+	if p.listener == nil {
+		if p.listener, err = server.Listen(p.cfg.Socket, p.cfg.SocketMode); err != nil {
+			p.listener = nil
+			return errors.Join(err, p.st.Close())
+		}
+	}
+	return nil
+}
+
+// openStore opens the database. One whose structure is broken is put aside: all
+// that was in it can be had from the file system again.
+func (p *process) openStore() (*store.Store, error) {
+	file := p.cfg.DB
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return nil, err
+	}
+	st, err := store.Open(file, store.Options{Logger: p.log})
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return nil, fmt.Errorf("%s: another indexd has this database open", file)
+	case errors.Is(err, store.ErrDamaged):
+		aside := file + ".damaged-" + time.Now().Format("20060102T150405")
+		if rerr := os.Rename(file, aside); rerr != nil {
+			return nil, errors.Join(err, rerr)
+		}
+		p.log.Error("the database is damaged; beginning a new one", "err", err, "kept", aside)
+		return store.Open(file, store.Options{Logger: p.log})
+	}
+	return st, err
+}
+
+// close is for what open took.
+func (p *process) close() error {
+	err := p.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil // by the server
+	}
+	return errors.Join(err, p.st.Close())
+}
+
+// run indexes and serves until a signal ends it.
+func (p *process) run(signals *signals) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	indexed := make(chan error, 1)
+	go func() { indexed <- p.x.Run(ctx) }()
+	stopIndexer := func() error {
+		cancel()
+		return <-indexed
+	}
+	for begun := false; !begun; {
+		select {
+		case <-p.x.Begun():
+			begun = true
+		case err := <-indexed:
+			return err
+		case sig := <-signals.all:
+			if sig != unix.SIGHUP { // what it asks for has just been done
+				signals.end()
+				return stopIndexer()
+			}
+		}
+	}
+
+	sctx, stopServer := context.WithCancel(context.Background())
+	defer stopServer()
+	d := newDaemon(p.st, p.x, p.cfg, run.New(p.st, run.Options{}))
+	srv := server.New(d, server.Options{Version: version, Logger: p.log, Allow: allow(p.cfg)})
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(sctx, p.listener) }()
+	p.notify.ready()
+
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		watchFirstIndex(sctx, p.x, p.console, p.notify)
+		debug.FreeOSMemory() // what the first index took is not needed again soon
+	}()
+
+	reload := newReloader(p)
+	var err error
+	for waiting := true; waiting; {
+		select {
+		case sig := <-signals.all:
+			if sig == unix.SIGHUP {
+				reload.request()
+				continue
+			}
+			p.log.Info("stopping", "signal", sig.String())
+			waiting = false
+		// Neither ends by itself but with an error. It is received again below.
+		case err = <-served:
+			served <- nil
+			waiting = false
+		case err = <-indexed:
+			indexed <- nil
+			waiting = false
+		}
+	}
+	signals.end()
+	p.notify.stopping()
+	reload.stop()
+	// The server first: who waits for a job is told that it goes on later, and
+	// answers under way need the store.
+	stopServer()
+	err = errors.Join(err, <-served)
+	<-shown
+	return errors.Join(err, stopIndexer())
+}
+
+// limitMemory lets the garbage of a first index grow to twice what is in use,
+// which saves a tenth of its time over half of it, but to no more than 64 MiB in
+// all, beyond which it is collected as soon as it takes half of a processor. What
+// is set in the environment stands.
+func limitMemory() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(64 << 20)
+	}
+}
+
+func logHandler(format string, c *console, level slog.Leveler) slog.Handler {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.NewJSONHandler(c, o)
+	}
+	return slog.NewTextHandler(c, o)
+}
+
+// verify checks a database that nobody has open and returns what to exit with.
+func verify(file string, out *os.File) (status int, err error) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return statusError, fmt.Errorf("%s: there is no database", file)
+	}
+	st, err := store.Open(file, store.Options{ReadOnly: true})
+	if errors.Is(err, store.ErrLocked) {
+		return statusError, fmt.Errorf("%s: a running indexd has this database open; stop it first", file)
+	}
+	if err != nil {
+		return statusError, err
+	}
+	defer st.Close()
+	problems := 0
+	err = st.Check(context.Background(), func(problem store.Problem) {
+		problems++
+		fmt.Fprintln(out, oneLine(problem.String()))
+	})
+	if err != nil {
+		return statusError, fmt.Errorf("%s: %w", file, err)
+	}
+	if problems > 0 {
+		fmt.Fprintf(out, "%s: damaged, %d problems\n", oneLine(file), problems)
+		return statusError, nil
+	}
+	var stats store.Stats
+	err = st.View(func(sn *store.Snap) (err error) {
+		stats, err = sn.Stats()
+		return err
+	})
+	if err != nil {
+		return statusError, err
+	}
+	_, err = fmt.Fprintf(out, "%s: in order, %s entries in %s directories\n", oneLine(file), grouped(stats.Entries), grouped(stats.Dirs))
+	return statusDone, err
+}
