@@ -1,0 +1,199 @@
+// Package e2e tests the programs as a user runs them, against find(1).
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// programs builds indexd and indexctl once and returns the directory they are
+// in. INDEXD_BIN names one where they are already, for a test run without Go.
+var programs = sync.OnceValues(func() (string, error) {
+	if dir := os.Getenv("INDEXD_BIN"); dir != "" {
+		return dir, nil
+	}
+	dir, err := os.MkdirTemp("", "indexd-e2e-")
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command("go", "build", "-o", dir+"/", "indexd/cmd/indexd", "indexd/cmd/indexctl").CombinedOutput()
+	if err != nil {
+		return dir, errors.New(err.Error() + ": " + string(out))
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if dir, _ := programs(); os.Getenv("INDEXD_BIN") == "" {
+		os.RemoveAll(dir)
+	}
+	os.Exit(status)
+}
+
+// daemon is a running indexd.
+type daemon struct {
+	t      *testing.T
+	bin    string
+	dir    string // has the database and the socket
+	args   []string
+	cmd    *exec.Cmd
+	stderr *bytes.Buffer
+}
+
+// start runs indexd over roots with a database in dir ("" for a new one).
+func start(t *testing.T, dir string, args ...string) *daemon {
+	t.Helper()
+	if _, err := exec.LookPath("go"); err != nil && os.Getenv("INDEXD_BIN") == "" {
+		t.Skip("there is no go to build the programs with, and no INDEXD_BIN")
+	}
+	bin, err := programs()
+	if err != nil {
+		t.Fatalf("build the programs: %v", err)
+	}
+	if dir == "" {
+		// A socket's path is limited to 107 bytes, t.TempDir's is not.
+		if dir, err = os.MkdirTemp("", "e2e-"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+	}
+	d := &daemon{t: t, bin: bin, dir: dir, args: args}
+	d.run()
+	t.Cleanup(func() { d.end(syscall.SIGTERM) })
+	return d
+}
+
+func (d *daemon) run() {
+	d.t.Helper()
+	d.stderr = new(bytes.Buffer)
+	d.cmd = exec.Command(filepath.Join(d.bin, "indexd"), append([]string{"--config", "/dev/null",
+		"--db", filepath.Join(d.dir, "index.db"), "--socket", d.socket()}, d.args...)...)
+	d.cmd.Stderr = d.stderr
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *daemon) socket() string { return filepath.Join(d.dir, "s") }
+
+// end sends a signal and waits for the end; a second call does nothing.
+func (d *daemon) end(sig syscall.Signal) {
+	d.t.Helper()
+	if d.cmd == nil {
+		return
+	}
+	_ = d.cmd.Process.Signal(sig)
+	err := d.cmd.Wait()
+	if err != nil && sig != syscall.SIGKILL {
+		d.t.Errorf("indexd ended with %v:\n%s", err, d.stderr)
+	}
+	d.cmd = nil
+}
+
+// ctl runs indexctl and returns what it printed and its exit status.
+func (d *daemon) ctl(args ...string) (stdout, stderr string, status int) {
+	d.t.Helper()
+	cmd := d.command(args...)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		return out.String(), errs.String(), exit.ExitCode()
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return out.String(), errs.String(), 0
+}
+
+func (d *daemon) command(args ...string) *exec.Cmd {
+	return exec.Command(filepath.Join(d.bin, "indexctl"), append([]string{"--socket", d.socket()}, args...)...)
+}
+
+// must is ctl for what has to succeed.
+func (d *daemon) must(args ...string) string {
+	d.t.Helper()
+	out, errs, status := d.ctl(args...)
+	if status != 0 {
+		d.t.Fatalf("indexctl %q: exit status %d\n%s\nindexd said:\n%s", args, status, errs, d.stderr)
+	}
+	return out
+}
+
+// ready waits until the daemon answers and everything has been listed.
+func (d *daemon) ready() {
+	d.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
+		_, errs, status := d.ctl("wait", "--timeout", "2m")
+		if status == 0 {
+			return
+		}
+		if status != 3 || time.Now().After(end) {
+			d.t.Fatalf("wait: exit status %d: %s\nindexd said:\n%s", status, errs, d.stderr)
+		}
+	}
+}
+
+// split takes NUL-ended records apart and sorts them.
+func split(out string) []string {
+	list := strings.Split(out, "\x00")
+	list = list[:len(list)-1]
+	slices.Sort(list)
+	return list
+}
+
+// find is the oracle.
+func find(t *testing.T, root string, args ...string) []string {
+	t.Helper()
+	cmd := exec.Command("find", append([]string{root, "-mindepth", "1"}, append(args, "-print0")...)...)
+	out, err := cmd.Output()
+	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || os.Geteuid() == 0) {
+		t.Fatalf("find(1): %v", err) // an ordinary user's find fails on what it may not read
+	}
+	return split(string(out))
+}
+
+// same fails with the first paths that only one of the two has.
+func same(t *testing.T, what string, got, want []string) {
+	t.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	shown := 0
+	for i, j := 0, 0; (i < len(got) || j < len(want)) && shown < 10; {
+		switch {
+		case j == len(want) || i < len(got) && got[i] < want[j]:
+			t.Errorf("%s: the index alone has %.200q", what, got[i])
+			i++
+			shown++
+		case i == len(got) || want[j] < got[i]:
+			t.Errorf("%s: find(1) alone has %.200q", what, want[j])
+			j++
+			shown++
+		default:
+			i++
+			j++
+		}
+	}
+	t.Fatalf("%s: the index has %d paths, find(1) %d", what, len(got), len(want))
+}
+
+// indexd makes a command of another daemon.
+func (d *daemon) indexd(args ...string) *exec.Cmd {
+	return exec.Command(filepath.Join(d.bin, "indexd"), append([]string{"--config", "/dev/null"}, args...)...)
+}
+
+func (d *daemon) verify() (string, error) {
+	out, err := d.indexd("--db", filepath.Join(d.dir, "index.db"), "--verify-db").CombinedOutput()
+	return string(out), err
+}
