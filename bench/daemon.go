@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"indexd/ipc"
+)
+
+// daemon is an indexd of this run.
+type daemon struct {
+	cmd    *exec.Cmd
+	db     string
+	socket string
+	client *ipc.Client
+	err    *strings.Builder
+}
+
+// start starts indexd over a database of that name, which is made where there
+// is none.
+func (b *bench) start(name string, args ...string) (*daemon, error) {
+	d := &daemon{db: filepath.Join(b.dir, name+".db"), socket: filepath.Join(b.dir, name+".sock"), err: new(strings.Builder)}
+	d.client = &ipc.Client{Sockets: []string{d.socket}}
+	args = append([]string{"--config", "/dev/null", "--db", d.db, "--socket", d.socket, "--log-level", "error", "--watch", "off"}, args...)
+	d.cmd = exec.CommandContext(b.ctx, b.bin("indexd"), args...)
+	d.cmd.Stderr = d.err
+	return d, d.cmd.Start()
+}
+
+// ready waits until every root is listed completely and committed.
+func (d *daemon) ready(ctx context.Context) error {
+	if err := d.answers(ctx); err != nil {
+		return err
+	}
+	return d.client.Wait(ctx, true)
+}
+
+// answers waits for the socket.
+func (d *daemon) answers(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		_, err := d.client.Jobs(ctx)
+		if err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("indexd does not answer: %w: %s", err, d.err)
+		}
+	}
+}
+
+// stop ends the daemon and waits for it.
+func (d *daemon) stop() error {
+	if err := d.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	if err := d.cmd.Wait(); err != nil {
+		return fmt.Errorf("indexd: %w: %s", err, d.err)
+	}
+	return nil
+}
+
+// proc returns a number in kB from the daemon's /proc/PID/status.
+func (d *daemon) proc(field string) int {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, field+":"); ok {
+			n, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return n
+		}
+	}
+	return 0
+}
+
+// peak samples RssAnon until stop is called, which returns the most that was
+// seen, in MiB.
+func (d *daemon) peak() (stop func() float64) {
+	quit, most := make(chan struct{}), make(chan int)
+	go func() {
+		m := 0
+		for {
+			m = max(m, d.proc("RssAnon"))
+			select {
+			case <-quit:
+				most <- m
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}()
+	return func() float64 { close(quit); return float64(<-most) / 1024 }
+}

@@ -1,0 +1,107 @@
+// Command bench measures indexd against its peers: in one run and in turn, so
+// that a figure is the median of ratios of pairs and stays true on a machine
+// that is shared and noisy. It prints the tables of docs/benchmarks.md.
+//
+//	go run ./bench                    all of it, over /
+//	go run ./bench -tree /usr index   one section
+//
+// Sections: index, walk, list, size, store, cancel, burst, cold. Peers that are not installed
+// are left out with a note. Dropping caches needs root.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"syscall"
+)
+
+// bench is one run: its flags, and where the programs under test are.
+type bench struct {
+	ctx   context.Context
+	tree  string
+	pairs int
+	synth int
+	dir   string // temporary; has the built programs in bin
+}
+
+func main() {
+	b := &bench{}
+	flag.StringVar(&b.tree, "tree", "/", "the directory that is indexed")
+	flag.IntVar(&b.pairs, "n", 5, "pairs of runs of each comparison")
+	flag.IntVar(&b.synth, "synth", 8_000_000, "entries of the synthetic database")
+	tmp := flag.String("dir", "", "where the databases are made (default: a temporary directory)")
+	flag.Parse()
+	var stop context.CancelFunc
+	b.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.run(*tmp, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+type section struct {
+	name  string
+	about string
+	run   func(*bench) error
+}
+
+func sections() []section {
+	return []section{
+		{"index", "First index, from exec to ready and synced", (*bench).index},
+		{"walk", "The walker alone, with statx", (*bench).walk},
+		{"list", "Every path of the tree to a pipe, whole processes", (*bench).list},
+		{"size", "The database and the daemon's memory", (*bench).size},
+		{"cancel", "Cancelling a job in a directory of a million entries", (*bench).cancel},
+		{"burst", "10,000 rescans at once", (*bench).burst},
+		{"store", "A synthetic database", (*bench).store},
+		{"cold", "Cold cache", (*bench).cold},
+	}
+}
+
+func (b *bench) run(tmp string, names []string) (err error) {
+	if b.dir, err = os.MkdirTemp(tmp, "indexd-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	build := exec.CommandContext(b.ctx, "go", "build", "-tags", "urfave_cli_no_docs", "-o", filepath.Join(b.dir, "bin")+"/", "./cmd/...", "./bench/walk")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		return fmt.Errorf("build (run this in the repository): %w", err)
+	}
+	fmt.Printf("%s, %d processors, %s, tree %s, medians of %d pairs\n", kernel(), runtime.NumCPU(), runtime.Version(), b.tree, b.pairs)
+	for _, s := range sections() {
+		if len(names) > 0 && !slices.Contains(names, s.name) {
+			continue
+		}
+		fmt.Printf("\n## %s\n\n", s.about)
+		if err := s.run(b); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) bin(name string) string { return filepath.Join(b.dir, "bin", name) }
+
+func kernel() string {
+	var u syscall.Utsname
+	if syscall.Uname(&u) != nil {
+		return "Linux"
+	}
+	s := "Linux "
+	for _, c := range u.Release {
+		if c == 0 || c == '-' {
+			break
+		}
+		s += string(rune(c))
+	}
+	return s
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"time"
+)
+
+// A side is one of two things that are measured in turn.
+type side struct {
+	name string
+	run  func() (time.Duration, error)
+}
+
+// compare runs both sides in turn, after one run of each that is not counted,
+// and prints their medians and the median of the ratios pair by pair.
+func (b *bench) compare(ours side, theirs ...side) error {
+	all := append([]side{ours}, theirs...)
+	times := make([][]time.Duration, len(all))
+	for i := range b.pairs + 1 {
+		for k, s := range all {
+			if err := b.ctx.Err(); err != nil {
+				return err
+			}
+			d, err := s.run()
+			if err != nil {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			if i > 0 {
+				times[k] = append(times[k], d)
+			}
+		}
+	}
+	fmt.Println("| | median | least | ours / it |")
+	fmt.Println("| --- | --- | --- | --- |")
+	for k, s := range all {
+		ratio := "1"
+		if k > 0 {
+			var ratios []float64
+			for i := range times[k] {
+				ratios = append(ratios, float64(times[0][i])/float64(times[k][i]))
+			}
+			ratio = fmt.Sprintf("**%.3g**", median(ratios))
+		}
+		fmt.Printf("| %s | %s | %s | %s |\n", s.name, show(median(times[k])), show(slices.Min(times[k])), ratio)
+	}
+	return nil
+}
+
+func median[T time.Duration | float64](list []T) T {
+	s := slices.Sorted(slices.Values(list))
+	return s[len(s)/2]
+}
+
+func show(d time.Duration) string {
+	switch {
+	case d < time.Millisecond:
+		return fmt.Sprintf("%.0f µs", float64(d)/1e3)
+	case d < 10*time.Millisecond:
+		return fmt.Sprintf("%.2f ms", float64(d)/1e6)
+	}
+	return fmt.Sprintf("%.0f ms", float64(d)/1e6)
+}
+
+// command is a side that is a whole process; what it prints goes through a
+// pipe and is thrown away.
+func (b *bench) command(name string, args ...string) side {
+	return side{name: name, run: func() (time.Duration, error) {
+		cmd := exec.CommandContext(b.ctx, args[0], args[1:]...)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			return 0, err
+		}
+		start := time.Now()
+		if err := cmd.Start(); err != nil {
+			return 0, err
+		}
+		if _, err := io.Copy(io.Discard, out); err != nil {
+			return 0, err
+		}
+		err = cmd.Wait()
+		took := time.Since(start)
+		// 1 is a find that met an unreadable or vanished directory.
+		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+			err = nil
+		}
+		return took, err
+	}}
+}
+
+// installed returns the path of the first of the names that there is; without
+// one the peer is left out with a note.
+func installed(names ...string) (string, bool) {
+	for _, n := range names {
+		if p, err := exec.LookPath(n); err == nil {
+			return p, true
+		}
+	}
+	fmt.Fprintf(os.Stderr, "%s is not installed: left out\n", names[0])
+	return "", false
+}
