@@ -46,7 +46,8 @@ type Config struct {
 type Indexer struct {
 	st     *store.Store
 	log    *slog.Logger
-	cfg    Config // but roots and rules, which may be reloaded
+	born   time.Time // when New made it
+	cfg    Config    // but roots and rules, which may be reloaded
 	pool   *walker.Pool
 	writer *writer
 	jobs   *jobs
@@ -88,7 +89,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	x := &Indexer{
-		st: st, log: cfg.Log, cfg: cfg,
+		st: st, log: cfg.Log, cfg: cfg, born: time.Now(),
 		writer:  newWriter(st, cfg.Log),
 		flights: flights{m: make(map[string][]again)},
 		queue:   queue{m: make(map[taskKey]*slot)},

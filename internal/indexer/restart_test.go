@@ -28,11 +28,11 @@ func TestFirstIndexResumes(t *testing.T) {
 			must(t, r.WaitReady(deadline(t)))
 			r.idle()
 		}
-		complete = r.allComplete()
-		if complete {
+		if r.allComplete() {
 			r.same(root)
 		}
 		r.stop()
+		complete = r.allComplete() // it may have become so during the stop
 		total += r.Progress().Dirs
 	}
 	// A directory that was in hand at the stop may be listed twice.

@@ -31,8 +31,9 @@ type rootRecord struct {
 	Complete bool // listed completely once
 	// Former: it is a root no more. Its record and those that lead from it to a
 	// root below it are left, naming nothing else; no answer shows them.
-	Former bool   `json:",omitempty"`
-	Rules  string // the fingerprint of the rules it was listed by
+	Former bool      `json:",omitempty"`
+	Rules  string    // the fingerprint of the rules it was listed by
+	Begun  time.Time // when its first index began, in whichever run of the daemon
 	// Names and Metadata: every change of a name, or of a size, time, owner or
 	// mode, that was made before is in the index.
 	Names, Metadata time.Time
@@ -159,6 +160,12 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 			}
 			if !ok || string(rec.Path) != r.path {
 				rec.Path = []byte(r.path)
+				if rec.Begun.IsZero() { // pending, so that nothing pending means complete
+					rec.Begun, rec.Rules = time.Now(), set.Fingerprint()
+					if err := tx.PutPending(key, store.Pending{Subtree: true}); err != nil {
+						return err
+					}
+				}
 				if err := tx.PutValue(store.Roots, key, rec); err != nil {
 					return err
 				}
@@ -259,13 +266,16 @@ func (x *Indexer) index(r *root, round int) {
 	dirs, err := x.pendingIn(r, resumeDirs)
 	if err != nil {
 		x.log.Error("cannot read what is pending", "root", r.path, "err", err)
-	}
-	if len(dirs) == 0 {
 		dirs = []string{r.path}
-	} else {
+	}
+	if len(dirs) == 0 { // the last run ended between the last listing and its note
+		x.indexed(r)
+		return
+	}
+	if r.record().Begun.Before(x.born) {
 		x.log.Info("going on with the first index", "root", r.path, "pending", len(dirs))
 	}
-	begun, fingerprint := time.Now(), x.rules.Load().Fingerprint()
+	begun := time.Now()
 	x.writer.bulk.Add(1)
 	x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
 		x.writer.bulk.Add(-1)
@@ -279,11 +289,19 @@ func (x *Indexer) index(r *root, round int) {
 		}
 		x.log.Info("first index is complete", "root", r.path, "dirs", stats.Dirs, "entries", stats.Entries,
 			"unreadable", stats.Errors, "took", time.Since(begun).Round(time.Millisecond))
-		x.saveRoot(r, func(rec *rootRecord) {
-			rec.Complete, rec.Names, rec.Metadata = true, begun, begun
-			rec.Rules = fingerprint
-		})
+		x.indexed(r)
 	})
+}
+
+// indexed notes that the first index of a root is complete. What an earlier run
+// of the daemon had listed may have changed before this one.
+func (x *Indexer) indexed(r *root) {
+	x.saveRoot(r, func(rec *rootRecord) {
+		rec.Complete, rec.Names, rec.Metadata = true, rec.Begun, rec.Begun
+	})
+	if r.record().Begun.Before(x.born) {
+		x.later(func() { x.startRoot(r) })
+	}
 }
 
 // relist lists all of a root again.
