@@ -36,6 +36,9 @@ func (x *Indexer) reconcile(r *root) {
 		r.mu.Lock()
 		r.busy = ""
 		r.mu.Unlock()
+		if x.running.Err() != nil {
+			return // stopping
+		}
 		if err != nil {
 			x.log.Error("cannot look for changes since the last run", "root", r.path, "err", err)
 			return
