@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"indexd/internal/casefold"
 	"indexd/listing"
 )
 
@@ -220,7 +221,7 @@ func (c *compiler) text(x *text, negated bool) (*step, error) {
 	case substring:
 		m.lit = &litTest{path: path, fold: c.foldCase(hasUpper(x.pattern)), alts: []string{x.pattern}}
 		if m.lit.fold {
-			m.lit.alts[0] = Fold(x.pattern)
+			m.lit.alts[0] = casefold.String(x.pattern)
 		}
 		s = c.literal(m.lit)
 	case globbing:

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"indexd/internal/casefold"
 )
 
 const fieldNames = "name path ext type size mtime owner group perm depth in re"
@@ -93,7 +95,7 @@ func (v fieldValue) sub(i, j int) fieldValue {
 func (v fieldValue) exts() (Expr, error) {
 	e := &exts{}
 	for _, x := range v.split() {
-		ext := Fold(strings.TrimLeft(x.String(), "."))
+		ext := casefold.String(strings.TrimLeft(x.String(), "."))
 		switch i := strings.IndexByte(ext, '/'); {
 		case ext == "":
 			return nil, &SyntaxError{v.src, x.at[0], "an extension is missing", "ext:c,h is any of them"}

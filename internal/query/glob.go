@@ -1,6 +1,10 @@
 package query
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"indexd/internal/casefold"
+)
 
 // glob is a compiled glob: a program for a machine that is in many places of
 // it at once, so that a text costs at most its length times the program's.
@@ -54,7 +58,7 @@ func (g *glob) emit(parts []globPart, budget *int) bool {
 		case opChar:
 			in.op = instChar
 			if g.fold && p.c < invalid {
-				in.c = foldRune(p.c)
+				in.c = casefold.Rune(p.c)
 			}
 		case opAny:
 			in.op = instAny
@@ -174,7 +178,7 @@ func (g *glob) run(cur, spare *globState, text string) (*globState, *globState) 
 		text = text[w:]
 		folded := c
 		if g.fold && c < invalid {
-			folded = foldRune(c)
+			folded = casefold.Rune(c)
 		}
 		spare.clear()
 		for _, pc := range cur.places {

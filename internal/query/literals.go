@@ -2,6 +2,8 @@ package query
 
 import (
 	"slices"
+
+	"indexd/internal/casefold"
 )
 
 // A pattern is searched for by the texts that it cannot do without. What is
@@ -127,7 +129,7 @@ func globLiterals(parts []globPart, fold bool) literals {
 		if len(run) > 0 {
 			s := string(run)
 			if fold {
-				s = Fold(s)
+				s = casefold.String(s)
 			}
 			all = all.then(exactly(s))
 			run = run[:0]
@@ -171,7 +173,7 @@ func (k *globClass) literals(fold bool) literals {
 				continue
 			}
 			if fold && c < invalid {
-				c := foldRune(c)
+				c := casefold.Rune(c)
 				texts = append(texts, string(appendChar(nil, c)))
 				continue
 			}

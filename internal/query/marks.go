@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"indexd/internal/casefold"
 )
 
 // Span is a range of bytes, [From, To).
@@ -68,7 +70,7 @@ func appendFinds(dst []Span, s, text string, fold bool, base int) []Span {
 	}
 	hay := s
 	if fold {
-		hay = Fold(s)
+		hay = casefold.String(s)
 	}
 	// Folding keeps the number of characters: i in s and j in hay go together.
 	i, j := 0, 0

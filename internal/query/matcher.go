@@ -3,6 +3,7 @@ package query
 import (
 	"unsafe"
 
+	"indexd/internal/casefold"
 	"indexd/listing"
 )
 
@@ -144,7 +145,7 @@ func (m *Matcher) path(name string) []byte {
 
 func (m *Matcher) foldedDir() string {
 	if !m.foldedOK {
-		m.folded = AppendFold(m.folded[:0], m.dir())
+		m.folded = casefold.Append(m.folded[:0], m.dir())
 		m.foldedOK = true
 	}
 	return view(m.folded)
@@ -153,7 +154,7 @@ func (m *Matcher) foldedDir() string {
 // foldedName is the name of the candidate in hand, folded.
 func (m *Matcher) foldedName(name string) string {
 	if !m.nameOK {
-		m.name = AppendFold(m.name[:0], name)
+		m.name = casefold.Append(m.name[:0], name)
 		m.nameOK = true
 	}
 	return view(m.name)

@@ -7,6 +7,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"indexd/internal/casefold"
 	"indexd/listing"
 )
 
@@ -66,7 +67,7 @@ func (n *naive) eval(x Expr, e *naiveEntry) Truth {
 		for _, ext := range x.list {
 			// Folding may change the length in bytes: try every cut.
 			for i := range e.e.Name {
-				if i > 0 && e.e.Name[i] == '.' && Fold(e.e.Name[i+1:]) == ext {
+				if i > 0 && e.e.Name[i] == '.' && casefold.String(e.e.Name[i+1:]) == ext {
 					return True
 				}
 			}
@@ -156,7 +157,7 @@ func (n *naive) text(x *text, e *naiveEntry) bool {
 		if !fold {
 			return strings.Contains(s, x.pattern)
 		}
-		return strings.Contains(Fold(s), Fold(x.pattern))
+		return strings.Contains(casefold.String(s), casefold.String(x.pattern))
 	case globbing:
 		pattern := x.pattern
 		if whole && !strings.HasPrefix(pattern, "/") {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode"
 
+	"indexd/internal/casefold"
 	"indexd/listing"
 )
 
@@ -216,8 +217,8 @@ func TestPosixRefused(t *testing.T) {
 // are the same when folded, as literals that are looked for must be.
 func TestFoldCoversLower(t *testing.T) {
 	for r := rune(1); r <= unicode.MaxRune; r++ {
-		if l := unicode.ToLower(r); foldRune(l) != foldRune(r) && r != 'İ' {
-			t.Errorf("%U is %U in lower case, and they fold to %U and %U", r, l, foldRune(r), foldRune(l))
+		if l := unicode.ToLower(r); casefold.Rune(l) != casefold.Rune(r) && r != 'İ' {
+			t.Errorf("%U is %U in lower case, and they fold to %U and %U", r, l, casefold.Rune(r), casefold.Rune(l))
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"indexd/internal/casefold"
 )
 
 // posixGlob is a pattern of ModeLocate that is more than a substring. Like
@@ -158,7 +160,7 @@ func (x *posixGlob) literals() literals {
 			if i > 0 {
 				all = all.then(anyText())
 			}
-			all = all.then(exactly(Fold(part)))
+			all = all.then(exactly(casefold.String(part)))
 		}
 	}
 	for _, in := range x.bytes {
@@ -232,7 +234,7 @@ func (c *compiler) posixGlob(x *posixGlob) (*step, error) {
 	path := x.where == wherePath
 	if text, start, end, ok := x.whole(); ok {
 		if x.fold {
-			text = Fold(text)
+			text = casefold.String(text)
 		}
 		return c.literal(&litTest{path: path, fold: x.fold, start: start, end: end, alts: []string{text}}), nil
 	}

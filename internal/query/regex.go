@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"indexd/internal/casefold"
 )
 
 // Regular expressions are RE2, as package regexp has it, searched for anywhere
@@ -230,7 +232,7 @@ func regexLiterals(re *syntax.Regexp, fold bool) literals {
 			return anyText()
 		}
 		if fold {
-			return exactly(Fold(string(re.Rune)))
+			return exactly(casefold.String(string(re.Rune)))
 		}
 		return exactly(string(re.Rune))
 	case syntax.OpCharClass:
@@ -278,7 +280,7 @@ func runesLiterals(runes []rune, fold bool) literals {
 				return anyText()
 			}
 			if fold {
-				texts = append(texts, string(foldRune(r)))
+				texts = append(texts, string(casefold.Rune(r)))
 			} else {
 				texts = append(texts, string(r))
 			}

@@ -1,4 +1,4 @@
-package query
+package casefold
 
 import (
 	"strings"
@@ -8,13 +8,13 @@ import (
 )
 
 // The oracle is package unicode, rune by rune, and strings.EqualFold.
-func TestFoldRune(t *testing.T) {
+func TestRune(t *testing.T) {
 	for r := rune(0); r <= unicode.MaxRune; r++ {
-		f := foldRune(r)
+		f := Rune(r)
 		same := f == r
 		for o := unicode.SimpleFold(r); o != r; o = unicode.SimpleFold(o) {
-			if foldRune(o) != f {
-				t.Fatalf("%U and %U fold to %U and %U", r, o, f, foldRune(o))
+			if Rune(o) != f {
+				t.Fatalf("%U and %U fold to %U and %U", r, o, f, Rune(o))
 			}
 			same = same || o == f
 		}
@@ -24,7 +24,7 @@ func TestFoldRune(t *testing.T) {
 	}
 }
 
-func TestFold(t *testing.T) {
+func TestString(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"README.Md", "readme.md"},
 		{"ÄRGER", "Ärger"},
@@ -35,23 +35,23 @@ func TestFold(t *testing.T) {
 		{"\xed\xa0\x80X", "\xed\xa0\x80x"}, // a surrogate is no UTF-8
 		{"漢字A", "漢字a"},
 	} {
-		if got := Fold(c.in); got != c.want {
-			t.Errorf("Fold(%q) = %q, want %q", c.in, got, c.want)
+		if got := String(c.in); got != c.want {
+			t.Errorf("String(%q) = %q, want %q", c.in, got, c.want)
 		}
 	}
 }
 
-func FuzzFold(f *testing.F) {
+func FuzzString(f *testing.F) {
 	f.Add("Straße", "STRASSE")
 	f.Add("a\xffB", "A\xffb")
 	f.Add("\u212a", "k")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		fa, fb := Fold(a), Fold(b)
-		if Fold(fa) != fa {
-			t.Errorf("Fold is not idempotent on %q", a)
+		fa, fb := String(a), String(b)
+		if String(fa) != fa {
+			t.Errorf("String is not idempotent on %q", a)
 		}
 		if utf8.RuneCountInString(fa) != utf8.RuneCountInString(a) {
-			t.Errorf("Fold(%q) = %q has another number of characters", a, fa)
+			t.Errorf("String(%q) = %q has another number of characters", a, fa)
 		}
 		if !utf8.ValidString(a) || !utf8.ValidString(b) { // EqualFold takes any bad byte for any other
 			return

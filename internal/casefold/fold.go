@@ -1,17 +1,19 @@
-package query
+// Package casefold makes upper and lower case the same. The index and the matching
+// of names fold with this one function.
+package casefold
 
 import (
 	"unicode"
 	"unicode/utf8"
 )
 
-// AppendFold appends s, in which upper and lower case have become the same, to
+// Append appends s, in which upper and lower case have become the same, to
 // dst and returns it. Two texts that differ only in case, by Unicode's simple
 // folding, give the same bytes; bytes that are no UTF-8 stay as they are. ASCII
 // letters become lower case; any other character becomes the first of those it
 // folds with, so that a text keeps its number of characters, though not of
 // bytes. Folding what is folded changes nothing.
-func AppendFold(dst []byte, s string) []byte {
+func Append(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
@@ -23,7 +25,7 @@ func AppendFold(dst []byte, s string) []byte {
 			continue
 		}
 		r, w := utf8.DecodeRuneInString(s[i:])
-		if f := foldRune(r); f != r {
+		if f := Rune(r); f != r {
 			dst = utf8.AppendRune(dst, f)
 		} else {
 			dst = append(dst, s[i:i+w]...)
@@ -33,12 +35,12 @@ func AppendFold(dst []byte, s string) []byte {
 	return dst
 }
 
-// Fold is AppendFold to a new string.
-func Fold(s string) string { return string(AppendFold(nil, s)) }
+// String is Append to a new string.
+func String(s string) string { return string(Append(nil, s)) }
 
-// foldRune returns the first of the characters that r folds with, in lower
+// Rune returns the first of the characters that r folds with, in lower
 // case where that is ASCII.
-func foldRune(r rune) rune {
+func Rune(r rune) rune {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {
 			r += 'a' - 'A'
@@ -57,24 +59,4 @@ func foldRune(r rune) rune {
 		first += 'a' - 'A'
 	}
 	return first
-}
-
-// hasUpper reports whether s has an upper-case letter, which under smart case
-// makes case count.
-func hasUpper(s string) bool {
-	for _, r := range s {
-		if unicode.IsUpper(r) {
-			return true
-		}
-	}
-	return false
-}
-
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

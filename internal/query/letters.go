@@ -1,0 +1,26 @@
+package query
+
+import (
+	"unicode"
+	"unicode/utf8"
+)
+
+// hasUpper reports whether s has an upper-case letter, which under smart case
+// makes case count.
+func hasUpper(s string) bool {
+	for _, r := range s {
+		if unicode.IsUpper(r) {
+			return true
+		}
+	}
+	return false
+}
+
+func isASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
