@@ -32,7 +32,7 @@ func openAt(t testing.TB, path string) *store.Store {
 	return s
 }
 
-// check fails the test for whatever Check finds.
+// check fails the test for whatever Check finds, and where Keys is not right.
 func check(t testing.TB, s *store.Store) {
 	t.Helper()
 	n := 0
@@ -44,6 +44,7 @@ func check(t testing.TB, s *store.Store) {
 	if err != nil {
 		t.Errorf("check: %v", err)
 	}
+	checkKeys(t, s)
 }
 
 func view(t testing.TB, s *store.Store, fn func(*store.Snap)) {

@@ -1,0 +1,277 @@
+package store
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Docs returns the number of doc ids in use, which is that of the records, dead
+// ones included.
+func (sn *Snap) Docs() uint64 { return sn.state.docs }
+
+// Keys returns the keys of the records that doc ids stand for, as they are in
+// the listings bucket and in their order: a directory's, or, for a chunk, the
+// directory's with the chunk's first name, see SplitChunk. Ids that stand for
+// nothing or for what is dead have none.
+//
+// It takes about a hundred bytes an id beside the keys, and two for what is above
+// them: the caller looks at how many ids there are. The keys are the caller's. An
+// error wraps ErrCorrupt where it cannot be said what an id stands for: then only
+// a scan finds all.
+func (sn *Snap) Keys(docs *roaring.Bitmap) ([]Key, error) {
+	a := ancestry{sn: sn}
+	if err := a.read(docs); err != nil {
+		return nil, err
+	}
+	keys := make([]Key, 0, a.wanted)
+	var loose []uint32
+	for i := range a.wanted {
+		key, state := a.key(int32(i))
+		switch state {
+		case lineWhole:
+			keys = append(keys, key)
+		case lineLoose:
+			loose = append(loose, a.nodes[i].doc)
+		case lineWrong:
+			return nil, fmt.Errorf("doc %d: %w", a.nodes[i].doc, ErrCorrupt)
+		}
+	}
+	slices.SortFunc(keys, Key.Compare)
+	keys = sn.living(keys)
+	if len(loose) == 0 {
+		return keys, nil
+	}
+	more, err := sn.orphans(loose)
+	if len(more) > 0 {
+		keys = append(keys, more...)
+		slices.SortFunc(keys, Key.Compare)
+	}
+	return keys, err
+}
+
+// ancestry is what docs says of a number of ids and of all above them.
+type ancestry struct {
+	sn     *Snap
+	nodes  []docNode
+	wanted int              // of nodes, the first: what was asked for, ascending
+	at     map[uint32]int32 // nodes by doc
+	next   []uint32         // what is above and was not read yet
+	slab   []byte           // where keys are put
+}
+
+type docNode struct {
+	name []byte // aliases the database
+	doc  uint32
+	up   int32 // the parent's node
+	kind docKind
+}
+
+// read reads all that is asked for, then what is above it, and so on: each time
+// in the order of ids, so that of neighbours the block is read once.
+func (a *ancestry) read(docs *roaring.Bitmap) error {
+	todo := docs.ToArray()
+	a.wanted = len(todo)
+	a.at = make(map[uint32]int32, 2*len(todo))
+	a.nodes = make([]docNode, 0, 2*len(todo))
+	for _, doc := range todo {
+		a.node(doc)
+	}
+	for len(todo) > 0 {
+		a.next = nil
+		for n := 0; n < len(todo); {
+			block, first := todo[n]/blockLen, n
+			for n++; n < len(todo) && todo[n]/blockLen == block; n++ {
+			}
+			if err := a.block(todo[first:n]); err != nil {
+				return err
+			}
+		}
+		todo = a.next
+		slices.Sort(todo)
+	}
+	return nil
+}
+
+// node returns the node of doc, a new one where there is none.
+func (a *ancestry) node(doc uint32) int32 {
+	i, ok := a.at[doc]
+	if !ok {
+		i = int32(len(a.nodes))
+		a.nodes = append(a.nodes, docNode{doc: doc})
+		a.at[doc] = i
+	}
+	return i
+}
+
+// block reads what the block of docs, ascending, says of them, and of those of
+// their parents that come before them in it.
+func (a *ancestry) block(docs []uint32) error {
+	key := blockKey(uint64(docs[0]))
+	val := a.sn.b.docs.Get(key)
+	if val == nil {
+		return nil // all are gone
+	}
+	d, err := readBlock(key, val)
+	if err != nil {
+		return fmt.Errorf("docs %x: %w", key, err)
+	}
+	var ents [blockLen]struct {
+		name   []byte
+		parent uint64
+		kind   docKind
+	}
+	var want uint64
+	for _, doc := range docs {
+		want |= 1 << (doc % blockLen)
+	}
+	for d.there != 0 && want>>bits.TrailingZeros64(d.there) != 0 {
+		i, kind, parent, name, ok := d.next()
+		if !ok {
+			return fmt.Errorf("docs %x: %w", key, ErrCorrupt)
+		}
+		e := &ents[i]
+		e.name, e.parent, e.kind = name, parent, kind
+	}
+	for want != 0 {
+		i := bits.Len64(want) - 1
+		want &^= 1 << i
+		e := &ents[i]
+		if e.kind == docNone {
+			continue
+		}
+		n := docNode{name: e.name, doc: uint32(d.first) + uint32(i), kind: e.kind, up: -1}
+		if e.kind != docTop {
+			if e.parent > math.MaxUint32 {
+				return fmt.Errorf("docs %x: %w", key, ErrCorrupt)
+			}
+			known := len(a.nodes)
+			n.up = a.node(uint32(e.parent))
+			switch up := e.parent - d.first; {
+			case int(n.up) < known: // it was read, or will be
+			case up < uint64(i):
+				want |= 1 << up
+			default:
+				a.next = append(a.next, uint32(e.parent))
+			}
+		}
+		a.nodes[a.at[n.doc]] = n
+	}
+	return nil
+}
+
+type lineState uint8
+
+const (
+	lineGone  lineState = iota // it stands for nothing
+	lineWhole                  // it stands for a record, which may be dead
+	lineLoose                  // something above it was reaped
+	lineWrong                  // no record can be like that
+)
+
+// key returns the key of what a node stands for.
+func (a *ancestry) key(i int32) (Key, lineState) {
+	leaf := &a.nodes[i]
+	if leaf.kind == docNone {
+		return nil, lineGone
+	}
+	size := 0
+	for n := leaf; ; n = &a.nodes[n.up] {
+		switch {
+		case n.kind == docNone:
+			return nil, lineLoose
+		case n.kind == docChunk && n != leaf, size > maxKey:
+			return nil, lineWrong
+		case n.kind == docChunk:
+			size++
+		}
+		size += len(n.name) + 1
+		if n.kind == docTop {
+			size--
+			break
+		}
+	}
+	if cap(a.slab)-len(a.slab) < size {
+		a.slab = make([]byte, 0, max(size, 16<<10))
+	}
+	start := len(a.slab)
+	a.slab = a.slab[:start+size]
+	key := a.slab[start : start+size : start+size]
+	end := size
+	for n := leaf; ; n = &a.nodes[n.up] {
+		end -= copy(key[end-len(n.name):], n.name)
+		if n.kind == docTop {
+			return Key(key), lineWhole
+		}
+		end--
+		if n.kind == docChunk {
+			end--
+		}
+	}
+}
+
+// living takes out of keys, which are in order, those of dead records.
+func (sn *Snap) living(keys []Key) []Key {
+	if !sn.dead || len(keys) == 0 {
+		return keys
+	}
+	dead := deadWalk{c: sn.b.dead.Cursor()}
+	dead.seek(sn, keys[0])
+	kept := keys[:0]
+	var (
+		owner Key // the directory looked at last
+		stamp uint64
+	)
+	for _, raw := range keys {
+		dir, _, _ := SplitChunk(raw)
+		died, leap := dead.at(dir)
+		if leap != nil {
+			continue
+		}
+		if died != 0 {
+			if !bytes.Equal(owner, dir) {
+				owner, stamp = dir, 0
+				if rec, err := DecodeRecord(sn.b.listings.Get(dir)); err == nil {
+					stamp = rec.Header().Stamp
+				}
+			}
+			if stamp <= died {
+				continue
+			}
+		}
+		kept = append(kept, raw)
+	}
+	return kept
+}
+
+// orphans returns the keys of living records with these doc ids, ascending,
+// above which something was reaped, so that docs does not lead to them: they are
+// newer than a death that covers them, and are not many, nor for long.
+func (sn *Snap) orphans(docs []uint32) ([]Key, error) {
+	var keys []Key
+	c := sn.b.dead.Cursor()
+	for k, v := c.First(); k != nil; {
+		d, err := decodeDead(k, v)
+		if err == nil && d.solid {
+			k, v = c.Next()
+			continue
+		}
+		end := d.prefix.SubtreeEnd()
+		recs := sn.Cursor(d.prefix, end)
+		for recs.Next() {
+			doc := recs.Record().Header().Doc
+			if _, ok := slices.BinarySearch(docs, uint32(doc)); ok && doc <= math.MaxUint32 {
+				keys = append(keys, bytes.Clone(recs.raw))
+			}
+		}
+		if err := recs.Err(); err != nil {
+			return nil, err
+		}
+		k, v = c.Seek(end)
+	}
+	return keys, nil
+}
