@@ -1,0 +1,289 @@
+package trigram
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"slices"
+)
+
+// PageLen is the greatest length of a page. Two pages, each with a checksum of 4
+// bytes and under a key of 9, fill a leaf page of bbolt of 4,096 bytes: 16 bytes for
+// itself and 16 more for each key.
+const PageLen = (4096-16)/2 - 16 - 9 - 4
+
+// A page is a header of 8 bytes, the lists, up to 7 bits 0, and the directory, which
+// ends with the page:
+//
+//	header: from the lowest bit of a little-endian uint64:
+//	    first   24  the trigram of the first list
+//	    lists   11  how many there are, at least 1
+//	    more     1  the last list goes on in the next page
+//	    spread   5  bits of a trigram in the directory
+//	    place    4  bits of a place in the directory
+//	    wide     5  bits of a document's number
+//	    0       14
+//	list: n = how many numbers, as z bits 0, a bit 1 and z bits: 1<<z | these bits
+//	    first number: wide bits
+//	    k, the parameter: 4 bits, if n > 1
+//	    n-1 gaps less one: q ones, a 0, k bits: q<<k | these bits;
+//	        or, where q would be maxOnes or more: maxOnes ones and wide bits
+//	    or, if k is bitmap: a bit for each number after the first, up to the last
+//	directory: for each list
+//	    place bits: where it begins, in bits after the header
+//	    spread bits: its trigram less first
+//
+// Bit i of a page is bit i%8 of its byte i/8, and numbers have their lowest bit
+// first. So a list is found by a binary search, and its length is known without
+// decoding it; a trigram that few documents have costs about 8 bytes in all, and one
+// that most of them have at most a bit for each document there is.
+const (
+	headerBits = 64
+	maxLists   = 1<<11 - 1
+	kBits      = 4
+	bitmap     = 1<<kBits - 1
+	maxOnes    = 14
+	// maxCode is the greatest length of a gap.
+	maxCode = max(maxOnes+16, maxOnes+bitmap-1)
+)
+
+// page is an opened page.
+type page struct {
+	data   []byte
+	first  T
+	lists  int
+	more   bool
+	spread uint
+	place  uint
+	wide   uint
+	dir    int // bit at which the directory begins
+}
+
+// open reads the header of a page.
+func open(data []byte) (page, error) {
+	if len(data) < headerBits/8 || len(data) > PageLen {
+		return page{}, ErrPage
+	}
+	h := binary.LittleEndian.Uint64(data)
+	p := page{
+		data:   data,
+		first:  T(h & (1<<24 - 1)),
+		lists:  int(h >> 24 & maxLists),
+		more:   h>>35&1 != 0,
+		spread: uint(h >> 36 & 31),
+		place:  uint(h >> 41 & 15),
+		wide:   uint(h >> 45 & 31),
+	}
+	p.dir = 8*len(data) - p.lists*int(p.spread+p.place)
+	if h>>50 != 0 || p.lists == 0 || p.spread > 24 || p.wide > 16 || p.dir < headerBits {
+		return page{}, ErrPage
+	}
+	return p, nil
+}
+
+// header returns the header of p.
+func (p *page) header() uint64 {
+	h := uint64(p.first) | uint64(p.lists)<<24 | uint64(p.spread)<<36 | uint64(p.place)<<41 | uint64(p.wide)<<45
+	if p.more {
+		h |= 1 << 35
+	}
+	return h
+}
+
+// peek returns the bits from bit at on, at least 57, or 0 where data has ended.
+func peek(data []byte, at int) uint64 {
+	i := at >> 3
+	if i+8 <= len(data) {
+		return binary.LittleEndian.Uint64(data[i:]) >> (at & 7)
+	}
+	var last [8]byte
+	if i < len(data) {
+		copy(last[:], data[i:])
+	}
+	return binary.LittleEndian.Uint64(last[:]) >> (at & 7)
+}
+
+// entry returns the trigram of list i, less that of the first, and the bit at which
+// the list begins.
+func (p *page) entry(i int) (t T, at int) {
+	w := p.spread + p.place
+	v := peek(p.data, p.dir+i*int(w)) & (1<<w - 1)
+	return T(v >> p.place), headerBits + int(v&(1<<p.place-1))
+}
+
+// find returns the bit at which the list of t begins, and whether it may go on, or
+// begin, in the next page.
+func (p *page) find(t T) (at int, ok, more bool) {
+	if t < p.first {
+		return 0, false, false
+	}
+	t -= p.first
+	lo, hi := 0, p.lists // the lists below lo are of lower trigrams, from hi on of higher or the same
+	for lo < hi {
+		mid := (lo + hi) / 2
+		if u, _ := p.entry(mid); u < t {
+			lo = mid + 1
+		} else {
+			hi = mid
+		}
+	}
+	if lo == p.lists {
+		return 0, false, true
+	}
+	u, at := p.entry(lo)
+	if u != t {
+		return 0, false, false
+	}
+	return at, true, p.more && lo == p.lists-1
+}
+
+// head reads how many numbers the list at bit at has, its first one and its
+// parameter, and returns the bit at which its gaps begin.
+func (p *page) head(at int) (n int, first int, k uint, gaps int, err error) {
+	v := peek(p.data, at)
+	z := bits.TrailingZeros64(v)
+	if z > 15 {
+		return 0, 0, 0, 0, ErrPage
+	}
+	v >>= z + 1
+	n = 1<<z | int(v&(1<<z-1))
+	v >>= z
+	first = int(v & (1<<p.wide - 1))
+	gaps = at + 2*z + 1 + int(p.wide)
+	if n > 1 {
+		k = uint(v >> p.wide & (1<<kBits - 1))
+		gaps += kBits
+	}
+	if gaps+n-1 > p.dir {
+		return 0, 0, 0, 0, ErrPage
+	}
+	return n, first, k, gaps, nil
+}
+
+// decode appends the numbers of the list at bit at to dst, and returns the bit at
+// which it ends.
+func (p *page) decode(at int, dst []uint16) ([]uint16, int, error) {
+	n, doc, k, at, err := p.head(at)
+	if err != nil {
+		return dst, 0, err
+	}
+	had := len(dst)
+	dst = slices.Grow(dst, n)[:had+n]
+	dst[had] = uint16(doc)
+	rest := dst[had+1:]
+	if k == bitmap {
+		doc, at = fromBitmap(p.data, at, doc, rest)
+	} else {
+		doc, at = fromGaps(p.data, at, doc, k, p.wide, rest)
+	}
+	if at > p.dir || doc > math.MaxUint16 {
+		return dst[:had], 0, ErrPage
+	}
+	return dst, at, nil
+}
+
+// fromGaps fills rest with the numbers after doc, by their gaps from bit at on. It
+// returns the last one, which may be too great, and the bit at which they end.
+func fromGaps(data []byte, at, doc int, k, wide uint, rest []uint16) (int, int) {
+	low, raw := uint64(1)<<k-1, uint64(1)<<wide-1
+	buf, have := uint64(0), 0 // the bits from at on, and how many of them hold
+	for i := range rest {
+		if have < maxCode {
+			buf, have = peek(data, at), 57
+		}
+		q := bits.TrailingZeros64(^buf)
+		size := q + 1 + int(k)
+		gap := q<<(k&15) | int(buf>>((q+1)&63)&low)
+		if q >= maxOnes {
+			size = maxOnes + int(wide)
+			gap = int(buf >> maxOnes & raw)
+		}
+		buf >>= size & 63
+		have -= size
+		at += size
+		doc += gap + 1
+		rest[i] = uint16(doc)
+	}
+	return doc, at
+}
+
+// fromBitmap is fromGaps for a bitmap.
+func fromBitmap(data []byte, at, doc int, rest []uint16) (int, int) {
+	for i := 0; i < len(rest); {
+		if at >= 8*len(data) {
+			return math.MaxInt, at
+		}
+		buf, size := peek(data, at), 0
+		for buf<<(64-57) != 0 && i < len(rest) {
+			z := bits.TrailingZeros64(buf)
+			size = z + 1
+			rest[i] = uint16(doc + size)
+			i++
+			buf &= buf - 1
+		}
+		if i < len(rest) {
+			size = 57
+		}
+		at += size
+		doc += size
+	}
+	return doc, at
+}
+
+// Find appends the numbers that a page has for t to dst. More is true if the list
+// of t may go on, or begin, in the next page: if the page has the list and cuts
+// it off, or ends with a lower trigram. The error is ErrPage for a page that is
+// none, and dst as it was.
+func Find(data []byte, t T, dst []uint16) (docs []uint16, more bool, err error) {
+	p, err := open(data)
+	if err != nil {
+		return dst, false, err
+	}
+	at, ok, more := p.find(t)
+	if !ok {
+		return dst, more, nil
+	}
+	dst, _, err = p.decode(at, dst)
+	return dst, more && err == nil, err
+}
+
+// Len returns how many numbers Find would append, without decoding them, and more
+// as Find does.
+func Len(data []byte, t T) (n int, more bool, err error) {
+	p, err := open(data)
+	if err != nil {
+		return 0, false, err
+	}
+	at, ok, more := p.find(t)
+	if !ok {
+		return 0, more, nil
+	}
+	n, _, _, _, err = p.head(at)
+	return n, more && err == nil, err
+}
+
+// Verify returns ErrPage unless a page holds together: its trigrams ascend, the
+// numbers of each list ascend, each list begins where the one before it ends, and
+// nothing is left over.
+func Verify(data []byte) error {
+	p, err := open(data)
+	if err != nil {
+		return err
+	}
+	var docs []uint16
+	end, last := headerBits, T(0)
+	for i := range p.lists {
+		t, at := p.entry(i)
+		if at != end || (t <= last) != (i == 0) || p.first+t >= none {
+			return ErrPage
+		}
+		last = t
+		if docs, end, err = p.decode(at, docs[:0]); err != nil {
+			return err
+		}
+	}
+	if p.dir-end > 7 || peek(data, end)&(1<<(p.dir-end)-1) != 0 {
+		return ErrPage
+	}
+	return nil
+}
