@@ -110,6 +110,15 @@ func comparePaths(a, b string) int {
 
 func leaf(t test) *step { return &step{test: t} }
 
+// leafOf is the leaf of a test that holds for no text but those that x is of.
+func leafOf(t test, x literals, path, fold bool) *step {
+	s := leaf(t)
+	if len(x.lists) > 0 {
+		s.more = &moreTexts{path, fold, x.lists}
+	}
+	return s
+}
+
 // all is AND.
 func all(list ...*step) *step {
 	if len(list) == 1 {
@@ -256,10 +265,11 @@ func (c *compiler) glob(pattern string, path bool) (*step, *glob, error) {
 	if s := c.wholeGlob(parts, path, fold); s != nil {
 		return s, g, nil
 	}
-	list := c.required(pathLiterals(parts, path, fold), path, fold, true, true)
+	x := pathLiterals(parts, path, fold)
+	list := c.required(x, path, fold, true, true)
 	t := &globTest{glob: g, path: path, id: c.globs}
 	c.globs++
-	return all(append(list, leaf(t))...), g, nil
+	return all(append(list, leafOf(t, x, path, fold))...), g, nil
 }
 
 // caseClass reports whether parts have a class that is about case.
@@ -366,7 +376,7 @@ func (c *compiler) regex(pattern string, path bool) (*step, *regexp.Regexp, erro
 		return c.literal(&litTest{path: path, fold: fold, start: start, end: end, alts: x.exact}), re, nil
 	}
 	list := c.required(x, path, folds, start, end)
-	return all(append(list, leaf(&regexTest{re: re, path: path}))...), re, nil
+	return all(append(list, leafOf(&regexTest{re: re, path: path}, x, path, folds))...), re, nil
 }
 
 func (c *compiler) exclude(x excludeGlob) (*step, error) {

@@ -2,6 +2,7 @@ package query
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"syscall"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"indexd/listing"
+	"indexd/store/trigram"
 )
 
 // Whatever is asked, reading it and judging an entry by it costs bounded time
@@ -30,6 +32,11 @@ func TestHostileQueries(t *testing.T) {
 		{"!", "", rep("!", 60_000) + "a"},
 		{"OR", "", rep("a OR ", 13_000) + "b"},
 		{"AND", "", rep("a ", 32_000)},
+		{"10,000 OR", "", rep("abc OR ", 9_999) + "b"},
+		{"distinct OR", "", ors(4_000)},
+		{"OR and AND", "", rep("( abcd OR bcde ", 900) + rep(") xyz", 900)},
+		{"long texts", "", rep(rep("abcdefg", 200)+" ", 40)},
+		{"long paths", "", rep(rep("abcd/efg", 200)+" ", 30)},
 		{"distinct words", "", rep("ab ba aab ", 6_000)},
 		{"folded words", "", rep("ks é ", 9_000)},
 		{"quotes", "", rep(`""`, 30_000)},
@@ -38,6 +45,9 @@ func TestHostileQueries(t *testing.T) {
 		{"nested stars in the path", "", "path:/" + " re:/(a*)*b"},
 		{"counted", ModeRegex, "((a{30}){30})b"},
 		{"counted thrice", ModeRegex, "((a{100}){100}){100}"},
+		{"ranges counted thrice", ModeRegex, "((a{1,50}){1,50}){1,50}"},
+		{"texts and classes", ModeRegex, rep("abc[xyz]d.*", 370)},
+		{"alternatives of texts", ModeRegex, rep("(abcd|bcde|cdef).", 220)},
 		{"classes", ModeRegex, rep(`\pL`, 1365)},
 		{"counted classes", ModeRegex, rep(`\pL{1000}`, 455)},
 		{"counted class", ModeRegex, `(?i)\pL{500}x`},
@@ -51,6 +61,8 @@ func TestHostileQueries(t *testing.T) {
 		{"stars in the path", "", "/" + rep("**/*a", 1000) + "b"},
 		{"stars that match", ModeGlob, rep("*", 60_000)},
 		{"questions", ModeGlob, rep("*?", 4_000)},
+		{"texts between stars", ModeGlob, rep("*abcd", 590)},
+		{"paths between stars", ModeGlob, rep("*abc/d", 450)},
 		{"braces", ModeGlob, rep("{", 60_000)},
 		{"empty braces", ModeGlob, rep("{,}", 20_000)},
 		{"more empty braces", ModeGlob, rep("{,}", 1_500) + "b"},
@@ -95,6 +107,15 @@ func TestHostileQueries(t *testing.T) {
 	}
 }
 
+// ors is an OR of n words.
+func ors(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "w%06x OR ", i)
+	}
+	return b.String() + "w"
+}
+
 // cpuTime is what this process has used: the wall clock is other tests' too.
 func cpuTime(t testing.TB) time.Duration {
 	var use syscall.Rusage
@@ -102,6 +123,16 @@ func cpuTime(t testing.TB) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
+}
+
+func countTrigrams(n *trigram.Need) int {
+	count := len(n.All)
+	for _, list := range [][]trigram.Need{n.And, n.Or} {
+		for i := range list {
+			count += countTrigrams(&list[i])
+		}
+	}
+	return count
 }
 
 // ask reads r and judges one entry.
@@ -122,5 +153,15 @@ func ask(t *testing.T, r *Request, dir, name string) error {
 	m.Match(&Row{Entry: &listing.Entry{Name: name}})
 	m.Spans(nil, dir+"/"+name)
 	_ = p.Explain()
+	trigrams := 0
+	for _, s := range p.Seeds() {
+		if s.Subtree {
+			s.Dir(name)
+		}
+		trigrams += len(s.String())/1000 + countTrigrams(&s.Need)
+	}
+	if trigrams > maxSeeds*maxSeedTexts*maxTrigrams {
+		t.Errorf("%q: %d trigrams are looked up", r.Terms, trigrams)
+	}
 	return nil
 }

@@ -2,6 +2,7 @@ package query
 
 import (
 	"slices"
+	"strings"
 
 	"indexd/internal/casefold"
 )
@@ -13,12 +14,17 @@ type literals struct {
 	prefix []string // each begins with one of these; never empty
 	suffix []string // each ends with one of these; never empty
 	inner  []string // each contains one of these; nil: not known
+
+	// lists are more of the kind of inner: each contains one text of every list.
+	// They are for the trigram index and have no text that is too short for it.
+	lists [][]string
 }
 
 // At most so many alternatives are kept, and so long texts put together.
 const (
 	maxAlts    = 16
 	maxLiteral = 512
+	maxLists   = 8
 )
 
 func anyText() literals { return literals{prefix: []string{""}, suffix: []string{""}} }
@@ -28,7 +34,47 @@ func exactly(texts ...string) literals {
 	if len(texts) > maxAlts {
 		return anyText()
 	}
-	return literals{exact: texts, prefix: texts, suffix: texts, inner: useful(texts)}
+	return allOf(texts)
+}
+
+// allOf is exactly, for texts that are few, in order and apart.
+func allOf(texts []string) literals {
+	return literals{exact: texts, prefix: texts, suffix: texts, inner: useful(texts), lists: addList(nil, texts)}
+}
+
+// addList adds texts to lists, of which any match contains one of each, unless
+// that says nothing new.
+func addList(lists [][]string, texts []string) [][]string {
+	if len(texts) == 0 || slices.ContainsFunc(texts, func(t string) bool { return len(t) < 3 }) {
+		return lists
+	}
+	var kept [][]string
+	for _, l := range lists {
+		if implies(l, texts) {
+			return lists
+		}
+		if !implies(texts, l) {
+			kept = append(kept, l)
+		}
+	}
+	if len(kept) == maxLists {
+		return lists
+	}
+	return append(kept, texts)
+}
+
+// implies reports whether what contains one of a is sure to contain one of b. It
+// does not try where they are many.
+func implies(a, b []string) bool {
+	if len(a)*len(b) > maxAlts {
+		return false
+	}
+	for _, s := range a {
+		if !slices.ContainsFunc(b, func(t string) bool { return strings.Contains(s, t) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // useful is texts as something that must be contained; nil if that says
@@ -80,7 +126,7 @@ func cross(a, b []string) []string {
 func (a literals) then(b literals) literals {
 	if a.exact != nil && b.exact != nil {
 		if all := cross(a.exact, b.exact); all != nil {
-			return literals{exact: all, prefix: all, suffix: all, inner: useful(all)}
+			return allOf(all)
 		}
 	}
 	c := literals{prefix: a.prefix, suffix: b.suffix, inner: better(a.inner, b.inner)}
@@ -94,7 +140,12 @@ func (a literals) then(b literals) literals {
 			c.suffix = s
 		}
 	}
-	c.inner = better(c.inner, useful(cross(a.suffix, b.prefix)))
+	between := useful(cross(a.suffix, b.prefix))
+	c.inner = better(c.inner, between)
+	c.lists = addList(a.lists, between)
+	for _, l := range b.lists {
+		c.lists = addList(c.lists, l)
+	}
 	return c
 }
 
@@ -105,7 +156,7 @@ func (a literals) or(b literals) literals {
 	}
 	if a.exact != nil && b.exact != nil {
 		if all := union(a.exact, b.exact); len(all) <= maxAlts {
-			return literals{exact: all, prefix: all, suffix: all, inner: useful(all)}
+			return allOf(all)
 		}
 	}
 	c := anyText()
@@ -117,6 +168,7 @@ func (a literals) or(b literals) literals {
 	}
 	if a.inner != nil && b.inner != nil {
 		c.inner = useful(union(a.inner, b.inner))
+		c.lists = addList(nil, c.inner)
 	}
 	return c
 }

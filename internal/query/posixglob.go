@@ -241,8 +241,10 @@ func (c *compiler) posixGlob(x *posixGlob) (*step, error) {
 	if c.budget -= len(x.bytes) + len(x.runes); c.budget < 0 {
 		return nil, c.tooLarge(x.pattern)
 	}
-	list := c.required(x.literals(), path, x.fold, true, true)
-	return all(append(list, leaf(&posixGlobTest{glob: x, bytes: newByteGlob(x), path: path}))...), nil
+	lits := x.literals()
+	list := c.required(lits, path, x.fold, true, true)
+	t := &posixGlobTest{glob: x, bytes: newByteGlob(x), path: path}
+	return all(append(list, leafOf(t, lits, path, x.fold))...), nil
 }
 
 // posixGlobTest holds for a name or path that a posixGlob matches.

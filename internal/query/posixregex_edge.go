@@ -33,6 +33,7 @@ func (x *posixRegex) String() string { return "re:" + quoteValue(x.pattern) }
 func (c *compiler) posixRegex(x *posixRegex) (*step, error) {
 	path := x.where == wherePath
 	var list []*step
+	var lits literals
 	if !x.edges {
 		s, _, err := c.regex(x.pattern, path)
 		if err != nil || !x.bytes {
@@ -49,13 +50,14 @@ func (c *compiler) posixRegex(x *posixRegex) (*step, error) {
 		if c.budget -= steps; c.budget < 0 {
 			return nil, c.tooLarge(x.pattern)
 		}
-		list = c.required(regexLiterals(tree, fold), path, fold, false, false)
+		lits = regexLiterals(tree, fold)
+		list = c.required(lits, path, fold, false, false)
 	}
 	prog, err := syntax.Compile(tree.Simplify())
 	if err != nil {
 		return nil, &SyntaxError{x.pattern, 0, err.Error(), ""}
 	}
-	return all(append(list, leaf(&edgeTest{prog: prog, path: path, bytes: !x.edges}))...), nil
+	return all(append(list, leafOf(&edgeTest{prog: prog, path: path, bytes: !x.edges}, lits, path, fold))...), nil
 }
 
 // edgeTest holds for a name or path in which an edgeMachine finds a match.

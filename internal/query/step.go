@@ -12,6 +12,14 @@ type step struct {
 	op   stepOp
 	test test
 	kids []*step
+	more *moreTexts // of a test; or nil
+}
+
+// moreTexts are texts that all have for which a test holds, besides those that
+// it is about: one of each list.
+type moreTexts struct {
+	path, fold bool
+	lists      [][]string
 }
 
 type stepOp uint8
