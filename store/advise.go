@@ -18,7 +18,7 @@ type advice struct {
 // cache comes page by page: the names of 8 million entries took 7 s so, and with
 // this 0.4 s. Point lookups beside it read more than they need meanwhile.
 func (sn *Snap) Sequential() (done func()) {
-	a := &sn.s.advice
+	a := &sn.h.advice
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.n++; a.n == 1 {
@@ -36,5 +36,5 @@ func (sn *Snap) Sequential() (done func()) {
 // advise is by address, as bbolt gives it; no error matters. The mapping stays
 // while a snapshot is held, and a new one begins as MADV_RANDOM again.
 func (sn *Snap) advise(how int) {
-	unix.Syscall(unix.SYS_MADVISE, sn.s.db.Info().Data, uintptr(sn.tx.Size()), uintptr(how))
+	unix.Syscall(unix.SYS_MADVISE, sn.h.db.Info().Data, uintptr(sn.tx.Size()), uintptr(how))
 }

@@ -37,12 +37,19 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 // goroutine where a page that leads beyond the file would end the process.
 func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 	// The list of free pages is read too, which is the writer's.
-	tx, err := s.db.Begin(!s.readOnly)
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	h, err := s.files.take()
+	if err != nil {
+		return err
+	}
+	defer s.files.release(h)
+	tx, err := h.db.Begin(!s.readOnly)
 	if err != nil {
 		return openErr(err)
 	}
 	defer tx.Rollback()
-	if err := checkPages(ctx, s.file, true); err != nil {
+	if err := checkPages(ctx, h.file, true); err != nil {
 		return err
 	}
 	n := 0

@@ -19,6 +19,19 @@ import (
 )
 
 func open(path string, o Options) (*Store, error) {
+	for {
+		s, err := openOnce(path, o)
+		if !errors.Is(err, errReplaced) {
+			return s, err
+		}
+	}
+}
+
+// errReplaced says that another process compacted the database while this one
+// waited for its lock, which is then on a file without a name.
+var errReplaced = errors.New("store: the database was replaced")
+
+func openOnce(path string, o Options) (*Store, error) {
 	err := inspect(path, o)
 	if errors.Is(err, fs.ErrNotExist) && !o.ReadOnly {
 		if err = create(path, o); err == nil {
@@ -32,11 +45,30 @@ func open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, file: file, path: path, log: o.Logger, readOnly: o.ReadOnly, pageSize: db.Info().PageSize}
-	if err := s.start(); err != nil {
+	s := &Store{path: path, opt: o, log: o.Logger, readOnly: o.ReadOnly, pageSize: db.Info().PageSize}
+	if err = isAt(file, path); err == nil {
+		err = s.start(db)
+	}
+	if err != nil {
 		return nil, closeBolt(db, file, err)
 	}
+	if !o.ReadOnly && os.Remove(compactName(path)) == nil {
+		o.Logger.Info("removed what an interrupted compaction left", "file", compactName(path))
+	}
+	s.files.replace(&handle{db: db, file: file})
 	return s, nil
+}
+
+// isAt returns errReplaced where an open file is not the one at path.
+func isAt(file *os.File, path string) error {
+	mine, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(path); err != nil || !os.SameFile(mine, there) {
+		return errReplaced
+	}
+	return nil
 }
 
 // closeBolt closes db, of which err was found out. Where a page is broken bbolt
@@ -61,8 +93,8 @@ func letGo(file *os.File) {
 
 // start brings an opened database to the current schema and reads what is kept
 // in memory.
-func (s *Store) start() error {
-	v, err := readSchema(s.db)
+func (s *Store) start(db *bolt.DB) error {
+	v, err := readSchema(db)
 	if err != nil {
 		return err
 	}
@@ -70,12 +102,12 @@ func (s *Store) start() error {
 		if s.readOnly {
 			return fmt.Errorf("store: the database has the older schema %d: open it for writing once", v)
 		}
-		if err := migrate(s.db, v, schemaVersion, migrations(), s.log); err != nil {
+		if err := migrate(db, v, schemaVersion, migrations(), s.log); err != nil {
 			return err
 		}
 	}
 	return Guard(func() error {
-		return s.db.View(func(tx *bolt.Tx) error {
+		return db.View(func(tx *bolt.Tx) error {
 			var b buckets
 			if !b.open(tx) {
 				return fmt.Errorf("%w: a bucket is missing", ErrDamaged)

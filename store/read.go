@@ -11,6 +11,7 @@ import (
 // Snap at once, each with Cursors of its own; all are done before it ends.
 type Snap struct {
 	s     *Store
+	h     *handle
 	tx    *bolt.Tx
 	b     buckets
 	state state
@@ -20,8 +21,8 @@ type Snap struct {
 	mounted    mounts
 }
 
-func newSnap(s *Store, tx *bolt.Tx) (*Snap, error) {
-	sn := &Snap{s: s, tx: tx}
+func newSnap(s *Store, h *handle, tx *bolt.Tx) (*Snap, error) {
+	sn := &Snap{s: s, h: h, tx: tx}
 	if !sn.b.open(tx) {
 		return nil, fmt.Errorf("%w: a bucket is missing", ErrDamaged)
 	}
@@ -82,7 +83,7 @@ func (sn *Snap) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	st := Stats{
-		Size: sn.tx.Size(), Free: int64(sn.s.db.Stats().FreePageN) * int64(sn.s.db.Info().PageSize),
+		Size: sn.tx.Size(), Free: int64(sn.h.db.Stats().FreePageN) * int64(sn.h.db.Info().PageSize),
 		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.dead,
 		Clock: sn.state.clock, NextDoc: sn.state.nextDoc, Volumes: len(vs), ReadOnly: sn.s.readOnly,
 	}

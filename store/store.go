@@ -4,12 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Errors of opening.
@@ -61,16 +58,16 @@ type Options struct {
 
 // Store is an open database.
 type Store struct {
-	db       *bolt.DB
-	file     *os.File // db's
+	files    handles
 	path     string
 	id       [16]byte
 	log      *slog.Logger
+	opt      Options
 	readOnly bool
 	pageSize int
 
-	state  atomic.Pointer[state] // as last committed
-	advice advice
+	state atomic.Pointer[state] // as last committed
+	puts  atomic.Uint64         // values put since Open or Compact
 
 	// writer is held from Begin to the end of the transaction, and guards what
 	// is the writer's:
@@ -79,6 +76,10 @@ type Store struct {
 	parts   map[string]progress // of big listings, by key
 	parents parentCache
 	seen    seenMap
+	delta   *delta // what is committed while Compact copies; nil: it does not
+
+	compacting sync.Mutex // held by Compact
+	slack      slack
 }
 
 // Open opens the database at path, and where there is no file makes one: under
@@ -100,7 +101,12 @@ func Open(path string, o Options) (*Store, error) {
 }
 
 // Close waits for all transactions, then closes the file.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.writer.Lock()
+	s.files.replace(nil)
+	s.writer.Unlock()
+	return s.files.wait()
+}
 
 // Path returns the path that the database was opened by.
 func (s *Store) Path() string { return s.path }
@@ -127,13 +133,18 @@ func (s *Store) DeadCount() uint64 { return s.state.Load().dead }
 // another transaction: while a snapshot is held no page it sees is used again,
 // and the file grows.
 func (s *Store) View(fn func(*Snap) error) error {
+	h, err := s.files.take()
+	if err != nil {
+		return err
+	}
+	defer s.files.release(h)
 	return Guard(func() error {
-		tx, err := s.db.Begin(false)
+		tx, err := h.db.Begin(false)
 		if err != nil {
 			return openErr(err)
 		}
 		defer tx.Rollback()
-		sn, err := newSnap(s, tx)
+		sn, err := newSnap(s, h, tx)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 // and commits in time.
 type Tx struct {
 	s     *Store
+	h     *handle
 	tx    *bolt.Tx
 	b     buckets
 	snap  *Snap
@@ -25,6 +26,7 @@ type Tx struct {
 	base  state // as it was at Begin
 
 	written int  // bytes of keys and values put
+	puts    int  // how many
 	dirty   bool // something was put or deleted
 	damage  bool // something damaged was met, see mend
 	tops    map[string]struct{}
@@ -36,6 +38,9 @@ type Tx struct {
 	work       work   // Apply's
 	blockBytes int    // of blocks
 	slab       []byte // where values are encoded, bbolt keeps them until Commit
+
+	touched delta // what was put and deleted, while Compact copies
+	named   map[*bolt.Bucket]string
 }
 
 // Begin starts the write transaction; where there is one it waits for its end.
@@ -43,17 +48,22 @@ type Tx struct {
 func (s *Store) Begin() (*Tx, error) {
 	var t *Tx
 	s.writer.Lock()
-	err := Guard(func() error {
-		tx, err := s.db.Begin(true)
+	h, err := s.files.take()
+	if err != nil {
+		s.writer.Unlock()
+		return nil, err
+	}
+	err = Guard(func() error {
+		tx, err := h.db.Begin(true)
 		if err != nil {
 			return openErr(err)
 		}
 		t = &Tx{
-			s: s, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
+			s: s, h: h, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
 			counts: make(map[Volume]*Counts), marks: make(map[string]*mark), blocks: make(map[uint64]*docBlock),
 		}
 		t.base = t.state
-		if t.snap, err = newSnap(s, tx); err != nil {
+		if t.snap, err = newSnap(s, h, tx); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 		t.b = t.snap.b
@@ -61,6 +71,7 @@ func (s *Store) Begin() (*Tx, error) {
 		return nil
 	})
 	if err != nil {
+		s.files.release(h)
 		s.writer.Unlock()
 		return nil, err
 	}
@@ -92,6 +103,10 @@ func (t *Tx) Commit() error {
 		}
 		t.s.state.Store(&t.state)
 		t.s.tops, t.s.parts = t.tops, t.parts
+		t.s.puts.Add(uint64(t.puts))
+		if t.s.delta != nil {
+			t.s.delta.merge(&t.touched)
+		}
 		return nil
 	})
 }
@@ -113,6 +128,7 @@ func (t *Tx) end(do func() error) error {
 		return ErrClosed
 	}
 	defer t.s.writer.Unlock()
+	defer t.s.files.release(t.h)
 	err := Guard(do)
 	t.tx = nil
 	if err != nil {
@@ -176,6 +192,8 @@ func (t *Tx) Snap() *Snap { return t.snap }
 func (t *Tx) put(b *bolt.Bucket, key, val []byte) error {
 	t.dirty = true
 	t.written += len(key) + len(val) + 64
+	t.puts++
+	t.touch(b, key)
 	return openErr(b.Put(key, val))
 }
 
@@ -184,6 +202,7 @@ func (t *Tx) del(b *bolt.Bucket, key []byte) error {
 		return nil
 	}
 	t.dirty = true
+	t.touch(b, key)
 	return openErr(b.Delete(key))
 }
 

@@ -39,6 +39,8 @@ type Config struct {
 	// for changes since the daemon stopped: then only rescans change the index.
 	SweepInterval time.Duration
 	Log           *slog.Logger // nil: none
+
+	compactSoon bool // a test's: however small the database is, and without a pause
 }
 
 // Indexer keeps a store true. All methods may be called from any goroutine;
@@ -71,9 +73,10 @@ type Indexer struct {
 	active   gauge // tasks under way and things to do later
 	progress progress
 
-	settling  settling
-	unsettled atomic.Uint64 // how many directories are pending and cannot be listed
-	reaping   atomic.Bool   // a batch of the dead is with the writer
+	settling   settling
+	compacting compacting
+	unsettled  atomic.Uint64 // how many directories are pending and cannot be listed
+	reaping    atomic.Bool   // a batch of the dead is with the writer
 
 	begun  chan struct{}  // closed when the roots are known
 	goes   sync.WaitGroup // goroutines beside the writer's and the pool's
@@ -99,6 +102,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	}
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)
+	x.compacting = newCompacting(cfg.compactSoon)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.running, x.stop = context.WithCancelCause(x.ctx)
 	x.rules.Store(cfg.Rules)
@@ -161,6 +165,7 @@ func (x *Indexer) Begun() <-chan struct{} { return x.begun }
 func (x *Indexer) loop(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
+	defer x.compacting.timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -177,6 +182,12 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.settle()
 		case <-tick.C:
 			tick.Reset(x.sweep())
+		case <-x.writer.committed:
+			x.compacting.changed()
+		case <-x.compacting.timer.C:
+			x.compactIfDue()
+		case err := <-x.compacting.result:
+			x.compacted(err)
 		}
 	}
 }

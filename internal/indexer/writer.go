@@ -44,6 +44,9 @@ type writer struct {
 	quit  chan struct{} // closed by stop: drain, commit, return
 	ended chan struct{} // closed when run has returned
 
+	// committed has something in it when something was, since it was last read.
+	committed chan struct{}
+
 	// bulk: what comes is a first index, nearly in the order of keys.
 	bulk     atomic.Int32
 	degraded atomic.Pointer[string] // why nothing can be written, while that is so
@@ -63,6 +66,8 @@ func newWriter(st *store.Store, log *slog.Logger) *writer {
 		quit:  make(chan struct{}),
 		ended: make(chan struct{}),
 		timer: time.NewTimer(time.Hour),
+
+		committed: make(chan struct{}, 1),
 	}
 	w.timer.Stop()
 	return w
@@ -230,6 +235,10 @@ func (w *writer) commit(ctx context.Context) {
 	}
 	w.degraded.Store(nil)
 	w.fail(nil)
+	select {
+	case w.committed <- struct{}{}:
+	default:
+	}
 }
 
 // tryCommit commits the batch, run anew where a transaction before failed.

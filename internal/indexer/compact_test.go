@@ -1,0 +1,35 @@
+package indexer
+
+import (
+	"fmt"
+	"os"
+	"testing"
+)
+
+// A database of which most has gone becomes small again, and is right.
+func TestCompactsWhatIsFree(t *testing.T) {
+	var paths []string
+	for d := range 40 {
+		for f := range 500 {
+			paths = append(paths, fmt.Sprintf("d%02d/a file with rather a long name, so that few are enough %d", d, f))
+		}
+	}
+	root := tree(t, paths...)
+	r := run(t, "", Config{Roots: []string{root}, compactSoon: true})
+	r.idle()
+	size := func() int64 {
+		fi, err := os.Stat(r.db)
+		must(t, err)
+		return fi.Size()
+	}
+	full := size()
+	for d := 1; d < 40; d++ {
+		must(t, os.RemoveAll(fmt.Sprintf("%s/d%02d", root, d)))
+	}
+	r.rescan(root)
+	waitFor(t, func() bool { return size() <= full/2 })
+	grow(t, root, "new/file")
+	r.rescan(root)
+	r.idle()
+	r.same(root)
+}
