@@ -146,10 +146,10 @@ func gapsLen(docs []uint16, k, wide uint, limit int) int {
 
 // gapLen returns the bits of one gap less one.
 func gapLen(gap uint16, k, wide uint) int {
-	if q := int(gap >> k); q < maxOnes {
+	if q := int(gap >> k); q < maxZeros {
 		return q + 1 + int(k)
 	}
-	return maxOnes + int(wide)
+	return maxZeros + 1 + int(wide)
 }
 
 // parameter returns the best parameter for the gaps of a list, and their bits.
@@ -158,10 +158,10 @@ func parameter(docs []uint16, wide uint) (k uint, size int) {
 		return 0, 0
 	}
 	span := int(docs[len(docs)-1] - docs[0])
-	k, size = bitmap, span
+	k, size = bitmap, span // a gap costs itself
 	// Where the gaps are much the same the best is about the logarithm of their
 	// mean; where many are far below it, less.
-	top := min(uint(bits.Len(uint(span/(len(docs)-1)))), bitmap-1)
+	top := min(uint(bits.Len(uint(span/(len(docs)-1)))), bitmap-1, wide)
 	worse := 0
 	for try := int(top); try >= 0 && worse < 2; try-- {
 		if s := gapsLen(docs, uint(try), wide, 1<<30); s < size {
@@ -207,17 +207,21 @@ func encode(buf []byte, at int, docs []uint16, k, wide uint) int {
 		}
 		return at + int(docs[n-1]-docs[0])
 	}
+	lows, high := at, at+int(n-1)*int(k)
 	for i, d := range docs[1:] {
 		gap := d - docs[i] - 1
-		if q := uint(gap >> k); q < maxOnes {
-			put(buf, at, 1<<q-1|uint64(gap)&(1<<k-1)<<(q+1))
-			at += int(q + 1 + k)
-		} else {
-			put(buf, at, 1<<maxOnes-1|uint64(gap)<<maxOnes)
-			at += int(maxOnes + wide)
+		put(buf, lows, uint64(gap)&(1<<k-1))
+		lows += int(k)
+		high += int(min(gap>>k, maxZeros)) + 1
+		put(buf, high-1, 1)
+	}
+	for i, d := range docs[1:] {
+		if gap := d - docs[i] - 1; gap>>k >= maxZeros {
+			put(buf, high, uint64(gap>>k))
+			high += int(wide - k)
 		}
 	}
-	return at
+	return high
 }
 
 // put writes v, of at most 57 bits, from bit at of buf on, where all is 0 yet.
