@@ -47,7 +47,7 @@ const (
 	maxLists   = 1<<11 - 1
 	kBits      = 4
 	bitmap     = 1<<kBits - 1
-	maxZeros   = 14
+	maxZeros   = 8
 )
 
 // page is an opened page.
