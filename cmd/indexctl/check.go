@@ -6,24 +6,22 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/ipc"
 )
 
-func (p *program) checkCommand() *cli.Command {
+func (p *program) checkCommand() *command {
 	var repair bool
-	return &cli.Command{
-		Name:      "check",
-		Usage:     "compare the index with the file system",
-		ArgsUsage: "[PATH]",
-		Description: "Prints where they differ, as what the index has to learn: created, removed or\n" +
+	return &command{
+		name:  "check",
+		usage: "compare the index with the file system",
+		takes: "[PATH]",
+		about: "Prints where they differ, as what the index has to learn: created, removed or\n" +
 			"modified, and the path. Exits with 1 if there are differences.",
-		Flags: []cli.Flag{
-			&flag{name: "repair", usage: "mend the index too", set: on(&repair)},
+		flags: []*flag{
+			{name: "repair", usage: "mend the index too", set: on(&repair)},
 		},
-		Action: func(c *cli.Context) error {
-			args, err := operands(c, 0, 1, "one PATH")
+		run: func(args []string) error {
+			args, err := operands("check", args, 0, 1, "one PATH")
 			if err != nil {
 				return err
 			}

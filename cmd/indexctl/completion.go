@@ -5,26 +5,24 @@ import (
 	"io"
 	"slices"
 	"strings"
-
-	"github.com/urfave/cli/v2"
 )
 
 var shells = []string{"bash", "zsh", "fish"}
 
-func (p *program) completionCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "completion",
-		Usage:     "print a script that completes indexctl's arguments",
-		ArgsUsage: "SHELL",
-		Description: "bash: source <(indexctl completion bash)\n" +
+func (p *program) completionCommand() *command {
+	return &command{
+		name:  "completion",
+		usage: "print a script that completes indexctl's arguments",
+		takes: "SHELL",
+		about: "bash: source <(indexctl completion bash)\n" +
 			"zsh:  indexctl completion zsh > \"${fpath[1]}/_indexctl\"\n" +
 			"fish: indexctl completion fish | source",
-		Action: func(c *cli.Context) error {
-			args, err := operands(c, 1, 1, "one SHELL: bash, zsh or fish")
+		run: func(args []string) error {
+			args, err := operands("completion", args, 1, 1, "one SHELL: bash, zsh or fish")
 			if err != nil {
 				return err
 			}
-			d := define(c.App)
+			d := p.define()
 			switch args[0] {
 			case "bash":
 				d.bash(p.out)
@@ -54,62 +52,42 @@ type commandDefinition struct {
 	choices     []string // or may be
 }
 
-func define(app *cli.App) definitions {
-	d := definitions{global: shown(app.Flags)}
-	for _, c := range app.Commands {
-		if c.Hidden {
-			continue
-		}
-		def := commandDefinition{name: c.Name, usage: c.Usage, flags: withGlobal(shown(c.Flags), d.global)}
+func (p *program) define() definitions {
+	d := definitions{global: p.flags()}
+	for _, c := range p.commands() {
+		def := commandDefinition{name: c.name, usage: c.usage, flags: withGlobal(shown(c.flags), d.global)}
 		switch {
-		case strings.Contains(c.ArgsUsage, "PATH"):
+		case strings.Contains(c.takes, "PATH"):
 			def.files = anyFile
-		case c.ArgsUsage == "SHELL":
+		case c.takes == "SHELL":
 			def.choices = shells
-		case c.Name == "help":
-			for _, other := range app.Commands {
-				def.choices = append(def.choices, other.Name)
-			}
+		case c.takes == "[COMMAND]":
+			def.choices = p.commandNames()
 		}
 		d.commands = append(d.commands, def)
 	}
 	return d
 }
 
-// shown are the flags that help shows, cli's own among them.
-func shown(defined []cli.Flag) []*flag {
-	var flags []*flag
-	help := false
-	for _, f := range defined {
-		switch f := f.(type) {
-		case *flag:
-			if !f.hidden {
-				flags = append(flags, f)
-			}
-		case *cli.BoolFlag: // --help and --version
-			flags = append(flags, &flag{name: f.Name, aliases: f.Aliases, usage: f.Usage})
-			help = help || f.Name == "help"
-		}
-	}
-	if f, ok := cli.HelpFlag.(*cli.BoolFlag); ok && !help {
-		flags = append(flags, &flag{name: f.Name, aliases: f.Aliases, usage: f.Usage})
-	}
-	return flags
+// shown are the flags that help shows.
+func shown(flags []*flag) []*flag {
+	return slices.DeleteFunc(slices.Clone(flags), func(f *flag) bool { return f.hidden })
 }
 
-// withGlobal appends the app's flags to a command's own, by those of their
+// withGlobal appends those of no command to a command's own, by those of their
 // names that are free.
 func withGlobal(own, global []*flag) []*flag {
+	own = slices.Clip(own)
 	for _, g := range global {
 		var free []string
-		for _, n := range g.Names() {
-			if !slices.ContainsFunc(own, func(f *flag) bool { return slices.Contains(f.Names(), n) }) {
+		for _, n := range g.names() {
+			if !slices.ContainsFunc(own, func(f *flag) bool { return slices.Contains(f.names(), n) }) {
 				free = append(free, n)
 			}
 		}
 		if len(free) > 0 {
 			f := *g
-			f.name, f.aliases, f.names = free[0], free[1:], nil
+			f.name, f.aliases = free[0], free[1:]
 			own = append(own, &f)
 		}
 	}
@@ -209,7 +187,7 @@ func (d definitions) bashValues(which func(*flag) bool) string {
 			if f.value == "" || !which(f) {
 				continue
 			}
-			for _, n := range f.Names() {
+			for _, n := range f.names() {
 				patterns = append(patterns, cmd+":"+dashed(n))
 			}
 		}
@@ -223,7 +201,7 @@ func (d definitions) bashValues(which func(*flag) bool) string {
 
 func bashValue(w io.Writer, cmd string, f *flag) {
 	var patterns []string
-	for _, n := range f.Names() {
+	for _, n := range f.names() {
 		patterns = append(patterns, cmd+":"+dashed(n))
 	}
 	how := ""
@@ -245,7 +223,7 @@ func bashValue(w io.Writer, cmd string, f *flag) {
 func bashNames(flags []*flag) string {
 	var words []string
 	for _, f := range flags {
-		for _, n := range f.Names() {
+		for _, n := range f.names() {
 			words = append(words, dashed(n))
 		}
 	}

@@ -19,10 +19,8 @@ func script(t *testing.T, shell string) string {
 		t.Skipf("%s is not installed", shell)
 	}
 	p := &program{}
-	app := p.app()
-	app.Setup()
 	var b bytes.Buffer
-	d := define(app)
+	d := p.define()
 	switch shell {
 	case "bash":
 		d.bash(&b)

@@ -65,7 +65,7 @@ fi
 // zshFlag writes a specification for each name of a flag.
 func zshFlag(w io.Writer, f *flag, indent string) {
 	usage := strings.NewReplacer(`\`, `\\`, "[", `\[`, "]", `\]`, ":", `\:`).Replace(f.usage)
-	for _, n := range f.Names() {
+	for _, n := range f.names() {
 		spec := "*" + dashed(n)
 		if f.value != "" {
 			switch {
@@ -129,7 +129,7 @@ complete -c indexctl -f
 
 func fishFlag(w io.Writer, condition string, f *flag) {
 	fmt.Fprintf(w, "complete -c indexctl -n %s", quote(condition))
-	for _, n := range f.Names() {
+	for _, n := range f.names() {
 		if len(n) == 1 {
 			fmt.Fprintf(w, " -s %s", n)
 		} else {

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"syscall"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/internal/getopt"
 	"indexd/internal/query"
 	"indexd/ipc"
@@ -49,9 +47,8 @@ func usagef(format string, args ...any) error {
 func statusOf(err error) status {
 	var exit *exitError
 	var unknownFlag *getopt.Error
-	var unknownCommand *getopt.CommandError
+	var unknownCommand *commandError
 	var syntax *query.SyntaxError
-	var help cli.ExitCoder // the help command's, for an unknown topic
 	switch {
 	case err == nil:
 		return done
@@ -60,7 +57,7 @@ func statusOf(err error) status {
 	case errors.As(err, &exit):
 		return exit.status
 	case errors.As(err, &unknownFlag), errors.As(err, &unknownCommand), errors.As(err, &syntax),
-		errors.As(err, &help), errors.Is(err, ipc.ErrBadQuery), errors.Is(err, ipc.ErrBadRequest):
+		errors.Is(err, ipc.ErrBadQuery), errors.Is(err, ipc.ErrBadRequest):
 		return usage
 	case errors.Is(err, ipc.ErrOutside):
 		return stale
@@ -72,7 +69,7 @@ func statusOf(err error) status {
 
 // report says on stderr what went wrong, if anything, and returns the exit
 // status. cmd is the command that was asked for; nil if there was none.
-func (p *program) report(err error, cmd *cli.Command) status {
+func (p *program) report(err error, cmd *command) status {
 	s := statusOf(err)
 	var syntax *query.SyntaxError
 	var problem *ipc.Problem
@@ -91,17 +88,17 @@ func (p *program) report(err error, cmd *cli.Command) status {
 }
 
 // hint is where to look after a word that indexctl does not know.
-func hint(err error, cmd *cli.Command) string {
+func hint(err error, cmd *command) string {
 	var unknownFlag *getopt.Error
 	switch {
 	case statusOf(err) != usage:
 		return ""
 	case cmd == nil:
 		return ` (see "indexctl --help")`
-	case errors.As(err, &unknownFlag) && cmd.ArgsUsage != "" && unknownFlag.Unknown():
-		return fmt.Sprintf(` (see "indexctl %s --help"; "--" goes before arguments that begin with "-")`, cmd.Name)
+	case errors.As(err, &unknownFlag) && cmd.takes != "" && unknownFlag.Unknown():
+		return fmt.Sprintf(` (see "indexctl %s --help"; "--" goes before arguments that begin with "-")`, cmd.name)
 	}
-	return fmt.Sprintf(` (see "indexctl %s --help")`, cmd.Name)
+	return fmt.Sprintf(` (see "indexctl %s --help")`, cmd.name)
 }
 
 // point prints what is wrong with a query and where.

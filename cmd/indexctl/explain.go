@@ -4,20 +4,18 @@ import (
 	"context"
 	"strconv"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/ipc"
 )
 
-func (p *program) explainCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "explain",
-		Usage:     "tell what the index knows about a path",
-		ArgsUsage: "PATH",
-		Description: "Tells whether PATH is indexed, if not why, how changes to it are noticed\n" +
+func (p *program) explainCommand() *command {
+	return &command{
+		name:  "explain",
+		usage: "tell what the index knows about a path",
+		takes: "PATH",
+		about: "Tells whether PATH is indexed, if not why, how changes to it are noticed\n" +
 			"and when it was last listed.",
-		Action: func(c *cli.Context) error {
-			args, err := operands(c, 1, 1, "one PATH")
+		run: func(args []string) error {
+			args, err := operands("explain", args, 1, 1, "one PATH")
 			if err != nil {
 				return err
 			}

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/internal/query"
 	"indexd/ipc"
 )
@@ -32,77 +30,77 @@ var (
 	sortChoices = []string{"path", "name", "size", "mtime", "ext"}
 )
 
-func (p *program) findCommand() *cli.Command {
+func (p *program) findCommand() *command {
 	f := &findFlags{color: "auto"}
-	return &cli.Command{
-		Name:      "find",
-		Usage:     "print the paths that match",
-		ArgsUsage: "[TERM...]",
-		Description: "TERMs are joined by blanks and read as one query: words that the name must\n" +
+	return &command{
+		name:  "find",
+		usage: "print the paths that match",
+		takes: "[TERM...]",
+		about: "TERMs are joined by blanks and read as one query: words that the name must\n" +
 			"contain, globs, fields such as ext:go size:+1M mtime:2d type:f, and NOT, OR and\n" +
 			"parentheses. Without a TERM everything matches. Flags restrict the whole.",
-		Flags: f.flags(),
-		Action: func(c *cli.Context) error {
-			f.Terms = c.Args().Slice()
+		flags: f.flags(),
+		run: func(args []string) error {
+			f.Terms = args
 			return p.find(f)
 		},
 	}
 }
 
-func (f *findFlags) flags() []cli.Flag {
-	return []cli.Flag{
+func (f *findFlags) flags() []*flag {
+	return []*flag{
 		// What matches.
-		&flag{name: "ignore-case", aliases: []string{"i"}, usage: "upper and lower case are the same (default: unless a term has upper case)", set: is(&f.Case, query.CaseIgnore)},
-		&flag{name: "case-sensitive", aliases: []string{"s"}, usage: "upper and lower case differ", set: is(&f.Case, query.CaseSensitive)},
-		&flag{name: "full-path", aliases: []string{"p"}, usage: "terms match anywhere in the whole path", set: on(&f.FullPath)},
-		&flag{name: "fixed-strings", aliases: []string{"F"}, usage: "each TERM is plain text", set: is(&f.Mode, query.ModeFixed)},
-		&flag{name: "glob", aliases: []string{"g"}, usage: "each TERM is a glob", set: is(&f.Mode, query.ModeGlob)},
-		&flag{name: "regex", aliases: []string{"r"}, usage: "each TERM is a regular expression (RE2)", set: is(&f.Mode, query.ModeRegex)},
-		&flag{name: "extension", aliases: []string{"e"}, value: "EXT", usage: "with this extension; several by commas or repeated: any of them", set: split(&f.extensions)},
-		&flag{name: "type", aliases: []string{"t"}, value: "TYPE", usage: "f file, d directory, l link, s socket, p pipe, b, c devices, x executable, e empty; several: any of them",
+		{name: "ignore-case", aliases: []string{"i"}, usage: "upper and lower case are the same (default: unless a term has upper case)", set: is(&f.Case, query.CaseIgnore)},
+		{name: "case-sensitive", aliases: []string{"s"}, usage: "upper and lower case differ", set: is(&f.Case, query.CaseSensitive)},
+		{name: "full-path", aliases: []string{"p"}, usage: "terms match anywhere in the whole path", set: on(&f.FullPath)},
+		{name: "fixed-strings", aliases: []string{"F"}, usage: "each TERM is plain text", set: is(&f.Mode, query.ModeFixed)},
+		{name: "glob", aliases: []string{"g"}, usage: "each TERM is a glob", set: is(&f.Mode, query.ModeGlob)},
+		{name: "regex", aliases: []string{"r"}, usage: "each TERM is a regular expression (RE2)", set: is(&f.Mode, query.ModeRegex)},
+		{name: "extension", aliases: []string{"e"}, value: "EXT", usage: "with this extension; several by commas or repeated: any of them", set: split(&f.extensions)},
+		{name: "type", aliases: []string{"t"}, value: "TYPE", usage: "f file, d directory, l link, s socket, p pipe, b, c devices, x executable, e empty; several: any of them",
 			choices: append(typeLetters[:len(typeLetters):len(typeLetters)], typeWords...), set: split(&f.types)},
-		&flag{name: "size", aliases: []string{"S"}, value: "EXPR", usage: "of this size: 10k, +1M (more), -1M (less), 1k..1M", set: f.filter(query.SizeFilter)},
-		&flag{name: "changed-within", value: "D|DATE", usage: "changed since then: 2d, 1h, 2026-01-31, yesterday", set: f.filter(query.ChangedWithin)},
-		&flag{name: "changed-before", value: "D|DATE", usage: "not changed since then", set: f.filter(query.ChangedBefore)},
-		&flag{name: "owner", value: "USER[:GROUP]", usage: "owned by them, by name or number", set: f.filter(query.OwnerFilter)},
+		{name: "size", aliases: []string{"S"}, value: "EXPR", usage: "of this size: 10k, +1M (more), -1M (less), 1k..1M", set: f.filter(query.SizeFilter)},
+		{name: "changed-within", value: "D|DATE", usage: "changed since then: 2d, 1h, 2026-01-31, yesterday", set: f.filter(query.ChangedWithin)},
+		{name: "changed-before", value: "D|DATE", usage: "not changed since then", set: f.filter(query.ChangedBefore)},
+		{name: "owner", value: "USER[:GROUP]", usage: "owned by them, by name or number", set: f.filter(query.OwnerFilter)},
 
 		// Where.
-		&flag{name: "in", value: "DIR", usage: "below DIR only", files: directories, set: appendTo((*[]string)(&f.In))},
-		&flag{name: "max-depth", aliases: []string{"d"}, value: "N", usage: "at most N levels below --in or a root", set: number(&f.MaxDepth, 1)},
-		&flag{name: "min-depth", value: "N", usage: "at least N levels below --in or a root", set: number(&f.MinDepth, 0)},
-		&flag{name: "exclude", aliases: []string{"E"}, value: "GLOB", usage: "leave out what matches GLOB, and all that is below it", set: appendTo(&f.Exclude)},
+		{name: "in", value: "DIR", usage: "below DIR only", files: directories, set: appendTo((*[]string)(&f.In))},
+		{name: "max-depth", aliases: []string{"d"}, value: "N", usage: "at most N levels below --in or a root", set: number(&f.MaxDepth, 1)},
+		{name: "min-depth", value: "N", usage: "at least N levels below --in or a root", set: number(&f.MinDepth, 0)},
+		{name: "exclude", aliases: []string{"E"}, value: "GLOB", usage: "leave out what matches GLOB, and all that is below it", set: appendTo(&f.Exclude)},
 
 		// In which order, and how much.
-		&flag{name: "sort", value: "KEY", usage: "by path, name, size, mtime or ext; largest and newest first", choices: sortChoices, set: choice(&f.Sort, sortChoices)},
-		&flag{name: "reverse", usage: "the other way round", set: on(&f.Reverse)},
-		&flag{name: "limit", aliases: []string{"n", "max-results"}, value: "N", usage: "the first N only (0: all)", set: number(&f.Limit, 0)},
-		&flag{name: "1", usage: "the first only", set: is(&f.Limit, 1)},
+		{name: "sort", value: "KEY", usage: "by path, name, size, mtime or ext; largest and newest first", choices: sortChoices, set: choice(&f.Sort, sortChoices)},
+		{name: "reverse", usage: "the other way round", set: on(&f.Reverse)},
+		{name: "limit", aliases: []string{"n", "max-results"}, value: "N", usage: "the first N only (0: all)", set: number(&f.Limit, 0)},
+		{name: "1", usage: "the first only", set: is(&f.Limit, 1)},
 
 		// What is printed.
-		&flag{name: "count", aliases: []string{"c"}, usage: "print how many, not which", set: on(&f.Count)},
-		&flag{name: "quiet", aliases: []string{"q"}, usage: "print nothing; exit with 0 if there is any", set: on(&f.quiet)},
-		&flag{name: "print0", aliases: []string{"0"}, usage: "end each path with NUL, not a newline", set: on(&f.null)},
-		&flag{name: "long", aliases: []string{"l"}, usage: "print type, mode, owner, size, time, path and link target", set: on(&f.long)},
+		{name: "count", aliases: []string{"c"}, usage: "print how many, not which", set: on(&f.Count)},
+		{name: "quiet", aliases: []string{"q"}, usage: "print nothing; exit with 0 if there is any", set: on(&f.quiet)},
+		{name: "print0", aliases: []string{"0"}, usage: "end each path with NUL, not a newline", set: on(&f.null)},
+		{name: "long", aliases: []string{"l"}, usage: "print type, mode, owner, size, time, path and link target", set: on(&f.long)},
 		jsonFlag(&f.json),
-		&flag{name: "color", value: "WHEN", usage: "colour matches: auto, always or never", choices: colorChoices, set: choice(&f.color, colorChoices)},
+		{name: "color", value: "WHEN", usage: "colour matches: auto, always or never", choices: colorChoices, set: choice(&f.color, colorChoices)},
 
 		// How true it must be.
-		&flag{name: "sync", value: "TIMEOUT", optional: true, usage: "wait until every change made before is in the answer (default: 30s at most)", set: func(v string) error {
+		{name: "sync", value: "TIMEOUT", optional: true, usage: "wait until every change made before is in the answer (default: 30s at most)", set: func(v string) error {
 			if v == "" {
 				f.sync = defaultSync
 				return nil
 			}
 			return duration(&f.sync)(v)
 		}},
-		&flag{name: "strict", usage: "exit with 4 if the part asked about is not up to date", set: on(&f.strict)},
-		&flag{name: "no-warn", usage: "no warning if it is not", set: on(&f.noWarn)},
-		&flag{name: "explain", usage: "print how it would be searched, not what is found", set: on(&f.explain)},
+		{name: "strict", usage: "exit with 4 if the part asked about is not up to date", set: on(&f.strict)},
+		{name: "no-warn", usage: "no warning if it is not", set: on(&f.noWarn)},
+		{name: "explain", usage: "print how it would be searched, not what is found", set: on(&f.explain)},
 
 		// fd's, for the fingers: everything is always searched.
-		&flag{name: "hidden", aliases: []string{"H"}, hidden: true, set: ignored},
-		&flag{name: "no-ignore", aliases: []string{"I"}, hidden: true, set: ignored},
-		&flag{name: "unrestricted", aliases: []string{"u"}, hidden: true, set: ignored},
-		&flag{name: "absolute-path", aliases: []string{"a"}, hidden: true, set: ignored},
+		{name: "hidden", aliases: []string{"H"}, hidden: true, set: ignored},
+		{name: "no-ignore", aliases: []string{"I"}, hidden: true, set: ignored},
+		{name: "unrestricted", aliases: []string{"u"}, hidden: true, set: ignored},
+		{name: "absolute-path", aliases: []string{"a"}, hidden: true, set: ignored},
 	}
 }
 

@@ -1,19 +1,19 @@
 package main
 
 import (
-	stdflag "flag"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
+	"indexd/internal/getopt"
 )
 
-// flag is every flag of indexctl: a cli.Flag that hands its values to set, in
-// the order in which they were given, so that of two that contradict each other
-// the last one counts. Help, package getopt and the completions of the shells
-// read the same definition.
+// flag is every flag of indexctl. Its values are handed to set in the order in
+// which they were given, so that of two that contradict each other the last one
+// counts. Help, package getopt and the completions of the shells read the same
+// definition.
 type flag struct {
 	name     string   // long, without dashes; or, of a flag that has only that, one letter
 	aliases  []string // in the order of help
@@ -24,10 +24,6 @@ type flag struct {
 	files    files    // for completion: the value names a file
 	hidden   bool     // accepted, and not in help
 	set      func(value string) error
-
-	names []string
-	given bool
-	err   error // set's, which the standard library's flag would wrap past recognition
 }
 
 // files says what kind of file names complete a value.
@@ -39,38 +35,44 @@ const (
 	directories
 )
 
-// Names is cli.Flag's. The first is the one that package getopt hands on.
-func (f *flag) Names() []string {
-	if f.names == nil { // cli asks again and again
-		f.names = append([]string{f.name}, f.aliases...)
+// names are all that the flag is called by. The first is the one that package
+// getopt hands on.
+func (f *flag) names() []string { return append([]string{f.name}, f.aliases...) }
+
+// options are flags as package getopt knows them.
+func options(flags []*flag) []getopt.Option {
+	list := make([]getopt.Option, len(flags))
+	for i, f := range flags {
+		list[i].Names = f.names()
+		switch {
+		case f.optional:
+			list[i].Value = getopt.Optional
+		case f.value != "":
+			list[i].Value = getopt.Required
+		}
 	}
-	return f.names
+	return list
 }
 
-// Apply is cli.Flag's. Only the first name is defined: cli would call Set again
-// for each synonym.
-func (f *flag) Apply(set *stdflag.FlagSet) error {
-	set.Var((*flagValue)(f), f.name, f.usage)
-	return nil
+// given hands values to those of flags that they are of, and returns the rest.
+func given(flags []*flag, values []getopt.Flag) (rest []getopt.Flag, err error) {
+	for _, v := range values {
+		i := slices.IndexFunc(flags, func(f *flag) bool { return f.name == v.Option.Names[0] })
+		if i < 0 {
+			rest = append(rest, v)
+			continue
+		}
+		if err := flags[i].set(v.Value); err != nil {
+			return nil, usagef("%s: %w", strings.TrimSpace(dashed(flags[i].name)+" "+v.Value), err)
+		}
+	}
+	return rest, nil
 }
 
-// IsSet is cli.Flag's.
-func (f *flag) IsSet() bool { return f.given }
-
-// The methods of cli.DocGenerationFlag and cli.VisibleFlag.
-
-func (f *flag) TakesValue() bool       { return f.value != "" }
-func (f *flag) OptionalValue() bool    { return f.optional } // package getopt's
-func (f *flag) GetUsage() string       { return f.usage }
-func (f *flag) GetValue() string       { return "" }
-func (f *flag) GetDefaultText() string { return "" }
-func (f *flag) GetEnvVars() []string   { return nil }
-func (f *flag) IsVisible() bool        { return !f.hidden }
-
-// String is a line of help.
-func (f *flag) String() string {
+// form is how the flag is written, for help.
+func (f *flag) form() string {
 	var b strings.Builder
-	for i, n := range f.Names() {
+	for i, n := range f.names() {
 		if i > 0 {
 			b.WriteString(", ")
 		}
@@ -83,7 +85,7 @@ func (f *flag) String() string {
 			b.WriteString(" " + f.value)
 		}
 	}
-	return b.String() + "\t" + f.usage
+	return b.String()
 }
 
 func dashed(name string) string {
@@ -91,35 +93,6 @@ func dashed(name string) string {
 		return "-" + name
 	}
 	return "--" + name
-}
-
-// flagValue is the flag as the standard library's flag package sees it.
-type flagValue flag
-
-func (v *flagValue) String() string   { return "" }
-func (v *flagValue) IsBoolFlag() bool { return v.value == "" || v.optional }
-
-// Set gets "true" for a flag without a value.
-func (v *flagValue) Set(value string) error {
-	if v.optional && value == "true" || v.value == "" {
-		value = ""
-	}
-	v.given = true
-	if err := v.set(value); err != nil {
-		v.err = usagef("%s: %w", strings.TrimSpace(dashed(v.name)+" "+value), err)
-		return v.err
-	}
-	return nil
-}
-
-// flagError is the OnUsageError of every command.
-func flagError(c *cli.Context, err error, _ bool) error {
-	for _, f := range c.Command.Flags {
-		if f, ok := f.(*flag); ok && f.err != nil {
-			return f.err
-		}
-	}
-	return usagef("%w", err)
 }
 
 // What set does, for the common kinds of values.
@@ -185,21 +158,20 @@ func choice[T ~string](dst *T, choices []string) func(string) error {
 
 // Flags that several commands have.
 
-func jsonFlag(dst *bool) cli.Flag {
+func jsonFlag(dst *bool) *flag {
 	return &flag{name: "json", usage: "print JSON, one object a line", set: on(dst)}
 }
 
 // operands checks how many there are: at least least, and at most most unless
 // that is negative.
-func operands(c *cli.Context, least, most int, what string) ([]string, error) {
-	args := c.Args().Slice()
+func operands(cmd string, args []string, least, most int, what string) ([]string, error) {
 	switch {
 	case len(args) < least:
-		return nil, usagef("%s needs %s", c.Command.Name, what)
+		return nil, usagef("%s needs %s", cmd, what)
 	case most == 0 && len(args) > 0:
-		return nil, usagef("%s takes no arguments: %q", c.Command.Name, args[0])
+		return nil, usagef("%s takes no arguments: %q", cmd, args[0])
 	case most >= 0 && len(args) > most:
-		return nil, usagef("%s takes only %s: %q", c.Command.Name, what, args[most])
+		return nil, usagef("%s takes only %s: %q", cmd, what, args[most])
 	}
 	for _, a := range args {
 		if a == "" {

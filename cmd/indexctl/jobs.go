@@ -7,19 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/ipc"
 )
 
-func (p *program) jobsCommand() *cli.Command {
-	return &cli.Command{
-		Name:        "jobs",
-		Usage:       "list the rescans under way and finished",
-		ArgsUsage:   "[ID]",
-		Description: "Lists the rescans under way, then those that ended lately; or tells about one.",
-		Action: func(c *cli.Context) error {
-			args, err := operands(c, 0, 1, "one ID")
+func (p *program) jobsCommand() *command {
+	return &command{
+		name:  "jobs",
+		usage: "list the rescans under way and finished",
+		takes: "[ID]",
+		about: "Lists the rescans under way, then those that ended lately; or tells about one.",
+		run: func(args []string) error {
+			args, err := operands("jobs", args, 0, 1, "one ID")
 			if err != nil {
 				return err
 			}
@@ -35,13 +33,13 @@ func (p *program) jobsCommand() *cli.Command {
 	}
 }
 
-func (p *program) cancelCommand() *cli.Command {
-	return &cli.Command{
-		Name:      "cancel",
-		Usage:     "cancel a rescan",
-		ArgsUsage: "ID",
-		Action: func(c *cli.Context) error {
-			args, err := operands(c, 1, 1, "one ID")
+func (p *program) cancelCommand() *command {
+	return &command{
+		name:  "cancel",
+		usage: "cancel a rescan",
+		takes: "ID",
+		run: func(args []string) error {
+			args, err := operands("cancel", args, 1, 1, "one ID")
 			if err != nil {
 				return err
 			}

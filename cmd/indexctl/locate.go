@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/internal/query"
 	"indexd/ipc"
 )
@@ -24,39 +22,39 @@ type locateFlags struct {
 	version                               bool
 }
 
-func (p *program) locateCommand() *cli.Command {
+func (p *program) locateCommand() *command {
 	f := &locateFlags{}
-	return &cli.Command{
-		Name:      "locate",
-		Usage:     "plocate(1), from this index",
-		ArgsUsage: "PATTERN...",
-		Description: "Prints the paths in which every PATTERN is found: a text, or with one of * ? []\n" +
+	return &command{
+		name:  "locate",
+		usage: "plocate(1), from this index",
+		takes: "PATTERN...",
+		about: "Prints the paths in which every PATTERN is found: a text, or with one of * ? []\n" +
 			"a glob on the whole path, in which * does not stop at '/'. Flags, output and exit\n" +
 			"status are plocate's, but for the order. It may be called as \"locate\".",
-		Flags:  f.flags(),
-		Action: func(c *cli.Context) error { return p.locate(f, c.Args().Slice()) },
+		flags: f.flags(),
+		run:   func(args []string) error { return p.locate(f, args) },
 	}
 }
 
-func (f *locateFlags) flags() []cli.Flag {
-	return []cli.Flag{
-		&flag{name: "all", aliases: []string{"A"}, hidden: true, set: ignored},
-		&flag{name: "basename", aliases: []string{"b"}, usage: "patterns match in the name alone", set: on(&f.basename)},
-		&flag{name: "count", aliases: []string{"c"}, usage: "print how many, not which", set: on(&f.count)},
-		&flag{name: "database", aliases: []string{"d"}, value: "DBPATH", usage: "refused: indexd has an index of its own", files: anyFile, set: func(string) error {
+func (f *locateFlags) flags() []*flag {
+	return []*flag{
+		{name: "all", aliases: []string{"A"}, hidden: true, set: ignored},
+		{name: "basename", aliases: []string{"b"}, usage: "patterns match in the name alone", set: on(&f.basename)},
+		{name: "count", aliases: []string{"c"}, usage: "print how many, not which", set: on(&f.count)},
+		{name: "database", aliases: []string{"d"}, value: "DBPATH", usage: "refused: indexd has an index of its own", files: anyFile, set: func(string) error {
 			return fmt.Errorf("indexd has an index of its own and reads no other")
 		}},
-		&flag{name: "existing", aliases: []string{"e"}, usage: "only what exists now", set: on(&f.existing)},
-		&flag{name: "ignore-case", aliases: []string{"i"}, usage: "upper and lower case are the same", set: on(&f.ignoreCase)},
-		&flag{name: "limit", aliases: []string{"l", "n"}, value: "LIMIT", usage: "LIMIT matches at most", set: f.setLimit},
-		&flag{name: "literal", aliases: []string{"N"}, usage: "do not quote names on a terminal", set: on(&f.literal)},
-		&flag{name: "null", aliases: []string{"0"}, usage: "end each path with NUL, not a newline", set: on(&f.null)},
-		&flag{name: "regexp", aliases: []string{"r"}, usage: "patterns are basic regular expressions", set: on(&f.basic)},
-		&flag{name: "regex", usage: "patterns are extended regular expressions", set: on(&f.extended)},
-		&flag{name: "wholename", aliases: []string{"w"}, usage: "patterns match in the whole path (default)", set: func(string) error { f.basename = false; return nil }},
-		&flag{name: "V", hidden: true, set: on(&f.version)},
-		&flag{name: "debug", aliases: []string{"D"}, hidden: true, set: ignored},
-		&flag{name: "flush-cache", hidden: true, set: ignored},
+		{name: "existing", aliases: []string{"e"}, usage: "only what exists now", set: on(&f.existing)},
+		{name: "ignore-case", aliases: []string{"i"}, usage: "upper and lower case are the same", set: on(&f.ignoreCase)},
+		{name: "limit", aliases: []string{"l", "n"}, value: "LIMIT", usage: "LIMIT matches at most", set: f.setLimit},
+		{name: "literal", aliases: []string{"N"}, usage: "do not quote names on a terminal", set: on(&f.literal)},
+		{name: "null", aliases: []string{"0"}, usage: "end each path with NUL, not a newline", set: on(&f.null)},
+		{name: "regexp", aliases: []string{"r"}, usage: "patterns are basic regular expressions", set: on(&f.basic)},
+		{name: "regex", usage: "patterns are extended regular expressions", set: on(&f.extended)},
+		{name: "wholename", aliases: []string{"w"}, usage: "patterns match in the whole path (default)", set: func(string) error { f.basename = false; return nil }},
+		{name: "V", hidden: true, set: on(&f.version)},
+		{name: "debug", aliases: []string{"D"}, hidden: true, set: ignored},
+		{name: "flush-cache", hidden: true, set: ignored},
 	}
 }
 

@@ -16,13 +16,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"slices"
-	"strings"
-	"time"
 
-	"github.com/urfave/cli/v2"
-
-	"indexd/internal/getopt"
 	"indexd/ipc"
 )
 
@@ -39,103 +33,26 @@ func main() {
 type program struct {
 	out    *output
 	stderr *os.File
-	socket string // --socket
+	globals
 	status status // of a command that ended without an error
 }
 
 // run does what args ask for and returns the exit status.
 func (p *program) run(args []string) int {
-	app := p.app()
-	arranged, cmd, err := getopt.Arrange(app, args)
-	if err == nil {
-		onlyGiven(cmd, arranged)
-		err = app.Run(arranged)
-	}
+	cmd, err := p.dispatch(args[1:])
 	if ferr := p.out.Flush(); ferr != nil && statusOf(err) == done {
 		err = ferr
 	}
 	s := p.report(err, cmd)
-	if cmd != nil && cmd.Name == "locate" {
+	if cmd != nil && cmd.name == "locate" {
 		s = locateStatus(s)
 	}
 	return int(s)
 }
 
-// onlyGiven takes from cmd the flags that are not in args, unless help is to
-// show them. Theirs are the defaults already, and cli's time goes with the
-// square of their number: for find a third of a millisecond.
-func onlyGiven(cmd *cli.Command, args []string) {
-	given := map[string]bool{}
-	for _, arg := range args[1:] {
-		if arg == "--" {
-			break
-		}
-		name, _, _ := strings.Cut(strings.TrimPrefix(arg, "--"), "=")
-		given[name] = true
-	}
-	if cmd == nil || given["help"] {
-		return
-	}
-	cmd.Flags = slices.DeleteFunc(cmd.Flags, func(f cli.Flag) bool {
-		own, ok := f.(*flag)
-		return ok && !given[own.name]
-	})
-}
-
-// app defines what indexctl understands. Arguments are arranged by package
-// getopt before they come here, and help and completions are made from these
-// definitions.
-func (p *program) app() *cli.App {
-	showVersion := false
-	a := &cli.App{
-		Name:      "indexctl",
-		Usage:     "ask indexd, the live file index",
-		UsageText: "indexctl [--socket PATH] COMMAND [FLAGS] [ARGUMENTS]",
-		Compiled:  time.Unix(0, 0), // else it is looked up with a stat
-		Writer:    p.out,
-		ErrWriter: p.stderr,
-		// Errors come back from Run, and values are split where CLI flags say so.
-		ExitErrHandler:            func(*cli.Context, error) {},
-		OnUsageError:              flagError,
-		DisableSliceFlagSeparator: true,
-		Flags: []cli.Flag{
-			&flag{
-				name: "socket", value: "PATH", files: anyFile,
-				usage: "where indexd listens (default: $INDEXD_SOCKET, else the user's socket, then the system's)",
-				set:   text(&p.socket),
-			},
-			&flag{name: "version", usage: "print the version", set: on(&showVersion)}, // cli's has -v too
-		},
-		Before: func(*cli.Context) error {
-			if showVersion {
-				return p.printVersion()
-			}
-			return nil
-		},
-		Action: func(*cli.Context) error { return usagef("no command given") },
-		Commands: []*cli.Command{
-			p.findCommand(),
-			p.locateCommand(),
-			p.rescanCommand(),
-			p.jobsCommand(),
-			p.cancelCommand(),
-			p.waitCommand(),
-			p.statusCommand(),
-			p.explainCommand(),
-			p.checkCommand(),
-			p.completionCommand(),
-		},
-	}
-	for _, c := range a.Commands {
-		c.HideHelpCommand = true // else "find help" would not look for "help"
-		c.OnUsageError = flagError
-	}
-	return a
-}
-
 func (p *program) printVersion() error {
 	fmt.Fprintln(p.out, "indexctl", version)
-	return &exitError{status: done}
+	return nil
 }
 
 // client is how the commands reach the daemon.

@@ -6,28 +6,26 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/ipc"
 )
 
 type rescanFlags struct{ wait, verbose, json bool }
 
-func (p *program) rescanCommand() *cli.Command {
+func (p *program) rescanCommand() *command {
 	var f rescanFlags
-	return &cli.Command{
-		Name:      "rescan",
-		Usage:     "have directories listed again",
-		ArgsUsage: "[PATH...]",
-		Description: "Asks for PATHs, or for all roots, to be listed again with all that is below\n" +
+	return &command{
+		name:  "rescan",
+		usage: "have directories listed again",
+		takes: "[PATH...]",
+		about: "Asks for PATHs, or for all roots, to be listed again with all that is below\n" +
 			"them, and prints the job's id; with --wait how each PATH ended, in the order asked.",
-		Flags: []cli.Flag{
-			&flag{name: "wait", usage: "until the job has ended; Ctrl-C cancels it", set: on(&f.wait)},
-			&flag{name: "verbose", aliases: []string{"v"}, usage: "print each directory on stderr when it has been listed; implies --wait", set: on(&f.verbose)},
+		flags: []*flag{
+			{name: "wait", usage: "until the job has ended; Ctrl-C cancels it", set: on(&f.wait)},
+			{name: "verbose", aliases: []string{"v"}, usage: "print each directory on stderr when it has been listed; implies --wait", set: on(&f.verbose)},
 			jsonFlag(&f.json),
 		},
-		Action: func(c *cli.Context) error {
-			paths, err := operands(c, 0, -1, "PATHs")
+		run: func(args []string) error {
+			paths, err := operands("rescan", args, 0, -1, "PATHs")
 			if err != nil {
 				return err
 			}

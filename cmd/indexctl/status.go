@@ -7,19 +7,17 @@ import (
 	"strings"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/ipc"
 )
 
-func (p *program) statusCommand() *cli.Command {
+func (p *program) statusCommand() *command {
 	var asJSON bool
-	return &cli.Command{
-		Name:  "status",
-		Usage: "tell how indexd is",
-		Flags: []cli.Flag{jsonFlag(&asJSON)},
-		Action: func(c *cli.Context) error {
-			if _, err := operands(c, 0, 0, ""); err != nil {
+	return &command{
+		name:  "status",
+		usage: "tell how indexd is",
+		flags: []*flag{jsonFlag(&asJSON)},
+		run: func(args []string) error {
+			if _, err := operands("status", args, 0, 0, ""); err != nil {
 				return err
 			}
 			s, err := p.client().Status(context.Background())

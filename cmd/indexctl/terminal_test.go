@@ -43,8 +43,8 @@ func openPTY(t *testing.T) (ctl, tty *os.File) {
 	return ctl, tty
 }
 
-// command is indexctl at a daemon's socket.
-func command(socket string, args ...string) *exec.Cmd {
+// asked is indexctl asking at a daemon's socket.
+func asked(socket string, args ...string) *exec.Cmd {
 	cmd := exec.Command("indexctl", args...)
 	cmd.Env = append(os.Environ(), "INDEXD_SOCKET="+socket, "NO_COLOR=", "TERM=xterm", noRaceSleep)
 	return cmd
@@ -92,7 +92,7 @@ func TestTerminal(t *testing.T) {
 	escaped := "/a/Read\\x1b[2Jme\n/readme/x\\ny readme\n"
 	marked := "/a/Read\\x1b[2J" + on + "me" + off + "\n/readme/x\\ny read" + on + "me" + off + "\n"
 
-	if got := onTerminal(t, command(socket, "find", "me")); got != marked {
+	if got := onTerminal(t, asked(socket, "find", "me")); got != marked {
 		t.Errorf("coloured: %q, want %q", got, marked)
 	}
 	for _, c := range []struct {
@@ -105,13 +105,13 @@ func TestTerminal(t *testing.T) {
 		{"X=", "find -0 me --color=never", strings.ReplaceAll(escaped, "\n", "\x00")},
 		{"X=", "find -c me", "2\n"},
 	} {
-		cmd := command(socket, strings.Fields(c.args)...)
+		cmd := asked(socket, strings.Fields(c.args)...)
 		cmd.Env = append(cmd.Env, c.env)
 		if got := onTerminal(t, cmd); got != c.want {
 			t.Errorf("%s %s: %q, want %q", c.env, c.args, got, c.want)
 		}
 	}
-	if got := onTerminal(t, command(socket, "find", "-l", "me")); !strings.Contains(got, " /a/Read\\x1b[2J"+on+"me"+off+"\n") {
+	if got := onTerminal(t, asked(socket, "find", "-l", "me")); !strings.Contains(got, " /a/Read\\x1b[2J"+on+"me"+off+"\n") {
 		t.Errorf("long: %q", got)
 	}
 
@@ -120,7 +120,7 @@ func TestTerminal(t *testing.T) {
 		"find me":                raw,
 		"find me --color=always": strings.ReplaceAll(strings.ReplaceAll(raw, "Jme\n", "J"+on+"me"+off+"\n"), "readme\n", "read"+on+"me"+off+"\n"),
 	} {
-		got, err := command(socket, strings.Fields(args)...).Output()
+		got, err := asked(socket, strings.Fields(args)...).Output()
 		if err != nil || string(got) != want {
 			t.Errorf("pipe, %s: %q, %v; want %q", args, got, err, want)
 		}
@@ -138,10 +138,10 @@ func TestProgressBar(t *testing.T) {
 `)
 	want := "\r[###############...............] 10 files in 1 directory, 1 directory to go\x1b[K\r\x1b[K" +
 		"/etc: 20 files in 2 directories\n"
-	if got := onTerminal(t, command(socket, "rescan", "--wait", "/etc")); got != want {
+	if got := onTerminal(t, asked(socket, "rescan", "--wait", "/etc")); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
-	if got := onTerminal(t, command(socket, "rescan", "--wait", "--json", "/etc")); !strings.HasPrefix(got, "{") {
+	if got := onTerminal(t, asked(socket, "rescan", "--wait", "--json", "/etc")); !strings.HasPrefix(got, "{") {
 		t.Errorf("with --json: %q", got)
 	}
 }
@@ -156,7 +156,7 @@ func TestClosedPipe(t *testing.T) {
 		for _, trap := range []string{"", "trap '' PIPE; "} { // by SIGPIPE, and where that is ignored by EPIPE
 			cmd := exec.Command("bash", append([]string{"-c",
 				trap + `"$@" | head -c 1 >/dev/null; echo ${PIPESTATUS[0]}`, "bash", "indexctl"}, args...)...)
-			cmd.Env = command(socket).Env
+			cmd.Env = asked(socket).Env
 			out, err := cmd.CombinedOutput()
 			if err != nil || string(out) != "141\n" {
 				t.Errorf("%s%q: %q, %v", trap, args, out, err)
@@ -170,7 +170,7 @@ func TestClosedPipe(t *testing.T) {
 		t.Skip(err)
 	}
 	defer full.Close()
-	cmd := command(socket, "find")
+	cmd := asked(socket, "find")
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = full, &stderr
 	err = cmd.Run()
@@ -188,7 +188,7 @@ func TestInterrupt(t *testing.T) {
 		dir := t.TempDir()
 		d, socket, stop := serve(t, dir)
 		write(t, dir, "events", `{"dir":{"worker":1,"dir":"/etc","files":5}}`+"\n")
-		cmd := command(socket, "rescan", "--wait", "-v", "/etc")
+		cmd := asked(socket, "rescan", "--wait", "-v", "/etc")
 		stderr, err := cmd.StderrPipe()
 		if err != nil {
 			t.Fatal(err)

@@ -6,28 +6,26 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
 	"indexd/ipc"
 )
 
 // startGrace is how long wait looks for a daemon that may just have been started.
 const startGrace = 2 * time.Second
 
-func (p *program) waitCommand() *cli.Command {
+func (p *program) waitCommand() *command {
 	var ready bool
 	var timeout time.Duration
-	return &cli.Command{
-		Name:  "wait",
-		Usage: "wait until the index is complete",
-		Description: "Returns when every root has been listed completely once, what is to be watched\n" +
+	return &command{
+		name:  "wait",
+		usage: "wait until the index is complete",
+		about: "Returns when every root has been listed completely once, what is to be watched\n" +
 			"is watched, and nothing is pending. A daemon that is not there yet is waited for, 2 s.",
-		Flags: []cli.Flag{
-			&flag{name: "ready", usage: "do not wait for what is pending", set: on(&ready)},
-			&flag{name: "timeout", value: "D", usage: `no longer than this ("30s", "2m"); then exit with 4`, set: duration(&timeout)},
+		flags: []*flag{
+			{name: "ready", usage: "do not wait for what is pending", set: on(&ready)},
+			{name: "timeout", value: "D", usage: `no longer than this ("30s", "2m"); then exit with 4`, set: duration(&timeout)},
 		},
-		Action: func(c *cli.Context) error {
-			if _, err := operands(c, 0, 0, ""); err != nil {
+		run: func(args []string) error {
+			if _, err := operands("wait", args, 0, 0, ""); err != nil {
 				return err
 			}
 			ctx := context.Background()

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"indexd/internal/config"
+	"indexd/internal/getopt"
 )
 
 // options are what the command line says.
@@ -101,4 +102,17 @@ func (v *flagValue) Set(value string) error {
 	v.given = true
 	v.set(value)
 	return nil
+}
+
+// getoptions are the flags as package getopt knows them. One that takes a value
+// has TakesValue, as all of cli's have.
+func getoptions(flags []cli.Flag) []getopt.Option {
+	options := make([]getopt.Option, len(flags))
+	for i, f := range flags {
+		options[i].Names = f.Names()
+		if v, ok := f.(interface{ TakesValue() bool }); ok && v.TakesValue() {
+			options[i].Value = getopt.Required
+		}
+	}
+	return options
 }

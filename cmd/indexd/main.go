@@ -34,7 +34,7 @@ const (
 func command(args []string) int {
 	var o options
 	app := o.app()
-	flags, roots, err := getopt.Parse(getopt.Options(app.Flags), args[1:])
+	flags, roots, err := getopt.Parse(getoptions(app.Flags), args[1:])
 	if err == nil {
 		arranged := args[:1:1]
 		for _, f := range flags {

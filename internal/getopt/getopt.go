@@ -1,9 +1,7 @@
 // Package getopt reads arguments as getopt_long(3) does: flags anywhere before
 // "--", short ones bundled (-ci) or with the value attached (-n5), long ones
 // with "=", abbreviated where that is unambiguous, and values that are optional
-// (--sync, --sync=5s). urfave/cli does none of this, so Arrange puts arguments
-// in the one form that it does read, by the flags that are defined there
-// anyhow: there is no second list.
+// (--sync, --sync=5s). It knows nothing of what flags mean.
 package getopt
 
 import (
