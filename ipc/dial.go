@@ -91,12 +91,16 @@ func connect(_ context.Context, socket string) (io.ReadWriteCloser, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	// A unix socket is connected at once or not at all.
+	// A unix socket that does not block is connected at once or not at all.
 	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: name}); err != nil {
 		syscall.Close(fd)
 		return nil, os.NewSyscallError("connect", err)
 	}
-	return os.NewFile(uintptr(fd), socket), nil // not blocking, so Close ends a Read
+	if err := syscall.SetNonblock(fd, false); err != nil {
+		syscall.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return &conn{fd: fd}, nil
 }
 
 // dial connects to the first socket that answers.

@@ -1,0 +1,89 @@
+package ipc
+
+import (
+	"io"
+	"io/fs"
+	"os"
+	"sync"
+	"syscall"
+)
+
+// conn is a connected socket that is read and written by blocking system calls.
+// An os.File would set up the runtime's poller first, seven system calls and a
+// thread's work for one question.
+type conn struct {
+	mu     sync.Mutex
+	fd     int
+	inUse  int // Reads and Writes under way
+	closed bool
+}
+
+// Read implements io.Reader.
+func (c *conn) Read(p []byte) (n int, err error) {
+	err = c.use(func() error {
+		n, err = syscall.Read(c.fd, p)
+		return err
+	})
+	switch {
+	case err != nil:
+		return 0, os.NewSyscallError("read", err)
+	case n == 0 && len(p) > 0:
+		return 0, io.EOF
+	}
+	return n, nil
+}
+
+// Write implements io.Writer.
+func (c *conn) Write(p []byte) (n int, err error) {
+	for n < len(p) && err == nil {
+		err = c.use(func() error {
+			k, err := syscall.Write(c.fd, p[n:])
+			n += max(k, 0)
+			return err
+		})
+	}
+	return n, os.NewSyscallError("write", err)
+}
+
+// use makes a system call on the socket, again where a signal broke it off.
+func (c *conn) use(call func() error) error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return fs.ErrClosed
+	}
+	c.inUse++
+	c.mu.Unlock()
+	err := call()
+	for err == syscall.EINTR {
+		err = call()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.inUse--
+	if c.closed {
+		c.release()
+		return fs.ErrClosed
+	}
+	return err
+}
+
+// Close ends a Read or Write that waits, and so may be called beside them.
+func (c *conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return fs.ErrClosed
+	}
+	c.closed = true
+	syscall.Shutdown(c.fd, syscall.SHUT_RDWR) // wakes them
+	c.release()
+	return nil
+}
+
+// release closes the descriptor when nobody uses it any more. It needs mu.
+func (c *conn) release() {
+	if c.inUse == 0 {
+		syscall.Close(c.fd)
+	}
+}
