@@ -71,7 +71,7 @@ func (b *bench) run(tmp string, names []string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	build := exec.CommandContext(b.ctx, "go", "build", "-tags", "urfave_cli_no_docs", "-o", filepath.Join(b.dir, "bin")+"/", "./cmd/...", "./bench/walk")
+	build := exec.CommandContext(b.ctx, "go", "build", "-o", filepath.Join(b.dir, "bin")+"/", "./cmd/...", "./bench/walk")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
 		return fmt.Errorf("build (run this in the repository): %w", err)

@@ -12,7 +12,6 @@ import (
 func (p *program) checkCommand() *command {
 	var repair bool
 	return &command{
-		name:  "check",
 		usage: "compare the index with the file system",
 		takes: "[PATH]",
 		about: "Prints where they differ, as what the index has to learn: created, removed or\n" +

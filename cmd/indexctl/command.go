@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 
 	"indexd/internal/getopt"
 )
@@ -18,38 +17,45 @@ type command struct {
 	run   func(args []string) error
 }
 
-// commands are all that there are, in the order of help.
-func (p *program) commands() []*command {
-	return []*command{
-		p.findCommand(),
-		p.locateCommand(),
-		p.rescanCommand(),
-		p.jobsCommand(),
-		p.cancelCommand(),
-		p.waitCommand(),
-		p.statusCommand(),
-		p.explainCommand(),
-		p.checkCommand(),
-		p.completionCommand(),
-		p.helpCommand(),
+// commands are all that there are, in the order of help. One is made when it is
+// asked for: the flags of all together take as long as connecting.
+func commands() []maker {
+	return []maker{
+		{"find", (*program).findCommand},
+		{"locate", (*program).locateCommand},
+		{"rescan", (*program).rescanCommand},
+		{"jobs", (*program).jobsCommand},
+		{"cancel", (*program).cancelCommand},
+		{"wait", (*program).waitCommand},
+		{"status", (*program).statusCommand},
+		{"explain", (*program).explainCommand},
+		{"check", (*program).checkCommand},
+		{"completion", (*program).completionCommand},
+		{"help", (*program).helpCommand},
 	}
+}
+
+type maker struct {
+	name string
+	make func(*program) *command
+}
+
+func (m maker) command(p *program) *command {
+	c := m.make(p)
+	c.name = m.name
+	return c
 }
 
 // command is the command of that name; the error is a commandError.
 func (p *program) command(name string) (*command, error) {
-	all := p.commands()
-	if i := slices.IndexFunc(all, func(c *command) bool { return c.name == name }); i >= 0 {
-		return all[i], nil
-	}
-	return nil, &commandError{name, getopt.Similar(name, p.commandNames())}
-}
-
-func (p *program) commandNames() []string {
 	var names []string
-	for _, c := range p.commands() {
-		names = append(names, c.name)
+	for _, m := range commands() {
+		if m.name == name {
+			return m.command(p), nil
+		}
+		names = append(names, m.name)
 	}
-	return names
+	return nil, &commandError{name, getopt.Similar(name, names)}
 }
 
 // commandError is a command that does not exist.

@@ -11,7 +11,6 @@ var shells = []string{"bash", "zsh", "fish"}
 
 func (p *program) completionCommand() *command {
 	return &command{
-		name:  "completion",
 		usage: "print a script that completes indexctl's arguments",
 		takes: "SHELL",
 		about: "bash: source <(indexctl completion bash)\n" +
@@ -54,7 +53,8 @@ type commandDefinition struct {
 
 func (p *program) define() definitions {
 	d := definitions{global: p.flags()}
-	for _, c := range p.commands() {
+	for _, m := range commands() {
+		c := m.command(p)
 		def := commandDefinition{name: c.name, usage: c.usage, flags: withGlobal(shown(c.flags), d.global)}
 		switch {
 		case strings.Contains(c.takes, "PATH"):
@@ -62,7 +62,9 @@ func (p *program) define() definitions {
 		case c.takes == "SHELL":
 			def.choices = shells
 		case c.takes == "[COMMAND]":
-			def.choices = p.commandNames()
+			for _, other := range commands() {
+				def.choices = append(def.choices, other.name)
+			}
 		}
 		d.commands = append(d.commands, def)
 	}

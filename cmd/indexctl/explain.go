@@ -9,7 +9,6 @@ import (
 
 func (p *program) explainCommand() *command {
 	return &command{
-		name:  "explain",
 		usage: "tell what the index knows about a path",
 		takes: "PATH",
 		about: "Tells whether PATH is indexed, if not why, how changes to it are noticed\n" +

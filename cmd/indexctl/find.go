@@ -33,7 +33,6 @@ var (
 func (p *program) findCommand() *command {
 	f := &findFlags{color: "auto"}
 	return &command{
-		name:  "find",
 		usage: "print the paths that match",
 		takes: "[TERM...]",
 		about: "TERMs are joined by blanks and read as one query: words that the name must\n" +

@@ -7,7 +7,6 @@ import (
 
 func (p *program) helpCommand() *command {
 	return &command{
-		name:  "help",
 		usage: "show help, of a command or of all",
 		takes: "[COMMAND]",
 		run: func(args []string) error {
@@ -33,8 +32,8 @@ func (p *program) printHelp(cmd *command) {
 		fmt.Fprint(p.out, "NAME:\n   indexctl - ask indexd, the live file index\n\n"+
 			"USAGE:\n   indexctl [--socket PATH] COMMAND [FLAGS] [ARGUMENTS]\n\nCOMMANDS:\n")
 		var lines [][2]string
-		for _, c := range p.commands() {
-			lines = append(lines, [2]string{c.name, c.usage})
+		for _, m := range commands() {
+			lines = append(lines, [2]string{m.name, m.make(p).usage})
 		}
 		p.printPairs(lines)
 		fmt.Fprint(p.out, "\nGLOBAL OPTIONS:\n")

@@ -12,7 +12,6 @@ import (
 
 func (p *program) jobsCommand() *command {
 	return &command{
-		name:  "jobs",
 		usage: "list the rescans under way and finished",
 		takes: "[ID]",
 		about: "Lists the rescans under way, then those that ended lately; or tells about one.",
@@ -35,7 +34,6 @@ func (p *program) jobsCommand() *command {
 
 func (p *program) cancelCommand() *command {
 	return &command{
-		name:  "cancel",
 		usage: "cancel a rescan",
 		takes: "ID",
 		run: func(args []string) error {

@@ -25,7 +25,6 @@ type locateFlags struct {
 func (p *program) locateCommand() *command {
 	f := &locateFlags{}
 	return &command{
-		name:  "locate",
 		usage: "plocate(1), from this index",
 		takes: "PATTERN...",
 		about: "Prints the paths in which every PATTERN is found: a text, or with one of * ? []\n" +

@@ -2,15 +2,10 @@
 // and tells what the daemon is doing. Each subcommand has a file of its own;
 // each parses its flags, makes one call of package ipc and prints the answer.
 //
-// People wait for it, so it starts fast. Medians of one run, from exec to exit:
-// a program that prints a line 1.6 ms, one that asks at a unix socket through
-// package net 2.2, "indexctl find -c x" 3.1, and without the build tag
-// urfave_cli_no_docs 3.8. So build it with
-//
-//	go build -tags urfave_cli_no_docs ./cmd/indexctl
-//
-// and look at GODEBUG=inittrace=1 before adding an import: net, net/http and
-// os/user are not among them.
+// People wait for it, so it starts fast: what it may import is pinned by a test,
+// and docs/benchmarks.md says what each import and each step costs. Look at
+// GODEBUG=inittrace=1 before adding one: package net, net/http, os/user and the
+// libraries for command lines are not among them.
 package main
 
 import (

@@ -14,7 +14,6 @@ type rescanFlags struct{ wait, verbose, json bool }
 func (p *program) rescanCommand() *command {
 	var f rescanFlags
 	return &command{
-		name:  "rescan",
 		usage: "have directories listed again",
 		takes: "[PATH...]",
 		about: "Asks for PATHs, or for all roots, to be listed again with all that is below\n" +

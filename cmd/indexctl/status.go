@@ -13,7 +13,6 @@ import (
 func (p *program) statusCommand() *command {
 	var asJSON bool
 	return &command{
-		name:  "status",
 		usage: "tell how indexd is",
 		flags: []*flag{jsonFlag(&asJSON)},
 		run: func(args []string) error {

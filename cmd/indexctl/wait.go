@@ -16,7 +16,6 @@ func (p *program) waitCommand() *command {
 	var ready bool
 	var timeout time.Duration
 	return &command{
-		name:  "wait",
 		usage: "wait until the index is complete",
 		about: "Returns when every root has been listed completely once, what is to be watched\n" +
 			"is watched, and nothing is pending. A daemon that is not there yet is waited for, 2 s.",
