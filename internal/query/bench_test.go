@@ -49,6 +49,51 @@ func scan(m *Matcher, dir string, col []byte) int {
 	return found
 }
 
+// countIn is what a counter does.
+func countIn(m *Matcher, dir string, col []byte) int {
+	switch m.Enter(dir, 3) {
+	case True:
+		return bytes.Count(col, []byte{0})
+	case False:
+		return 0
+	}
+	n, ok := m.Count(col)
+	if !ok {
+		panic("not counted")
+	}
+	return n
+}
+
+func BenchmarkCount(b *testing.B) {
+	cols := columns(120_000)
+	for _, c := range []struct {
+		query string
+		mode  Case
+	}{
+		{"e", ""}, {"e", CaseSensitive}, {"z", ""}, {"k", ""}, {"zq7", ""}, {"readme", ""}, {"README", ""}, {"*.go", ""}, {"*.go", CaseSensitive},
+		{"path:.go", ""}, {"path:.go", CaseSensitive}, {"path:q", CaseSensitive}, {"ext:go", ""}, {"ext:go,c,h", ""}, {"главный", ""},
+	} {
+		b.Run(c.query+"/"+string(c.mode), func(b *testing.B) {
+			p, err := Compile(&Request{Terms: []string{c.query}, Case: c.mode})
+			if err != nil {
+				b.Fatal(err)
+			}
+			m := p.NewMatcher()
+			b.ReportAllocs()
+			found := 0
+			start := cpuTime(b)
+			for b.Loop() {
+				found = 0
+				for _, col := range cols {
+					found += countIn(m, "/home/user/src/project", col)
+				}
+			}
+			b.ReportMetric(float64(cpuTime(b)-start)/float64(b.N)/120_000, "cpu-ns/name")
+			b.ReportMetric(float64(found), "found")
+		})
+	}
+}
+
 func BenchmarkScan(b *testing.B) {
 	cols := columns(120_000)
 	for _, q := range []string{

@@ -12,19 +12,16 @@ type needle struct {
 	kind needleKind
 	pat  []byte
 	lead int      // bytes of pat before the name: 1 where it begins with the 0x00 of the name before
-	rare []string // of needleFold: what else folds to a letter of pat
-	// Of needleFold, by the byte under pat's last: how far to go on, 0 where it
-	// is that byte; then, if the rest is not there, again.
-	skip  *[256]byte
-	again int
+	rare []string // of a folded text: what else folds to a letter of pat
+	all  bool     // pat is all of the text: but for rare, what is found has it
+	pair *pair    // of pat
 }
 
 type needleKind uint8
 
 const (
 	needleAny    needleKind = iota // any name
-	needleExact                    // pat
-	needleFold                     // pat, in which case is the same
+	needleText                     // pat
 	needleBeyond                   // a byte beyond ASCII
 	needleNone                     // no name
 )
@@ -34,30 +31,27 @@ func newNeedle(text string, fold, start, end bool) needle {
 		return needle{kind: needleNone}
 	}
 	if !fold {
-		n := needle{kind: needleExact}
-		n.pat = frame(text, start, end)
-		if start {
-			n.lead = 1
+		if text == "" && !(start && end) {
+			return needle{}
 		}
-		if len(n.pat) == 0 {
-			n.kind = needleAny
-		}
+		n := needle{kind: needleText, all: true}
+		n.frame(text, fold, start, end)
 		return n
 	}
 	return foldNeedle(text, start, end)
 }
 
-// frame is text with the 0x00 of the name before and its own.
-func frame(text string, start, end bool) []byte {
-	var b []byte
+// frame makes pat of text, with the 0x00 of the name before and its own.
+func (n *needle) frame(text string, fold, start, end bool) {
 	if start {
-		b = append(b, 0)
+		n.lead = 1
+		n.pat = append(n.pat, 0)
 	}
-	b = append(b, text...)
+	n.pat = append(n.pat, text...)
 	if end {
-		b = append(b, 0)
+		n.pat = append(n.pat, 0)
 	}
-	return b
+	n.pair = newPair(n.pat, fold)
 }
 
 // foldNeedle searches for the longest run of ASCII in text, which is folded.
@@ -82,11 +76,8 @@ func foldNeedle(text string, start, end bool) needle {
 	case run == "" && text != "":
 		return needle{kind: needleBeyond}
 	}
-	n := needle{kind: needleFold}
-	if start = start && at == 0; start {
-		n.lead = 1
-	}
-	n.pat = frame(run, start, end && at+len(run) == len(text))
+	n := needle{kind: needleText, all: run == text}
+	n.frame(run, true, start && at == 0, end && at+len(run) == len(text))
 	// What folds to a letter of ASCII and is none: the long s and the kelvin
 	// sign. A name that has one is taken for a find.
 	if strings.Contains(run, "s") {
@@ -94,19 +85,6 @@ func foldNeedle(text string, start, end bool) needle {
 	}
 	if strings.Contains(run, "k") {
 		n.rare = append(n.rare, "\u212a")
-	}
-	n.skip = new([256]byte)
-	n.again = min(len(n.pat), 255)
-	for i := range n.skip {
-		n.skip[i] = byte(n.again)
-	}
-	last := len(n.pat) - 1
-	for i, c := range n.pat {
-		d := min(last-i, 255)
-		if i < last && c == n.pat[last] {
-			n.again = d
-		}
-		n.skip[c], n.skip[upper(c)] = byte(d), byte(d)
 	}
 	return n
 }
@@ -136,12 +114,7 @@ func (n *needle) find(names []byte, from, to int) int {
 	if hi <= lo {
 		return -1
 	}
-	var at int
-	if n.kind == needleExact {
-		at = bytes.Index(names[lo:hi], n.pat)
-	} else {
-		at = n.fold(names[lo:hi])
-	}
+	at := n.pair.find(names[lo:hi])
 	if at >= 0 {
 		at += lo + n.lead
 	}
@@ -163,27 +136,10 @@ func (n *needle) prefix(names []byte) bool {
 	if len(pat) > len(names) {
 		return false
 	}
-	if n.kind == needleExact {
+	if !n.pair.fold {
 		return bytes.HasPrefix(names, pat)
 	}
 	return equalFold(names[:len(pat)], pat)
-}
-
-// fold finds pat in s by Horspool's method.
-func (n *needle) fold(s []byte) int {
-	last := len(n.pat) - 1
-	skip := n.skip
-	for i := last; i < len(s); {
-		if d := skip[s[i]]; d > 0 {
-			i += int(d)
-			continue
-		}
-		if equalFold(s[i-last:i], n.pat[:last]) {
-			return i - last
-		}
-		i += n.again
-	}
-	return -1
 }
 
 func upper(c byte) byte {

@@ -24,6 +24,7 @@ type litTest struct {
 	// what of it is in the name when the rest is in the directory. Only where a
 	// prefilter asks for them.
 	needles, tails []needle
+	apart          bool // no name has two of alts, which are at the end
 }
 
 // A path's text is in the directory and its '/' or in the name or in both. What
@@ -50,6 +51,7 @@ func (t *litTest) sharpen() {
 	if t.needles != nil {
 		return
 	}
+	t.apart = t.end && apart(t.alts)
 	for _, alt := range t.alts {
 		t.needles = append(t.needles, newNeedle(alt, t.fold, t.start && !t.path, t.end))
 		if t.path {

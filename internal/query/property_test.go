@@ -205,6 +205,7 @@ func checkPlan(t *testing.T, g gen, r *Request, p *Plan) {
 			col = append(append(col, e.Name...), 0)
 			zone.add(e, i == 0)
 		}
+		matches := 0
 		var candidates []string
 		for at := 0; at < len(col); {
 			k := m.Next(col, at)
@@ -218,6 +219,9 @@ func checkPlan(t *testing.T, g gen, r *Request, p *Plan) {
 		for _, e := range list {
 			ne := &naiveEntry{dir: dir, depth: depth, e: e, meta: e.StatErrno == 0, empty: Truth(g.IntN(3) - 1)}
 			want := oracle.match(p.Expr(), ne)
+			if want == True {
+				matches++
+			}
 			if here != Unknown && here != want {
 				fail(e, "Enter says %v, want %v", here, want)
 			}
@@ -254,6 +258,11 @@ func checkPlan(t *testing.T, g gen, r *Request, p *Plan) {
 			}
 			if down.dir != dir && !below && oracle.match(p.Expr(), &down) == True {
 				fail(e, "Below is false, but it matches in %q", down.dir)
+			}
+		}
+		if here == Unknown {
+			if n, ok := m.Count(col); ok && n != matches {
+				fail(list[0], "Count is %d, want %d in %q", n, matches, col)
 			}
 		}
 	}
