@@ -68,6 +68,10 @@ type checker struct {
 	damaged bool // records that could not be read: sums need not fit
 	counts  map[Volume]*Counts
 	records uint64
+	rows    uint64   // of zones, that say that there are entries
+	zoned   uint64   // records that such a row should be of
+	zones   zoneRows // the block read last, of number block
+	block   uint64
 	stack   []checkedDir // the directories that the walk is in
 }
 
@@ -148,8 +152,12 @@ func (c *checker) values() error {
 			if d.r.bad || d.r.left() > 0 {
 				return ErrCorrupt
 			}
+			if b.zones.Get(k) == nil {
+				c.problem(fmt.Sprintf("zones %q", k), "there is no such block")
+			}
 			return nil
 		}),
+		check("zones", b.zones, anyCount, c.countZones),
 	)
 	if err == nil && docs != c.sn.state.docs {
 		c.problem("docs", "%d docs, counted %d", docs, c.sn.state.docs)
@@ -190,6 +198,7 @@ func (c *checker) listings() error {
 			continue
 		}
 		h := *rec.Header()
+		c.zone(where, &h)
 		if !chunk {
 			c.count(dir.Volume(), &h)
 		}
@@ -331,6 +340,9 @@ func (c *checker) leave() {
 func (c *checker) sums() error {
 	if c.damaged {
 		return nil // said already, and nothing can fit
+	}
+	if c.rows != c.zoned {
+		c.problem("zones", "%d docs with entries, the records come to %d", c.rows, c.zoned)
 	}
 	if c.records != c.sn.state.docs {
 		c.problem("docs", "%d docs for %d records", c.sn.state.docs, c.records)

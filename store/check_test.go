@@ -58,6 +58,8 @@ func TestCheckFinds(t *testing.T) {
 		{"a chunk in another's place", move("listings", store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "big").Chunk("n00768")), "begins with"},
 		{"a chunk of no big listing", move("listings", store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "d07").Chunk("n00512")), "its listing has no chunks"},
 		{"doc ids in another's place", move("docs", []byte{0, 0, 0, 0, 0}, []byte{0, 0, 0, 0, 1}), "corrupt"},
+		{"a bit of zones", flip("zones", nil, 40), "zones"},
+		{"zones in another's place", move("zones", []byte{0, 0, 0, 0, 0}, []byte{0, 0, 0, 0, 9}), "zones"},
 		{"counts are gone", drop("docs", []byte{0, 0, 0, 0, 0}), "docs"},
 		{"no key", func(tx *bolt.Tx) error { return tx.Bucket([]byte("listings")).Put([]byte{0}, []byte("x")) }, "no key"},
 		{"a mark that is none", func(tx *bolt.Tx) error { return tx.Bucket([]byte("pending")).Put(key("d07"), []byte("x")) }, "pending"},

@@ -109,7 +109,7 @@ func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok 
 }
 
 // block returns the block of doc id, to be changed. What is damaged in it is
-// lost: each record that is written says again what its doc is.
+// not known until mend finds it from the records.
 func (t *Tx) block(id uint64) *docBlock {
 	n := id / blockLen
 	if b := t.blocks[n]; b != nil {
@@ -128,7 +128,8 @@ func (t *Tx) block(id uint64) *docBlock {
 			b.size += len(name)
 		}
 		if err != nil || d.r.bad {
-			t.s.log.Warn("doc ids are damaged; rescan to mend them", "block", n)
+			t.s.log.Warn("doc ids are damaged and are made anew", "block", n)
+			t.badDocs = append(t.badDocs, n)
 			t.damage = true
 		}
 	}
@@ -141,6 +142,9 @@ const docBlockSize = blockLen*32 + 64
 
 // setDoc makes doc id say e, or, for the zero docEnt, nothing.
 func (t *Tx) setDoc(id uint64, e docEnt) {
+	if e.kind == docNone {
+		t.setZone(id, noZone)
+	}
 	b := t.block(id)
 	at := &b.ents[id%blockLen]
 	if *at == e {

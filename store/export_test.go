@@ -41,3 +41,16 @@ func Change(t *testing.T, path string, fn func(*bolt.Tx) error) {
 		t.Fatal(err)
 	}
 }
+
+// PutSchema makes a database say that it is of another schema version.
+func PutSchema(tx *bolt.Tx, v int) error { return putSchema(tx, v) }
+
+// DirtyZones counts the blocks of zones that the transaction will write.
+func DirtyZones(t *Tx) (n int) {
+	for _, b := range t.zones {
+		if b.dirty {
+			n++
+		}
+	}
+	return n
+}

@@ -94,7 +94,7 @@ func TestKeysOfNone(t *testing.T) {
 			}
 		}
 		docs := roaring.New()
-		docs.AddRange(0, 1<<20)
+		docs.AddRange(0, 1<<16)
 		if keys, err := sn.Keys(docs); len(keys) != 3 || err != nil || sn.Docs() != 3 {
 			t.Errorf("%q, %v of %d", keys, err, sn.Docs())
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -19,7 +21,43 @@ type migration struct {
 
 // migrations are all of them, ascending, without a gap, the last one to
 // schemaVersion. Version 1 is the first: nothing leads to it.
-func migrations() []migration { return nil }
+func migrations() []migration {
+	return []migration{
+		{2, "bounds of sizes and times by doc id", makeZones},
+	}
+}
+
+// makeZones makes the zones of all records.
+func makeZones(tx *bolt.Tx) error {
+	zones, err := tx.CreateBucketIfNotExists(bucketZones)
+	if err != nil {
+		return err
+	}
+	blocks := make(map[uint64]*zoneBlock)
+	docs := tx.Bucket(bucketDocs).Cursor()
+	for key, _ := docs.First(); key != nil; key, _ = docs.Next() {
+		blocks[blockNumber(key)] = new(zoneBlock)
+	}
+	var rec Record
+	c := tx.Bucket(bucketListings).Cursor()
+	for raw, val := c.First(); raw != nil; raw, val = c.Next() {
+		if rec.Decode(val) != nil {
+			continue
+		}
+		h := rec.Header()
+		if b := blocks[h.Doc/blockLen]; b != nil {
+			b.rows[h.Doc%blockLen] = rowOf(h, &h.Agg)
+		}
+	}
+	zones.FillPercent = 1
+	for _, n := range slices.Sorted(maps.Keys(blocks)) {
+		key := blockKey(n * blockLen)
+		if err := zones.Put(key, blocks[n].encode(key)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // migrate applies those of list that lead from version from to version to, each
 // in a transaction of its own, so that one that fails leaves a whole database.

@@ -15,7 +15,17 @@ import (
 var migrationCases = map[int]struct {
 	before func(*bolt.Tx) error
 	after  func(*testing.T, *bolt.Tx)
-}{}
+}{
+	// See TestMigrateZones too.
+	2: {
+		before: func(tx *bolt.Tx) error { return tx.DeleteBucket(bucketZones) },
+		after: func(t *testing.T, tx *bolt.Tx) {
+			if b := tx.Bucket(bucketZones); b == nil || b.Stats().KeyN != 0 {
+				t.Error("an empty database has no empty zones")
+			}
+		},
+	},
+}
 
 // TestMigrations fails where a migration has no case, or the list has a gap.
 func TestMigrations(t *testing.T) {

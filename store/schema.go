@@ -20,6 +20,9 @@
 //	docs
 //	 └─ <doc id / 64:5>               64 docs: of each its parent's doc id and
 //	                                  its name, or a top's whole key; sealed
+//	zones
+//	 └─ <doc id / 64:5>               64 rows: of each doc's record bounds of the
+//	                                  sizes and times of its entries; sealed
 //	pending
 //	 └─ <directory>                   Pending, sealed
 //	dead
@@ -51,7 +54,7 @@ package store
 
 // schemaVersion is that of the database that this package writes. A change to
 // anything above, or to an encoding, raises it and adds a migration.
-const schemaVersion = 1
+const schemaVersion = 2
 
 // The names of the buckets.
 var (
@@ -60,6 +63,7 @@ var (
 	bucketCounts   = []byte("counts")
 	bucketListings = []byte("listings")
 	bucketDocs     = []byte("docs")
+	bucketZones    = []byte("zones")
 	bucketPending  = []byte("pending")
 	bucketDead     = []byte("dead")
 	bucketStops    = []byte("stops")
@@ -75,7 +79,7 @@ var (
 // allBuckets are made when a database is.
 func allBuckets() [][]byte {
 	return [][]byte{
-		bucketMeta, bucketVolumes, bucketCounts, bucketListings, bucketDocs, bucketPending,
-		bucketDead, bucketStops, bucketRoots, bucketJobs, bucketSettings,
+		bucketMeta, bucketVolumes, bucketCounts, bucketListings, bucketDocs, bucketZones,
+		bucketPending, bucketDead, bucketStops, bucketRoots, bucketJobs, bucketSettings,
 	}
 }

@@ -34,10 +34,13 @@ type Tx struct {
 	counts  map[Volume]*Counts
 	marks   map[string]*mark
 	blocks  map[uint64]*docBlock
+	zones   map[uint64]*zoneBlock
 
-	work       work   // Apply's
-	blockBytes int    // of blocks
-	slab       []byte // where values are encoded, bbolt keeps them until Commit
+	work       work     // Apply's
+	badDocs    []uint64 // of blocks those that were damaged, for mend
+	badZones   []uint64 // and of zones
+	blockBytes int      // of blocks and zones
+	slab       []byte   // where values are encoded, bbolt keeps them until Commit
 
 	touched delta // what was put and deleted, while Compact copies
 	named   map[*bolt.Bucket]string
@@ -61,6 +64,7 @@ func (s *Store) Begin() (*Tx, error) {
 		t = &Tx{
 			s: s, h: h, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
 			counts: make(map[Volume]*Counts), marks: make(map[string]*mark), blocks: make(map[uint64]*docBlock),
+			zones: make(map[uint64]*zoneBlock),
 		}
 		t.base = t.state
 		if t.snap, err = newSnap(s, h, tx); err != nil {
@@ -166,6 +170,7 @@ func (t *Tx) fill(percent float64) {
 	for _, b := range [...]*bolt.Bucket{t.b.listings, t.b.docs} {
 		b.FillPercent = percent
 	}
+	t.b.zones.FillPercent = 1 // all values have one size, and come in order
 }
 
 // Bytes estimates the memory in bytes that the transaction holds until Commit,
@@ -230,6 +235,9 @@ func (t *Tx) topsChanged(key []byte, there bool) {
 // flush writes what was gathered: docs, marks, counts.
 func (t *Tx) flush() error {
 	if err := t.flushDocs(); err != nil {
+		return err
+	}
+	if err := t.flushZones(); err != nil {
 		return err
 	}
 	if err := t.flushMarks(); err != nil {

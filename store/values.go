@@ -87,7 +87,7 @@ func (sn *Snap) Values(f Family) iter.Seq2[[]byte, []byte] {
 // buckets are all of them, looked up once a transaction: looking up writes to
 // the transaction, which readers that share it must not.
 type buckets struct {
-	meta, volumes, counts, listings, docs, pending, dead, stops, roots, jobs, settings *bolt.Bucket
+	meta, volumes, counts, listings, docs, zones, pending, dead, stops, roots, jobs, settings *bolt.Bucket
 }
 
 func (b *buckets) open(tx *bolt.Tx) bool {
@@ -96,7 +96,7 @@ func (b *buckets) open(tx *bolt.Tx) bool {
 		name []byte
 	}{
 		{&b.meta, bucketMeta}, {&b.volumes, bucketVolumes}, {&b.counts, bucketCounts},
-		{&b.listings, bucketListings}, {&b.docs, bucketDocs}, {&b.pending, bucketPending},
+		{&b.listings, bucketListings}, {&b.docs, bucketDocs}, {&b.zones, bucketZones}, {&b.pending, bucketPending},
 		{&b.dead, bucketDead}, {&b.stops, bucketStops}, {&b.roots, bucketRoots},
 		{&b.jobs, bucketJobs}, {&b.settings, bucketSettings},
 	} {

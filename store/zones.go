@@ -1,0 +1,167 @@
+package store
+
+import (
+	"encoding/binary"
+	"maps"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// zoned returns the block of zones of doc id, to be changed. What is damaged in
+// it is not known until mend reads it from the records.
+func (t *Tx) zoned(id uint64) *zoneBlock {
+	n := id / blockLen
+	if b := t.zones[n]; b != nil {
+		return b
+	}
+	key := blockKey(id)
+	val := t.b.zones.Get(key)
+	b := &zoneBlock{dirty: val == nil}
+	rows, err := readZones(key, val)
+	switch {
+	case err == nil:
+		for i := range b.rows {
+			b.rows[i] = rows.row(i)
+		}
+	case val != nil || t.b.docs.Get(key) != nil:
+		t.s.log.Warn("bounds of sizes and times are damaged and are made anew", "block", n)
+		for i := range b.rows {
+			b.rows[i] = wideZone
+		}
+		t.badZones = append(t.badZones, n)
+		t.damage = true
+	}
+	t.zones[n] = b
+	t.blockBytes += zoneBlockSize
+	return b
+}
+
+func (t *Tx) setZone(id uint64, row zoneRow) {
+	b := t.zoned(id)
+	if at := &b.rows[id%blockLen]; *at != row {
+		*at = row
+		b.dirty = true
+	}
+}
+
+// flushZones writes the blocks that were changed, after those of docs: where
+// there are no docs there is no block.
+func (t *Tx) flushZones() error {
+	for _, n := range slices.Sorted(maps.Keys(t.zones)) {
+		b := t.zones[n]
+		key := blockKey(n * blockLen)
+		var err error
+		if t.b.docs.Get(key) == nil {
+			err = t.del(t.b.zones, key)
+		} else if b.dirty {
+			err = t.put(t.b.zones, key, b.encode(key))
+		}
+		if err != nil {
+			return err
+		}
+		b.dirty = false
+	}
+	return nil
+}
+
+// mendZones makes rows that were not known what the records are found to be: the
+// rows of docs that have none match nothing.
+func (t *Tx) mendZones() error {
+	for _, n := range t.badZones {
+		rows, docs := &t.zones[n].rows, t.block(n*blockLen)
+		for i := range rows {
+			if docs.ents[i].kind == docNone {
+				rows[i] = noZone
+			}
+		}
+		t.zones[n].dirty = true
+	}
+	t.badZones = nil
+	return t.flushZones()
+}
+
+// Zones returns the doc ids of the records of which accept says of what is known
+// that an entry may be wanted. The directory's own record of a chunked listing
+// and one without entries are not among them. It is a superset where something
+// is damaged or the doc ids of dead records are in it; Keys leaves these out.
+//
+// accept is called on the calling goroutine; its argument is valid until it
+// returns. At 650,000 records it is called as many times.
+func (sn *Snap) Zones(accept func(*Zone) bool) *roaring.Bitmap {
+	docs := roaring.New()
+	batch := make([]uint32, 0, 4096)
+	sn.eachZone(accept, func(doc uint32, _ zoneRow) {
+		if len(batch) == cap(batch) {
+			docs.AddMany(batch)
+			batch = batch[:0]
+		}
+		batch = append(batch, doc)
+	})
+	docs.AddMany(batch)
+	return docs
+}
+
+// eachZone calls yield with what accept accepts, nil accepts all, in the order of
+// doc ids.
+func (sn *Snap) eachZone(accept func(*Zone) bool, yield func(doc uint32, row zoneRow)) {
+	var (
+		z    Zone
+		last = noZone // the row asked about last, of which some come in a row
+		yes  bool
+	)
+	ask := func(doc uint32, row zoneRow) {
+		if row == noZone {
+			return
+		}
+		if row != last {
+			row.zone(&z)
+			last, yes = row, accept == nil || accept(&z)
+		}
+		if yes {
+			yield(doc, row)
+		}
+	}
+	all := func(block uint64) {
+		for i := range uint32(blockLen) {
+			ask(uint32(block*blockLen)+i, wideZone)
+		}
+	}
+	missing := func(from, to uint64) { // those of them that docs has
+		if from >= to {
+			return
+		}
+		c := sn.b.docs.Cursor()
+		for k, _ := c.Seek(blockKey(from * blockLen)); k != nil; k, _ = c.Next() {
+			n := blockNumber(k)
+			if n >= to {
+				return
+			}
+			all(n)
+		}
+	}
+	next := uint64(0)
+	c := sn.b.zones.Cursor()
+	for key, val := c.First(); key != nil; key, val = c.Next() {
+		n := blockNumber(key)
+		missing(next, n)
+		next = n + 1
+		rows, err := readZones(key, val)
+		if err != nil {
+			all(n)
+			continue
+		}
+		for i := range blockLen {
+			ask(uint32(n*blockLen)+uint32(i), rows.row(i))
+		}
+	}
+	missing(next, 1<<40)
+}
+
+// blockNumber returns the number in a key of docs or zones.
+func blockNumber(key []byte) uint64 {
+	if len(key) != 5 {
+		return 0
+	}
+	return uint64(key[0])<<32 | uint64(binary.BigEndian.Uint32(key[1:]))
+}

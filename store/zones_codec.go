@@ -1,0 +1,158 @@
+package store
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+
+	"indexd/listing"
+)
+
+// Zone is what is known of the entries of one record without reading it. The
+// bounds include every entry's size and mtime; they are wider than those of the
+// record's Aggregates, by up to a quarter for a size, and to 256 s for the newest
+// and a day for the oldest mtime. Where one is not known it is the end of the
+// range.
+//
+// Count and Dirs are not numbers of entries: Dirs is 0 where none is a directory,
+// else 1, and Count is 2. So what holds for no directory, or for some and others,
+// can be told, and never that all are directories.
+type Zone struct {
+	Count, Dirs      uint64
+	MinSize, MaxSize int64
+	Oldest, Newest   listing.Time
+}
+
+// zoneRow is a Zone as it is stored, seven bytes, lowest first:
+//
+//	largest   1 byte, zoneSize, rounded up; 255: not known
+//	least     1 byte, 2 more than its zoneSize, rounded down; 1: not known; 0:
+//	          the record has no entries, and all of the row is 0
+//	oldest    15 bits, days since 1970, rounded down; 0: not known
+//	dirs      1 bit, some entry is a directory
+//	newest    3 bytes, units of 256 s since 1970, rounded up; all bits: not known
+//
+// The newest is as coarse as it is so that where files are written all the time
+// a row is not.
+type zoneRow uint64
+
+const (
+	zoneRowLen = 7
+	zoneLen    = blockLen * zoneRowLen
+
+	noZone   zoneRow = 0                                  // no entry
+	wideZone zoneRow = 1<<56 - 1<<32 | 1<<31 | 1<<8 | 255 // nothing is known
+
+	zoneDays   = 24 * 60 * 60 // seconds
+	zoneUnit   = 256          // seconds
+	maxOldest  = 1<<15 - 1
+	maxNewest  = 1<<24 - 1
+	unknownMax = 255
+)
+
+// rowOf returns the row of a record with that header and these entries.
+func rowOf(h *Header, agg *Aggregates) zoneRow {
+	if h.Chunked || agg.Count == 0 {
+		return noZone
+	}
+	least := uint64(1)
+	if agg.MinSize >= 0 {
+		least = 2 + zoneSize(agg.MinSize)
+	}
+	largest := zoneSize(max(agg.MaxSize, 0))
+	if largest < unknownMax && sizeOfZone(largest) < agg.MaxSize {
+		largest++
+	}
+	oldest := uint64(min(max(agg.Oldest.Sec, 0)/zoneDays, maxOldest))
+	newest := uint64(maxNewest)
+	if s := max(agg.Newest.Sec, 0); s < maxNewest*zoneUnit {
+		newest = uint64(s+zoneUnit-1) / zoneUnit
+	}
+	row := largest | least<<8 | oldest<<16 | newest<<32
+	if agg.Dirs > 0 {
+		row |= 1 << 31
+	}
+	return zoneRow(row)
+}
+
+// zone reads a row, which is not noZone.
+func (r zoneRow) zone(z *Zone) {
+	*z = Zone{Count: 2, Dirs: uint64(r >> 31 & 1), MinSize: math.MinInt64, MaxSize: math.MaxInt64}
+	z.Oldest.Sec, z.Newest.Sec = math.MinInt64, math.MaxInt64
+	if largest := r.largest(); largest < unknownMax {
+		z.MaxSize = sizeOfZone(largest)
+	}
+	if least := r.least(); least > 1 {
+		z.MinSize = sizeOfZone(least - 2)
+	}
+	if oldest := r.oldest(); oldest > 0 {
+		z.Oldest.Sec = int64(oldest) * zoneDays
+	}
+	if newest := r.newest(); newest < maxNewest {
+		z.Newest.Sec = int64(newest) * zoneUnit
+	}
+}
+
+func (r zoneRow) largest() uint64 { return uint64(r) & 0xff }
+func (r zoneRow) least() uint64   { return uint64(r) >> 8 & 0xff }
+func (r zoneRow) oldest() uint64  { return uint64(r) >> 16 & maxOldest }
+func (r zoneRow) newest() uint64  { return uint64(r) >> 32 & maxNewest }
+
+// zoneSize is a size of 0 or more as a floating-point number of three bits, the
+// first of which is not kept, rounded down: those below 8 as they are, then four
+// to each power of two, up to 247.
+func zoneSize(size int64) uint64 {
+	if size < 8 {
+		return uint64(size)
+	}
+	e := bits.Len64(uint64(size)) - 3 // what is cut off
+	return uint64(4*e) + uint64(size)>>e
+}
+
+// sizeOfZone returns the least size that zoneSize makes n of, or the largest
+// there is.
+func sizeOfZone(n uint64) int64 {
+	switch {
+	case n < 8:
+		return int64(n)
+	case n > 247:
+		return math.MaxInt64
+	}
+	return int64(4+n%4) << (n/4 - 1)
+}
+
+// zoneBlock is one value of zones as a transaction changes it.
+type zoneBlock struct {
+	rows  [blockLen]zoneRow
+	dirty bool
+}
+
+const zoneBlockSize = blockLen*8 + 64
+
+func (b *zoneBlock) encode(key []byte) []byte {
+	buf := make([]byte, 0, zoneLen+1)
+	for _, r := range b.rows {
+		buf = binary.LittleEndian.AppendUint64(buf, uint64(r))[:len(buf)+zoneRowLen]
+	}
+	return seal(key, buf)
+}
+
+// readZones returns the rows of an encoded block, which alias it. ErrCorrupt is
+// returned where it is damaged.
+func readZones(key, val []byte) (zoneRows, error) {
+	b, err := unseal(key, val)
+	if err != nil || len(b) != zoneLen {
+		return nil, ErrCorrupt
+	}
+	return b, nil
+}
+
+// zoneRows are the rows of a block.
+type zoneRows []byte
+
+func (z zoneRows) row(i int) zoneRow {
+	if i == blockLen-1 {
+		return zoneRow(binary.LittleEndian.Uint64(z[zoneLen-8:]) >> 8)
+	}
+	return zoneRow(binary.LittleEndian.Uint64(z[i*zoneRowLen:]) & (1<<56 - 1))
+}
