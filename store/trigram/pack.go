@@ -134,8 +134,8 @@ func headLen(n int, wide uint) int {
 	return size
 }
 
-// gapsLen returns the bits of the gaps of a list with the parameter k, or some number
-// that is over limit.
+// gapsLen returns the bits of the gaps of a list with the parameter k, or, if they are
+// more than limit, some number that is too.
 func gapsLen(docs []uint16, k, wide uint, limit int) int {
 	size := 0
 	for i := 1; i < len(docs) && size <= limit; i++ {
@@ -164,7 +164,7 @@ func parameter(docs []uint16, wide uint) (k uint, size int) {
 	top := min(uint(bits.Len(uint(span/(len(docs)-1)))), bitmap-1, wide)
 	worse := 0
 	for try := int(top); try >= 0 && worse < 2; try-- {
-		if s := gapsLen(docs, uint(try), wide, 1<<30); s < size {
+		if s := gapsLen(docs, uint(try), wide, size); s < size {
 			k, size, worse = uint(try), s, 0
 		} else {
 			worse++

@@ -203,9 +203,6 @@ func (p *page) numbers(at, doc int, k uint, rest []uint16) (end, last int, ok bo
 		}
 		gap := int(q)
 		if q >= limit {
-			if q > limit {
-				return 0, 0, false
-			}
 			gap = int(peek(p.data, at) & (1<<high - 1))
 			at += int(high)
 		}

@@ -1,6 +1,7 @@
 package trigram_test
 
 import (
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -40,6 +41,23 @@ func holds(t *testing.T, p paged, want lists) {
 	}
 	check(0)
 	check(1<<24 - 1)
+	for i, page := range p.pages {
+		u := paged{pages: [][]byte{page}}.unpack()
+		last := trigram.T(0)
+		for w, ok := u.Next(); ok; w, ok = u.Next() {
+			last = w
+			on := i+1 < len(p.marks) && p.marks[i+1].T == w
+			if _, more, err := trigram.Len(page, w); more != on || err != nil {
+				t.Fatalf("page %d: more of %06x: %v, %v, want %v", i, w, more, err, on)
+			}
+		}
+		if u.Err() != nil { // the last list goes on
+			continue
+		}
+		if _, more, err := trigram.Len(page, last+1); !more || err != nil {
+			t.Fatalf("page %d: %06x, over its last, cannot be in the next: %v", i, last+1, err)
+		}
+	}
 }
 
 // Lists of every density and shape, many of them longer than a page, of trigrams near
@@ -159,6 +177,14 @@ func TestMerge(t *testing.T) {
 	})
 }
 
+// Documents that get one number become one.
+func TestMergeSame(t *testing.T) {
+	a := lists{1: {0, 1, 2, 3}, 2: {0, 2}}
+	b := lists{1: {0, 1, 2}, 2: {1}, 3: {1}}
+	m := trigram.Merge([]trigram.Source{a.source(), b.source()}, [][]int32{{1, 3, 5, 7}, {3, 5, 6}})
+	equal(t, "merged", m, lists{1: {1, 3, 5, 6, 7}, 2: {1, 5}, 3: {5}})
+}
+
 // What ends a source ends all that is made of it, with the same error.
 func TestSourceFails(t *testing.T) {
 	bad := errors.New("bad")
@@ -190,8 +216,10 @@ func TestUnpackOrder(t *testing.T) {
 	if len(p.pages) < 4 {
 		t.Fatalf("%d pages", len(p.pages))
 	}
+	one := pack(t, lists{1: {5}}.source()).pages[0]
 	for what, pages := range map[string][][]byte{
 		"none":        {{}},
+		"one twice":   {one, one},
 		"the end cut": p.pages[:2],
 		"swapped":     {p.pages[0], p.pages[2], p.pages[1], p.pages[3]},
 		"twice":       {p.pages[0], p.pages[1], p.pages[1], p.pages[2]},
@@ -261,21 +289,64 @@ func TestDamage(t *testing.T) {
 			for range 20 {
 				bad := slices.Clone(page)
 				for range 1 + r.IntN(3) {
-					switch r.IntN(4) {
+					i := r.IntN(len(bad))
+					switch r.IntN(6) {
 					case 0:
 						bad[r.IntN(min(len(bad), 8))] ^= 1 << r.IntN(8)
 					case 1:
-						bad[r.IntN(len(bad))] = byte(r.Uint32())
+						bad[i] = byte(r.Uint32())
 					case 2:
-						bad = bad[:1+r.IntN(len(bad))]
+						bad = bad[:1+i]
 					case 3:
-						bad[r.IntN(len(bad))] ^= 1 << r.IntN(8)
+						bad[i] ^= 1 << r.IntN(8)
+					case 4:
+						clear(bad[i:min(i+20, len(bad))])
+					case 5:
+						copy(bad[i:], slices.Repeat([]byte{0xff}, 20))
 					}
 				}
 				exercise(t, bad)
 			}
 		}
 	})
+}
+
+// A page of which the lists are not where the directory says, or that has more than
+// its lists, does not hold together.
+func TestVerify(t *testing.T) {
+	docs := documents(rand.New(rand.NewPCG(3, 3)), 700)
+	for _, page := range pack(t, build(docs).Source()).pages {
+		h := binary.LittleEndian.Uint64(page)
+		n, spread, place := int(h>>24&(1<<11-1)), int(h>>36&31), int(h>>41&15)
+		dir := 8*len(page) - n*(spread+place)
+		for i := range n * place {
+			bad := slices.Clone(page)
+			bit := dir + i/place*(spread+place) + i%place
+			bad[bit/8] ^= 1 << (bit % 8)
+			if trigram.Verify(bad) != trigram.ErrPage {
+				t.Fatalf("list %d of %d may begin elsewhere", i/place, n)
+			}
+		}
+		// A byte 0 between the lists and the directory.
+		bad := make([]byte, len(page)+1)
+		for i := range 8 * len(page) {
+			to := i
+			if i >= dir {
+				to += 8
+			}
+			bad[to/8] |= page[i/8] >> (i % 8) & 1 << (to % 8)
+		}
+		if trigram.Verify(bad) != trigram.ErrPage {
+			t.Fatal("there may be a byte more")
+		}
+		for bit := 50; bit < 64; bit++ {
+			bad := slices.Clone(page)
+			bad[bit/8] ^= 1 << (bit % 8)
+			if trigram.Verify(bad) != trigram.ErrPage {
+				t.Fatalf("bit %d of the header may be set", bit)
+			}
+		}
+	}
 }
 
 func FuzzPage(f *testing.F) {

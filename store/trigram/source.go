@@ -45,8 +45,8 @@ const none = T(1 << 24)
 
 // Merge gives the lists of several sources under new numbers: to[i][d] is the
 // number that document d of sources[i] gets, -1 for one that is left out. But for
-// these each to[i] is ascending, and below MaxDocs. A list that becomes empty is
-// left out. A source with a document that its to does not have ends the lists with
+// these each to[i] is ascending, and below MaxDocs; documents of several sources that
+// get the same number become one. A list that becomes empty is left out. A source with a document that its to does not have ends the lists with
 // ErrPage. Merge takes the sources for itself, and reads to until the end.
 func Merge(sources []Source, to [][]int32) Source {
 	m := &merged{sources: sources, to: to, at: make([]T, len(sources))}

@@ -11,9 +11,9 @@ type unpacked struct {
 }
 
 // Unpack gives the lists of the pages that next returns one after another, in the
-// order of their marks, each valid until the next call. It takes any part of the
-// pages for granted that is whole: the error is ErrPage if one is none, or if
-// neighbours do not fit together.
+// order of their marks, each valid until the next call. The error is ErrPage if one is
+// none, if two in a row do not fit together, or if next ends in the middle of a list;
+// that pages are missing between lists is not seen.
 func Unpack(next func() (page []byte, ok bool)) Source {
 	return &unpacked{next: next, t: none}
 }
