@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"indexd/store/trigram"
@@ -92,7 +93,7 @@ func TestShapes(t *testing.T) {
 		n := r.IntN(trigram.MaxDocs)
 		return func(d int) bool { return d == n }
 	}
-	rounds(t, 6, func(t *testing.T, r *rand.Rand) {
+	rounds(t, 2, func(t *testing.T, r *rand.Rand) {
 		want := lists{}
 		near := r.IntN(2) == 0
 		for w := range 60 {
@@ -139,7 +140,7 @@ func TestDense(t *testing.T) {
 }
 
 func TestMerge(t *testing.T) {
-	rounds(t, 12, func(t *testing.T, r *rand.Rand) {
+	rounds(t, 5, func(t *testing.T, r *rand.Rand) {
 		n := 1 + r.IntN(1500)
 		docs := documents(r, n)
 		// Each document is of one source, and a few are in no merged list.
@@ -286,7 +287,7 @@ func TestDamage(t *testing.T) {
 	rounds(t, 4, func(t *testing.T, r *rand.Rand) {
 		docs := documents(r, 600)
 		for _, page := range pack(t, build(docs).Source()).pages {
-			for range 20 {
+			for range 100 {
 				bad := slices.Clone(page)
 				for range 1 + r.IntN(3) {
 					i := r.IntN(len(bad))
@@ -314,12 +315,14 @@ func TestDamage(t *testing.T) {
 // A page of which the lists are not where the directory says, or that has more than
 // its lists, does not hold together.
 func TestVerify(t *testing.T) {
-	docs := documents(rand.New(rand.NewPCG(3, 3)), 700)
-	for _, page := range pack(t, build(docs).Source()).pages {
+	r := rand.New(rand.NewPCG(3, 3))
+	grown := false
+	for _, page := range pack(t, build(documents(r, 700)).Source()).pages {
 		h := binary.LittleEndian.Uint64(page)
 		n, spread, place := int(h>>24&(1<<11-1)), int(h>>36&31), int(h>>41&15)
 		dir := 8*len(page) - n*(spread+place)
-		for i := range n * place {
+		for range 60 {
+			i := r.IntN(n * place)
 			bad := slices.Clone(page)
 			bit := dir + i/place*(spread+place) + i%place
 			bad[bit/8] ^= 1 << (bit % 8)
@@ -339,12 +342,42 @@ func TestVerify(t *testing.T) {
 		if trigram.Verify(bad) != trigram.ErrPage {
 			t.Fatal("there may be a byte more")
 		}
+		if len(bad) <= trigram.PageLen {
+			grown = true
+		}
 		for bit := 50; bit < 64; bit++ {
 			bad := slices.Clone(page)
 			bad[bit/8] ^= 1 << (bit % 8)
 			if trigram.Verify(bad) != trigram.ErrPage {
 				t.Fatalf("bit %d of the header may be set", bit)
 			}
+		}
+	}
+	if !grown {
+		t.Error("no page that has room for a byte more")
+	}
+}
+
+// Heads that would give more numbers than can be, or numbers that do not ascend.
+func TestHead(t *testing.T) {
+	page := func(wide int, bits string) []byte {
+		data := make([]byte, 64)
+		binary.LittleEndian.PutUint64(data, 0x616263|1<<24|uint64(wide)<<45)
+		for i, c := range bits {
+			data[8+i/8] |= byte(c-'0') << (i % 8)
+		}
+		return data
+	}
+	for what, bad := range map[string][]byte{
+		"1<<63 numbers":          page(16, strings.Repeat("0", 63)+"1"),
+		"1<<15 numbers":          page(16, strings.Repeat("0", 15)+"1"),
+		"a parameter over wide":  page(0, "010"+"0111"+strings.Repeat("0", 14+14)+"1"),
+		"a gap over all numbers": page(16, "010"+strings.Repeat("1", 16)+"0000"+"1"),
+		"no bit 1 at all":        page(16, "010"+strings.Repeat("0", 20)),
+	} {
+		exercise(t, bad)
+		if _, _, err := trigram.Find(bad, 0x616263, nil); err != trigram.ErrPage {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }
