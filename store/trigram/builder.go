@@ -15,7 +15,8 @@ import (
 //
 // Each list grows in memory as varints of the gaps between its numbers, in pieces
 // that are linked and grow with the list: some 2 bytes a trigram of a document,
-// and what is gathered is never moved.
+// and what is gathered is never moved. To gather pairs and sort them by radix takes
+// longer, even without merging what was sorted, and more memory.
 type Builder struct {
 	docs  int
 	seen  []uint64 // a bit for each trigram: whether the document at hand has it

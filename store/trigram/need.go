@@ -1,6 +1,10 @@
 // Package trigram keeps, in little space, which documents have which three
 // bytes in the names of their entries, so that few documents are left to be
 // looked at for a text.
+//
+// A Builder gathers lists of documents, a Packer cuts lists into pages, Find looks in
+// a page, Unpack reads pages again and Merge makes the lists of several one. Where the
+// pages are kept, and under which key, is the caller's.
 package trigram
 
 import (

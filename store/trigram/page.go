@@ -41,7 +41,9 @@ const PageLen = (4096-16)/2 - 16 - 9 - 4
 // decoding it; a trigram that few documents have costs about 8 bytes in all, and one
 // that most of them have at most a bit for each document there is. The parts of the
 // gaps are kept apart because then no number waits for the length of the one before
-// it, which makes the reading twice as fast.
+// it: reading takes two thirds of the time. Numbers of documents that are near each
+// other in the tree come in clusters, so the best k is small and a long gap would
+// cost much: 8 was the best maxZeros on /usr, 2 percent less than 30.
 const (
 	headerBits = 64
 	maxLists   = 1<<11 - 1
