@@ -104,7 +104,13 @@ func (h *hand) list() error {
 		place = func(dev uint64) bool { return p.enter(h, dev) }
 	}
 	ls.pulse.enter()
-	err := ls.read(h.rest, p.o.BigDir, place)
+	read := func() error { return ls.read(h.rest, p.o.BigDir, place) }
+	var err error
+	if h.job.spec.Priority == Sweep {
+		err = Idly(read)
+	} else {
+		err = read()
+	}
 	if !ls.pulse.leave() {
 		h.out = takenOut
 		return nil

@@ -8,7 +8,7 @@ type Priority int
 
 // From the least urgent to the most.
 const (
-	Sweep  Priority = iota // looking again at what nothing watches
+	Sweep  Priority = iota // looking again at what nothing watches; reads the disk when nobody else does
 	Resume                 // what an earlier run left undone, a first index
 	Event                  // something changed
 	Asked                  // somebody waits for it

@@ -49,7 +49,7 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 	}
 	c := &checker{x: x, report: report, where: x.places.Load(), rules: x.rules.Load()}
 	if repair {
-		c.repair = newCrew(x, walker.Asked)
+		c.repair = newCrew(x, walker.Asked, crewSize)
 	}
 	err := c.walk(ctx, top)
 	if err == nil && repair {

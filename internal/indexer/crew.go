@@ -9,22 +9,23 @@ import (
 	"indexd/walker"
 )
 
-// crewSize is how many directories a crew has listed at once.
+// crewSize is how many directories a crew in a hurry has listed at once.
 const crewSize = 256
 
-// A crew is a number of single directories that somebody has listed again and
-// waits for.
+// A crew is a number of single directories, size at once, that somebody has
+// listed again and waits for, once or several times.
 type crew struct {
 	x        *Indexer
 	priority walker.Priority
+	size     int64
 	room     *semaphore.Weighted
 
 	mu  sync.Mutex
 	err error // the first
 }
 
-func newCrew(x *Indexer, priority walker.Priority) *crew {
-	return &crew{x: x, priority: priority, room: semaphore.NewWeighted(crewSize)}
+func newCrew(x *Indexer, priority walker.Priority, size int64) *crew {
+	return &crew{x: x, priority: priority, size: size, room: semaphore.NewWeighted(size)}
 }
 
 // list has dir listed again. It waits while too many are under way.
@@ -42,9 +43,10 @@ func (c *crew) list(ctx context.Context, dir string) error {
 // wait returns when everything listed is committed, or with the first error
 // that kept something from it. An unreadable directory is none.
 func (c *crew) wait(ctx context.Context) error {
-	if err := c.room.Acquire(ctx, crewSize); err != nil {
+	if err := c.room.Acquire(ctx, c.size); err != nil {
 		return context.Cause(ctx)
 	}
+	c.room.Release(c.size)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err

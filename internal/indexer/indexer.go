@@ -35,7 +35,8 @@ type Config struct {
 	Mounts func() (*mounts.Table, error)
 	// Workers of the pool; 0 for the walker's default.
 	Workers int
-	// SweepInterval is how often everything is listed again. 0: never, not even
+	// SweepInterval is how often the times of all directories are compared with
+	// the store's; every sixth time all is listed again. 0: never, not even
 	// for changes since the daemon stopped: then only rescans change the index.
 	SweepInterval time.Duration
 	Log           *slog.Logger // nil: none
@@ -75,6 +76,7 @@ type Indexer struct {
 
 	settling   settling
 	compacting compacting
+	pace       pace
 	unsettled  atomic.Uint64 // how many directories are pending and cannot be listed
 	reaping    atomic.Bool   // a batch of the dead is with the writer
 
@@ -102,6 +104,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	}
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)
+	x.pace.pressure = pressure
 	x.compacting = newCompacting(cfg.compactSoon)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.running, x.stop = context.WithCancelCause(x.ctx)

@@ -19,45 +19,89 @@ const reconcilePage = 1024
 // reconcile finds out what changed in a root while nobody looked: a directory
 // whose mtime and ctime are those of its last full listing has the same names
 // as then, every other one is listed again. This says nothing of the sizes and
-// times of files; the next sweep looks at those.
+// times of files; verifying does. Called on Run's goroutine.
 func (x *Indexer) reconcile(r *root) {
+	x.look(r, Reconcile, func(begun time.Time) error {
+		changed, err := x.namesPass(r, walker.Resume, nil)
+		if err == nil {
+			x.log.Info("looked for changes since the last run", "root", r.path, "changed", changed,
+				"took", time.Since(begun).Round(time.Millisecond))
+			x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+		}
+		return err
+	})
+}
+
+// look has pass look at a whole root, on a goroutine of its own, unless that is
+// being done already. Who waits for the indexer to be idle waits for a
+// reconcile, and for no other kind.
+func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 	r.mu.Lock()
 	if r.busy != "" {
 		r.mu.Unlock()
 		return
 	}
-	r.busy = Reconcile
+	r.busy = kind
 	r.mu.Unlock()
-	x.active.add(1)
+	if kind == Reconcile {
+		x.active.add(1)
+	}
 	x.goes.Go(func() {
-		defer x.active.add(-1)
-		begun := time.Now()
-		dirty, err := x.namesPass(r)
+		if kind == Reconcile {
+			defer x.active.add(-1)
+		}
+		err := pass(time.Now())
 		r.mu.Lock()
 		r.busy = ""
 		r.mu.Unlock()
-		if x.running.Err() != nil {
-			return // stopping
+		if err != nil && x.running.Err() == nil {
+			x.log.Error("cannot look for changes", "root", r.path, "err", err)
 		}
-		if err != nil {
-			x.log.Error("cannot look for changes since the last run", "root", r.path, "err", err)
-			return
-		}
-		x.log.Info("looked for changes since the last run", "root", r.path, "changed", dirty,
-			"took", time.Since(begun).Round(time.Millisecond))
-		x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
 	})
 }
 
 // namesPass has each directory listed that changed, and returns when all of
-// them are committed.
-func (x *Indexer) namesPass(r *root) (changed int, err error) {
+// them are committed. It rests between pages where a pace is given.
+func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed int, err error) {
+	again := newCrew(x, priority, crewSize)
+	err = x.eachPage(r, func(page []suspect) error {
+		begun := time.Now()
+		var dirty []int
+		stat := func() error {
+			for i := range page {
+				if page[i].changed() {
+					dirty = append(dirty, i)
+				}
+			}
+			return nil
+		}
+		if p == nil {
+			_ = stat()
+		} else {
+			_ = walker.Idly(stat)
+		}
+		changed += len(dirty)
+		for _, i := range dirty {
+			if err := again.list(x.running, page[i].dir); err != nil {
+				return err
+			}
+		}
+		if p == nil {
+			return nil
+		}
+		return p.rest(x.running, time.Since(begun))
+	})
+	return changed, errors.Join(err, again.wait(x.running))
+}
+
+// eachPage gives do the directories of a root, in the order of keys, a page at
+// a time, until one returns an error.
+func (x *Indexer) eachPage(r *root, do func([]suspect) error) error {
 	var ranges []store.Segment
-	err = x.st.View(func(sn *store.Snap) (err error) {
+	err := x.st.View(func(sn *store.Snap) (err error) {
 		ranges, err = sn.Segments(r.path)
 		return err
 	})
-	again := newCrew(x, walker.Resume)
 	for _, seg := range ranges {
 		for from := seg.Lo; from != nil && err == nil; {
 			var page []suspect
@@ -65,18 +109,15 @@ func (x *Indexer) namesPass(r *root) (changed int, err error) {
 				page, from = suspects(sn, x.places.Load(), from, seg.Hi)
 				return nil
 			})
-			for i := range page {
-				if err == nil && page[i].changed() {
-					changed++
-					err = again.list(x.running, page[i].dir)
-				}
+			if err == nil {
+				err = do(page)
 			}
 			if x.running.Err() != nil {
-				return changed, context.Cause(x.running)
+				return context.Cause(x.running)
 			}
 		}
 	}
-	return changed, errors.Join(err, again.wait(x.running))
+	return err
 }
 
 // suspects reads up to a page of directories in [from, hi) and says where to go
@@ -122,24 +163,3 @@ func (s *suspect) changed() bool {
 }
 
 func timeOf(t unix.StatxTimestamp) listing.Time { return listing.Time{Sec: t.Sec, Nsec: t.Nsec} }
-
-// sweep starts what is due and returns how long until something is again.
-func (x *Indexer) sweep() time.Duration {
-	const longest = time.Hour
-	if x.cfg.SweepInterval <= 0 {
-		return longest
-	}
-	next := min(x.cfg.SweepInterval, longest)
-	for _, r := range x.allRoots() {
-		rec := r.record()
-		if !rec.Complete {
-			continue
-		}
-		if due := time.Until(rec.Metadata.Add(x.cfg.SweepInterval)); due > 0 {
-			next = min(next, due)
-			continue
-		}
-		x.relist(r, Sweep, walker.Sweep)
-	}
-	return max(next, time.Second)
-}

@@ -251,7 +251,7 @@ func (x *Indexer) startRoot(r *root) {
 	case !rec.Complete:
 		x.index(r, 0)
 	case rec.Rules != x.rules.Load().Fingerprint():
-		x.relist(r, Reconcile, walker.Resume)
+		x.relist(r)
 	case x.cfg.SweepInterval > 0:
 		x.reconcile(r)
 	}
@@ -305,9 +305,9 @@ func (x *Indexer) indexed(r *root) {
 }
 
 // relist lists all of a root again.
-func (x *Indexer) relist(r *root, kind Kind, priority walker.Priority) {
+func (x *Indexer) relist(r *root) {
 	begun, fingerprint := time.Now(), x.rules.Load().Fingerprint()
-	x.whole(r, kind, priority, []string{r.path}, func(_ walker.JobStats, err error) {
+	x.whole(r, Reconcile, walker.Resume, []string{r.path}, func(_ walker.JobStats, err error) {
 		if err == nil {
 			x.verified(r, begun, fingerprint)
 		}

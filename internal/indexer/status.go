@@ -166,7 +166,7 @@ func (x *Indexer) Stale(dirs []string) []Stale {
 			list = append(list, Stale{r.path, Pending})
 		case state == Offline:
 			list = append(list, Stale{r.path, Gone})
-		case state == Swept && time.Since(rec.Metadata) > 2*x.cfg.SweepInterval:
+		case state == Swept && (time.Since(rec.Names) > 2*x.cfg.SweepInterval || time.Since(rec.Metadata) > 2*verifyEvery*x.cfg.SweepInterval):
 			list = append(list, Stale{r.path, Overdue})
 		}
 	}
