@@ -155,8 +155,13 @@ func split(out string) []string {
 // find is the oracle.
 func find(t *testing.T, root string, args ...string) []string {
 	t.Helper()
-	cmd := exec.Command("find", append([]string{root, "-mindepth", "1"}, append(args, "-print0")...)...)
-	out, err := cmd.Output()
+	return findAll(t, append(append([]string{root, "-mindepth", "1"}, args...), "-print0")...)
+}
+
+// findAll returns what find(1) prints, NUL-ended records, sorted.
+func findAll(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command("find", args...).Output()
 	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || os.Geteuid() == 0) {
 		t.Fatalf("find(1): %v", err) // an ordinary user's find fails on what it may not read
 	}
