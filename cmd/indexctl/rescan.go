@@ -17,7 +17,8 @@ func (p *program) rescanCommand() *command {
 		usage: "have directories listed again",
 		takes: "[PATH...]",
 		about: "Asks for PATHs, or for all roots, to be listed again with all that is below\n" +
-			"them, and prints the job's id; with --wait how each PATH ended, in the order asked.",
+			"them, and prints the job's id; with --wait how each PATH ended, in the order asked,\n" +
+			"and exits with 1 if a PATH, or a directory below one, could not be listed.",
 		flags: []*flag{
 			{name: "wait", usage: "until the job has ended; Ctrl-C cancels it", set: on(&f.wait)},
 			{name: "verbose", aliases: []string{"v"}, usage: "print each directory on stderr when it has been listed; implies --wait", set: on(&f.verbose)},
@@ -136,7 +137,7 @@ func (w *jobWatcher) event(e *ipc.JobEvent) error {
 
 // result prints how one path ended, at once, for whoever reads along.
 func (w *jobWatcher) result(r *ipc.PathResult) error {
-	if r.State != ipc.JobDone {
+	if r.State != ipc.JobDone || r.Errors > 0 {
 		w.p.status = nothing
 	}
 	if w.json {

@@ -8,6 +8,7 @@ import (
 	"os/user"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,16 +66,27 @@ func (d *daemon) clock(n uint64) string {
 	return hex.EncodeToString(id[:8]) + "-" + strconv.FormatUint(n, 10)
 }
 
-// problem makes the indexer's errors those of the wire.
+// problem makes the indexer's and the store's errors those of the wire.
 func problem(err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, indexer.ErrNotIndexed), errors.Is(err, indexer.ErrNoJob):
 		return ipc.ErrNotFound.With("%s", err)
 	case errors.Is(err, indexer.ErrStopping):
 		return ipc.ErrStopping
 	}
-	return err
+	return plain{err}
 }
+
+// plain is an error in words for people, who know no packages.
+type plain struct{ error }
+
+func (e plain) Error() string {
+	return strings.ReplaceAll(strings.TrimPrefix(e.error.Error(), "store: "), ": store: ", ": ")
+}
+
+func (e plain) Unwrap() error { return e.error }
 
 // Wait is server.Daemon's.
 func (d *daemon) Wait(ctx context.Context, _ server.Peer, ready bool) error {

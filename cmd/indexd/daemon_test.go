@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -17,6 +18,7 @@ import (
 	"indexd/internal/config"
 	"indexd/internal/indexer"
 	"indexd/ipc"
+	"indexd/store"
 )
 
 // What a client draws a bar from: all that is known to be left.
@@ -231,5 +233,36 @@ func TestNobodyReadsTheLog(t *testing.T) {
 func TestTextOfWhatIsNotIndexed(t *testing.T) {
 	if indexer.ErrNotIndexed.Error() != ipc.NotIndexed {
 		t.Errorf("%q and %q", indexer.ErrNotIndexed, ipc.NotIndexed)
+	}
+}
+
+func TestUnknownNamesAreBadRequests(t *testing.T) {
+	for _, req := range []ipc.FindRequest{{Sort: "color"}, {Mode: "poem"}, {Case: "lower"}} {
+		if _, _, err := compile(&req); !errors.Is(err, ipc.ErrBadRequest) {
+			t.Errorf("%+v: %v", req, err)
+		}
+	}
+	for _, sort := range []string{"", "path", "name", "size", "mtime", "ext"} {
+		if _, _, err := compile(&ipc.FindRequest{Sort: sort, Mode: "terms", Case: "smart"}); err != nil {
+			t.Errorf("sort %q: %v", sort, err)
+		}
+	}
+}
+
+func TestPlainErrors(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{store.ErrFull, "the database has reached its size limit"},
+		{fmt.Errorf("open /x: %w: %w", store.ErrNotDatabase, io.EOF), "open /x: not an index database: EOF"},
+		{io.EOF, "EOF"},
+	} {
+		if err := problem(c.err); err.Error() != c.want || !errors.Is(err, c.err) {
+			t.Errorf("%v: %v, want %s", c.err, err, c.want)
+		}
+	}
+	if problem(nil) != nil {
+		t.Error("nil is an error")
 	}
 }

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os/user"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -55,11 +57,14 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 	}
 	t.StaleMore = sum.StaleMore
 	t.Complete = err == nil && len(t.Stale) == 0
-	return t, err
+	return t, problem(err)
 }
 
 // compile makes a request of the wire a plan.
 func compile(req *ipc.FindRequest) (*query.Plan, *query.Request, error) {
+	if err := knownNames(req); err != nil {
+		return nil, nil, err
+	}
 	q := &query.Request{
 		Terms: req.Terms, Mode: query.Mode(req.Mode), Case: query.Case(req.Case), FullPath: req.FullPath,
 		Filters: req.Filters, In: req.In, Exclude: req.Exclude, MinDepth: req.MinDepth, MaxDepth: req.MaxDepth,
@@ -73,6 +78,24 @@ func compile(req *ipc.FindRequest) (*query.Plan, *query.Request, error) {
 	}
 	plan, err := query.Compile(q)
 	return plan, q, badQuery(err)
+}
+
+// knownNames refuses modes, cases and orders that there are not: a person cannot
+// type them in a query, so it is the request that is wrong.
+func knownNames(req *ipc.FindRequest) error {
+	for _, f := range []struct {
+		name, value string
+		known       []string
+	}{
+		{"mode", req.Mode, []string{"terms", "fixed", "glob", "regex", "locate", "bre", "ere"}},
+		{"case", req.Case, []string{"smart", "ignore", "sensitive"}},
+		{"sort", req.Sort, []string{"path", "name", "size", "mtime", "ext"}},
+	} {
+		if f.value != "" && !slices.Contains(f.known, f.value) {
+			return ipc.ErrBadRequest.With("%s must be one of %s, not %q", f.name, strings.Join(f.known, ", "), f.value)
+		}
+	}
+	return nil
 }
 
 func badQuery(err error) error {

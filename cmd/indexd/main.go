@@ -50,7 +50,7 @@ func command(args []string) int {
 	if err == nil {
 		return o.status
 	}
-	fmt.Fprintf(os.Stderr, "indexd: %s\n", oneLine(err.Error()))
+	fmt.Fprintf(os.Stderr, "indexd: %s\n", oneLine(plain{err}.Error()))
 	var flag *getopt.Error
 	if errors.As(err, &flag) || errors.Is(err, config.ErrUsage) {
 		return statusUsage

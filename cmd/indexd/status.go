@@ -27,7 +27,7 @@ func (d *daemon) Status(context.Context, server.Peer) (ipc.Status, error) {
 		return err
 	})
 	if err != nil {
-		return ipc.Status{}, err
+		return ipc.Status{}, problem(err)
 	}
 	w := ipc.Status{
 		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),

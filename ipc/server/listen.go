@@ -35,7 +35,11 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 // Free returns nil if Listen would find nothing in its way at path now, else
 // what it would return. It touches nothing.
 func Free(path string) error {
-	if err := checkDead(path); err != nil {
+	err := fits(path)
+	if err == nil {
+		err = checkDead(path)
+	}
+	if err != nil {
 		return fmt.Errorf("listen on %s: %w", path, err)
 	}
 	return nil
@@ -44,6 +48,9 @@ func Free(path string) error {
 func listen(path string, mode fs.FileMode) (_ net.Listener, err error) {
 	path, err = filepath.Abs(path)
 	if err != nil {
+		return nil, err
+	}
+	if err := fits(path); err != nil {
 		return nil, err
 	}
 	if err := makeDir(filepath.Dir(path), mode); err != nil {
@@ -69,7 +76,7 @@ func listen(path string, mode fs.FileMode) (_ net.Listener, err error) {
 	}
 	// The socket appears under its name with its permissions set and with
 	// somebody listening: it is never there with others, nor refuses.
-	tmp := path + ".new"
+	tmp := path + newSuffix
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
@@ -100,6 +107,18 @@ func listen(path string, mode fs.FileMode) (_ net.Listener, err error) {
 		return nil, err
 	}
 	return &socket{UnixListener: ul, path: path, made: fi, lock: lock}, nil
+}
+
+// newSuffix is behind the name under which a socket is made.
+const newSuffix = ".new"
+
+// fits tells of a path that is too long for a socket before anything is made
+// for it.
+func fits(path string) error {
+	if err := sockaddr.Fits(path + newSuffix); err != nil {
+		return errors.New("the last part of the path is too long for a socket's name")
+	}
+	return nil
 }
 
 // makeDir makes the directory of a socket with the given permissions, so that

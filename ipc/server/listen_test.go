@@ -168,6 +168,23 @@ func TestLongPath(t *testing.T) {
 	}
 }
 
+// TestTooLongPath: what no address can name is refused before anything is made
+// for it.
+func TestTooLongPath(t *testing.T) {
+	dir := filepath.Dir(socketPath(t))
+	path := filepath.Join(dir, "made", "for", strings.Repeat("s", 100))
+	if err := Free(path); err == nil {
+		t.Error("Free: no error")
+	}
+	if l, err := Listen(path, 0o600); err == nil {
+		l.Close()
+		t.Error("Listen: no error")
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "made")); err == nil {
+		t.Error("its directories were made")
+	}
+}
+
 // TestInherited hands a listener to this test binary as systemd would.
 func TestInherited(t *testing.T) {
 	if os.Getenv("IPC_TEST_CHILD") != "" {
