@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -72,7 +73,8 @@ type checker struct {
 	zoned   uint64   // records that such a row should be of
 	zones   zoneRows // the block read last, of number block
 	block   uint64
-	stack   []checkedDir // the directories that the walk is in
+	stack   []checkedDir    // the directories that the walk is in
+	living  *roaring.Bitmap // docs
 }
 
 // checkedDir is a living directory whose children come now.
@@ -91,11 +93,14 @@ func (c *checker) problem(where string, format string, args ...any) {
 }
 
 func (c *checker) run() error {
-	c.counts = make(map[Volume]*Counts)
+	c.counts, c.living = make(map[Volume]*Counts), roaring.New()
 	if err := c.values(); err != nil {
 		return err
 	}
 	if err := c.listings(); err != nil {
+		return err
+	}
+	if err := c.postings(); err != nil {
 		return err
 	}
 	return c.sums()
@@ -204,6 +209,9 @@ func (c *checker) listings() error {
 		}
 		if !chunk && h.Stamp <= died || chunk && died != 0 && !c.in(dir) {
 			continue
+		}
+		if h.Doc <= maxDoc {
+			c.living.Add(uint32(h.Doc))
 		}
 		if err := rec.Verify(); err != nil {
 			c.problem(where, "%v", err)

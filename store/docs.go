@@ -153,8 +153,10 @@ func (t *Tx) setDoc(id uint64, e docEnt) {
 	switch {
 	case at.kind == docNone:
 		t.state.docs++
+		t.freshen(id)
 	case e.kind == docNone:
 		t.state.docs--
+		t.unfreshen(id)
 	}
 	t.blockBytes += len(e.name) - len(at.name)
 	b.size += len(e.name) - len(at.name)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
 )
 
@@ -53,4 +54,18 @@ func DirtyZones(t *Tx) (n int) {
 		}
 	}
 	return n
+}
+
+// EachSegment calls fn with the docs of each segment of the postings that is
+// looked into.
+func EachSegment(s *Store, fn func(num uint32, docs *roaring.Bitmap)) {
+	_ = s.View(func(sn *Snap) error {
+		segs, _ := sn.postSegs()
+		for i := range segs {
+			if segs[i].state == segLive {
+				fn(segs[i].num, segs[i].docs)
+			}
+		}
+		return nil
+	})
 }

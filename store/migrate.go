@@ -24,6 +24,7 @@ type migration struct {
 func migrations() []migration {
 	return []migration{
 		{2, "bounds of sizes and times by doc id", makeZones},
+		{3, "postings of the trigrams of names", addPostings},
 	}
 }
 

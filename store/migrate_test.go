@@ -1,13 +1,18 @@
 package store
 
 import (
+	"compress/gzip"
 	"errors"
+	"io"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/trigram"
 )
 
 // migrationCases has a test for each migration, by the version that it leads
@@ -22,6 +27,43 @@ var migrationCases = map[int]struct {
 		after: func(t *testing.T, tx *bolt.Tx) {
 			if b := tx.Bucket(bucketZones); b == nil || b.Stats().KeyN != 0 {
 				t.Error("an empty database has no empty zones")
+			}
+		},
+	},
+	3: {
+		before: func(tx *bolt.Tx) error {
+			for _, name := range [...][]byte{bucketPostings, bucketSegments, bucketFresh} {
+				if err := tx.DeleteBucket(name); err != nil {
+					return err
+				}
+			}
+			// Docs 3 and 70, and the seven numbers that there were of the state.
+			block := docBlock{}
+			block.ents[3] = docEnt{docTop, 0, "\x00\x01"}
+			a, b := blockKey(3), blockKey(70)
+			docs := tx.Bucket(bucketDocs)
+			if err := docs.Put(a, seal(a, block.append(nil, 0))); err != nil {
+				return err
+			}
+			block = docBlock{}
+			block.ents[6] = docEnt{docChild, 3, "name"}
+			if err := docs.Put(b, seal(b, block.append(nil, 64))); err != nil {
+				return err
+			}
+			return tx.Bucket(bucketMeta).Put(keyState, seal(keyState, []byte{9, 8, 71, 0, 0, 2, 1}))
+		},
+		after: func(t *testing.T, tx *bolt.Tx) {
+			st, err := decodeState(tx.Bucket(bucketMeta).Get(keyState))
+			if want := (state{clock: 9, stamp: 8, nextDoc: 71, docs: 2, volume: 1, fresh: 2}); err != nil || st != want {
+				t.Errorf("state %+v, %v; want %+v", st, err, want)
+			}
+			key := setKey(freshDocs, 0)
+			b, err := unseal(key, tx.Bucket(bucketFresh).Get(key))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if docs, err := decodeSet(b); err != nil || !slices.Equal(docs.ToArray(), []uint32{3, 70}) {
+				t.Errorf("fresh are %v, %v", docs, err)
 			}
 		},
 	},
@@ -114,5 +156,86 @@ func TestMigrate(t *testing.T) {
 	}
 	if err := migrate(testBolt(t, 1), 1, 9, list, log); err == nil {
 		t.Error("a version that nothing leads to is no error")
+	}
+}
+
+// TestSchema1 opens a database that the first version wrote: all its docs are
+// fresh, and when they are merged all is found.
+func TestSchema1(t *testing.T) {
+	f, err := os.Open("testdata/v1.db.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	ok := func() {
+		t.Helper()
+		if err := s.Check(t.Context(), func(p Problem) { t.Error(p) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func(text string) (n int) {
+		t.Helper()
+		_ = s.View(func(sn *Snap) error {
+			c, err := sn.Candidates(&trigram.Need{All: trigram.Of(text)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = int(c.GetCardinality())
+			return nil
+		})
+		return n
+	}
+	ok()
+	// The root, etc, home, big and its three chunks.
+	if n := s.FreshCount(); n != 7 {
+		t.Errorf("%d docs are fresh", n)
+	}
+	for _, want := range []map[string]int{
+		{"passwd": 7, "README": 7, "straße": 7, "file0300": 7, "zzz": 7},
+		{"passwd": 1, "README": 1, "straße": 1, "file0300": 2, "zzz": 0},
+	} {
+		for text, n := range want {
+			if got := count(text); got < min(n, 1) || got > n {
+				t.Errorf("%q: %d candidates, want %d", text, got, n)
+			}
+		}
+		for {
+			m, err := s.NextMerge(false, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m == nil {
+				break
+			}
+			err = m.Run(t.Context(), func(step Step) error {
+				tx, err := s.Begin()
+				if err != nil {
+					return err
+				}
+				defer tx.Rollback()
+				return errors.Join(step.Do(tx), tx.Commit())
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		ok()
 	}
 }

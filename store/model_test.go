@@ -57,6 +57,8 @@ type sim struct {
 	flights []flight
 	part    int
 	trace   []string
+	names   []string // that files and directories get
+	merging bool
 }
 
 // tracef notes what happens, for the end of a log when a test fails.
@@ -81,7 +83,7 @@ var simNames = []string{"a", "b", "b.c", "c", "d"}
 func (m *sim) happen() {
 	r, f := m.r, m.f
 	rel, d := f.anyDir(r)
-	name := simNames[r.IntN(len(simNames))]
+	name := m.names[r.IntN(len(m.names))]
 	if d.kids[name] != nil && r.IntN(3) == 0 {
 		name = name + "/" // something that no name has
 	}
@@ -96,7 +98,7 @@ func (m *sim) happen() {
 		}
 	case 3, 4: // rename, perhaps over something
 		torel, to := f.anyDir(r)
-		other := simNames[r.IntN(len(simNames))]
+		other := m.names[r.IntN(len(m.names))]
 		n := d.kids[name]
 		if n == nil || inside(n, to) {
 			return
@@ -110,7 +112,7 @@ func (m *sim) happen() {
 			m.dirty(join(torel, other), true)
 		}
 	case 5: // three renames that swap two, with nothing said of what is below
-		other := simNames[r.IntN(len(simNames))]
+		other := m.names[r.IntN(len(m.names))]
 		if d.kids[name] != nil && d.kids[other] != nil && name != other {
 			f.rename(d, name, d, "t")
 			f.rename(d, other, d, name)
@@ -311,6 +313,7 @@ func (m *sim) settle() {
 		m.t.Errorf("%d dead ranges are left", n)
 	}
 	m.check()
+	m.search()
 }
 
 // check needs the writer for itself.
@@ -319,6 +322,33 @@ func (m *sim) check() {
 	m.tx.Rollback()
 	check(m.t, m.s)
 	m.tx = begin(m.t, m.s)
+}
+
+// act does something at random.
+func (m *sim) act() {
+	switch m.r.IntN(12) {
+	case 0, 1, 2:
+		m.happen()
+	case 3, 4, 5:
+		m.list()
+	case 6, 7, 8, 9:
+		m.arrive()
+	case 10:
+		more, err := m.tx.Reap(m.r.IntN(20))
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.tracef("reap %v", more)
+	case 11:
+		switch m.r.IntN(8) {
+		case 0:
+			m.check()
+		case 1:
+			m.search()
+		case 2, 3, 4:
+			m.merge()
+		}
+	}
 }
 
 // TestModel is rules 3, 4, 5 and 6 of the design together: whatever happens in
@@ -330,7 +360,10 @@ func TestModel(t *testing.T) {
 			t.Logf("STORE_SEED=%d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))
 			path := filepath.Join(t.TempDir(), "index.db")
-			m := &sim{t: t, r: r, f: newFakeFS(r.IntN(4) > 0), s: openAt(t, path), path: path, part: 50 + r.IntN(1500)}
+			m := &sim{t: t, r: r, f: newFakeFS(r.IntN(4) > 0), s: openAt(t, path), path: path, part: 50 + r.IntN(1500), names: simNames}
+			if r.IntN(2) == 0 {
+				m.names = textNames
+			}
 			m.v = newVolume(t, m.s, "/")
 			m.tx = begin(t, m.s)
 			defer func() {
@@ -342,26 +375,8 @@ func TestModel(t *testing.T) {
 			m.dirty("", true)
 			for range 4 {
 				for range 150 {
-					switch r.IntN(12) {
-					case 0, 1, 2:
-						m.happen()
-					case 3, 4, 5:
-						m.list()
-					case 6, 7, 8, 9:
-						m.arrive()
-					case 10:
-						more, err := m.tx.Reap(r.IntN(20))
-						if err != nil {
-							t.Fatal(err)
-						}
-						m.tracef("reap %v", more)
-					case 11:
-						switch r.IntN(6) {
-						case 0:
-							m.reopen()
-						case 1:
-							m.check()
-						}
+					if m.act(); r.IntN(40) == 0 {
+						m.reopen()
 					}
 					if t.Failed() {
 						return

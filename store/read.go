@@ -70,6 +70,7 @@ type Stats struct {
 	Docs     uint64
 	Pending  uint64
 	Dead     uint64
+	Fresh    uint64 // docs, see Snap.Fresh
 	Clock    uint64
 	NextDoc  uint64
 	Volumes  int
@@ -84,7 +85,7 @@ func (sn *Snap) Stats() (Stats, error) {
 	}
 	st := Stats{
 		Size: sn.tx.Size(), Free: int64(sn.h.db.Stats().FreePageN) * int64(sn.h.db.Info().PageSize),
-		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.dead,
+		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.dead, Fresh: sn.Fresh(),
 		Clock: sn.state.clock, NextDoc: sn.state.nextDoc, Volumes: len(vs), ReadOnly: sn.s.readOnly,
 	}
 	for _, v := range vs {

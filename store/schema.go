@@ -23,6 +23,16 @@
 //	zones
 //	 └─ <doc id / 64:5>               64 rows: of each doc's record bounds of the
 //	                                  sizes and times of its entries; sealed
+//	postings
+//	 └─ <segment:4><trigram:3><first doc:2>   a page of lists, of each trigram the
+//	                                  docs of the segment that have it in a
+//	                                  name; see trigram.Packer; sealed
+//	segments
+//	 └─ <segment:4>                   its state, and which docs it has; sealed
+//	fresh
+//	 └─ <set:1><doc id / 65536:2>     doc ids of a set, see docSet: those that
+//	                                  no segment knows all names of, those that
+//	                                  are being merged, …; sealed
 //	pending
 //	 └─ <directory>                   Pending, sealed
 //	dead
@@ -54,7 +64,7 @@ package store
 
 // schemaVersion is that of the database that this package writes. A change to
 // anything above, or to an encoding, raises it and adds a migration.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // The names of the buckets.
 var (
@@ -70,6 +80,9 @@ var (
 	bucketRoots    = []byte("roots")
 	bucketJobs     = []byte("jobs")
 	bucketSettings = []byte("settings")
+	bucketPostings = []byte("postings")
+	bucketSegments = []byte("segments")
+	bucketFresh    = []byte("fresh")
 
 	keySchema = []byte("schema")
 	keyID     = []byte("id")
@@ -81,5 +94,6 @@ func allBuckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketVolumes, bucketCounts, bucketListings, bucketDocs, bucketZones,
 		bucketPending, bucketDead, bucketStops, bucketRoots, bucketJobs, bucketSettings,
+		bucketPostings, bucketSegments, bucketFresh,
 	}
 }

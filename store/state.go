@@ -11,10 +11,13 @@ type state struct {
 	dead    uint64 // keys in dead
 	docs    uint64 // docs in use
 	volume  uint64 // the highest volume number given
+	fresh   uint64 // docs in that set
+	taken   uint64 // docs in that set
+	segment uint64 // the highest number of a segment of the postings given
 }
 
-func (s *state) fields() [7]*uint64 {
-	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.dead, &s.docs, &s.volume}
+func (s *state) fields() [10]*uint64 {
+	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.dead, &s.docs, &s.volume, &s.fresh, &s.taken, &s.segment}
 }
 
 func (s *state) encode() []byte {

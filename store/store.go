@@ -66,8 +66,9 @@ type Store struct {
 	readOnly bool
 	pageSize int
 
-	state atomic.Pointer[state] // as last committed
-	puts  atomic.Uint64         // values put since Open or Compact
+	state  atomic.Pointer[state] // as last committed
+	puts   atomic.Uint64         // values put since Open or Compact
+	merges merges
 
 	// writer is held from Begin to the end of the transaction, and guards what
 	// is the writer's:

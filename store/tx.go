@@ -35,6 +35,9 @@ type Tx struct {
 	marks   map[string]*mark
 	blocks  map[uint64]*docBlock
 	zones   map[uint64]*zoneBlock
+	fresh   freshness
+
+	uncounted bool // see recount
 
 	work       work     // Apply's
 	badDocs    []uint64 // of blocks those that were damaged, for mend
@@ -247,6 +250,9 @@ func (t *Tx) flush() error {
 		if err := t.mend(); err != nil {
 			return err
 		}
+	}
+	if err := t.flushFresh(); err != nil {
+		return err
 	}
 	for v, c := range t.counts {
 		key := volumeKey(v)

@@ -88,6 +88,7 @@ func (sn *Snap) Values(f Family) iter.Seq2[[]byte, []byte] {
 // the transaction, which readers that share it must not.
 type buckets struct {
 	meta, volumes, counts, listings, docs, zones, pending, dead, stops, roots, jobs, settings *bolt.Bucket
+	postings, segments, fresh                                                                 *bolt.Bucket
 }
 
 func (b *buckets) open(tx *bolt.Tx) bool {
@@ -99,6 +100,7 @@ func (b *buckets) open(tx *bolt.Tx) bool {
 		{&b.listings, bucketListings}, {&b.docs, bucketDocs}, {&b.zones, bucketZones}, {&b.pending, bucketPending},
 		{&b.dead, bucketDead}, {&b.stops, bucketStops}, {&b.roots, bucketRoots},
 		{&b.jobs, bucketJobs}, {&b.settings, bucketSettings},
+		{&b.postings, bucketPostings}, {&b.segments, bucketSegments}, {&b.fresh, bucketFresh},
 	} {
 		if *x.to = tx.Bucket(x.name); *x.to == nil {
 			return false

@@ -1,0 +1,160 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/trigram"
+)
+
+// segState is what becomes of a segment of the postings.
+type segState byte
+
+const (
+	segBuilding segState = 1 + iota // its pages are being written
+	segLive
+	segDropping // its pages are being deleted; other segments have its docs
+)
+
+// postSeg is a segment of the postings: up to trigram.MaxDocs docs, which have
+// numbers of their own in it, from 0 up in the order of their ids. Of the segments
+// that have a doc, the one with the highest number knows all its names, unless
+// the doc is fresh.
+type postSeg struct {
+	num   uint32
+	state segState
+	pages uint64          // how many, where live
+	docs  *roaring.Bitmap // where live
+	n     int             // docs
+}
+
+func segKey(num uint32) []byte { return binary.BigEndian.AppendUint32(nil, num) }
+
+// put stores the record of a segment.
+func (t *Tx) putSeg(g *postSeg) error {
+	b := binary.AppendUvarint([]byte{byte(g.state)}, g.pages)
+	if g.state == segLive {
+		docs, err := encodeSet(g.docs)
+		if err != nil {
+			return err
+		}
+		b = append(b, docs...)
+	}
+	key := segKey(g.num)
+	return t.put(t.b.segments, key, seal(key, b))
+}
+
+// decodeSeg reads the record of a segment. With alias its docs are the bytes of
+// val, and not to be changed.
+func decodeSeg(key, val []byte, alias bool) (g postSeg, err error) {
+	if len(key) != 4 {
+		return g, ErrCorrupt
+	}
+	g.num = binary.BigEndian.Uint32(key)
+	b, err := unseal(key, val)
+	if err != nil || len(b) == 0 {
+		return g, ErrCorrupt
+	}
+	r := reader{b: b, p: 1}
+	g.state, g.pages = segState(b[0]), r.uvarint()
+	if r.bad || g.state < segBuilding || g.state > segDropping {
+		return g, ErrCorrupt
+	}
+	if g.state != segLive {
+		return g, nil
+	}
+	g.docs = roaring.New()
+	if alias {
+		_, err = g.docs.FromBuffer(b[r.p:])
+	} else {
+		err = g.docs.UnmarshalBinary(b[r.p:])
+	}
+	g.n = int(g.docs.GetCardinality())
+	if err != nil || g.n > trigram.MaxDocs {
+		return g, ErrCorrupt
+	}
+	return g, nil
+}
+
+// postSegs returns all segments in the order of their numbers, in memory of their
+// own, and the numbers of those whose records are damaged.
+func (sn *Snap) postSegs() (segs []postSeg, damaged []uint32) {
+	c := sn.b.segments.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		if g, err := decodeSeg(k, v, false); err == nil {
+			segs = append(segs, g)
+		} else {
+			damaged = append(damaged, g.num)
+		}
+	}
+	return segs, damaged
+}
+
+// markLen is the length of what the key of a page has after the segment's number.
+const markLen = 3 + 2
+
+func pageKey(seg uint32, m trigram.Mark) []byte {
+	key := binary.BigEndian.AppendUint32(make([]byte, 0, 4+markLen), seg)
+	key = append(key, byte(m.T>>16), byte(m.T>>8), byte(m.T))
+	return binary.BigEndian.AppendUint16(key, m.Doc)
+}
+
+// isPageOf reports whether key is that of a page of a segment.
+func isPageOf(key []byte, seg uint32) bool {
+	return len(key) == 4+markLen && binary.BigEndian.Uint32(key) == seg
+}
+
+// pageReader gives the pages of a segment one after another, copied in short
+// snapshots, as trigram.Unpack wants them. It ends with err if something goes
+// wrong, which Unpack does not know of.
+type pageReader struct {
+	s    *Store
+	stop func() error // asked between snapshots
+	seg  uint32
+	next []byte   // the key at which to go on
+	keys [][]byte // not given out yet, with
+	vals [][]byte
+	done bool
+	err  error
+}
+
+// readLen is about how many bytes are copied from one snapshot.
+const readLen = 64 << 10
+
+func (s *Store) readPages(seg uint32, stop func() error) *pageReader {
+	return &pageReader{s: s, stop: stop, seg: seg, next: segKey(seg)}
+}
+
+// page returns the next page without its seal.
+func (r *pageReader) page() ([]byte, bool) {
+	if len(r.vals) == 0 && !r.done && r.err == nil {
+		if r.err = r.stop(); r.err == nil {
+			r.err = r.s.View(func(sn *Snap) error { r.read(sn); return nil })
+		}
+	}
+	if len(r.vals) == 0 || r.err != nil {
+		return nil, false
+	}
+	page, err := unseal(r.keys[0], r.vals[0])
+	if err != nil {
+		r.err = fmt.Errorf("postings %x: %w", r.keys[0], err)
+	}
+	r.keys, r.vals = r.keys[1:], r.vals[1:]
+	return page, r.err == nil
+}
+
+func (r *pageReader) read(sn *Snap) {
+	c := sn.b.postings.Cursor()
+	size := 0
+	k, v := c.Seek(r.next)
+	for ; isPageOf(k, r.seg) && size < readLen; k, v = c.Next() {
+		r.keys, r.vals = append(r.keys, bytes.Clone(k)), append(r.vals, bytes.Clone(v))
+		size += len(v)
+	}
+	if r.done = !isPageOf(k, r.seg); !r.done {
+		r.next = bytes.Clone(k)
+	}
+}
