@@ -67,7 +67,7 @@ func TestCountLetters(t *testing.T) {
 	for size := range 600 {
 		col := make([]byte, size)
 		for i := range col {
-			col[i] = byte(rnd.IntN(256)) & byte(rnd.IntN(256)) & byte(rnd.IntN(256))
+			col[i] = byte(rnd.Uint32() & rnd.Uint32() & rnd.Uint32())
 		}
 		col = append(col, 0)
 		for c := 1; c < 256; c++ {

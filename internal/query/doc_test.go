@@ -99,7 +99,7 @@ func TestDocumentation(t *testing.T) {
 	tree := docTree(t, doc)
 	code := regexp.MustCompile("`([^`]+)`")
 	header := ""
-	examples, flags := 0, 0
+	examples, lookups, flags := 0, 0, 0
 	for line := range strings.Lines(doc) {
 		line = strings.TrimSpace(line)
 		if !strings.HasPrefix(line, "| ") {
@@ -117,13 +117,16 @@ func TestDocumentation(t *testing.T) {
 		case header == "query|finds":
 			examples++
 			checkExample(t, tree, strings.Trim(cells[0], "`"), cells[1], code)
+		case header == "query|looks up":
+			lookups++
+			checkLookup(t, strings.Trim(cells[0], "`"), cells[1], code)
 		case header == "flag|is":
 			flags++
 			checkFlag(t, strings.Trim(cells[0], "`"), strings.Trim(cells[1], "`"))
 		}
 	}
-	if examples < 85 || flags != 8 {
-		t.Errorf("%d examples and %d flags were found", examples, flags)
+	if examples < 85 || lookups < 10 || flags != 8 {
+		t.Errorf("%d examples, %d lookups and %d flags were found", examples, lookups, flags)
 	}
 	checkShown(t, doc)
 }
@@ -143,6 +146,36 @@ func checkExample(t *testing.T, tree map[string]*listing.Entry, query, finds str
 	slices.Sort(want)
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%s: finds %q, want %q (%v)", query, got, want, err)
+	}
+}
+
+// checkLookup compares what is looked up for query with the texts in want.
+func checkLookup(t *testing.T, query, want string, code *regexp.Regexp) {
+	r := &Request{Terms: []string{query}}
+	if err := r.Resolve(docEnv()); err != nil {
+		t.Errorf("%s: %v", query, err)
+		return
+	}
+	p, err := Compile(r)
+	if err != nil {
+		t.Errorf("%s: %v", query, err)
+		return
+	}
+	var got, wanted []string
+	for line := range strings.Lines(p.Explain()) {
+		what, ok := strings.CutPrefix(line, "lookup   ")
+		if !ok {
+			what, ok = strings.CutPrefix(line, "or       ")
+		}
+		if what = strings.TrimSpace(what); ok && !strings.HasPrefix(what, "nothing") {
+			got = append(got, strings.TrimPrefix(what, "names with "))
+		}
+	}
+	for _, m := range code.FindAllStringSubmatch(want, -1) {
+		wanted = append(wanted, m[1])
+	}
+	if !slices.Equal(got, wanted) {
+		t.Errorf("%s: looks up %q, want %q", query, got, wanted)
 	}
 }
 

@@ -23,6 +23,24 @@ func (p *Plan) Explain() string {
 	for _, x := range p.exclude {
 		line("without", "%s", printable(x))
 	}
+	seeds := p.Seeds()
+	for i, s := range seeds {
+		key, below := "lookup", ""
+		if i > 0 {
+			key = "or"
+		}
+		if s.Subtree {
+			below = ", and all that is below such directories"
+		}
+		line(key, "names with %s%s", &s, below)
+	}
+	switch {
+	case len(seeds) > 0:
+	case len(p.filters) > 0:
+		line("lookup", "nothing, all is scanned: no text of three bytes, nor one of a few, is in every match")
+	default:
+		line("lookup", "nothing, all is scanned: no text is in every match")
+	}
 	if len(p.filters) > 0 {
 		line("scan", "names for %s", p.filters[0])
 	} else {

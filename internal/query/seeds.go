@@ -128,7 +128,7 @@ func bothSeeds(list []*Seeds) []*Seeds {
 	var seen []trigram.Need
 	name := -1 // in out
 	for _, s := range list[:min(len(list), maxSeedTexts)] {
-		if slices.ContainsFunc(seen, func(n trigram.Need) bool { return sameNeed(n, s.Need) }) {
+		if slices.ContainsFunc(seen, func(n trigram.Need) bool { return sameNeed(n, s.Need) || spells(s.Need, n) }) {
 			continue
 		}
 		seen = append(seen, s.Need)
@@ -155,6 +155,21 @@ func bothSeeds(list []*Seeds) []*Seeds {
 // sameNeed reports whether a and b are made the same way.
 func sameNeed(a, b trigram.Need) bool {
 	return slices.Equal(a.All, b.All) && slices.EqualFunc(a.And, b.And, sameNeed) && slices.EqualFunc(a.Or, b.Or, sameNeed)
+}
+
+// maxSpelled is how many alternatives are worth asking for of which each has a
+// text that is asked for anyway.
+const maxSpelled = 4
+
+// spells reports whether a says what n says in many ways, each with some more, as
+// foo0, foo1 and so on do that foo[0-9] is.
+func spells(a, n trigram.Need) bool {
+	if len(a.Or) <= maxSpelled || len(n.All) == 0 || len(n.And)+len(n.Or) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(a.Or, func(k trigram.Need) bool {
+		return slices.ContainsFunc(n.All, func(g trigram.T) bool { return !slices.Contains(k.All, g) })
+	})
 }
 
 // bothNeeds is the need of what has both a and b.
