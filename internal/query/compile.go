@@ -67,6 +67,8 @@ func Compile(r *Request) (*Plan, error) {
 			plan.needsPath = plan.needsPath || t.path
 		case *posixGlobTest:
 			plan.needsPath = plan.needsPath || t.path
+		case *bytesTest:
+			plan.needsPath = plan.needsPath || t.path
 		case *edgeTest:
 			plan.needsPath = plan.needsPath || t.path
 		case *inTest, *excludeTest:
@@ -228,7 +230,12 @@ func (c *compiler) text(x *text, negated bool) (*step, error) {
 	var err error
 	switch x.kind {
 	case substring:
-		m.lit = &litTest{path: path, fold: c.foldCase(hasUpper(x.pattern)), alts: []string{x.pattern}}
+		fold := c.foldCase(hasUpper(x.pattern))
+		if isMixed(x.pattern, fold) {
+			s, m.bytes = c.mixed(x.pattern, path)
+			break
+		}
+		m.lit = &litTest{path: path, fold: fold, alts: []string{x.pattern}}
 		if m.lit.fold {
 			m.lit.alts[0] = casefold.String(x.pattern)
 		}
@@ -376,7 +383,7 @@ func (c *compiler) regex(pattern string, path bool) (*step, *regexp.Regexp, erro
 		return c.literal(&litTest{path: path, fold: fold, start: start, end: end, alts: x.exact}), re, nil
 	}
 	list := c.required(x, path, folds, start, end)
-	return all(append(list, leafOf(&regexTest{re: re, path: path}, x, path, folds))...), re, nil
+	return all(append(list, leafOf(&regexTest{re: re, steps: steps, path: path}, x, path, folds))...), re, nil
 }
 
 func (c *compiler) exclude(x excludeGlob) (*step, error) {

@@ -38,6 +38,10 @@ const (
 // request together, and by it the cost of a name: steps × characters.
 const maxSteps = 3_000
 
+// maxClassTests is about how many characters may have to be asked about, and how
+// long that takes, for a named class where case does not count.
+const maxClassTests = 8
+
 // compileGlob makes the program. budget is lessened by its length.
 func compileGlob(parts []globPart, fold bool, budget *int) (*glob, bool) {
 	g := &glob{fold: fold}
@@ -64,6 +68,7 @@ func (g *glob) emit(parts []globPart, budget *int) bool {
 			in.op = instAny
 		case opClass:
 			in.op = instClass
+			*budget -= maxClassTests * len(p.class.named) // what it costs to ask for each
 		case opStar:
 			in.op = instStar
 		case opStars:
@@ -167,9 +172,9 @@ func (g *glob) load(s *globState, places []int32) {
 	}
 }
 
-// run passes over text. It uses both states and returns first the one it ended
+// run passes over text, at the meter's cost: where that says stop, in no place. It uses both states and returns first the one it ended
 // in; one without places has failed for good.
-func (g *glob) run(cur, spare *globState, text string) (*globState, *globState) {
+func (g *glob) run(cur, spare *globState, text string, t *meter) (*globState, *globState) {
 	if len(spare.index) < len(g.prog) {
 		spare.index = make([]int32, len(g.prog))
 	}
@@ -181,6 +186,9 @@ func (g *glob) run(cur, spare *globState, text string) (*globState, *globState) 
 			folded = casefold.Rune(c)
 		}
 		spare.clear()
+		if t.spend(len(cur.places)) {
+			return spare, cur
+		}
 		for _, pc := range cur.places {
 			at := int(pc)
 			switch in := &g.prog[at]; in.op {
@@ -221,9 +229,9 @@ func (g *glob) accepts(s *globState) bool {
 }
 
 // match reports whether g matches the whole of text.
-func (g *glob) match(a, b *globState, text string) bool {
+func (g *glob) match(a, b *globState, text string, t *meter) bool {
 	g.begin(a)
-	a, _ = g.run(a, b, text)
+	a, _ = g.run(a, b, text, t)
 	return g.accepts(a)
 }
 

@@ -21,7 +21,7 @@ func matchGlob(t *testing.T, pattern, s string, fold bool) (bool, error) {
 		return false, errors.New("too large")
 	}
 	var a, b globState
-	return g.match(&a, &b, s), nil
+	return g.match(&a, &b, s, new(meter)), nil
 }
 
 func TestGlob(t *testing.T) {

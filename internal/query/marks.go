@@ -14,10 +14,11 @@ type Span struct{ From, To int }
 
 // mark is a text term whose matches are coloured: one of its pointers is set.
 type mark struct {
-	path bool
-	lit  *litTest
-	glob *glob
-	re   *regexp.Regexp
+	path  bool
+	lit   *litTest
+	bytes *bytesTest
+	glob  *glob
+	re    *regexp.Regexp
 }
 
 // At most so many terms are coloured, and so many matches of each in one path.
@@ -41,11 +42,20 @@ func (m *Matcher) Spans(dst []Span, path string) []Span {
 		switch {
 		case k.lit != nil:
 			all = appendFinds(all, s, k.lit.alts[0], k.lit.fold, from)
+		case k.bytes != nil:
+			for at := 0; len(all) < maxMarks*maxSpans; {
+				i, j := indexBytes(s[at:], k.bytes.text, &m.meter)
+				if i < 0 {
+					break
+				}
+				all = append(all, Span{from + at + i, from + at + j})
+				at += j
+			}
 		case k.re != nil:
 			for _, at := range k.re.FindAllStringIndex(s, maxSpans) {
 				all = append(all, Span{from + at[0], from + at[1]})
 			}
-		case k.glob.match(&m.scratch[0], &m.scratch[1], s):
+		case k.glob.match(&m.scratch[0], &m.scratch[1], s, &m.meter):
 			all = append(all, Span{name, len(path)})
 		}
 	}

@@ -17,6 +17,8 @@ func TestSpans(t *testing.T) {
 		{Request{Terms: []string{"path:foo"}}, "/foo/xfoo", "/<foo>/x<foo>"},
 		{Request{Terms: []string{"foo"}, FullPath: true}, "/foo/xfoo", "/<foo>/x<foo>"},
 		{Request{Terms: []string{"é"}}, "/x/aÉb\xffé", "/x/a<É>b\xff<é>"},
+		{Request{Terms: []string{"é\xa9"}}, "/x/aÉ\xa9bÉé", "/x/a<É\xa9>bÉé"},
+		{Request{Terms: []string{"\xa9"}, Case: CaseIgnore}, "/x/é\xa9É\xa9", "/x/\xc3<\xa9\xa9>É<\xa9>"},
 		{Request{Terms: []string{"k"}}, "/x/\u212aaK", "/x/<\u212a>a<K>"},
 		{Request{Terms: []string{"re:o+"}}, "/foo/foooxo", "/foo/f<ooo>x<o>"},
 		{Request{Terms: []string{"re:x*"}}, "/a/bxx", "/a/b<xx>"},

@@ -30,6 +30,7 @@ type Row struct {
 //	}
 type Matcher struct {
 	p     *Plan
+	meter meter
 	depth int
 	buf   []byte // the directory entered and a '/', and what path puts behind
 	slash int    // the length of the directory and '/' in buf
@@ -40,6 +41,7 @@ type Matcher struct {
 	globs   []globState // of globs on the path, behind the directory
 	scratch [2]globState
 	edges   *edgeMachine // or nil
+	runes   meteredRunes
 
 	folded   []byte // the directory entered, folded, if foldedOK
 	foldedOK bool
@@ -77,6 +79,9 @@ func (m *Matcher) Enter(dir string, depth int) Truth {
 		m.foldedOK = false
 	}
 	here, below := m.p.root.enter(m)
+	if m.meter.stop {
+		here, below = False, False
+	}
 	m.below = below
 	m.scan, m.ends, m.needles = false, nil, nil
 	if here != Unknown {
@@ -120,7 +125,7 @@ func (m *Matcher) Next(names []byte, from int) int {
 func (m *Matcher) Name(name string, t listing.Type) Truth {
 	m.cand = candidate{name: name, typ: t}
 	m.nameOK = false
-	return m.p.root.entry(m, &m.cand)
+	return m.unlessStopped(m.p.root.entry(m, &m.cand))
 }
 
 // Match reports whether row matches.
@@ -130,7 +135,14 @@ func (m *Matcher) Match(row *Row) bool {
 		m.cand.meta, m.cand.empty = row.Entry, row.Empty
 	}
 	m.nameOK = false
-	return m.p.root.entry(m, &m.cand) == True
+	return m.unlessStopped(m.p.root.entry(m, &m.cand)) == True
+}
+
+func (m *Matcher) unlessStopped(t Truth) Truth {
+	if m.meter.stop {
+		return False
+	}
+	return t
 }
 
 // dir is the directory entered with a '/' at its end. It is valid until the

@@ -157,7 +157,7 @@ func (n *naive) text(x *text, e *naiveEntry) bool {
 		if !fold {
 			return strings.Contains(s, x.pattern)
 		}
-		return strings.Contains(casefold.String(s), casefold.String(x.pattern))
+		return containsFold(s, x.pattern)
 	case globbing:
 		pattern := x.pattern
 		if whole && !strings.HasPrefix(pattern, "/") {
@@ -166,6 +166,29 @@ func (n *naive) text(x *text, e *naiveEntry) bool {
 		return n.regex(globRegex(pattern), fold).MatchString(encodeBytes(s))
 	}
 	return n.regex(x.pattern, fold).MatchString(s)
+}
+
+// containsFold looks for text from every byte of s on: a character by folding, a
+// byte that is none as it is, be it in the middle of one.
+func containsFold(s, text string) bool {
+	var match func(s, text string) bool
+	match = func(s, text string) bool {
+		if text == "" || s == "" {
+			return text == ""
+		}
+		r, w := utf8.DecodeRuneInString(text)
+		if r == utf8.RuneError && w == 1 {
+			return s[0] == text[0] && match(s[1:], text[1:])
+		}
+		f, v := utf8.DecodeRuneInString(s)
+		return !(f == utf8.RuneError && v == 1) && casefold.Rune(f) == casefold.Rune(r) && match(s[v:], text[w:])
+	}
+	for ; s != ""; s = s[1:] {
+		if match(s, text) {
+			return true
+		}
+	}
+	return match("", text)
 }
 
 func (n *naive) excluded(glob string, e *naiveEntry) Truth {

@@ -71,6 +71,7 @@ func (t *litTest) enter(m *Matcher) (here, below Truth) {
 	}
 	here, below = False, False
 	for i, alt := range t.alts {
+		m.meter.spend(1 + len(dir)/16)
 		slash := strings.LastIndexByte(alt, '/') + 1
 		head := alt[:slash]
 		left := tailNone
@@ -105,6 +106,7 @@ func (t *litTest) entry(m *Matcher, c *candidate) Truth {
 	if t.fold {
 		name = m.foldedName(name)
 	}
+	m.meter.spend(len(t.alts))
 	for i, alt := range t.alts {
 		start := t.start
 		if t.path {
@@ -154,13 +156,13 @@ func (t *globTest) enter(m *Matcher) (here, below Truth) {
 func (t *globTest) entry(m *Matcher, c *candidate) Truth {
 	a, b := &m.scratch[0], &m.scratch[1]
 	if !t.path {
-		return truth(t.match(a, b, c.name))
+		return truth(t.match(a, b, c.name, &m.meter))
 	}
 	// The state behind the directory is the same for all its entries.
 	dir := &m.globs[t.id]
 	if !dir.live {
 		t.begin(a)
-		a, _ = t.run(a, b, m.dir())
+		a, _ = t.run(a, b, m.dir(), &m.meter)
 		dir.places = append(dir.places[:0], a.places...)
 		dir.live = true
 		a, b = &m.scratch[0], &m.scratch[1]
@@ -169,24 +171,35 @@ func (t *globTest) entry(m *Matcher, c *candidate) Truth {
 		return False
 	}
 	t.load(a, dir.places)
-	a, _ = t.run(a, b, c.name)
+	a, _ = t.run(a, b, c.name, &m.meter)
 	return truth(t.accepts(a))
 }
 
 // regexTest holds for a name or path in which re finds a match.
 type regexTest struct {
 	unknown
-	re   *regexp.Regexp
-	path bool
+	re    *regexp.Regexp
+	steps int
+	path  bool
 }
+
+// maxAtOnce is how many steps package regexp takes without being asked to stop,
+// which it does a character at a time where that is set. They take at most 4 ms,
+// and are enough for all but the longest patterns on the longest names and paths.
+const maxAtOnce = 500_000
 
 func (t *regexTest) cost() int { return costRegex }
 
 func (t *regexTest) entry(m *Matcher, c *candidate) Truth {
+	text := c.name
 	if t.path {
-		return truth(t.re.Match(m.path(c.name)))
+		text = view(m.path(c.name))
 	}
-	return truth(t.re.MatchString(c.name))
+	if cost := t.steps * len(text); cost <= maxAtOnce {
+		return truth(!m.meter.spend(cost) && t.re.MatchString(text))
+	}
+	m.runes = meteredRunes{text, t.steps, &m.meter}
+	return truth(t.re.MatchReader(&m.runes))
 }
 
 // excludeTest holds for what an exclude glob leaves out, and all that is below.
@@ -200,7 +213,7 @@ func (t *excludeTest) matches(m *Matcher, s string) bool {
 	if t.exact != nil {
 		return slices.Contains(t.exact, s)
 	}
-	return t.match(&m.scratch[0], &m.scratch[1], s)
+	return t.match(&m.scratch[0], &m.scratch[1], s, &m.meter)
 }
 
 func (t *excludeTest) cost() int        { return costGlob }
@@ -210,16 +223,34 @@ func (t *excludeTest) zone(*Zone) Truth { return Unknown }
 // about, and the one entered: as many as the depth says.
 func (t *excludeTest) enter(m *Matcher) (here, below Truth) {
 	dir := strings.TrimSuffix(m.dir(), "/")
+	if t.excludeGlob.path {
+		return t.enterPath(m, dir)
+	}
 	for n := m.depth - 1; n > 0 && dir != ""; n-- {
 		slash := strings.LastIndexByte(dir, '/')
-		s := dir
-		if !t.excludeGlob.path {
-			s = dir[slash+1:]
-		}
-		if t.matches(m, s) {
+		if t.matches(m, dir[slash+1:]) {
 			return True, True
 		}
 		dir = dir[:max(slash, 0)]
+	}
+	return Unknown, Unknown
+}
+
+// enterPath is enter for a glob on the path, which passes over dir once.
+func (t *excludeTest) enterPath(m *Matcher, dir string) (here, below Truth) {
+	over := strings.Count(dir, "/") - (m.depth - 1) // directories that are not looked at
+	cur, spare := &m.scratch[0], &m.scratch[1]
+	t.begin(cur)
+	for ; dir != "" && len(cur.places) > 0; over-- {
+		n := 1 + strings.IndexByte(dir[1:], '/')
+		if n == 0 {
+			n = len(dir)
+		}
+		cur, spare = t.run(cur, spare, dir[:n], &m.meter)
+		if over <= 0 && t.accepts(cur) {
+			return True, True
+		}
+		dir = dir[n:]
 	}
 	return Unknown, Unknown
 }

@@ -177,11 +177,11 @@ func (x *posixGlob) literals() literals {
 
 // matchRunes reports whether the whole of text, which is UTF-8, matches by its
 // characters. It takes at most the length of the pattern times that of text.
-func (x *posixGlob) matchRunes(text string) bool {
+func (x *posixGlob) matchRunes(text string, t *meter) bool {
 	prog := x.runes
 	at, i := 0, 0
 	star, from := -1, 0 // behind the last star passed, and where in text that was looked for last
-	for {
+	for !t.spend(1) {
 		switch {
 		case at == len(prog):
 			if i == len(text) {
@@ -211,6 +211,7 @@ func (x *posixGlob) matchRunes(text string) bool {
 		from += w
 		at, i = star, from
 	}
+	return false
 }
 
 func (x *posixGlob) matches(in *posixInst, c rune, bytes bool) bool {
@@ -263,6 +264,6 @@ func (t *posixGlobTest) entry(m *Matcher, c *candidate) Truth {
 		text = view(m.path(c.name))
 	}
 	x := t.glob
-	return truth(t.bytes.match(text) ||
-		x.runes != nil && !(x.ascii && isASCII(text)) && utf8.ValidString(text) && x.matchRunes(text))
+	return truth(t.bytes.match(text, &m.meter) ||
+		x.runes != nil && !(x.ascii && isASCII(text)) && utf8.ValidString(text) && x.matchRunes(text, &m.meter))
 }

@@ -30,7 +30,7 @@ func newByteGlob(x *posixGlob) byteGlob {
 
 // match reports whether the whole of text matches. It takes at most the length
 // of the pattern times that of text.
-func (g byteGlob) match(text string) bool {
+func (g byteGlob) match(text string, t *meter) bool {
 	first, last := g[0], g[len(g)-1]
 	if len(g) == 1 {
 		return len(text) == len(first) && fits(first, text)
@@ -42,7 +42,7 @@ func (g byteGlob) match(text string) bool {
 	text = text[len(first):end]
 	for _, piece := range g[1 : len(g)-1] {
 		for ; ; text = text[1:] { // the first place is as good as any
-			if len(text) < len(piece) {
+			if len(text) < len(piece) || t.spend(1+len(piece)/4) {
 				return false
 			}
 			if fits(piece, text) {

@@ -81,7 +81,7 @@ func (t *edgeTest) entry(m *Matcher, c *candidate) Truth {
 	if m.edges == nil {
 		m.edges = new(edgeMachine)
 	}
-	return truth(m.edges.match(t.prog, text))
+	return truth(m.edges.match(t.prog, text, &m.meter))
 }
 
 // edgeMachine runs a program in all the places at once where it may be.
@@ -93,7 +93,7 @@ type edgeMachine struct {
 }
 
 // match reports whether prog finds a match in text.
-func (m *edgeMachine) match(prog *syntax.Prog, text string) bool {
+func (m *edgeMachine) match(prog *syntax.Prog, text string, t *meter) bool {
 	if len(m.seen) < len(prog.Inst) {
 		m.seen = make([]uint32, len(prog.Inst))
 		m.round = 0
@@ -121,7 +121,7 @@ func (m *edgeMachine) match(prog *syntax.Prog, text string) bool {
 				return true
 			}
 		}
-		if i == len(text) {
+		if i == len(text) || t.spend(1+2*len(m.places)) {
 			return false
 		}
 		m.enter = m.enter[:0]

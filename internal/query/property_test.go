@@ -32,7 +32,7 @@ type gen struct{ *rand.Rand }
 func (g gen) pick(list ...string) string { return list[g.IntN(len(list))] }
 
 func (g gen) piece() string {
-	return g.pick("a", "b", "B", "k", "K", "s", "S", ".", ".go", ".Go", "ab", "é", "É", "\u017f", "\u212a", "\xff", "\xc3", "-", " ", "x1", "main", "Ж")
+	return g.pick("a", "b", "B", "k", "K", "s", "S", ".", ".go", ".Go", "ab", "é", "É", "\u017f", "\u212a", "\xff", "\xc3", "\x89", "\xa9", "-", " ", "x1", "main", "Ж")
 }
 
 func (g gen) literal(max int) string {
