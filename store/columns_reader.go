@@ -1,6 +1,12 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// highBits are those of eight bytes.
+const highBits = 0x8080808080808080
 
 // reader takes values one after another from b, from offset p on. Where b ends
 // too soon, or a value cannot be, bad is set for good and zeros are returned
@@ -33,6 +39,18 @@ func (r *reader) uvarint() uint64 {
 }
 
 func (r *reader) longUvarint() uint64 {
+	if r.p+8 <= len(r.b) {
+		// Eight bytes at once; the one that ends the number has no high bit.
+		x := binary.LittleEndian.Uint64(r.b[r.p:])
+		if end := ^x & highBits; end != 0 {
+			n := bits.TrailingZeros64(end) + 1
+			r.p += n / 8
+			x &= (1<<(n-1)<<1 - 1) &^ highBits
+			x = x&0x007f007f007f007f | x&0x7f007f007f007f00>>1
+			x = x&0x00003fff00003fff | x&0x3fff00003fff0000>>2
+			return x&0x0fffffff | x&0x0fffffff00000000>>4
+		}
+	}
 	v, n := binary.Uvarint(r.b[r.p:])
 	if n <= 0 {
 		r.fail()
@@ -40,6 +58,25 @@ func (r *reader) longUvarint() uint64 {
 	}
 	r.p += n
 	return v
+}
+
+// skipUvarints passes over n of them.
+func (r *reader) skipUvarints(n int) {
+	for n > 0 && r.p+8 <= len(r.b) {
+		end := ^binary.LittleEndian.Uint64(r.b[r.p:]) & highBits
+		if end == 0 {
+			break // a long one
+		}
+		k := bits.OnesCount64(end)
+		for ; k > n; k-- {
+			end &^= 1 << (bits.Len64(end) - 1)
+		}
+		r.p += bits.Len64(end) / 8 // behind the last that ends here
+		n -= k
+	}
+	for ; n > 0; n-- {
+		r.uvarint()
+	}
 }
 
 func (r *reader) varint() int64 { return unzigzag(r.uvarint()) }

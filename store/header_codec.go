@@ -176,6 +176,26 @@ func (r *reader) decodeAgg(agg *Aggregates) (flags uint64, mtime int64) {
 	return flags, mtime
 }
 
+// skipToDoc passes over what decodeAgg reads.
+func (r *reader) skipToDoc() {
+	flags := r.uvarint()
+	if flags&hasDir != 0 {
+		r.skipUvarints(1)
+	}
+	count := r.uvarint()
+	if count == 0 {
+		return
+	}
+	n := 4 // least size, blocks, newest, oldest
+	if flags&noDirs == 0 {
+		n++
+	}
+	if count > 1 {
+		n += 2
+	}
+	r.skipUvarints(n)
+}
+
 // decode reads a whole header.
 func (h *Header) decode(r *reader) {
 	*h = Header{}

@@ -263,7 +263,7 @@ func (sn *Snap) orphans(docs []uint32) ([]Key, error) {
 		end := d.prefix.SubtreeEnd()
 		recs := sn.Cursor(d.prefix, end)
 		for recs.Next() {
-			doc := recs.Record().Header().Doc
+			doc := recs.Record().Doc()
 			if _, ok := slices.BinarySearch(docs, uint32(doc)); ok && doc <= math.MaxUint32 {
 				keys = append(keys, bytes.Clone(recs.raw))
 			}

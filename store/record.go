@@ -64,8 +64,9 @@ const maxHeader = 256
 // so are all strings that come out of it. Not for concurrent use.
 type Record struct {
 	raw     []byte // the header
-	head    Header // where headOK
-	headOK  bool
+	head    Header
+	aggOK   bool // of head Agg is there
+	headOK  bool // and the rest
 	headBad bool // it is not a header, though the checksum fits; Verify says so
 	crc     uint32
 	cols    []byte
@@ -84,7 +85,7 @@ func DecodeRecord(val []byte) (Record, error) {
 // no more than it must of the header; the rest is read when it is asked for.
 func (r *Record) Decode(val []byte) error {
 	r.Entries.close()
-	r.headOK, r.headBad = false, false
+	r.aggOK, r.headOK, r.headBad = false, false, false
 	r.raw, r.crc, r.cols = nil, 0, nil
 	in := reader{b: val}
 	in.skip(int(in.byte()))
@@ -125,9 +126,32 @@ func (r *Record) Header() *Header {
 	if !r.headOK {
 		in := reader{b: r.raw, p: min(1, len(r.raw))}
 		r.head.decode(&in)
-		r.headOK, r.headBad = true, in.bad || in.left() != 0
+		r.aggOK, r.headOK, r.headBad = true, true, in.bad || in.left() != 0
 	}
 	return &r.head
+}
+
+// Agg is Header().Agg, read alone: for scans.
+func (r *Record) Agg() *Aggregates {
+	if !r.aggOK {
+		in := reader{b: r.raw, p: min(1, len(r.raw))}
+		in.decodeAgg(&r.head.Agg)
+		r.aggOK = true
+	}
+	return &r.head.Agg
+}
+
+// Chunked is Header().Chunked, read alone.
+func (r *Record) Chunked() bool {
+	in := reader{b: r.raw, p: min(1, len(r.raw))}
+	return in.uvarint()&isChunked != 0
+}
+
+// Doc is Header().Doc, read alone.
+func (r *Record) Doc() uint64 {
+	in := reader{b: r.raw, p: min(1, len(r.raw))}
+	in.skipToDoc()
+	return in.uvarint()
 }
 
 // Body returns the entries as they are stored, to be compared or to be stored

@@ -187,6 +187,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		val := AppendRecord(nil, &h, &body)
 		h.Agg = *body.Agg()
 		rec := load(t, val)
+		checkParts(t, val, &h)
 		if diff := cmp.Diff(h, *rec.Header()); diff != "" {
 			t.Fatal(diff)
 		}
@@ -214,6 +215,21 @@ func TestRecordRoundTrip(t *testing.T) {
 	}
 }
 
+// checkParts checks what is read of a header by itself, before and after the rest.
+func checkParts(t *testing.T, val []byte, h *Header) {
+	t.Helper()
+	rec, err := DecodeRecord(val)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if diff := cmp.Diff(h.Agg, *rec.Agg()); diff != "" || rec.Doc() != h.Doc || rec.Chunked() != h.Chunked {
+			t.Fatalf("doc %d, chunked %v, want %d, %v; %s", rec.Doc(), rec.Chunked(), h.Doc, h.Chunked, diff)
+		}
+		rec.Header()
+	}
+}
+
 func TestHeaderRoundTrip(t *testing.T) {
 	r := seeded(t)
 	for range 2000 {
@@ -221,6 +237,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 		h.Agg, h.Chunked = someAggregates(r), true
 		val := AppendRecord(nil, &h, &Body{})
 		rec := load(t, val)
+		checkParts(t, val, &h)
 		if diff := cmp.Diff(h, *rec.Header()); diff != "" {
 			t.Fatal(diff)
 		}
