@@ -25,6 +25,9 @@ func (x *Indexer) plan(p string) (alone, tree string, err error) {
 	if r == nil {
 		return "", "", ErrNotIndexed
 	}
+	if x.away(r) {
+		return "", "", errAway
+	}
 	if r.path == p {
 		return "", p, nil
 	}

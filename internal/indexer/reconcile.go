@@ -32,17 +32,13 @@ func (x *Indexer) reconcile(r *root) {
 	})
 }
 
-// look has pass look at a whole root, on a goroutine of its own, unless that is
-// being done already. Who waits for the indexer to be idle waits for a
+// look has pass look at a whole root, on a goroutine of its own, unless
+// something is being done for it already. Who waits for the indexer to be idle waits for a
 // reconcile, and for no other kind.
 func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
-	r.mu.Lock()
-	if r.busy != "" {
-		r.mu.Unlock()
+	if !x.begins(r, kind) {
 		return
 	}
-	r.busy = kind
-	r.mu.Unlock()
 	if kind == Reconcile {
 		x.active.add(1)
 	}

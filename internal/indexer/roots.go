@@ -154,6 +154,11 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 				return err
 			}
 			rec, ok := known[string(key)]
+			if !ok {
+				if at, was, away := where.awayRoot(known, r.path); away {
+					key, rec, ok = at, was, true
+				}
+			}
 			delete(known, string(key))
 			if rec.Former {
 				rec, ok = rootRecord{}, false
@@ -183,6 +188,7 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 		return err
 	}
 	for _, r := range list {
+		x.rootMounted(r)
 		x.startRoot(r)
 	}
 	x.active.poke()
@@ -277,7 +283,7 @@ func (x *Indexer) index(r *root, round int) {
 	}
 	begun := time.Now()
 	x.writer.bulk.Add(1)
-	x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
+	begins := x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
 		x.writer.bulk.Add(-1)
 		if err != nil {
 			return // stopped or cancelled: it stays pending
@@ -291,6 +297,9 @@ func (x *Indexer) index(r *root, round int) {
 			"unreadable", stats.Errors, "took", time.Since(begun).Round(time.Millisecond))
 		x.indexed(r)
 	})
+	if !begins {
+		x.writer.bulk.Add(-1)
+	}
 }
 
 // indexed notes that the first index of a root is complete. What an earlier run
@@ -330,15 +339,25 @@ func (x *Indexer) verified(r *root, begun time.Time, fingerprint string) {
 	})
 }
 
-// whole runs a job of the indexer's own over a root, one at a time.
-func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []string, ended func(walker.JobStats, error)) {
+// begins makes kind what is being done for the whole of a root. false: something
+// is already, or the root is away.
+func (x *Indexer) begins(r *root, kind Kind) bool {
+	away := x.away(r)
 	r.mu.Lock()
-	if r.busy != "" {
-		r.mu.Unlock()
-		return
+	defer r.mu.Unlock()
+	if r.busy != "" || away {
+		return false
 	}
 	r.busy = kind
-	r.mu.Unlock()
+	return true
+}
+
+// whole runs a job of the indexer's own over a root. false: it did not begin,
+// and ended will not be called.
+func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []string, ended func(walker.JobStats, error)) bool {
+	if !x.begins(r, kind) {
+		return false
+	}
 	j := x.jobs.add(x, kind, 0, []string{r.path})
 	t := &task{x: x, priority: priority, trees: dirs, solo: true}
 	t.ended = func(stats walker.JobStats, err error) {
@@ -356,6 +375,7 @@ func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []str
 		j.finished(t, walker.JobStats{}, err)
 	}
 	j.submitted()
+	return true
 }
 
 // looked takes note of whether a walk over the root could list the root itself.

@@ -20,6 +20,7 @@ func (x *Indexer) sweep() time.Duration {
 		return longest
 	}
 	next := min(every, longest)
+	x.MountsChanged()
 	for _, r := range x.allRoots() {
 		rec := r.record()
 		if !rec.Complete {

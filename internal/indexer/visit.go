@@ -116,6 +116,7 @@ type sight struct {
 
 	children []string // to be listed next: names, valid as long as the listing
 	entered  []string // of them, paths on which another volume is mounted
+	unknown  []string // of those, the ones that were never listed
 }
 
 func (s *sight) mounted(name string) (mounted, bool) {
@@ -159,6 +160,7 @@ func (s *sight) descend(e *listing.Entry) bool {
 // enter makes pending the root of each volume that is mounted on a child, if
 // it was never listed. In the transaction of the listing that shows it.
 func (s *sight) enter(tx *store.Tx) error {
+	s.unknown = s.unknown[:0]
 	for _, dir := range s.entered {
 		key, _, err := s.task.x.places.Load().key(dir)
 		if err != nil {
@@ -166,6 +168,7 @@ func (s *sight) enter(tx *store.Tx) error {
 		}
 		_, ok, err := tx.Snap().Record(key)
 		if err == nil && !ok {
+			s.unknown = append(s.unknown, dir)
 			err = tx.PutPending(key, store.Pending{Subtree: true})
 		}
 		if err != nil {
@@ -199,7 +202,7 @@ func (s *sight) committed(a *store.Applied, err error) {
 			x.discovered(child)
 		}
 	}
-	for _, dir := range s.entered {
+	for _, dir := range s.unknown {
 		if !slices.Contains(s.trees, dir) {
 			x.discovered(dir)
 		}

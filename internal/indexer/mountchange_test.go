@@ -1,0 +1,122 @@
+package indexer
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// tmpfs mounts one at dir, and returns what unmounts it. Its files live as long
+// as it is mounted anywhere: at keep, too.
+func mountTmpfs(t *testing.T, dir, keep string) (umount, again func()) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("mounting needs root")
+	}
+	mount := func(args ...string) {
+		t.Helper()
+		if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
+			t.Skipf("mount %v: %s", args, bytes.TrimSpace(out))
+		}
+		t.Cleanup(func() { _ = exec.Command("umount", args[len(args)-1]).Run() })
+	}
+	mount("-t", "tmpfs", "test", keep)
+	mount("--bind", keep, dir)
+	return func() { must(t, exec.Command("umount", dir).Run()) },
+		func() { must(t, exec.Command("mount", "--bind", keep, dir).Run()) }
+}
+
+// What is mounted below a root while the daemon runs is indexed; unmounted it
+// stays, offline; mounted again it is looked at.
+func TestMountedAndUnmountedBelowARoot(t *testing.T) {
+	root, keep := tree(t, "a/x", "m/"), t.TempDir()
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	umount, again := mountTmpfs(t, root+"/m", keep)
+	grow(t, root, "m/p/q")
+	r.MountsChanged()
+	r.idle()
+	r.same(root)
+
+	umount()
+	r.MountsChanged()
+	r.idle()
+	want := fmt.Sprint([]string{root + "/m/p", root + "/m/p/q"})
+	if got := fmt.Sprint(r.paths(root + "/m")); got != want {
+		t.Errorf("of what is unmounted there is %s", got)
+	}
+	r.rescan(root)
+	r.idle()
+	if got := fmt.Sprint(r.paths(root + "/m")); got != want {
+		t.Errorf("and after a rescan %s", got)
+	}
+
+	grow(t, keep, "p/new")
+	again()
+	r.MountsChanged()
+	r.idle()
+	r.same(root)
+}
+
+// One change in a directory does not walk what is mounted in it.
+func TestAChangeBesideAMount(t *testing.T) {
+	root, keep := tree(t, "m/"), t.TempDir()
+	_, _ = mountTmpfs(t, root+"/m", keep)
+	for i := range 50 {
+		grow(t, root, fmt.Sprintf("m/d%d/f", i))
+	}
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	before := r.Progress().Dirs
+	grow(t, root, "new")
+	r.dirty(root)
+	r.idle()
+	r.same(root)
+	if n := r.Progress().Dirs - before; n != 1 {
+		t.Errorf("%d directories were listed for one that changed", n)
+	}
+}
+
+// A root whose file system is not mounted is offline, with all its entries: at
+// the start too.
+func TestRootUnmounted(t *testing.T) {
+	root, keep := tree(t, "m/")+"/m", t.TempDir()
+	umount, again := mountTmpfs(t, root, keep)
+	grow(t, root, "p/q")
+	cfg := Config{Roots: []string{root}}
+	r := run(t, "", cfg)
+	r.idle()
+	have := fmt.Sprint(r.paths(root))
+
+	offline := func(when string) {
+		t.Helper()
+		if got := fmt.Sprint(r.paths(root)); got != have {
+			t.Errorf("%s there is %s", when, got)
+		}
+		status, err := r.Status()
+		must(t, err)
+		if state := status.Roots[0].State; state != Offline {
+			t.Errorf("%s the root is %s", when, state)
+		}
+	}
+	umount()
+	r.MountsChanged()
+	r.idle()
+	offline("unmounted")
+	if end := r.rescan(root); end.State == Done && end.Paths[0].State == Done {
+		t.Errorf("a rescan ended %+v", end)
+	}
+	offline("after a rescan")
+	r.stop()
+	r = run(t, r.db, cfg)
+	r.idle()
+	offline("after a start")
+
+	grow(t, keep, "p/new")
+	again()
+	r.MountsChanged()
+	r.idle()
+	r.same(root)
+}
