@@ -137,6 +137,7 @@ func (c *checker) values() error {
 		check("jobs", b.jobs, anyCount, sealed),
 		check("settings", b.settings, anyCount, sealed),
 		check("stops", b.stops, anyCount, sealed),
+		check("failed", b.failed, anyCount, sealed),
 		check("pending", b.pending, c.sn.state.pending, func(k, v []byte) error { _, err := decodePending(k, v); return err }),
 		check("dead", b.dead, c.sn.state.dead, func(k, v []byte) error { _, err := decodeDead(k, v); return err }),
 		check("docs", b.docs, anyCount, func(k, v []byte) error {
@@ -259,6 +260,9 @@ func (c *checker) directory(where string, key Key, rec *Record, spared bool) {
 	case kind == docChild && string(text) == name && (!named || parent == up.head.Doc):
 	default:
 		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
+	}
+	if failed := c.sn.b.failed.Get(key) != nil; failed != isFailure(h.Errno) {
+		c.problem(where, "error %d, and it is among the failed: %v", h.Errno, failed)
 	}
 	if h.InProgress && c.sn.b.pending.Get(key) == nil {
 		c.problem(where, "in progress and not pending")

@@ -117,6 +117,10 @@ func (c *Cursor) alive(died uint64, err error) bool {
 	return c.lives
 }
 
+// Key returns the record's key as it is in the listings bucket: a directory's, or
+// a chunk's, see SplitChunk. It is valid while the snapshot is.
+func (c *Cursor) Key() Key { return c.raw }
+
 // Dir returns the directory that the record is of, also where it is a chunk. It
 // is valid while the snapshot is.
 func (c *Cursor) Dir() Key { return c.dir }

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"iter"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -64,6 +65,24 @@ func (sn *Snap) covered(key Key, stamp uint64) bool {
 		}
 	}
 	return false
+}
+
+// Spared iterates over the directories that are dead with all below them but for
+// what is newer and lives on, in order of keys. Until Reap has been there no
+// record above need name what lives in them. The keys are valid while the
+// snapshot is.
+func (sn *Snap) Spared() iter.Seq[Key] {
+	return func(yield func(Key) bool) {
+		if !sn.dead {
+			return
+		}
+		c := sn.b.dead.Cursor()
+		for k, v := c.First(); k != nil; k, v = c.Next() {
+			if d, err := decodeDead(k, v); (err != nil || !d.solid) && !yield(k) {
+				return
+			}
+		}
+	}
 }
 
 // deadWalk follows a cursor in the order of keys and knows which dead ranges
@@ -189,10 +208,16 @@ func (t *Tx) unsolid(key Key) error {
 // with its doc and what it counts for.
 func (t *Tx) deleteRecord(raw []byte, rec *Record, damaged bool) error {
 	t.damage = t.damage || damaged
+	dir, _, chunk := SplitChunk(raw)
+	if !chunk {
+		if err := t.setFailed(dir, 0); err != nil {
+			return err
+		}
+	}
 	if !damaged {
 		h := rec.Header()
 		t.setDoc(h.Doc, docEnt{})
-		if dir, _, chunk := SplitChunk(raw); !chunk {
+		if !chunk {
 			t.count(dir.Volume()).subtract(h)
 		}
 	}

@@ -25,6 +25,7 @@ func migrations() []migration {
 	return []migration{
 		{2, "bounds of sizes and times by doc id", makeZones},
 		{3, "postings of the trigrams of names", addPostings},
+		{4, "directories that could not be read", findFailed},
 	}
 }
 

@@ -3,11 +3,13 @@ package store
 import (
 	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
@@ -64,6 +66,30 @@ var migrationCases = map[int]struct {
 			}
 			if docs, err := decodeSet(b); err != nil || !slices.Equal(docs.ToArray(), []uint32{3, 70}) {
 				t.Errorf("fresh are %v, %v", docs, err)
+			}
+		},
+	},
+	4: {
+		before: func(tx *bolt.Tx) error {
+			err := tx.DeleteBucket(bucketFailed)
+			for i, errno := range []syscall.Errno{0, syscall.EACCES, syscall.EPERM, syscall.EIO, syscall.ENAMETOOLONG} {
+				h := Header{Doc: uint64(i + 1), Stamp: 1, Errno: uint16(errno)}
+				key := MakeKey(1, fmt.Sprint(i))
+				err = errors.Join(err, tx.Bucket(bucketListings).Put(key, AppendRecord(nil, &h, &Body{})))
+			}
+			return err
+		},
+		after: func(t *testing.T, tx *bolt.Tx) {
+			var keys []string
+			_ = tx.Bucket(bucketFailed).ForEach(func(k, v []byte) error {
+				if _, err := unseal(k, v); err != nil {
+					t.Errorf("%x: %v", k, err)
+				}
+				keys = append(keys, Key(k).Rel())
+				return nil
+			})
+			if !slices.Equal(keys, []string{"3", "4"}) {
+				t.Errorf("failed: %q", keys)
 			}
 		},
 	},

@@ -136,6 +136,9 @@ func (t *Tx) putDir(key Key, old *stored, h *Header, b *Body, e docEnt) error {
 	if b == nil {
 		b = new(Body)
 	}
+	if err := t.setFailed(key, h.Errno); err != nil {
+		return err
+	}
 	return t.putRecord(key, h, b)
 }
 

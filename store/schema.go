@@ -42,6 +42,8 @@
 //	stops
 //	 └─ <directory>                   named by its parent but not descended
 //	                                  into (a mount point, a pruned one); sealed
+//	failed
+//	 └─ <directory>                   could not be read when last tried; sealed
 //	roots
 //	 └─ <directory>                   JSON of the caller's, sealed
 //	jobs
@@ -64,7 +66,7 @@ package store
 
 // schemaVersion is that of the database that this package writes. A change to
 // anything above, or to an encoding, raises it and adds a migration.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // The names of the buckets.
 var (
@@ -77,6 +79,7 @@ var (
 	bucketPending  = []byte("pending")
 	bucketDead     = []byte("dead")
 	bucketStops    = []byte("stops")
+	bucketFailed   = []byte("failed")
 	bucketRoots    = []byte("roots")
 	bucketJobs     = []byte("jobs")
 	bucketSettings = []byte("settings")
@@ -93,7 +96,7 @@ var (
 func allBuckets() [][]byte {
 	return [][]byte{
 		bucketMeta, bucketVolumes, bucketCounts, bucketListings, bucketDocs, bucketZones,
-		bucketPending, bucketDead, bucketStops, bucketRoots, bucketJobs, bucketSettings,
+		bucketPending, bucketDead, bucketStops, bucketFailed, bucketRoots, bucketJobs, bucketSettings,
 		bucketPostings, bucketSegments, bucketFresh,
 	}
 }

@@ -87,8 +87,8 @@ func (sn *Snap) Values(f Family) iter.Seq2[[]byte, []byte] {
 // buckets are all of them, looked up once a transaction: looking up writes to
 // the transaction, which readers that share it must not.
 type buckets struct {
-	meta, volumes, counts, listings, docs, zones, pending, dead, stops, roots, jobs, settings *bolt.Bucket
-	postings, segments, fresh                                                                 *bolt.Bucket
+	meta, volumes, counts, listings, docs, zones, pending, dead, stops, failed, roots, jobs, settings *bolt.Bucket
+	postings, segments, fresh                                                                         *bolt.Bucket
 }
 
 func (b *buckets) open(tx *bolt.Tx) bool {
@@ -98,8 +98,8 @@ func (b *buckets) open(tx *bolt.Tx) bool {
 	}{
 		{&b.meta, bucketMeta}, {&b.volumes, bucketVolumes}, {&b.counts, bucketCounts},
 		{&b.listings, bucketListings}, {&b.docs, bucketDocs}, {&b.zones, bucketZones}, {&b.pending, bucketPending},
-		{&b.dead, bucketDead}, {&b.stops, bucketStops}, {&b.roots, bucketRoots},
-		{&b.jobs, bucketJobs}, {&b.settings, bucketSettings},
+		{&b.dead, bucketDead}, {&b.stops, bucketStops}, {&b.failed, bucketFailed},
+		{&b.roots, bucketRoots}, {&b.jobs, bucketJobs}, {&b.settings, bucketSettings},
 		{&b.postings, bucketPostings}, {&b.segments, bucketSegments}, {&b.fresh, bucketFresh},
 	} {
 		if *x.to = tx.Bucket(x.name); *x.to == nil {
