@@ -18,6 +18,9 @@ type answer struct {
 
 	begun   bool
 	scopes  []scope
+	seeds   []seed      // of the plan
+	looked  bool        // for candidates
+	cand    *candidates // of the snapshot of sum.LastClock; nil: everything
 	sum     Summary
 	damage  error // the first
 	waiting bool  // rows were given since the last Flush
@@ -57,9 +60,9 @@ func (a *answer) view(fn func(*ground) error) error {
 		if first {
 			a.begun = true
 			a.scopes = scopesOf(sn, a.q.Plan)
+			a.seeds = a.r.lookup.seeds(a.q.Plan)
 			a.sum.FirstClock = sn.Clock()
 		}
-		a.sum.LastClock = sn.Clock()
 		g, err := newGround(sn, a.scopes)
 		if err != nil {
 			return err
@@ -67,6 +70,8 @@ func (a *answer) view(fn func(*ground) error) error {
 		if first {
 			a.survey(g)
 		}
+		g.cand = a.candidates(g)
+		a.sum.LastClock = sn.Clock()
 		return fn(g)
 	})
 	if cause := context.Cause(a.ctx); cause != nil {

@@ -7,4 +7,3 @@ import "indexd/store"
 
 func aggOf(r *store.Record) *store.Aggregates { return &r.Header().Agg }
 func chunked(r *store.Record) bool            { return r.Header().Chunked }
-func failed(r *store.Record) bool             { return r.Header().Errno != 0 }

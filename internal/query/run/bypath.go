@@ -29,7 +29,6 @@ type byPath struct {
 
 	at     pathKey // all up to this path is in rows or was given
 	done   bool
-	failed failures
 	damage error
 }
 
@@ -54,8 +53,8 @@ type match struct{ i, start int32 }
 func (a *answer) listByPath() error {
 	b := &byPath{a: a, walk: walk{j: newJudge(a.q)}, judge: newJudge(a.q)}
 	defer func() {
-		a.note(&b.failed, b.walk.damage)
-		a.note(&failures{}, b.damage)
+		a.note(b.walk.damage)
+		a.note(b.damage)
 	}()
 	for !b.done && a.left() != 0 {
 		a.wanted = a.left()
@@ -79,25 +78,24 @@ func (b *byPath) round(g *ground) {
 	b.c = g.sn.Cursor(nil, nil)
 	b.resume(g)
 	w := &b.walk
-	for n := 0; w.next(); n++ {
-		if w.chunk {
-			continue
-		}
-		if failed(w.rec) {
-			b.failed.add(w.j, w.rec.Header().Errno)
-		}
-		big := chunked(w.rec)
+	var begun store.Key // the first directory, at least which is done
+	for w.next() {
+		// Of a directory in chunks it may be that not the record is a candidate, but
+		// one of them.
+		big := !w.out && (w.chunk || chunked(w.rec))
 		if big {
 			w.passChunks()
 		}
 		if !b.upTo(w) {
 			return
 		}
-		if n > 0 && b.tick.due(1) {
+		if begun == nil {
+			begun = w.dir
+		} else if b.tick.due(1) && (b.tick.cancelled || !w.dir.Equal(begun)) {
 			b.at = w.s.pathKey(w.dir)
 			return
 		}
-		if !w.unwanted() && !b.enter(w, big) {
+		if !w.out && !w.unwanted() && !b.enter(w, big) {
 			return
 		}
 	}

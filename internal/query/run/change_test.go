@@ -196,7 +196,7 @@ func TestChangesBetweenPages(t *testing.T) {
 					w.mutate(h.was, h.is)
 				}
 			}}
-			run := newRunner(w)
+			run := newRunner(w, &q)
 			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
 			sum, err := run.Find(t.Context(), &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse}, sink)
 			if err != nil {

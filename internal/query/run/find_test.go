@@ -59,6 +59,7 @@ func compile(tb testing.TB, r query.Request) *query.Plan {
 type question struct {
 	req   query.Request
 	match func(f *found) bool
+	text  string // a match has it in the name, or with FullPath in the path; "" if nothing is needed
 }
 
 func (q *question) and(filter string, match func(f *found) bool) {
@@ -73,6 +74,7 @@ func (w *world) question() question {
 	if r.IntN(3) > 0 {
 		text := []string{"a", "foo", "Foo", "B", ".go", "\xff", "\n", "big", "bigc1", "zzz"}[r.IntN(10)]
 		q.req.Terms, q.req.Mode, q.req.Case = []string{text}, query.ModeFixed, query.CaseSensitive
+		q.text = text
 		q.match = func(f *found) bool { return strings.Contains(f.e.Name, text) }
 		if r.IntN(5) == 0 {
 			q.req.FullPath = true
@@ -212,16 +214,24 @@ func options(r *rand.Rand) (Options, tuning) {
 		o.Round, o.SortRound = time.Nanosecond, time.Nanosecond
 		t.units = 1 + r.IntN(2)*r.IntN(300)
 	}
+	t.few = []func(uint64) uint64{none, all, func(all uint64) uint64 { return all / 3 }}[r.IntN(3)]
+	t.many = []func(uint64) uint64{none, all, manyOf}[r.IntN(3)]
 	if r.IntN(2) == 0 {
 		t.blockData, t.blockRows = maxRow+r.IntN(2000), 1+r.IntN(50)
 	}
 	return o, t
 }
 
-func newRunner(w *world) *Runner {
+func none(uint64) uint64    { return 0 }
+func all(all uint64) uint64 { return all }
+
+// newRunner returns one that is cut up at random and looks for candidates of q in
+// a way of its own.
+func newRunner(w *world, q *question) *Runner {
 	o, tune := options(w.r)
 	r := New(w.st, o)
 	r.retune(tune)
+	r.lookup = w.lookup(q)
 	return r
 }
 
@@ -241,7 +251,7 @@ func TestEqualsBruteForce(t *testing.T) {
 				query.Limit = 1 + r.IntN(40)
 				want = want[:min(len(want), query.Limit)]
 			}
-			run := newRunner(w)
+			run := newRunner(w, &q)
 			what := fmt.Sprintf("%+v order %q reverse %v limit %d options %+v tuning %+v", q.req, by, reverse, query.Limit, run.opt, run.tune)
 			sink := &page{size: r.IntN(5)}
 			sum, err := run.Find(t.Context(), query, sink)

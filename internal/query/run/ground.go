@@ -108,6 +108,7 @@ type ground struct {
 	scopes    []scope
 	stretches []stretch
 	mounts    map[string]int // pathKey of a mount point inside a scope: the stretch that begins there
+	cand      *candidates    // nil: every record is one
 }
 
 func newGround(sn *store.Snap, scopes []scope) (*ground, error) {

@@ -94,12 +94,13 @@ type Runner struct {
 	procs  atomic.Int64 // helpers that may still be started
 	memory memory
 	tune   tuning
+	lookup lookup
 }
 
 // New returns a Runner for st.
 func New(st *store.Store, o Options) *Runner {
 	o.defaults(st)
-	r := &Runner{st: st, opt: o}
+	r := &Runner{st: st, opt: o, lookup: trigrams()}
 	r.retune(defaults())
 	r.procs.Store(int64(o.Procs))
 	return r
@@ -117,11 +118,14 @@ type tuning struct {
 	cutDirs uint64
 	// What a sorter's block holds: bytes, and rows.
 	blockData, blockRows int
+	// few is how many candidates, of that many records, are gone to one by one,
+	// and many with how many more than that a scan looks for them.
+	few, many func(all uint64) uint64
 }
 
 func defaults() tuning {
 	const data = 256 << 10
-	return tuning{probe: time.Millisecond, units: 1024, cutDirs: 1024, blockData: data, blockRows: data / 96}
+	return tuning{probe: time.Millisecond, units: 1024, cutDirs: 1024, blockData: data, blockRows: data / 96, few: fewOf, many: manyOf}
 }
 
 func (r *Runner) retune(t tuning) {

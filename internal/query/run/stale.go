@@ -2,43 +2,22 @@ package run
 
 import (
 	"slices"
-	"syscall"
 
+	"indexd/internal/query"
 	"indexd/store"
 )
 
 const (
 	maxStale  = 16   // in Summary.Stale, of each kind
-	maxSurvey = 1024 // pending directories that are looked at; more are not counted
+	maxSurvey = 1024 // pending or failed directories that are looked at; more are not counted
 )
 
-// failures are directories met that could not be read when last tried.
-type failures struct {
-	list []Stale
-	more int
-}
-
-// add notes the directory that j has entered. That it may not be read is no
-// failure.
-func (f *failures) add(j *judge, errno uint16) {
-	switch syscall.Errno(errno) {
-	case syscall.EACCES, syscall.EPERM:
-		return
-	}
-	if j.hidden() {
-		return
-	}
-	if len(f.list) == maxStale {
-		f.more++
-		return
-	}
-	f.list = append(f.list, Stale{Path: j.s.pathKey(j.dir).path(), Reason: Failed, Errno: errno})
-}
-
 // survey notes, in the answer's first snapshot, which scopes are not in the
-// index, and what in them is pending or offline. It reads what is pending, up
-// to a bound, and nothing else.
+// index, and what in them is pending or offline or could not be read. It reads
+// what is, up to a bound, and nothing else: what is said does not depend on how
+// the matches are looked for.
 func (a *answer) survey(g *ground) {
+	defer a.surveyFailed(g)
 	for i := range g.scopes {
 		s := &g.scopes[i]
 		a.surveyVolumes(g, i)
@@ -110,6 +89,30 @@ func (a *answer) surveyInside(g *ground, scope int) bool {
 	return any
 }
 
+// surveyFailed notes the directories that could not be read and where the plan
+// looks for matches, or below which.
+func (a *answer) surveyFailed(g *ground) {
+	var j *judge
+	n := 0
+	for i := range g.stretches {
+		st := &g.stretches[i]
+		for key, rec := range g.sn.Failed(st.key(st.lo), st.key(st.hi)) {
+			if n++; n > maxSurvey {
+				return
+			}
+			if j == nil {
+				j = newJudge(a.q)
+				j.attach(g)
+			}
+			below := j.enter(st, key, rec)
+			if j.hidden() || j.truth == query.False && !below {
+				continue
+			}
+			a.stale(Stale{Path: st.pathKey(key).path(), Reason: Failed, Errno: rec.Header().Errno})
+		}
+	}
+}
+
 // shown is what is told of a path in a scope: where some may not see all, no
 // more than the scope.
 func (a *answer) shown(g *ground, scope int, path string) string {
@@ -140,15 +143,12 @@ func (a *answer) stale(s Stale) {
 // gather takes over what the workers noted.
 func (a *answer) gather() {
 	for _, w := range a.workers {
-		a.note(&w.failed, w.damage)
+		a.note(w.damage)
 	}
 }
 
-func (a *answer) note(f *failures, damage error) {
-	for _, s := range f.list {
-		a.stale(s)
-	}
-	a.sum.StaleMore += f.more
+// note keeps the first damage.
+func (a *answer) note(damage error) {
 	if a.damage == nil {
 		a.damage = damage
 	}

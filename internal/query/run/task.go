@@ -21,8 +21,7 @@ type task struct {
 type worker struct {
 	walk
 	collector
-	hits   hits
-	failed failures
+	hits hits
 }
 
 // A collector takes what a worker finds.
@@ -36,6 +35,10 @@ type collector interface {
 	add(rd *round, t *task, w *walk, h *hits) bool
 }
 
+// seekWork is how much more work it is to look for a record than to go on to the
+// next, in a ticker's units.
+const seekWork = 15
+
 // scan goes on with t until it is done, or the collector or the ticker says
 // stop. It goes at least one record on.
 func (w *worker) scan(rd *round, t *task, tick *ticker) {
@@ -45,8 +48,11 @@ func (w *worker) scan(rd *round, t *task, tick *ticker) {
 			t.from = w.here()
 			return
 		}
-		if failed(w.rec) && !w.chunk && w.resumed() == nil {
-			w.failed.add(w.j, w.rec.Header().Errno)
+		if w.out {
+			continue
+		}
+		if w.pieces != nil {
+			tick.work += seekWork
 		}
 		inChunks := chunked(w.rec)
 		if w.unwanted() || !w.want(&w.walk) {

@@ -24,6 +24,9 @@ type walk struct {
 	c  *store.Cursor
 
 	from   pos       // where it began
+	pieces []piece   // those of the stretch that were not passed; nil: all of it is to be seen
+	sought bool      // c is in the first of them
+	least  store.Key // where not, what is before this was passed
 	skip   store.Key // nothing below is wanted; nil: nothing is skipped
 	damage error     // the first
 
@@ -32,12 +35,16 @@ type walk struct {
 	rec   *store.Record
 	chunk bool   // rec is a chunk
 	first string // and begins with this name, or after it
+	out   bool   // rec is no candidate: nobody has entered dir
+
+	top, path store.Key // see inside
 }
 
 // begin goes before the first record that can hold an entry behind from.
 func (w *walk) begin(g *ground, from pos, to pathKey) {
 	w.g, w.from, w.to = g, from, to
 	w.in, w.c, w.skip, w.dir, w.rec, w.s = -1, nil, nil, nil, nil, nil
+	w.pieces, w.top, w.path = nil, nil, nil
 	w.j.attach(g)
 }
 
@@ -49,15 +56,42 @@ func (w *walk) stretch() bool {
 		if bytes.Compare(lo, hi) >= 0 {
 			continue
 		}
-		w.s, w.skip = s, nil
-		key := s.key(lo)
-		w.c = w.g.sn.Cursor(key, s.key(hi))
-		if !w.from.atStart() && bytes.Equal(lo, w.from.dir) {
+		w.s, w.skip, w.top, w.path, w.pieces = s, nil, nil, nil, nil
+		key, end := s.key(lo), s.key(hi)
+		if w.cut() {
+			if w.pieces = w.g.cand.within(key, end); len(w.pieces) == 0 {
+				continue
+			}
+		}
+		w.c = w.g.sn.Cursor(key, end)
+		after := !w.from.atStart() && bytes.Equal(lo, w.from.dir)
+		w.sought, w.least = false, key
+		if after && w.pieces != nil {
+			w.passNames(key)
+			after = w.pieces[0].hi != nil && bytes.Compare(w.pieces[0].lo, key) <= 0
+		}
+		if after {
 			w.c.SeekAfter(key, w.from.name)
+			w.sought = true
 		}
 		return true
 	}
 	return false
+}
+
+// cut reports whether the candidates of the stretch are pieces of it.
+func (w *walk) cut() bool {
+	c := w.g.cand
+	return c != nil && c.inPieces && !(c.whole != nil && c.whole[w.in])
+}
+
+// passNames passes over the pieces that are chunks of dir of which all names are
+// before from.
+func (w *walk) passNames(dir store.Key) {
+	at := dir.Chunk(w.from.name)
+	for len(w.pieces) > 1 && w.pieces[0].hi == nil && bytes.Compare(w.pieces[1].lo, at) <= 0 {
+		w.pieces = w.pieces[1:]
+	}
 }
 
 // next goes to the next record and reports whether there is one.
@@ -66,7 +100,7 @@ func (w *walk) next() bool {
 		if w.c == nil && !w.stretch() {
 			return false
 		}
-		if !w.c.Next() {
+		if !w.record() {
 			if err := w.c.Err(); err != nil && w.damage == nil {
 				w.damage = err
 			}
@@ -78,12 +112,15 @@ func (w *walk) next() bool {
 			top := w.skip
 			w.skip = nil
 			if dir.Within(top) {
-				w.c.Seek(top.SubtreeEnd())
+				w.pass(top.SubtreeEnd())
 				continue
 			}
 		}
 		w.dir, w.rec = dir, w.c.Record()
 		w.first, w.chunk = w.c.Chunk()
+		if w.out = !w.candidate(); w.out {
+			return true
+		}
 		below := true
 		if !w.chunk {
 			below = w.j.enter(w.s, dir, w.rec)
@@ -97,8 +134,91 @@ func (w *walk) next() bool {
 	}
 }
 
+// record has c go to the next record of the stretch, or of its pieces.
+func (w *walk) record() bool {
+	if w.pieces == nil {
+		return w.c.Next()
+	}
+	for len(w.pieces) > 0 {
+		p := &w.pieces[0]
+		if !w.sought {
+			at := p.lo
+			if bytes.Compare(at, w.least) < 0 {
+				at = w.least
+			}
+			w.c.Seek(at)
+		}
+		if !w.c.Next() {
+			return false // nor is there anything in what comes behind
+		}
+		if p.hi == nil {
+			w.pieces, w.sought = w.pieces[1:], false
+			if bytes.Equal(w.c.Key(), p.lo) {
+				return true
+			}
+			continue
+		}
+		if w.sought = bytes.Compare(w.c.Key(), p.hi) < 0; w.sought {
+			return true
+		}
+		w.pieces = w.pieces[1:]
+	}
+	return false
+}
+
+// pass makes next go on at key.
+func (w *walk) pass(key store.Key) {
+	if w.pieces == nil {
+		w.c.Seek(key)
+		return
+	}
+	for len(w.pieces) > 0 && w.pieces[0].ends(key) {
+		w.pieces = w.pieces[1:]
+	}
+	w.sought, w.least = false, key
+}
+
 // passChunks makes next go on behind the chunks of w.dir.
-func (w *walk) passChunks() { w.c.Seek(w.dir.ChunksEnd()) }
+func (w *walk) passChunks() { w.pass(w.dir.ChunksEnd()) }
+
+// candidate reports whether the record that c has gone to is one.
+func (w *walk) candidate() bool {
+	c := w.g.cand
+	switch {
+	case c == nil:
+		return true
+	case c.inPieces && c.fits == nil:
+		return true // as the pieces are
+	}
+	doc := uint32(w.rec.Header().Doc)
+	if c.fits != nil && !c.fits.Contains(doc) {
+		return false
+	}
+	return c.inPieces || c.docs == c.fits || c.docs.Contains(doc) || c.dir != nil && w.inside(c)
+}
+
+// inside reports whether the directory that c is in, or one above it, has a name
+// that is accepted. Going on in the order of keys it looks only at what is not
+// above the directory before too.
+func (w *walk) inside(c *candidates) bool {
+	if c.whole[w.in] || w.top != nil && w.dir.Within(w.top) {
+		return true
+	}
+	n := min(2, len(w.dir))
+	if w.path != nil {
+		for n < len(w.dir) && n < len(w.path) && w.dir[n] == w.path[n] {
+			n++
+		}
+		if n < len(w.dir) && w.dir[n] != 0 || n < len(w.path) && w.path[n] != 0 {
+			n = 2 + max(bytes.LastIndexByte(w.dir[2:n], 0), 0)
+		}
+	}
+	w.path, w.top = w.dir, nil
+	if i := c.accepts(w.dir[n:]); i >= 0 {
+		w.top = w.dir[:n+i]
+	}
+	return w.top != nil
+}
 
 // here is the place before the record that next has gone to.
 func (w *walk) here() pos {

@@ -1,0 +1,261 @@
+package run
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/internal/query"
+	"indexd/store"
+	"indexd/store/trigram"
+)
+
+// candidates are where in a snapshot matches can be: a superset, of which every
+// entry is judged as in a scan of everything. They are in one of two forms.
+//
+//	pieces   keys, few enough to go from one to the next
+//	docs     doc ids, which a scan of all keys compares with those of the headers
+//
+// They never change and are shared by the workers.
+type candidates struct {
+	// What is below a directory is a candidate too where its name is accepted;
+	// nil: nothing is for that.
+	dir func(name string) bool
+	// By stretch: all in it is below such a directory.
+	whole []bool
+	// fits are the docs of all candidates; nil: every one. It holds what must be
+	// true of a record besides that docs or dir lead to it.
+	fits *roaring.Bitmap
+	docs *roaring.Bitmap // nil: all
+
+	inPieces bool
+	pieces   []piece // disjoint, in the order of keys
+}
+
+// piece is a record, or a range of them.
+type piece struct {
+	lo store.Key // as the keys of the store, a chunk's too
+	hi store.Key // exclusive; nil: lo alone
+}
+
+// ends reports whether p ends at or before key.
+func (p *piece) ends(key store.Key) bool {
+	if p.hi == nil {
+		return bytes.Compare(p.lo, key) < 0
+	}
+	return bytes.Compare(p.hi, key) <= 0
+}
+
+// seed is what candidates grow from: all matches are in the documents that meet
+// need or, where there is a dir, also below directories named in them whose name
+// it accepts.
+type seed struct {
+	need trigram.Need
+	dir  func(name string) bool // nil: there are none
+}
+
+// lookup is how candidates are found. Tests put others in its place.
+type lookup struct {
+	// seeds are those of a plan, each sufficient alone.
+	seeds func(p *query.Plan) []seed
+	// docs are those that meet a seed's need, or more; nil: all.
+	docs func(sn *store.Snap, s *seed) (*roaring.Bitmap, error)
+}
+
+// candidates finds the candidates of the plan; nil: everything is one, or may
+// as well be. What cannot be read of what leads to them only means that.
+func (a *answer) candidates(g *ground) *candidates {
+	if clock := g.sn.Clock(); !a.looked || a.sum.LastClock != clock {
+		a.looked = true
+		if a.cand = new(candidates); !a.cand.gather(a, g) {
+			a.cand = nil
+		}
+	}
+	return a.cand
+}
+
+// gather finds the docs and chooses the form; false: a scan of everything is as
+// good.
+func (c *candidates) gather(a *answer, g *ground) bool {
+	tune := &a.r.tune
+	all := g.sn.Docs()
+	var below *seed // of those that lead to subtrees the one with the fewest docs
+	for i := range a.seeds {
+		s := &a.seeds[i]
+		docs, err := a.r.lookup.docs(g.sn, s)
+		switch {
+		case err != nil:
+			return false
+		case docs == nil:
+		case s.dir == nil:
+			c.meet(docs)
+		case below == nil || docs.GetCardinality() < c.docs.GetCardinality():
+			below, c.docs = s, docs
+		}
+	}
+	few := tune.few(all)
+	if c.fits != nil && (below == nil || c.fits.GetCardinality() <= few) {
+		below, c.docs = nil, c.fits
+	}
+	if c.docs == nil {
+		return false
+	}
+	n := c.docs.GetCardinality()
+	if n > few && n > tune.many(all) {
+		return false
+	}
+	if below != nil {
+		c.dir = below.dir
+		c.tops(g)
+	}
+	c.inPieces = n <= few && c.cut(a, g, int(few))
+	return a.ctx.Err() == nil
+}
+
+func (c *candidates) meet(docs *roaring.Bitmap) {
+	if c.fits == nil {
+		c.fits = docs
+	} else {
+		c.fits = roaring.And(c.fits, docs)
+	}
+}
+
+// tops finds the stretches of which the directory that all in them is below, or
+// one above it, is accepted.
+func (c *candidates) tops(g *ground) {
+	c.whole = make([]bool, len(g.stretches))
+	for i := range g.stretches {
+		s := &g.stretches[i]
+		top := g.scopes[s.scope].top
+		if len(s.mount) > len(top) {
+			top = s.mount
+		}
+		c.whole[i] = c.accepts(top) >= 0
+	}
+}
+
+// accepts returns the length of the first directory in path, components each
+// after a 00, of which the name is accepted; negative: there is none.
+func (c *candidates) accepts(path []byte) int {
+	for i := 0; i < len(path); {
+		n := bytes.IndexByte(path[i+1:], 0)
+		if n < 0 {
+			n = len(path) - i - 1
+		}
+		name := path[i+1 : i+1+n]
+		i += 1 + n
+		if c.dir(text(name)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// cut finds the pieces; false: it cannot be said which they are, or they are
+// more than limit.
+func (c *candidates) cut(a *answer, g *ground, limit int) bool {
+	keys, err := g.sn.Keys(c.docs)
+	if err != nil {
+		return false
+	}
+	add := func(key store.Key) { c.pieces = append(c.pieces, piece{key, key.SubtreeEnd()}) }
+	if c.dir != nil && !c.below(a, g, keys, add) {
+		return false
+	}
+	if len(c.pieces) > limit {
+		return false
+	}
+	ranges := c.pieces
+	c.pieces = make([]piece, 0, len(keys)+len(ranges))
+	for _, key := range keys {
+		c.pieces = append(c.pieces, piece{lo: key})
+	}
+	if len(ranges) == 0 {
+		return true // in order already
+	}
+	c.pieces = append(c.pieces, ranges...)
+	slices.SortFunc(c.pieces, func(p, q piece) int {
+		if d := bytes.Compare(p.lo, q.lo); d != 0 || (p.hi == nil) == (q.hi == nil) {
+			return d
+		} else if p.hi != nil {
+			return -1
+		}
+		return 1
+	})
+	// Of a subtree and what is in it, the subtree.
+	kept := c.pieces[:0]
+	for _, p := range c.pieces {
+		if n := len(kept); n == 0 || kept[n-1].hi == nil || bytes.Compare(p.lo, kept[n-1].hi) >= 0 {
+			kept = append(kept, p)
+		}
+	}
+	c.pieces = kept
+	return true
+}
+
+// below adds the accepted directories: those that the records of keys name, and
+// what none need name: roots, and all that is left in what is dead. false: a record cannot be read, or there is no
+// time.
+func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(store.Key)) bool {
+	for key := range g.sn.Values(store.Roots) {
+		if n := c.accepts(key[2:]); n >= 0 {
+			add(slices.Clone(key[:2+n]))
+		}
+	}
+	for key := range g.sn.Spared() {
+		add(slices.Clone(key))
+	}
+	cur := g.sn.Cursor(nil, nil)
+	for i, key := range keys {
+		if i%64 == 0 && a.ctx.Err() != nil {
+			return false
+		}
+		cur.Seek(key)
+		if !cur.Next() || !bytes.Equal(cur.Key(), key) {
+			if cur.Err() != nil {
+				return false
+			}
+			continue
+		}
+		rec := cur.Record()
+		if rec.Load() != nil {
+			return false
+		}
+		for name := range rec.Dirs() {
+			if c.dir(name) {
+				add(cur.Dir().Child(name))
+			}
+		}
+	}
+	return true
+}
+
+// within returns the pieces, from the first on, of which something is in [lo, hi).
+func (c *candidates) within(lo, hi store.Key) []piece {
+	from, _ := slices.BinarySearchFunc(c.pieces, lo, func(p piece, key store.Key) int {
+		if p.ends(key) {
+			return -1
+		}
+		return 1
+	})
+	to, _ := slices.BinarySearchFunc(c.pieces, hi, func(p piece, key store.Key) int {
+		return bytes.Compare(p.lo, key)
+	})
+	return c.pieces[from:max(from, to)]
+}
+
+// fewOf is tuning.few: to look for a record takes about as long as to pass over
+// twenty, and the keys of so many are to fit into memory.
+func fewOf(all uint64) uint64 { return min(max(all/16, 256), 32<<10) }
+
+// manyOf is tuning.many.
+func manyOf(all uint64) uint64 { return all / 4 }
+
+// trigrams finds candidates by the index of trigrams.
+func trigrams() lookup {
+	return lookup{
+		seeds: func(*query.Plan) []seed { return nil },
+		docs:  func(*store.Snap, *seed) (*roaring.Bitmap, error) { return nil, nil },
+	}
+}
