@@ -1,0 +1,167 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestBudget(t *testing.T) {
+	limits := Limits{Watches: 10}
+	s, dir := open(t, Options{Share: 50, Limits: func() (Limits, error) { return limits, nil }})
+	start(t, s)
+	for i := range 6 {
+		mkdir(t, fmt.Sprintf("%s/%d", dir, i))
+	}
+	at := func(i int) time.Time { return time.Unix(int64(1000-i), 0) }
+	for i := range 6 {
+		_, err := s.Watch(fmt.Sprintf("%s/%d", dir, i), Ident{}, at(i))
+		if want := i >= 5; errors.Is(err, ErrBudget) != want {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	if st := s.Status(); st != (Status{Watches: 5, Budget: 5, Limit: 10}) {
+		t.Errorf("%+v", st)
+	}
+	s.watch(t, dir+"/4") // again costs nothing
+	if cold, since := s.Coldest(); cold != dir+"/4" || !since.Equal(at(4)) {
+		t.Errorf("%s %v", cold, since)
+	}
+	write(t, dir+"/4/f")
+	s.sync(t)
+	if cold, since := s.Coldest(); cold != dir+"/3" || !since.Equal(at(3)) {
+		t.Errorf("%s %v, after a change elsewhere", cold, since)
+	}
+	s.Unwatch(dir + "/3")
+	s.watch(t, dir+"/5")
+	write(t, dir+"/3/f", dir+"/5/f")
+	if b := s.sync(t); b.says(dir+"/3/f", Named) || !b.says(dir+"/5/f", Named) {
+		t.Errorf("%+v", b)
+	}
+	// A limit that was raised is found out in time.
+	limits.Watches = 100
+	if _, err := s.Watch(dir+"/3", Ident{}, time.Time{}); !errors.Is(err, ErrBudget) {
+		t.Error(err)
+	}
+	s.ops.Lock()
+	s.budget.at = s.budget.at.Add(-budgetAge)
+	s.ops.Unlock()
+	s.watch(t, dir+"/3")
+}
+
+func TestBudgetOfNothing(t *testing.T) {
+	s, dir := open(t, Options{Limits: func() (Limits, error) { return Limits{}, nil }})
+	start(t, s)
+	if _, err := s.Watch(dir, Ident{}, time.Time{}); !errors.Is(err, ErrBudget) {
+		t.Error(err)
+	}
+	if cold, _ := s.Coldest(); cold != "" {
+		t.Error(cold)
+	}
+	s.sync(t)
+}
+
+func TestBudgetOfMemory(t *testing.T) {
+	var b budget
+	b.share = 80
+	for _, c := range []struct {
+		l    Limits
+		want int64
+	}{
+		{Limits{Watches: 1000}, 800},
+		{Limits{Watches: 1_000_000, Memory: 64 << 20}, 64 << 20 / 4 / watchMemory},
+		{Limits{Watches: 1000, Memory: 64 << 20}, 800},
+	} {
+		if err := b.read(func() (Limits, error) { return c.l, nil }); err != nil || b.may.Load() != c.want {
+			t.Errorf("%+v: %d, want %d (%v)", c.l, b.may.Load(), c.want, err)
+		}
+	}
+	if l, err := SystemLimits(); err != nil || l.Watches <= 0 {
+		t.Errorf("%+v %v", l, err)
+	}
+}
+
+func TestMemoryLimit(t *testing.T) {
+	top := tempDir(t)
+	mkdir(t, top+"/a/b/c")
+	for dir, max := range map[string]string{"/a": "4096000\n", "/a/b": "max\n", "/a/b/c": "8192000\n"} {
+		if err := os.WriteFile(filepath.Join(top, dir, "memory.max"), []byte(max), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for group, want := range map[string]int64{
+		"0::/a/b/c\n": 4096000, "0::/a\n": 4096000, "0::/\n": 0, "1:memory:/a\n": 0, "": 0, "5:x:/\n0::/a/b\n": 4096000,
+		"0::/../../a\n": 0,
+	} {
+		if n := memoryLimit([]byte(group), top); n != want {
+			t.Errorf("%q: %d, want %d", group, n, want)
+		}
+	}
+}
+
+func TestNeeded(t *testing.T) {
+	for _, c := range []struct{ dirs, share, least int }{{1, 80, 1}, {40_000, 80, 50_000}, {819, 80, 1024}, {820, 80, 1025}, {7, 100, 7}} {
+		n := Needed(c.dirs, c.share)
+		if n < c.least || n*c.share/100 < c.dirs || n-c.least > 1024 {
+			t.Errorf("%d directories at %d %%: %d", c.dirs, c.share, n)
+		}
+	}
+}
+
+// The kernel's own limits, in a namespace that has few.
+func init() {
+	inside["limits"] = func() {
+		dir := os.Getenv("WATCH_TEST_DIR")
+		limit := func(name, value string) bool {
+			if err := os.WriteFile("/proc/sys/user/"+name, []byte(value), 0o644); err != nil {
+				fmt.Println("skip:", err)
+				return false
+			}
+			return true
+		}
+		if !limit("max_inotify_watches", "5") {
+			return
+		}
+		s, err := Open(Options{Cookies: dir + "/cookies"})
+		if err != nil {
+			fmt.Println("open:", err)
+			return
+		}
+		for i := range 6 {
+			sub := fmt.Sprintf("%s/%d", dir, i)
+			if err := os.Mkdir(sub, 0o755); err != nil {
+				fmt.Println(err)
+			}
+			_, err := s.Watch(sub, Ident{}, time.Time{})
+			if want := i >= 4; errors.Is(err, ErrBudget) != want {
+				fmt.Printf("%d: %v\n", i, err)
+			}
+		}
+		if st := s.Status(); st.Watches != 4 || st.Budget != 4 {
+			fmt.Printf("%+v\n", st)
+		}
+		s.Unwatch(dir + "/0")
+		if _, err := s.Watch(dir+"/5", Ident{}, time.Time{}); err != nil {
+			fmt.Println("for another:", err)
+		}
+		if limit("max_inotify_watches", "0") {
+			if _, err := Open(Options{Cookies: dir + "/cookies"}); !errors.Is(err, ErrUnavailable) {
+				fmt.Println("no watch at all:", err)
+			}
+		}
+		if limit("max_inotify_instances", "0") {
+			_, err := Open(Options{Cookies: dir + "/cookies"})
+			if !errors.Is(err, ErrUnavailable) {
+				fmt.Println("no instance:", err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			fmt.Println(err)
+		}
+	}
+}
+
+func TestKernelLimits(t *testing.T) { inNamespaces(t, "limits") }

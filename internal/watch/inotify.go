@@ -1,0 +1,398 @@
+package watch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+)
+
+// Errors of Watch. Others are of the file system: EACCES where the directory
+// cannot be read, ENAMETOOLONG of a path longer than PATH_MAX.
+var (
+	// ErrBudget: no more watches may be had. Coldest says which ones to give up
+	// for one that is worth more.
+	ErrBudget = errors.New("no more directories may be watched")
+	// ErrMoved: what stands at the path is not the directory that was meant, or
+	// not for long enough. Its parent is to be listed again.
+	ErrMoved = errors.New("the directory was moved or replaced")
+	// ErrElsewhere: the directory is watched by another path that leads to it, a
+	// bind mount.
+	ErrElsewhere = errors.New("watched by another path")
+)
+
+// Watch has the kernel watch the directory at an absolute, clean path, and
+// returns when the watch stands: what is listed after that misses no event.
+// Watching again what is watched is allowed, and costs a look at it.
+//
+// want is what is to stand there, for instance by fstat of the descriptor that
+// is going to be listed; zero: whatever does. got is what does stand there.
+// changed is when something changed in it last, which orders Coldest; an event
+// makes it now.
+//
+// It must not be called for directories of file systems that may hang, see
+// Local.
+func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Ident, err error) {
+	s.ops.Lock()
+	defer s.ops.Unlock()
+	if s.closed {
+		return got, ErrClosed
+	}
+	s.reap()
+	if want == (Ident{}) {
+		if want, err = identOf(dir); err != nil {
+			return got, err
+		}
+	}
+	n, isNew, err := s.enter(dir, want, changed)
+	if err != nil {
+		return got, err
+	}
+	s.reap() // before the new watch: what enter took out may be of the same inode
+	if isNew {
+		err = s.fs.Add(dir)
+	}
+	if err == nil {
+		if got, err = identOf(dir); err == nil && got != want {
+			err = ErrMoved
+		}
+	}
+	s.mu.Lock()
+	if err == nil && s.set.byPath[dir] != n {
+		err = ErrMoved // an event took it out meanwhile
+	}
+	if err != nil {
+		s.set.remove(n)
+		s.doomed = append(s.doomed, dir)
+		if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
+			errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
+			s.lose(dir)
+		}
+	}
+	left := s.set.len()
+	s.mu.Unlock()
+	s.reap()
+	if errors.Is(err, syscall.ENOSPC) {
+		if s.budget.exhausted(left) {
+			s.log.Info("the kernel gives no more watches", "watches", left, "sysctl", Sysctl)
+		}
+		err = ErrBudget
+	}
+	return got, err
+}
+
+// enter makes room for a directory in the set, before its first event can
+// come: what is known to be elsewhere now, or something else, is taken out.
+// isNew: it was not there. Only then may it be added: fsnotify's tables
+// contradict each other where a path is added that it has, while what stands
+// there is an inode that it knows by another path, and Remove then panics.
+// Called under ops, not mu.
+func (s *Source) enter(dir string, want Ident, changed time.Time) (n *node, isNew bool, err error) {
+	s.mu.Lock()
+	other := s.set.byID[want]
+	s.mu.Unlock()
+	if other != nil && other.path != dir {
+		if is, err := identOf(other.path); err == nil && is == want {
+			return nil, false, fmt.Errorf("%w: %s", ErrElsewhere, other.path)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if other = s.set.byID[want]; other != nil && other.path != dir {
+		// Renamed, and the event is on its way. The kernel takes no second watch
+		// of one inode, and fsnotify keeps the old path.
+		s.lose(other.path)
+	}
+	if n := s.set.byPath[dir]; n != nil {
+		if n.id == want {
+			s.set.touch(n, clampTime(changed))
+			return n, false, nil
+		}
+		s.lose(dir) // what is below was in another directory
+	}
+	if !s.budget.allows(s.set.len(), s.o.Limits) {
+		return nil, false, ErrBudget
+	}
+	n = &node{path: dir, id: want, changed: clampTime(changed)}
+	s.set.add(n)
+	return n, true, nil
+}
+
+// Unwatch gives one directory up. Events of it that were not drained yet are
+// lost: it is to be looked at as one that is not watched.
+func (s *Source) Unwatch(dir string) {
+	s.give(func() {
+		if n := s.set.byPath[dir]; n != nil && s.set.remove(n) {
+			s.doomed = append(s.doomed, dir)
+		}
+	})
+}
+
+// UnwatchTree gives up a directory and all below it.
+func (s *Source) UnwatchTree(dir string) { s.give(func() { s.drop(dir) }) }
+
+func (s *Source) give(take func()) {
+	s.ops.Lock()
+	defer s.ops.Unlock()
+	s.mu.Lock()
+	take()
+	s.mu.Unlock()
+	s.reap()
+}
+
+// Watched reports whether there is a watch for a directory.
+func (s *Source) Watched(dir string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.set.byPath[dir] != nil
+}
+
+// CountBelow returns how many directories are watched at and below dir.
+func (s *Source) CountBelow(dir string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if dir == "/" {
+		return s.set.len()
+	}
+	return len(s.set.below(dir))
+}
+
+// Coldest returns the watched directory in which nothing has changed for the
+// longest time, and since when; "" if there is none. It is given up by Unwatch.
+func (s *Source) Coldest() (dir string, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.set.cold) == 0 {
+		return "", time.Time{}
+	}
+	n := s.set.cold[0]
+	return n.path, time.Unix(int64(n.changed), 0)
+}
+
+// drop takes a directory and all below it out of the set; the watches go at the
+// next reap. It reports whether there was one. Called under mu.
+func (s *Source) drop(dir string) bool {
+	list := s.set.below(dir)
+	for _, n := range list {
+		s.set.remove(n)
+		s.doomed = append(s.doomed, n.path)
+	}
+	return len(list) > 0
+}
+
+// reap removes the watches of what was dropped. Called under ops, not mu.
+func (s *Source) reap() {
+	s.mu.Lock()
+	doomed := s.doomed
+	s.doomed = nil
+	s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	for _, dir := range doomed {
+		// It fails where the kernel removed the watch, with the directory.
+		_ = s.fs.Remove(dir)
+	}
+}
+
+// lose is drop where the directories are not given up: what happens there now
+// is seen by nobody, until they are looked at and watched again. Called under
+// mu.
+func (s *Source) lose(dir string) {
+	if s.drop(dir) {
+		s.pending.subtree(dir)
+		s.note()
+		poke(s.chores)
+	}
+}
+
+// janitor removes watches for those who must not, and goes through all after
+// an overflow.
+func (s *Source) janitor() {
+	for {
+		select {
+		case <-s.chores:
+		case <-s.ended:
+			return
+		}
+		s.ops.Lock()
+		s.reap()
+		s.ops.Unlock()
+		s.mu.Lock()
+		recheck := s.recheck
+		s.recheck = false
+		s.mu.Unlock()
+		if recheck {
+			s.checkAll()
+		}
+	}
+}
+
+// checkAll drops what is watched by a path that is not its own any more, and
+// what may be so: the events that would have told were lost.
+func (s *Source) checkAll() {
+	for after := ""; ; {
+		s.mu.Lock()
+		page := s.set.sorted.page(after)
+		s.mu.Unlock()
+		if len(page) == 0 {
+			return
+		}
+		for _, n := range page {
+			select {
+			case <-s.ended:
+				return
+			default:
+			}
+			id, err := identOf(n.path)
+			if err == nil && id == n.id && id.Born != 0 { // else perhaps one that got its inode
+				continue
+			}
+			s.ops.Lock()
+			s.mu.Lock()
+			if s.set.byPath[n.path] == n {
+				s.lose(n.path)
+			}
+			s.mu.Unlock()
+			s.reap()
+			s.ops.Unlock()
+		}
+		after = page[len(page)-1].path
+	}
+}
+
+// drainEvents makes hints of events until there are no more.
+func (s *Source) drainEvents() {
+	for e := range s.fs.Events {
+		s.event(&e)
+	}
+}
+
+// event makes a hint of one event.
+func (s *Source) event(e *fsnotify.Event) {
+	if len(e.Name) == 0 || e.Name[0] != '/' {
+		return
+	}
+	dir, name := split(e.Name)
+	if dir == s.o.Cookies || e.Name == s.o.Cookies {
+		s.barrier.event(dir == s.o.Cookies, name)
+		return
+	}
+	change := Content
+	if e.Op&(fsnotify.Create|fsnotify.Remove|fsnotify.Rename) != 0 {
+		change = Named
+	}
+	path := e.Name
+	if dir == "/" {
+		path = "/" + name
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.Op&(fsnotify.Remove|fsnotify.Rename) != 0 {
+		s.lose(path)
+	}
+	d, known := s.pending.has(dir, name, change)
+	if !known {
+		s.mu.Unlock()
+		excluded := s.o.Excluded(path)
+		s.mu.Lock()
+		if excluded {
+			return
+		}
+		if name == "" { // "/" itself
+			s.pending.listing(dir)
+		} else {
+			d = s.pending.name(dir, name, change)
+		}
+		s.note()
+	}
+	if now := clampTime(time.Now()); d != nil && d.touched != now {
+		d.touched = now
+		if n := s.set.byPath[dir]; n != nil {
+			s.set.touch(n, now)
+		}
+	}
+}
+
+// drainErrors takes note of overflows until there are no more errors, and
+// answers who asks whether all errors so far were seen.
+func (s *Source) drainErrors() {
+	for {
+		select {
+		case err, ok := <-s.fs.Errors:
+			if !ok {
+				return
+			}
+			s.fault(err)
+		case answer := <-s.ping:
+			close(answer)
+		}
+	}
+}
+
+func (s *Source) fault(err error) {
+	switch {
+	case errors.Is(err, fsnotify.ErrEventOverflow):
+		s.mu.Lock()
+		s.lost++
+		s.recheck = true
+		s.pending.overflow = true
+		s.note()
+		s.mu.Unlock()
+		poke(s.chores)
+		s.barrier.overflow()
+		s.log.Info("more changes than the kernel keeps; looking at all that is watched")
+	case errors.Is(err, syscall.EINVAL), errors.Is(err, fsnotify.ErrNonExistentWatch):
+		// A watch was to be removed that the kernel had removed already.
+	default:
+		s.log.Warn("inotify", "err", err)
+	}
+}
+
+// identOf says what directory an absolute path leads to. With a symbolic link
+// anywhere on it, it leads to none.
+func identOf(dir string) (Ident, error) {
+	fd, err := unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
+		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
+		Resolve: unix.RESOLVE_NO_SYMLINKS,
+	})
+	var st unix.Statx_t
+	switch {
+	case err == nil:
+		err = unix.Statx(fd, "", unix.AT_EMPTY_PATH, identMask, &st)
+		unix.Close(fd)
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
+		// Before Linux 5.6, and in some sandboxes: links further up are followed.
+		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
+	}
+	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		err = unix.ENOTDIR
+	}
+	if err != nil {
+		return Ident{}, &fs.PathError{Op: "open", Path: dir, Err: err}
+	}
+	id := Ident{Dev: uint64(st.Dev_major)<<32 | uint64(st.Dev_minor), Ino: st.Ino}
+	if st.Mask&unix.STATX_BTIME != 0 {
+		id.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
+	}
+	return id, nil
+}
+
+const identMask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_BTIME
+
+// Local reports whether changes to file systems of this type all go through
+// this kernel, and none of its calls waits for somebody else: such can be
+// watched.
+func Local(fsType string) bool {
+	switch fsType {
+	case "9p", "afs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
+		"ocfs2", "orangefs", "pvfs2", "smb2", "smb3", "smbfs", "virtiofs", "vboxsf", "prl_fs", "autofs", "fuse":
+		return false
+	}
+	return !strings.HasPrefix(fsType, "fuse.") && !strings.HasPrefix(fsType, "afs")
+}

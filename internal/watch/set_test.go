@@ -1,0 +1,127 @@
+package watch
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+
+	"indexd/internal/mounts"
+)
+
+// The set does what a map and a look at all of it do.
+func TestSet(t *testing.T) {
+	seed := rand.Uint64()
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	s, naive := newSet(), make(map[string]*node)
+	path := func() string {
+		p := ""
+		for range 1 + rnd.IntN(4) {
+			p += fmt.Sprintf("/%c%d", " -.0az"[rnd.IntN(6)], rnd.IntN(12))
+		}
+		return p
+	}
+	for step := range 60_000 {
+		p := path()
+		grow := step/10_000%2 == 0
+		switch op := rnd.IntN(10); {
+		case op < 6 && (grow || op < 2):
+			if naive[p] == nil {
+				n := &node{path: p, id: Ident{Dev: 1, Ino: uint64(step)}, changed: uint32(rnd.IntN(1000))}
+				naive[p] = n
+				s.add(n)
+			}
+		case op < 8:
+			if n := naive[p]; s.byPath[p] != n || n != nil && !s.remove(n) {
+				t.Fatalf("seed %d: %s", seed, p)
+			}
+			delete(naive, p)
+		case op == 8:
+			if n := naive[p]; n != nil {
+				s.touch(n, uint32(rnd.IntN(2000)))
+			}
+		case op == 9:
+			if step%100 == 0 {
+				p = "/"
+			}
+			var want, have []string
+			for q := range naive {
+				if mounts.Within(q, p) {
+					want = append(want, q)
+				}
+			}
+			for _, n := range s.below(p) {
+				have = append(have, n.path)
+			}
+			slices.Sort(want)
+			if !slices.Equal(want, have) {
+				t.Fatalf("seed %d: below %s %q, want %q", seed, p, have, want)
+			}
+			if rnd.IntN(20) == 0 {
+				for _, n := range s.below(p) {
+					s.remove(n)
+					delete(naive, n.path)
+				}
+			}
+		}
+		if s.len() != len(naive) || len(s.cold) != len(naive) || len(s.byID) != len(naive) {
+			t.Fatalf("seed %d: %d, want %d", seed, s.len(), len(naive))
+		}
+		if step%500 == 0 {
+			check(t, seed, &s, naive)
+		}
+	}
+}
+
+func check(t *testing.T, seed uint64, s *set, naive map[string]*node) {
+	t.Helper()
+	var have []string
+	for page := s.sorted.page(""); len(page) > 0; page = s.sorted.page(page[len(page)-1].path) {
+		for _, n := range page {
+			have = append(have, n.path)
+		}
+	}
+	if want := slices.Sorted(maps.Keys(naive)); !slices.Equal(have, want) {
+		t.Fatalf("seed %d: %d paths in order, want %d", seed, len(have), len(want))
+	}
+	if len(naive) == 0 {
+		return
+	}
+	least := ^uint32(0)
+	for _, n := range naive {
+		least = min(least, n.changed)
+		if s.cold[n.heap] != n {
+			t.Fatalf("seed %d: %s is not where it says", seed, n.path)
+		}
+	}
+	if s.cold[0].changed != least {
+		t.Fatalf("seed %d: coldest %d, want %d", seed, s.cold[0].changed, least)
+	}
+}
+
+// What a watch takes here, beside its path.
+func TestMemoryOfAWatch(t *testing.T) {
+	const n = 40_000
+	paths := make([]string, n)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("/usr/share/some/where/%d/%d", i%200, i)
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	s := newSet()
+	for i, p := range paths {
+		s.add(&node{path: p, id: Ident{Dev: 1, Ino: uint64(i)}})
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	each := int64(after.HeapAlloc-before.HeapAlloc) / n
+	runtime.KeepAlive(s)
+	runtime.KeepAlive(paths)
+	t.Logf("%d bytes a watch", each)
+	if each > 250 {
+		t.Errorf("%d bytes a watch", each)
+	}
+}
