@@ -182,7 +182,7 @@ func (l *lookup) each(ts []trigram.T, docs []uint16, all bool) ([]uint16, bool, 
 	var buf []uint16
 	for i := range lists {
 		f := &lists[i]
-		if !all && (len(docs) <= paysDocs || f.n > paysLen*len(docs)) {
+		if !all && f.n > paysLen*len(docs) { // with none left too
 			break
 		}
 		var err error

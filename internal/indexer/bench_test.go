@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
@@ -12,7 +13,7 @@ import (
 )
 
 // BenchmarkFirstIndex indexes INDEXD_BENCH_TREE, /usr by default, until all is
-// committed.
+// committed and posted.
 func BenchmarkFirstIndex(b *testing.B) {
 	root := os.Getenv("INDEXD_BENCH_TREE")
 	if root == "" {
@@ -37,6 +38,9 @@ func BenchmarkFirstIndex(b *testing.B) {
 		<-x.Begun()
 		if err := x.WaitReady(ctx); err != nil {
 			b.Fatal(err)
+		}
+		for st.FreshCount() > 0 { // until it is posted too
+			time.Sleep(time.Millisecond)
 		}
 		stop()
 		if err := <-ended; err != nil {

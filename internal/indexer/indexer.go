@@ -5,7 +5,8 @@
 // A first index, a rescan, what a start finds changed, and a directory that
 // turned out to be out of date are all the same act, a task: walk a directory
 // or a subtree, apply each listing. Goroutines: the pool's workers, the writer,
-// and Run's own, which does whatever a worker or the writer must not wait for.
+// the merger of postings, and Run's own, which does whatever a worker or the
+// writer must not wait for.
 package indexer
 
 import (
@@ -76,6 +77,7 @@ type Indexer struct {
 
 	settling   settling
 	compacting compacting
+	merger     merger
 	pace       pace
 	unsettled  atomic.Uint64 // how many directories are pending and cannot be listed
 	reaping    atomic.Bool   // a batch of the dead is with the writer
@@ -106,6 +108,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.settling.tries = make(map[string]int)
 	x.pace.pressure = pressure
 	x.compacting = newCompacting(cfg.compactSoon)
+	x.merger.wake = make(chan struct{}, 1)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.running, x.stop = context.WithCancelCause(x.ctx)
 	x.rules.Store(cfg.Rules)
@@ -146,6 +149,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	}
 	if err == nil {
 		close(x.begun)
+		x.goes.Go(func() { x.merge(x.running) })
 		x.loop(ctx)
 	}
 	x.stop(ErrStopping)
@@ -187,6 +191,7 @@ func (x *Indexer) loop(ctx context.Context) {
 			tick.Reset(x.sweep())
 		case <-x.writer.committed:
 			x.compacting.changed()
+			x.merger.changed()
 		case <-x.compacting.timer.C:
 			x.compactIfDue()
 		case err := <-x.compacting.result:

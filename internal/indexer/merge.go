@@ -1,0 +1,156 @@
+package indexer
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"indexd/store"
+)
+
+const (
+	// mergeIdle is how long a few fresh docs are left for company.
+	mergeIdle = 10 * time.Second
+	// mergeAhead is how many steps of a merge may be in one transaction: about a
+	// megabyte, which is written in a few milliseconds.
+	mergeAhead = 16
+)
+
+// merger keeps the postings up to date, on a goroutine of its own that Run owns.
+// What it writes waits its turn behind what was listed, a step at a time.
+type merger struct {
+	wake chan struct{} // capacity 1: something was committed
+}
+
+// changed says that something was committed.
+func (m *merger) changed() {
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+// merge does what is due for the postings until ctx ends.
+func (x *Indexer) merge(ctx context.Context) {
+	timer := time.NewTimer(0) // what was left when the daemon ended
+	defer timer.Stop()
+	armed := true
+	for {
+		idle := false
+		select {
+		case <-ctx.Done():
+			return
+		case <-x.merger.wake:
+			if !armed {
+				armed = true
+				timer.Reset(mergeIdle)
+			}
+		case <-timer.C:
+			armed, idle = false, true
+		}
+		for {
+			more, err := x.mergeNext(ctx, idle)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				// What it left behind is cleared away when it is tried again.
+				x.log.Error("cannot bring the postings up to date", "err", err, "again in", mergeIdle)
+				if !armed {
+					armed = true
+					timer.Reset(mergeIdle)
+				}
+			}
+			if err != nil || !more {
+				break
+			}
+			idle = false
+		}
+	}
+}
+
+// mergeNext does one merge; false: none is due.
+func (x *Indexer) mergeNext(ctx context.Context, idle bool) (bool, error) {
+	m, err := x.st.NextMerge(x.writer.bulk.Load() > 0, idle)
+	if m == nil || err != nil {
+		return false, err
+	}
+	begun := time.Now()
+	s := mergeSteps{x: x, ctx: ctx, room: semaphore.NewWeighted(mergeAhead)}
+	if err := m.Run(ctx, s.apply); err != nil {
+		return false, err
+	}
+	x.log.Debug("merged postings", "what", m, "took", time.Since(begun).Round(time.Millisecond), "fresh", x.st.FreshCount())
+	return true, nil
+}
+
+// mergeSteps hands the steps of one merge to the writer.
+type mergeSteps struct {
+	x    *Indexer
+	ctx  context.Context
+	room *semaphore.Weighted // steps that are not committed
+
+	mu     sync.Mutex
+	failed error // of a step: none after it may be done
+}
+
+// apply hands in a step and returns when the writer has done it, or, where the
+// step says Wait, committed it.
+func (s *mergeSteps) apply(step store.Step) error {
+	if err := s.room.Acquire(s.ctx, 1); err != nil {
+		return context.Cause(s.ctx)
+	}
+	ran, done := make(chan struct{}, 1), make(chan error, 1)
+	it := item{
+		bytes: step.Bytes,
+		do: func(tx *store.Tx) error {
+			err := s.err()
+			if err == nil {
+				err = s.fail(step.Do(tx))
+			}
+			select {
+			case ran <- struct{}{}:
+			default: // it is done again, in another transaction
+			}
+			return err
+		},
+		done: func(err error) {
+			s.room.Release(1)
+			done <- s.fail(err)
+		},
+	}
+	if err := s.x.writer.put(s.ctx, it); err != nil {
+		return err
+	}
+	if step.Wait {
+		ran = nil
+	}
+	select {
+	case <-ran:
+		return s.err()
+	case err := <-done:
+		return err
+	case <-s.x.writer.ended:
+		return ErrStopping
+	case <-s.ctx.Done():
+		return context.Cause(s.ctx)
+	}
+}
+
+func (s *mergeSteps) err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+// fail keeps the first error.
+func (s *mergeSteps) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = err
+	}
+	return err
+}

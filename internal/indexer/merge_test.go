@@ -1,0 +1,59 @@
+package indexer
+
+import (
+	"fmt"
+	"testing"
+
+	"indexd/store"
+	"indexd/store/trigram"
+)
+
+// named returns how many docs are candidates for a text.
+func (r *rig) named(text string) (n int) {
+	r.t.Helper()
+	err := r.st.View(func(sn *store.Snap) error {
+		c, err := sn.Candidates(&trigram.Need{All: trigram.Of(text)})
+		if err == nil {
+			n = int(c.GetCardinality())
+		}
+		return err
+	})
+	must(r.t, err)
+	return n
+}
+
+// TestMerges: what the first index found is posted soon after, what comes later
+// when it is enough, and after a start what was left.
+func TestMerges(t *testing.T) {
+	var paths []string
+	for d := range 400 {
+		paths = append(paths, fmt.Sprintf("dir%03d/file%03d", d, d))
+	}
+	root := tree(t, paths...)
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	waitFor(t, func() bool { return r.st.FreshCount() == 0 })
+	if n := r.named("file123"); n != 1 {
+		t.Errorf("%d candidates for what one directory has", n)
+	}
+	for d := range 300 {
+		grow(t, root, fmt.Sprintf("dir%03d/another", d))
+	}
+	r.rescan(root)
+	waitFor(t, func() bool { return r.st.FreshCount() == 0 })
+	if n := r.named("another"); n != 300 {
+		t.Errorf("%d candidates for what 300 directories have", n)
+	}
+	grow(t, root, "dir000/the third")
+	r.rescan(root)
+	if n := r.named("the third"); n != 1 {
+		t.Errorf("%d candidates for what one directory has", n)
+	}
+	r.stop()
+	r = run(t, r.db, Config{Roots: []string{root}})
+	waitFor(t, func() bool { return r.st.FreshCount() == 0 })
+	if n := r.named("the third"); n != 1 {
+		t.Errorf("%d candidates for what one directory has", n)
+	}
+	r.same(root)
+}
