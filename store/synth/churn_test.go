@@ -12,7 +12,7 @@ import (
 )
 
 // TestChurn reports the bytes an entry of a first load, and after every change
-// of many rounds. INDEXD_CHURN is the number of entries.
+// of many rounds, with postings merged after each. INDEXD_CHURN is the number of entries.
 func TestChurn(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("INDEXD_CHURN"))
 	if n == 0 {
@@ -30,11 +30,16 @@ func TestChurn(t *testing.T) {
 		if _, err := (synth.Tree{Seed: 1, Entries: n, Round: round}).Load(s, v, synth.Options{Bulk: round == 0}); err != nil {
 			t.Fatal(err)
 		}
+		merged, err := synth.Merge(s, true, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
 		var st store.Stats
 		if err := s.View(func(sn *store.Snap) (err error) { st, err = sn.Stats(); return err }); err != nil {
 			t.Fatal(err)
 		}
 		if round%5 == 0 {
+			t.Logf("merged %+v", merged)
 			t.Logf("round %d: %d entries in %d directories, %.1f B an entry, %.1f of it in use", round, st.Entries, st.Dirs,
 				float64(st.Size)/float64(st.Entries), float64(st.Size-st.Free)/float64(st.Entries))
 		}
