@@ -3,7 +3,9 @@ package indexer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,7 +48,10 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 		if kind == Reconcile {
 			defer x.active.add(-1)
 		}
-		err := pass(time.Now())
+		var err error
+		if x.there(r) {
+			err = pass(time.Now())
+		}
 		r.mu.Lock()
 		r.busy = ""
 		r.mu.Unlock()
@@ -62,19 +67,9 @@ func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed
 	again := newCrew(x, priority, crewSize)
 	err = x.eachPage(r, func(page []suspect) error {
 		begun := time.Now()
-		var dirty []int
-		stat := func() error {
-			for i := range page {
-				if page[i].changed() {
-					dirty = append(dirty, i)
-				}
-			}
-			return nil
-		}
-		if p == nil {
-			_ = stat()
-		} else {
-			_ = walker.Idly(stat)
+		dirty, err := x.compare(page, p != nil)
+		if err != nil {
+			return err
 		}
 		changed += len(dirty)
 		for _, i := range dirty {
@@ -88,6 +83,86 @@ func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed
 		return p.rest(x.running, time.Since(begun))
 	})
 	return changed, errors.Join(err, again.wait(x.running))
+}
+
+// compare returns which of the directories may hold other names than are stored.
+func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
+	var at atomic.Int64
+	stat := func() (dirty []int) {
+		for i := range page {
+			at.Store(int64(i))
+			if page[i].changed() {
+				dirty = append(dirty, i)
+			}
+		}
+		return dirty
+	}
+	dirty, ok := patiently(x.running, func() []int {
+		if idly {
+			return walker.Idly(stat)
+		}
+		return stat()
+	})
+	if !ok {
+		err = fmt.Errorf("%s does not answer", page[at.Load()].dir)
+	}
+	return dirty, err
+}
+
+// there finds out whether a root is a directory now, notes it and, where that is
+// news, says so.
+func (x *Indexer) there(r *root) bool {
+	err, ok := patiently(x.running, func() error {
+		fd, err := unix.Openat2(unix.AT_FDCWD, r.path, &unix.OpenHow{
+			Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
+		})
+		if err == nil {
+			err = unix.Close(fd)
+		}
+		return err
+	})
+	if !ok {
+		err = errors.New("it does not answer")
+	}
+	if x.running.Err() != nil {
+		return false
+	}
+	why := ""
+	if err != nil && !errors.Is(err, unix.ENOSYS) {
+		why = err.Error()
+	}
+	r.mu.Lock()
+	was := r.gone
+	r.gone = why
+	r.mu.Unlock()
+	switch {
+	case why != "" && was == "":
+		x.log.Warn("a root cannot be opened; its entries are kept as they were", "root", r.path, "err", why)
+	case why == "" && was != "":
+		x.log.Info("a root is back", "root", r.path)
+	}
+	return why == ""
+}
+
+// patience is how long a system call may take before a file system is taken for
+// hung.
+const patience = 30 * time.Second
+
+// patiently calls fn on a goroutine of its own, which is left behind where it
+// has not returned after patience, or when ctx ends: in a system call that
+// nothing can interrupt.
+func patiently[T any](ctx context.Context, fn func() T) (result T, ok bool) {
+	done := make(chan T, 1)
+	go func() { done <- fn() }()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	select {
+	case result = <-done:
+		return result, true
+	case <-limit.C:
+	case <-ctx.Done():
+	}
+	return result, false
 }
 
 // eachPage gives do the directories of a root, in the order of keys, a page at

@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -109,4 +110,52 @@ func (r *rig) sizeOf(path string) (size int64) {
 		return nil
 	}))
 	return size
+}
+
+// A root that is removed, replaced by a link or renamed is offline with all it
+// had; made again, or back, it is what is there then.
+func TestRootGoneAndBack(t *testing.T) {
+	top := tree(t, "r/a/x", "r/b/y", "other/z")
+	root := top + "/r"
+	r := run(t, "", Config{Roots: []string{root}, SweepInterval: 100 * time.Millisecond})
+	r.idle()
+	had := fmt.Sprint(r.paths(root))
+	is := func(want RootState) {
+		t.Helper()
+		waitFor(t, func() bool {
+			s, err := r.Status()
+			must(t, err)
+			return s.Roots[0].State == want
+		})
+	}
+	same := func() { // in the end
+		t.Helper()
+		want := fmt.Sprint(found(t, root))
+		waitFor(t, func() bool { return fmt.Sprint(r.paths(root)) == want })
+	}
+	gone := func() {
+		t.Helper()
+		is(Offline)
+		if got := fmt.Sprint(r.paths(root)); got != had {
+			t.Fatalf("of a root that is gone there is %s", got)
+		}
+	}
+
+	must(t, os.Rename(root, top+"/moved"))
+	gone()
+	must(t, os.Rename(top+"/moved", root))
+	is(Swept)
+	same()
+
+	must(t, os.Rename(root, top+"/moved"))
+	must(t, os.Symlink("other", root))
+	gone()
+	must(t, os.Remove(root))
+	must(t, os.WriteFile(root, nil, 0o600))
+	gone()
+
+	must(t, os.Remove(root))
+	grow(t, root, "b/new", "c/d/e")
+	is(Swept)
+	same()
 }
