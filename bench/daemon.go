@@ -42,6 +42,14 @@ func (d *daemon) ready(ctx context.Context) error {
 	return d.client.Wait(ctx, true)
 }
 
+// idle waits until it is ready and has nothing pending.
+func (d *daemon) idle(ctx context.Context) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	return d.client.Wait(ctx, false)
+}
+
 // answers waits for the socket.
 func (d *daemon) answers(ctx context.Context) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {

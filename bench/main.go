@@ -5,8 +5,8 @@
 //	go run ./bench                    all of it, over /
 //	go run ./bench -tree /usr index   one section
 //
-// Sections: index, walk, list, size, store, cancel, burst, cold. Peers that are not installed
-// are left out with a note. Dropping caches needs root.
+// Sections: index, walk, query, list, size, store, cancel, burst, cold. Peers that are
+// not installed are left out with a note. Dropping caches needs root.
 package main
 
 import (
@@ -57,6 +57,7 @@ func sections() []section {
 	return []section{
 		{"index", "First index, from exec to ready and synced", (*bench).index},
 		{"walk", "The walker alone, with statx", (*bench).walk},
+		{"query", "Questions, beside plocate and at size", (*bench).query},
 		{"list", "Every path of the tree to a pipe, whole processes", (*bench).list},
 		{"size", "The database and the daemon's memory", (*bench).size},
 		{"cancel", "Cancelling a job in a directory of a million entries", (*bench).cancel},

@@ -16,37 +16,55 @@ type side struct {
 	run  func() (time.Duration, error)
 }
 
-// compare runs both sides in turn, after one run of each that is not counted,
-// and prints their medians and the median of the ratios pair by pair.
-func (b *bench) compare(ours side, theirs ...side) error {
-	all := append([]side{ours}, theirs...)
+// inTurn runs the sides in turn, n times and once that is not counted; where one
+// of them takes more than 0.1 s, as often as there are pairs.
+func (b *bench) inTurn(n int, all ...side) ([][]time.Duration, error) {
 	times := make([][]time.Duration, len(all))
-	for i := range b.pairs + 1 {
+	for i := 0; i <= n; i++ {
 		for k, s := range all {
 			if err := b.ctx.Err(); err != nil {
-				return err
+				return nil, err
 			}
 			d, err := s.run()
 			if err != nil {
-				return fmt.Errorf("%s: %w", s.name, err)
+				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			if d > 100*time.Millisecond {
+				n = min(n, b.pairs)
 			}
 			if i > 0 {
 				times[k] = append(times[k], d)
 			}
 		}
 	}
+	return times, nil
+}
+
+// ratio is the median of the ratios pair by pair.
+func ratio(ours, theirs []time.Duration) float64 {
+	var ratios []float64
+	for i := range min(len(ours), len(theirs)) {
+		ratios = append(ratios, float64(ours[i])/float64(theirs[i]))
+	}
+	return median(ratios)
+}
+
+// compare prints the medians of the sides and the ratios of the first to the
+// others.
+func (b *bench) compare(ours side, theirs ...side) error {
+	all := append([]side{ours}, theirs...)
+	times, err := b.inTurn(b.pairs, all...)
+	if err != nil {
+		return err
+	}
 	fmt.Println("| | median | least | ours / it |")
 	fmt.Println("| --- | --- | --- | --- |")
 	for k, s := range all {
-		ratio := "1"
+		r := "1"
 		if k > 0 {
-			var ratios []float64
-			for i := range times[k] {
-				ratios = append(ratios, float64(times[0][i])/float64(times[k][i]))
-			}
-			ratio = fmt.Sprintf("**%.3g**", median(ratios))
+			r = fmt.Sprintf("**%.3g**", ratio(times[0], times[k]))
 		}
-		fmt.Printf("| %s | %s | %s | %s |\n", s.name, show(median(times[k])), show(slices.Min(times[k])), ratio)
+		fmt.Printf("| %s | %s | %s | %s |\n", s.name, show(median(times[k])), show(slices.Min(times[k])), r)
 	}
 	return nil
 }

@@ -1,41 +1,50 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
 
 	"indexd/ipc"
+	"indexd/listing"
 	"indexd/store"
 	"indexd/store/synth"
 )
 
-// store makes a synthetic database and asks a daemon over it.
-func (b *bench) store() error {
-	root := filepath.Join(b.dir, "synthetic")
+// quiet keeps a daemon from looking whether a synthetic tree is there.
+var quiet = []string{"--sweep-interval", "0"}
+
+// synthetic makes a database of about n entries below root, which a daemon may
+// then be started over.
+func (b *bench) synthetic(name string, n int) (root string, took time.Duration, err error) {
+	root = filepath.Join(b.dir, name+".tree")
 	if err := os.Mkdir(root, 0o755); err != nil {
-		return err
+		return "", 0, err
 	}
 	// The daemon enters its volume and its root in an empty database; the tree
-	// is then laid below that root, and nobody looks whether it is there.
-	quiet := []string{"--sweep-interval", "0", root}
-	d, err := b.start("store", quiet...)
+	// is then laid below that root.
+	d, err := b.start(name, append(quiet, root)...)
 	if err != nil {
-		return err
+		return "", 0, err
 	}
-	if err := d.ready(b.ctx); err != nil {
-		return err
+	if err := errors.Join(d.ready(b.ctx), d.stop()); err != nil {
+		return "", 0, err
 	}
-	if err := d.stop(); err != nil {
-		return err
-	}
-	took, err := b.load(d.db, root)
+	took, err = b.load(d.db, root, n)
+	return root, took, err
+}
+
+// store makes a synthetic database and asks a daemon over it.
+func (b *bench) store() error {
+	root, took, err := b.synthetic("store", b.synth)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	if d, err = b.start("store", quiet...); err != nil {
+	d, err := b.start("store", append(quiet, root)...)
+	if err != nil {
 		return err
 	}
 	defer d.stop()
@@ -80,19 +89,90 @@ func (b *bench) store() error {
 	return nil
 }
 
+// rare is a name's part that no synthetic name has.
+const rare = "quetzalcoatl"
+
 // load feeds the synthetic tree to the store as a volume of its own, mounted at
-// root when it was last seen.
-func (b *bench) load(db, root string) (time.Duration, error) {
+// root when it was last seen, and beside it a file with a rare name; and makes
+// the postings.
+func (b *bench) load(db, root string, n int) (took time.Duration, err error) {
 	s, err := store.Open(db, store.Options{})
 	if err != nil {
 		return 0, err
 	}
-	defer s.Close()
-	v, err := synth.NewVolume(s, root)
-	if err != nil {
-		return 0, err
-	}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	start := time.Now()
-	_, err = synth.Tree{Seed: 1, Entries: b.synth}.Load(s, v, synth.Options{Bulk: true})
+	v, err := synth.NewVolume(s, root)
+	if err == nil {
+		_, err = synth.Tree{Seed: 1, Entries: n}.Load(s, v, synth.Options{Bulk: true})
+	}
+	if err == nil {
+		err = errors.Join(b.loadRare(s, root, 1), b.merge(s))
+	}
 	return time.Since(start), err
+}
+
+// loadRare adds n directories, each with a file of its own; that of the last has
+// a rare name.
+func (b *bench) loadRare(s *store.Store, root string, n int) error {
+	v, err := synth.NewVolume(s, filepath.Join(root, fmt.Sprint("rare", n)))
+	if err != nil {
+		return err
+	}
+	tx, err := s.Begin()
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	l := &listing.Listing{First: true, Last: true, Stamp: s.LastStamp()}
+	apply := func(rel string) error {
+		l.Stamp++
+		a, err := tx.Apply(store.MakeKey(v, rel), store.Prepare(l, nil, nil))
+		if err == nil && (a.Stale || a.ParentMissing) {
+			err = fmt.Errorf("%q was refused: %+v", rel, a)
+		}
+		return err
+	}
+	for i := range n {
+		l.Entries = append(l.Entries, listing.Entry{Name: fmt.Sprintf("%06d", i), Stat: listing.Stat{Ino: uint64(i) + 2, Mode: 0o40755}})
+	}
+	if err := apply(""); err != nil {
+		return err
+	}
+	for i := range n {
+		name := fmt.Sprintf("file%d.txt", i)
+		if i == n-1 {
+			name = rare + name
+		}
+		l.Dir = listing.Stat{Ino: uint64(i) + 2, Mode: 0o40755}
+		l.Entries = []listing.Entry{{Name: name, Stat: listing.Stat{Ino: uint64(n+i) + 2, Mode: 0o100644}}}
+		if err := apply(fmt.Sprintf("%06d", i)); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}
+
+// merge makes all the postings that are due.
+func (b *bench) merge(s *store.Store) error {
+	for {
+		m, err := s.NextMerge(false, true)
+		if m == nil || err != nil {
+			return err
+		}
+		err = m.Run(b.ctx, func(step store.Step) error {
+			tx, err := s.Begin()
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			if err := step.Do(tx); err != nil {
+				return err
+			}
+			return tx.Commit()
+		})
+		if err != nil {
+			return err
+		}
+	}
 }

@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
-
-	"indexd/internal/rules"
 )
 
 // index compares a first index with updatedb over the same tree, both into new
@@ -31,13 +28,11 @@ func (b *bench) index() error {
 		}
 	}
 	var peers []side
-	if updatedb, ok := installed("updatedb.plocate", "/usr/sbin/updatedb.plocate"); ok {
-		out := filepath.Join(b.dir, "plocate.db")
-		peer := b.command("updatedb.plocate", updatedb, "--database-root", b.tree, "--output", out,
-			"--prunepaths", "", "--prunenames", "", "--prunefs", strings.Join(rules.DefaultPruneFS(), " "), "--require-visibility", "no")
+	if updatedb, ok := b.updatedb("plocate.db"); ok {
+		peer := b.command("updatedb.plocate", updatedb...)
 		run := peer.run
 		peer.run = func() (time.Duration, error) {
-			os.Remove(out) // else it reuses what has not changed
+			os.Remove(filepath.Join(b.dir, "plocate.db")) // else it reuses what has not changed
 			return run()
 		}
 		peers = append(peers, peer)
