@@ -2,6 +2,8 @@ package query
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -99,9 +101,14 @@ func (n *needle) find(names []byte, from, to int) int {
 	case needleAny:
 		return from
 	case needleBeyond:
-		for i, c := range names[from:to] {
-			if c >= utf8.RuneSelf {
-				return from + i
+		for ; from+8 <= to; from += 8 {
+			if m := binary.LittleEndian.Uint64(names[from:]) & (utf8.RuneSelf * ones); m != 0 {
+				return from + bits.TrailingZeros64(m)/8
+			}
+		}
+		for ; from < to; from++ {
+			if names[from] >= utf8.RuneSelf {
+				return from
 			}
 		}
 		return -1

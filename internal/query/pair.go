@@ -14,10 +14,38 @@ type pair struct {
 	i, d int    // the bytes are pat[i] and pat[i+d]
 	only bool   // pat has no others
 
+	rare     byte // the rarer of the two, if that is worth a look of its own; or 0x00
+	rareAt   int  // where it is from the first on
+	rareFold bool // it stands for both cases
+
 	// By byte of the pair: eight times what it is, and of a letter that stands for
 	// both cases the bit in which they differ.
 	first, firstCase   uint64
 	second, secondCase uint64
+}
+
+// rareBits is how rare a byte is that most directories have in no name. For such
+// one package bytes is asked, which looks at four times as much at once.
+const rareBits = 8
+
+// begin returns from where on the first of the pair may be found in s; -1: it is
+// not there with its second.
+func (n *pair) begin(s []byte) int {
+	if n.rare == 0 {
+		return 0
+	}
+	at := bytes.IndexByte(s, n.rare)
+	if n.rareFold {
+		if up := bytes.IndexByte(s[:max(at, 0)], upper(n.rare)); up >= 0 {
+			at = up
+		} else if at < 0 {
+			at = bytes.IndexByte(s, upper(n.rare))
+		}
+	}
+	if at < 0 {
+		return -1
+	}
+	return max(at-n.rareAt, 0)
 }
 
 // maxDistance is how far apart the bytes of a pair are at most.
@@ -52,6 +80,15 @@ func newPair(pat []byte, fold bool) *pair {
 		}
 		return ones * uint64(c), differ
 	}
+	if second := pat[n.i+n.d]; byteBits[second] > byteBits[pat[n.i]] {
+		n.rare, n.rareAt = second, n.d
+	} else {
+		n.rare = pat[n.i]
+	}
+	if byteBits[n.rare] < rareBits {
+		n.rare = 0
+	}
+	n.rareFold = fold && upper(n.rare) != n.rare
 	n.first, n.firstCase = eight(pat[n.i])
 	n.second, n.secondCase = eight(pat[n.i+n.d])
 	return n
@@ -85,7 +122,11 @@ func (n *pair) find(s []byte) int {
 		}
 		return -1
 	}
-	for p := n.i; ; p += 8 {
+	p := n.begin(s)
+	if p < 0 {
+		return -1
+	}
+	for p = max(p, n.i); ; p += 8 {
 		again := 0
 		if p > end {
 			if again = p - end; again >= 8 {
@@ -113,8 +154,12 @@ func (n *pair) find(s []byte) int {
 // end, and no further.
 func (n *pair) count(names []byte) int {
 	total, carry := 0, uint64(0)
+	base := n.begin(names)
+	if base < 0 {
+		return 0
+	}
 	var rest padded
-	for base, s := 0, names; s != nil; {
+	for s := names[base:]; s != nil; {
 		p := 0
 		for ; p+n.d+8 <= len(s); p += 8 {
 			x := binary.LittleEndian.Uint64(s[p:])
@@ -135,9 +180,13 @@ func (n *pair) count(names []byte) int {
 // countOnce is count for a pat that begins or ends with 0x00, so that no name has
 // it twice. stem: something of the name must stand before it.
 func (n *pair) countOnce(names []byte, stem bool) int {
+	base := n.begin(names)
+	if base < 0 {
+		return 0
+	}
 	total := 0
 	var rest padded
-	for base, s := 0, names; s != nil; {
+	for s := names[base:]; s != nil; {
 		p := 0
 		for ; p+n.d+8 <= len(s); p += 8 {
 			m := n.match(binary.LittleEndian.Uint64(s[p:]), binary.LittleEndian.Uint64(s[p+n.d:]))
