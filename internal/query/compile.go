@@ -208,6 +208,13 @@ func (c *compiler) literal(t *litTest) *step {
 	if t.path {
 		t.id = c.tails
 		c.tails += len(t.alts)
+		for _, alt := range t.alts {
+			var n *pair
+			if !t.fold || isASCII(alt) {
+				n = newPair([]byte(alt), t.fold)
+			}
+			t.pairs = append(t.pairs, n)
+		}
 	}
 	return leaf(t)
 }

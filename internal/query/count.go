@@ -88,12 +88,8 @@ func (t *litTest) count(m *Matcher, names []byte) (n int, ok bool) {
 // count returns how many of names n finds: all of them if stem is not set, and
 // else those that have more before.
 func (n *needle) count(names []byte, stem bool) int {
-	start, end := n.lead == 1, n.pat[len(n.pat)-1] == 0
-	if !start && !end {
-		return n.pair.count(names)
-	}
-	total := n.pair.countOnce(names, stem)
-	if start && n.prefix(names) {
+	total := n.pair.count(names, stem)
+	if n.lead == 1 && n.prefix(names) {
 		total++
 	}
 	return total

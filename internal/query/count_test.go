@@ -80,7 +80,7 @@ func TestCountLetters(t *testing.T) {
 			if isASCIIBytes(col) != isASCII(string(col)) {
 				t.Fatalf("%q is ASCII: %v", col, isASCIIBytes(col))
 			}
-			if got := newPair([]byte{byte(c)}, false).count(col); got != want {
+			if got := newPair([]byte{byte(c)}, false).count(col, false); got != want {
 				t.Fatalf("%#x in %q: %d, want %d", c, col, got, want)
 			}
 		}

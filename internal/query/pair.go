@@ -13,6 +13,7 @@ type pair struct {
 	fold bool   // ASCII in pat stands for both cases
 	i, d int    // the bytes are pat[i] and pat[i+d]
 	only bool   // pat has no others
+	lead int    // 1 where pat begins with the 0x00 of the name before
 
 	rare     byte // the rarer of the two, if that is worth a look of its own; or 0x00
 	rareAt   int  // where it is from the first on
@@ -65,6 +66,9 @@ func newPair(pat []byte, fold bool) *pair {
 		return nil
 	}
 	n := &pair{pat: pat, fold: fold, only: len(pat) <= 2}
+	if pat[0] == 0 {
+		n.lead = 1
+	}
 	best := -1
 	for i, c := range pat {
 		for d := min(1, len(pat)-1); d <= maxDistance && i+d < len(pat); d++ {
@@ -94,12 +98,6 @@ func newPair(pat []byte, fold bool) *pair {
 	return n
 }
 
-// match has the highest bit set of each byte of x that is the pair's first where
-// that of y is its second.
-func (n *pair) match(x, y uint64) uint64 {
-	return zeros(((x | n.firstCase) ^ n.first) | ((y | n.secondCase) ^ n.second))
-}
-
 // begins reports whether pat stands at s[at:].
 func (n *pair) begins(s []byte, at int) bool {
 	if at < 0 || at+len(n.pat) > len(s) {
@@ -113,121 +111,107 @@ func (n *pair) begins(s []byte, at int) bool {
 
 // find returns where pat begins first in s, -1 if nowhere.
 func (n *pair) find(s []byte) int {
-	end := len(s) - n.d - 8 // the last place of eight firsts
-	if end < n.i {
-		for at := 0; at+len(n.pat) <= len(s); at++ {
-			if n.begins(s, at) {
-				return at
-			}
-		}
-		return -1
-	}
 	p := n.begin(s)
 	if p < 0 {
 		return -1
 	}
-	for p = max(p, n.i); ; p += 8 {
-		again := 0
-		if p > end {
-			if again = p - end; again >= 8 {
-				return -1
-			}
-			p = end
+	there := s[min(n.d, len(s)):]
+	for p = max(p, n.i); p < len(there); {
+		var m uint64
+		if p, m = n.scan(s[:len(there)], there, p); m == 0 {
+			break
 		}
-		m := n.match(binary.LittleEndian.Uint64(s[p:]), binary.LittleEndian.Uint64(s[p+n.d:]))
-		for m &= ^uint64(0) << (8 * again); m != 0; m &= m - 1 {
+		for ; m != 0; m &= m - 1 {
 			if at := p + bits.TrailingZeros64(m)/8 - n.i; n.only || n.begins(s, at) {
 				return at
 			}
 		}
-		if again > 0 {
-			return -1
+		p += 8
+	}
+	return -1
+}
+
+// scan looks for the pair from p on, its first in here and its second at the same
+// place in there, which is as long. m has the highest bit set of each byte where it
+// is, of the eight at p or less where here ends; it is 0 if the pair is nowhere.
+func (n *pair) scan(here, there []byte, p int) (at int, m uint64) {
+	first, firstCase, second, secondCase := n.first, n.firstCase, n.second, n.secondCase
+	there = there[:len(here)]
+	for ; p+8 <= len(here); p += 8 {
+		x := binary.LittleEndian.Uint64(here[p:])
+		y := binary.LittleEndian.Uint64(there[p:])
+		if m := zeros(((x | firstCase) ^ first) | ((y | secondCase) ^ second)); m != 0 {
+			return p, m
+		}
+	}
+	over := 8 - (len(here) - p) // how many of the last eight were looked at, or are not there
+	if len(here) >= 8 {
+		p = len(here) - 8
+		x := binary.LittleEndian.Uint64(here[p:])
+		y := binary.LittleEndian.Uint64(there[p:])
+		m = zeros(((x | firstCase) ^ first) | ((y | secondCase) ^ second))
+		return p, m >> (8 * over) << (8 * over)
+	}
+	for i := p; i < len(here); i++ {
+		if byte(firstCase)|here[i] == byte(first) && byte(secondCase)|there[i] == byte(second) {
+			m |= 0x80 << (8 * (i - p))
+		}
+	}
+	return p, m
+}
+
+// count returns how many of names, each ended by 0x00, have pat, and where stem is
+// set something before it.
+func (n *pair) count(names []byte, stem bool) int {
+	if n.only && n.pat[0] != 0 && n.pat[len(n.pat)-1] != 0 && n.rare == 0 {
+		return n.countOften(names)
+	}
+	total := 0
+	for at := 0; ; {
+		k := n.find(names[at:])
+		if k < 0 {
+			return total
+		}
+		k += at
+		if !stem || k > 0 && names[k-1] != 0 {
+			total++
+		}
+		// Behind the name, but for its 0x00, with which the next may begin.
+		at = k + n.lead
+		at += bytes.IndexByte(names[at:], 0)
+		if n.lead == 0 {
+			at++
 		}
 	}
 }
 
-// count returns how many of names, each ended by 0x00, have pat, which has no
-// 0x00.
+// countOften is count for one or two bytes that many names have.
 //
 // Where a name has it is a bit in the name, and where it ends is another. The sum
 // of the first and of all that is no end carries from any of a name's bits to its
 // end, and no further.
-func (n *pair) count(names []byte) int {
+func (n *pair) countOften(names []byte) int {
+	first, firstCase, second, secondCase := n.first, n.firstCase, n.second, n.secondCase
 	total, carry := 0, uint64(0)
-	base := n.begin(names)
-	if base < 0 {
-		return 0
+	here, there := names[:max(len(names)-n.d, 0)], names[min(n.d, len(names)):]
+	there = there[:len(here)]
+	p := 0
+	for ; p+8 <= len(here); p += 8 {
+		x := binary.LittleEndian.Uint64(here[p:])
+		y := binary.LittleEndian.Uint64(there[p:])
+		m := zeros(((x | firstCase) ^ first) | ((y | secondCase) ^ second))
+		ends := zeros(x)
+		var sum uint64
+		sum, carry = bits.Add64(^ends, m, carry)
+		total += bits.OnesCount64(sum & ends)
 	}
-	var rest padded
-	for s := names[base:]; s != nil; {
-		p := 0
-		for ; p+n.d+8 <= len(s); p += 8 {
-			x := binary.LittleEndian.Uint64(s[p:])
-			m := n.match(x, binary.LittleEndian.Uint64(s[p+n.d:]))
-			if !n.only && m != 0 {
-				m = n.verify(names, base+p, m)
-			}
-			ends := zeros(x)
-			var sum uint64
-			sum, carry = bits.Add64(^ends, m, carry)
-			total += bits.OnesCount64(sum & ends)
+	has := carry != 0
+	for ; p < len(names); p++ {
+		c := names[p]
+		if c == 0 && has {
+			total++
 		}
-		base, s = base+p, rest.after(s, p, n.d)
+		has = c != 0 && (has || p < len(here) && c|byte(firstCase) == byte(first) && there[p]|byte(secondCase) == byte(second))
 	}
 	return total
-}
-
-// countOnce is count for a pat that begins or ends with 0x00, so that no name has
-// it twice. stem: something of the name must stand before it.
-func (n *pair) countOnce(names []byte, stem bool) int {
-	base := n.begin(names)
-	if base < 0 {
-		return 0
-	}
-	total := 0
-	var rest padded
-	for s := names[base:]; s != nil; {
-		p := 0
-		for ; p+n.d+8 <= len(s); p += 8 {
-			m := n.match(binary.LittleEndian.Uint64(s[p:]), binary.LittleEndian.Uint64(s[p+n.d:]))
-			if m == 0 {
-				continue
-			}
-			m = n.verify(names, base+p, m)
-			for left := m; stem && left != 0; left &= left - 1 {
-				if at := base + p + bits.TrailingZeros64(left)/8 - n.i; at == 0 || names[at-1] == 0 {
-					m &^= left & -left
-				}
-			}
-			total += bits.OnesCount64(m)
-		}
-		base, s = base+p, rest.after(s, p, n.d)
-	}
-	return total
-}
-
-// padded is room for the end of a column and enough 0x00 to look at it eight at a
-// time.
-type padded [2*maxDistance + 16]byte
-
-// after returns what comes at and after p of s, with 0x00 behind it so that each
-// byte is looked at with the one d bytes on; nil if s is that already or nothing
-// is left.
-func (b *padded) after(s []byte, p, d int) []byte {
-	n := len(s) - p
-	if n <= 0 || &s[0] == &b[0] {
-		return nil
-	}
-	copy(b[:], s[p:])
-	return b[:(n+7)&^7+d]
-}
-
-// verify takes those bits from m, which is of names from p on, where pat is not.
-func (n *pair) verify(names []byte, p int, m uint64) uint64 {
-	for left := m; left != 0; left &= left - 1 {
-		if !n.begins(names, p+bits.TrailingZeros64(left)/8-n.i) {
-			m &^= left & -left
-		}
-	}
-	return m
 }

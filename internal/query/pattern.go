@@ -1,6 +1,7 @@
 package query
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ type litTest struct {
 	stem       bool // something must stand before; only with end, and on names
 	alts       []string
 
-	id int // of Matcher.tails, for a path
+	id    int     // of Matcher.tails, for a path
+	pairs []*pair // by alt, for a path; nil where only what is folded tells
 
 	// By alt, what to look for in a column of names: all of it, and for a path
 	// what of it is in the name when the rest is in the directory. Only where a
@@ -66,19 +68,19 @@ func (t *litTest) enter(m *Matcher) (here, below Truth) {
 		return Unknown, Unknown
 	}
 	dir := m.dir()
-	if t.fold {
-		dir = m.foldedDir()
-	}
 	here, below = False, False
 	for i, alt := range t.alts {
 		m.meter.spend(1 + len(dir)/16)
 		slash := strings.LastIndexByte(alt, '/') + 1
 		head := alt[:slash]
 		left := tailNone
+		if t.fold && t.start {
+			dir = m.foldedDir()
+		}
 		switch {
 		case t.start && !strings.HasPrefix(alt, dir) && !strings.HasPrefix(dir, alt):
 			// Nor can it match further down.
-		case t.start && !t.end && strings.HasPrefix(dir, alt), !t.start && !t.end && strings.Contains(dir, alt):
+		case t.start && !t.end && strings.HasPrefix(dir, alt), !t.start && !t.end && t.within(m, i):
 			return True, True
 		default:
 			below = Unknown
@@ -89,7 +91,7 @@ func (t *litTest) enter(m *Matcher) (here, below Truth) {
 				}
 			case slash == len(alt):
 				// What ends with a '/' no path ends with.
-			case t.start && dir == head, !t.start && strings.HasSuffix(dir, head):
+			case t.start && dir == head, !t.start && t.endsWith(m, i, head):
 				left = tailRest
 			}
 		}
@@ -99,6 +101,38 @@ func (t *litTest) enter(m *Matcher) (here, below Truth) {
 		}
 	}
 	return here, below
+}
+
+// within reports whether the directory entered has alt i.
+func (t *litTest) within(m *Matcher, i int) bool {
+	dir := m.buf[:m.slash]
+	switch n := t.pairs[i]; {
+	case n == nil:
+		return strings.Contains(m.foldedDir(), t.alts[i])
+	case !t.fold && n.rare == 0:
+		return bytes.Contains(dir, n.pat)
+	}
+	return t.pairs[i].find(dir) >= 0 || t.rare(i, dir) && strings.Contains(m.foldedDir(), t.alts[i])
+}
+
+// endsWith reports whether the directory entered, and its '/', end with head, a
+// beginning of alt i.
+func (t *litTest) endsWith(m *Matcher, i int, head string) bool {
+	dir := m.buf[:m.slash]
+	switch {
+	case !t.fold:
+		return strings.HasSuffix(view(dir), head)
+	case t.pairs[i] == nil:
+		return strings.HasSuffix(m.foldedDir(), head)
+	}
+	at := len(dir) - len(head)
+	return at >= 0 && equalFold(dir[at:], t.pairs[i].pat[:len(head)]) || t.rare(i, dir) && strings.HasSuffix(m.foldedDir(), head)
+}
+
+// rare reports whether in dir there may be a character that is not ASCII and yet
+// folds to a letter of alt i.
+func (t *litTest) rare(i int, dir []byte) bool {
+	return t.fold && strings.ContainsAny(t.alts[i], "ks") && !isASCIIBytes(dir)
 }
 
 func (t *litTest) entry(m *Matcher, c *candidate) Truth {
