@@ -68,7 +68,36 @@ func madeUp(tb testing.TB, path string, n int) *store.Store {
 	if _, err := (synth.Tree{Seed: 1, Entries: n}).Load(st, v, synth.Options{Bulk: true}); err != nil {
 		tb.Fatal(err)
 	}
+	post(tb, st)
 	return st
+}
+
+// post merges until no doc is fresh.
+func post(tb testing.TB, st *store.Store) {
+	tb.Helper()
+	for {
+		m, err := st.NextMerge(false, true)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if m == nil {
+			return
+		}
+		err = m.Run(tb.Context(), func(s store.Step) error {
+			tx, err := st.Begin()
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			if err := s.Do(tx); err != nil {
+				return err
+			}
+			return tx.Commit()
+		})
+		if err != nil {
+			tb.Fatal(err)
+		}
+	}
 }
 
 // nowhere is a Sink that looks at what it is given and forgets it.

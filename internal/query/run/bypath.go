@@ -82,7 +82,7 @@ func (b *byPath) round(g *ground) {
 	for w.next() {
 		// Of a directory in chunks it may be that not the record is a candidate, but
 		// one of them.
-		big := !w.out && (w.chunk || chunked(w.rec))
+		big := !w.out && (w.chunk || w.rec.Chunked())
 		if big {
 			w.passChunks()
 		}
@@ -126,7 +126,7 @@ func (b *byPath) enter(w *walk, big bool) bool {
 	switch {
 	case len(f.found) == 0:
 		b.pop()
-	case aggOf(w.rec).Dirs == 0:
+	case w.rec.Agg().Dirs == 0:
 		// Nothing comes in between.
 		if !b.drain(nil) {
 			return false
@@ -256,7 +256,7 @@ func (b *byPath) load(f *frame) bool {
 	f.sight = j.sight
 	for b.c.SeekAfter(f.key, f.after); b.c.Next() && b.c.Dir().Equal(f.key); {
 		rec := b.c.Record()
-		if chunked(rec) || j.truth != query.True && j.needZone && j.skips(aggOf(rec)) {
+		if rec.Chunked() || j.truth != query.True && j.needZone && j.skips(rec.Agg()) {
 			continue
 		}
 		if err := rec.Load(); err != nil {

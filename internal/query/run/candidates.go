@@ -95,6 +95,9 @@ func (c *candidates) gather(a *answer, g *ground) bool {
 		}
 	}
 	few := tune.few(all)
+	if zones := a.zones(); zones != nil && (c.fits == nil || c.fits.GetCardinality() > few) {
+		c.meet(g.sn.Zones(zones))
+	}
 	if c.fits != nil && (below == nil || c.fits.GetCardinality() <= few) {
 		below, c.docs = nil, c.fits
 	}
@@ -255,7 +258,17 @@ func manyOf(all uint64) uint64 { return all / 4 }
 // trigrams finds candidates by the index of trigrams.
 func trigrams() lookup {
 	return lookup{
-		seeds: func(*query.Plan) []seed { return nil },
-		docs:  func(*store.Snap, *seed) (*roaring.Bitmap, error) { return nil, nil },
+		seeds: func(p *query.Plan) []seed {
+			var list []seed
+			for _, s := range p.Seeds() {
+				own := seed{need: s.Need}
+				if s.Subtree {
+					own.dir = s.Dir
+				}
+				list = append(list, own)
+			}
+			return list
+		},
+		docs: func(sn *store.Snap, s *seed) (*roaring.Bitmap, error) { return sn.Candidates(&s.need) },
 	}
 }

@@ -21,7 +21,7 @@ type tally struct {
 func (c *counter) want(*walk) bool { return true }
 
 func (c *counter) all(rd *round, rec *store.Record) bool {
-	n := aggOf(rec).Count
+	n := rec.Agg().Count
 	c.n += int64(n)
 	c.reached(rd, int64(n))
 	return true

@@ -23,14 +23,17 @@ type round struct {
 // round goes on with the tasks, as many at once as it gets help for, for at
 // most limit; 0: until all are done. A collector may end it sooner.
 func (a *answer) round(limit time.Duration, newCollector func() collector) error {
-	return a.view(func(g *ground) error {
-		rd := &round{a: a, g: g, deadline: since(limit)}
-		a.hire(1, newCollector)
-		if !a.cut && a.r.opt.Procs > 0 && rd.alone() {
-			return nil
-		}
-		return rd.together(newCollector)
-	})
+	return a.view(func(g *ground) error { return a.roundIn(g, limit, newCollector) })
+}
+
+// roundIn is round in a snapshot.
+func (a *answer) roundIn(g *ground, limit time.Duration, newCollector func() collector) error {
+	rd := &round{a: a, g: g, deadline: since(limit)}
+	a.hire(1, newCollector)
+	if !a.cut && a.r.opt.Procs > 0 && rd.alone() {
+		return nil
+	}
+	return rd.together(newCollector)
 }
 
 // hire sees to it that there are n workers.

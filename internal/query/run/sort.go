@@ -34,13 +34,20 @@ func (a *answer) sort() error {
 	if a.q.Limit > 0 && a.q.Limit < 1<<30 {
 		limit, rows = 0, a.q.Limit
 	}
+	newCollector := func() collector {
+		o := &sorter{order: s.order, limit: rows, mem: s.mem}
+		s.sorters = append(s.sorters, o)
+		return &sorterCollector{sorter: o, stat: !a.q.NamesOnly}
+	}
+	if rows > 0 {
+		if done, err := a.sortRanked(s, newCollector); err != nil {
+			return err
+		} else if done {
+			return a.giveSorted(s)
+		}
+	}
 	for len(a.tasks) > 0 {
-		err := a.round(limit, func() collector {
-			o := &sorter{order: s.order, limit: rows, mem: s.mem}
-			s.sorters = append(s.sorters, o)
-			return &sorterCollector{sorter: o, stat: !a.q.NamesOnly}
-		})
-		if err != nil {
+		if err := a.round(limit, newCollector); err != nil {
 			return err
 		}
 		left := a.tasks[:0]
@@ -136,7 +143,7 @@ type sorterCollector struct {
 }
 
 func (c *sorterCollector) want(w *walk) bool {
-	return c.last == nil || w.j.sight == SeeNames || c.order.wants(aggOf(w.rec), c.last)
+	return c.last == nil || w.j.sight == SeeNames || c.order.wants(w.rec.Agg(), c.last)
 }
 
 func (c *sorterCollector) all(*round, *store.Record) bool { return false }

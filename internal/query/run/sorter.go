@@ -139,6 +139,21 @@ func (s *sorter) settle() {
 	}
 }
 
+// keepFirst drops all rows beyond the limit, so that last is that of what there
+// is.
+func (s *sorter) keepFirst() {
+	if s.rows() >= s.limit {
+		s.prune()
+	}
+}
+
+// reset makes the sorter as good as new.
+func (s *sorter) reset() {
+	s.settle()
+	s.clear()
+	s.last, s.full = nil, false
+}
+
 // clear drops all rows, which were settled.
 func (s *sorter) clear() {
 	s.free(s.sorted)

@@ -54,7 +54,7 @@ func (w *worker) scan(rd *round, t *task, tick *ticker) {
 		if w.pieces != nil {
 			tick.work += seekWork
 		}
-		inChunks := chunked(w.rec)
+		inChunks := w.rec.Chunked()
 		if w.unwanted() || !w.want(&w.walk) {
 			if inChunks {
 				w.passChunks()

@@ -190,7 +190,7 @@ func (w *walk) candidate() bool {
 	case c.inPieces && c.fits == nil:
 		return true // as the pieces are
 	}
-	doc := uint32(w.rec.Header().Doc)
+	doc := uint32(w.rec.Doc())
 	if c.fits != nil && !c.fits.Contains(doc) {
 		return false
 	}
@@ -259,5 +259,5 @@ func (w *walk) unwanted() bool {
 	if w.j.closed() {
 		return true
 	}
-	return w.j.truth != query.True && w.j.needZone && w.j.skips(aggOf(w.rec))
+	return w.j.truth != query.True && w.j.needZone && w.j.skips(w.rec.Agg())
 }
