@@ -75,6 +75,9 @@ func (a *answer) listByPath() error {
 func (b *byPath) round(g *ground) {
 	b.tick = newTicker(b.a, since(b.a.r.opt.Round), &b.never)
 	b.judge.attach(g)
+	for _, j := range [...]*judge{b.judge, b.walk.j} {
+		j.m.Interrupt(b.tick.gone)
+	}
 	b.c = g.sn.Cursor(nil, nil)
 	b.resume(g)
 	w := &b.walk
@@ -146,7 +149,7 @@ func (b *byPath) match(f *frame, j *judge) bool {
 	h := &b.hits
 	h.begin(j, f.rec, &pos{name: f.after})
 	b.tick.work += len(h.names) / 16
-	for h.next(&b.tick) {
+	for h.next() {
 		f.found = append(f.found, match{int32(h.number()), int32(h.start)})
 	}
 	return !b.tick.cancelled

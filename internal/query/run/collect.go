@@ -3,6 +3,7 @@ package run
 import (
 	"sync/atomic"
 
+	"indexd/internal/query"
 	"indexd/store"
 )
 
@@ -27,6 +28,18 @@ func (c *counter) all(rd *round, rec *store.Record) bool {
 	return true
 }
 
+func (c *counter) names(rd *round, w *walk) bool {
+	if w.j.truth == query.True {
+		return false
+	}
+	n, ok := w.j.m.Count(w.rec.Names())
+	if n > 0 {
+		c.n += int64(n)
+		c.reached(rd, int64(n))
+	}
+	return ok
+}
+
 func (c *counter) add(rd *round, _ *task, _ *walk, _ *hits) bool {
 	c.n++
 	return !c.reached(rd, 1)
@@ -47,6 +60,7 @@ type lister struct{ a *answer }
 
 func (l lister) want(*walk) bool                { return true }
 func (l lister) all(*round, *store.Record) bool { return false }
+func (l lister) names(*round, *walk) bool       { return false }
 
 func (l lister) add(_ *round, t *task, w *walk, h *hits) bool {
 	stat := !l.a.q.NamesOnly

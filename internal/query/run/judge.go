@@ -109,7 +109,7 @@ func (j *judge) skips(agg *store.Aggregates) bool {
 // ready to begin, any number of times.
 //
 //	h.begin(judge, rec, p)
-//	for h.next(ticker) {
+//	for h.next() {
 //		use(h.name)
 //	}
 type hits struct {
@@ -120,7 +120,6 @@ type hits struct {
 
 	name  string // of the match; aliases the database
 	start int    // where it begins in names
-	seen  int    // entries judged
 
 	i, ipos int // entry number i begins at names[ipos]
 }
@@ -136,9 +135,9 @@ func (h *hits) begin(j *judge, rec *store.Record, p *pos) {
 	}
 }
 
-// next goes to the next match and reports whether there is one. It gives up
-// where t's context is done: judging one name may take a while.
-func (h *hits) next(t *ticker) bool {
+// next goes to the next match and reports whether there is one. There is none
+// once the matcher was interrupted.
+func (h *hits) next() bool {
 	j := h.j
 	for h.at < len(h.names) {
 		start := h.at
@@ -157,9 +156,6 @@ func (h *hits) next(t *ticker) bool {
 		j.decoded = false
 		if j.truth == query.True {
 			return true
-		}
-		if h.seen++; h.seen&15 == 0 && t.gone() {
-			return false
 		}
 		switch j.m.Name(h.name, listing.Unknown) {
 		case query.True:

@@ -148,6 +148,8 @@ func (c *sorterCollector) want(w *walk) bool {
 
 func (c *sorterCollector) all(*round, *store.Record) bool { return false }
 
+func (c *sorterCollector) names(*round, *walk) bool { return false }
+
 func (c *sorterCollector) add(rd *round, t *task, w *walk, h *hits) bool {
 	e, noMeta := h.entry(c.order.needsMeta())
 	c.key = c.order.appendKey(c.key[:0], w.s, w.dir, e)

@@ -31,6 +31,9 @@ type collector interface {
 	// all is told that all entries of the record match. false: it wants to see
 	// each.
 	all(rd *round, rec *store.Record) bool
+	// names is asked to take all matches of the walk's record, which is loaded, at
+	// once. false: it wants to see each.
+	names(rd *round, w *walk) bool
 	// add takes a match. false: the task stops behind it.
 	add(rd *round, t *task, w *walk, h *hits) bool
 }
@@ -43,6 +46,7 @@ const seekWork = 15
 // stop. It goes at least one record on.
 func (w *worker) scan(rd *round, t *task, tick *ticker) {
 	w.begin(rd.g, t.from, t.to)
+	w.j.m.Interrupt(tick.gone)
 	for n := 0; w.next(); n++ {
 		if n > 0 && tick.due(1) {
 			t.from = w.here()
@@ -71,9 +75,12 @@ func (w *worker) scan(rd *round, t *task, tick *ticker) {
 		if !w.load() {
 			continue
 		}
+		tick.work += len(w.rec.Names()) / 16
+		if resumed == nil && w.names(rd, &w.walk) {
+			continue
+		}
 		w.hits.begin(w.j, w.rec, resumed)
-		tick.work += len(w.hits.names) / 16
-		for w.hits.next(tick) {
+		for w.hits.next() {
 			if !w.add(rd, t, &w.walk, &w.hits) || tick.due(2) {
 				t.from = w.behind(&w.hits)
 				return
