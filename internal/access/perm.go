@@ -1,0 +1,97 @@
+package access
+
+import "encoding/binary"
+
+// Permissions, as in a mode's last three bits.
+const (
+	mayRead   = 4
+	maySearch = 1
+)
+
+// perms are what decides who may do what with a directory.
+type perms struct {
+	mode, uid, gid uint32
+	acl            []byte // system.posix_acl_access; nil: none
+}
+
+// Tags of an entry of an ACL: linux/posix_acl.h.
+const (
+	aclUserObj  = 0x01
+	aclUser     = 0x02
+	aclGroupObj = 0x04
+	aclGroup    = 0x08
+	aclMask     = 0x10
+	aclOther    = 0x20
+)
+
+// allow reports whether w has the permission want, by the rules of the kernel's
+// acl_permission_check and posix_acl_permission, but for capabilities.
+func (p *perms) allow(w *Who, want uint32) bool {
+	if w.UID == p.uid {
+		return p.mode>>6&want == want
+	}
+	// As in the kernel, a mask without any permission makes the ACL be passed
+	// over, not refuse.
+	if p.acl != nil && p.mode&0o070 != 0 {
+		return p.allowACL(w, want)
+	}
+	if w.in(p.gid) {
+		return p.mode>>3&want == want
+	}
+	return p.mode&want == want
+}
+
+// aclEntries calls each with the entries of the ACL, until it returns false.
+// false: the ACL is not of a form that is known.
+func aclEntries(acl []byte, each func(tag, perm, id uint32) bool) bool {
+	const version, header, size = 2, 4, 8
+	if len(acl) < header || (len(acl)-header)%size != 0 || binary.LittleEndian.Uint32(acl) != version {
+		return false
+	}
+	for b := acl[header:]; len(b) > 0; b = b[size:] {
+		tag, perm := uint32(binary.LittleEndian.Uint16(b)), uint32(binary.LittleEndian.Uint16(b[2:]))
+		if !each(tag, perm, binary.LittleEndian.Uint32(b[4:])) {
+			break
+		}
+	}
+	return true
+}
+
+func (p *perms) allowACL(w *Who, want uint32) bool {
+	mask := uint32(7)
+	var user, other uint32
+	named, inGroup, granted := false, false, false
+	known := aclEntries(p.acl, func(tag, perm, id uint32) bool {
+		switch tag {
+		case aclUserObj: // the owner's is decided by the mode
+		case aclUser:
+			if id == w.UID && !named {
+				named, user = true, perm
+			}
+		case aclGroupObj:
+			id = p.gid
+			fallthrough
+		case aclGroup:
+			if w.in(id) {
+				inGroup = true
+				granted = granted || perm&want == want
+			}
+		case aclMask:
+			mask = perm
+		case aclOther:
+			other = perm
+		default:
+			return false
+		}
+		return true
+	})
+	switch {
+	case !known:
+		return false
+	case named:
+		return user&mask&want == want
+	case inGroup:
+		return granted && mask&want == want
+	}
+	return other&want == want
+}
