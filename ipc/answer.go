@@ -211,6 +211,9 @@ func (a *answer) read(p []byte) (n int, err error) {
 // readAhead is called when the answer is longer than what was read at once.
 func (a *answer) readAhead() {
 	if a.ahead == nil {
+		if c, ok := a.conn.(*conn); ok {
+			c.poll()
+		}
 		a.ahead = newReadAhead(a.conn)
 	}
 }

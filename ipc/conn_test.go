@@ -11,8 +11,9 @@ import (
 	"testing"
 )
 
-// connected returns both ends of a connection, ours as Client makes it.
-func connected(t *testing.T) (ours io.ReadWriteCloser, theirs *net.UnixConn) {
+// connected returns both ends of a connection, ours as Client makes it, for a long
+// answer with poll.
+func connected(t *testing.T, poll bool) (ours io.ReadWriteCloser, theirs *net.UnixConn) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -23,6 +24,9 @@ func connected(t *testing.T) (ours io.ReadWriteCloser, theirs *net.UnixConn) {
 	if ours, err = connect(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
+	if poll {
+		ours.(*conn).poll()
+	}
 	if theirs, err = l.AcceptUnix(); err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +35,13 @@ func connected(t *testing.T) (ours io.ReadWriteCloser, theirs *net.UnixConn) {
 }
 
 func TestConn(t *testing.T) {
-	ours, theirs := connected(t)
+	for _, poll := range []bool{false, true} {
+		testConn(t, poll)
+	}
+}
+
+func testConn(t *testing.T, poll bool) {
+	ours, theirs := connected(t, poll)
 	long := bytes.Repeat([]byte("0123456789"), 1<<17) // more than a socket holds
 	go func() {
 		ours.Write(long)
@@ -41,7 +51,7 @@ func TestConn(t *testing.T) {
 		t.Errorf("%d bytes of %d arrived, %v", len(got), len(long), err)
 	}
 
-	reader, writer := connected(t)
+	reader, writer := connected(t, poll)
 	go func() {
 		writer.Write(long)
 		writer.Close()
@@ -54,7 +64,13 @@ func TestConn(t *testing.T) {
 // Close ends a Read and a Write that wait, which then say so, and the
 // descriptor is closed once.
 func TestConnClose(t *testing.T) {
-	ours, theirs := connected(t)
+	for _, poll := range []bool{false, true} {
+		testConnClose(t, poll)
+	}
+}
+
+func testConnClose(t *testing.T, poll bool) {
+	ours, theirs := connected(t, poll)
 	read, written := make(chan error), make(chan error)
 	go func() {
 		_, err := ours.Read(make([]byte, 1))
