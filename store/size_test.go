@@ -16,7 +16,8 @@ import (
 )
 
 // TestTree loads the directory named by STORE_TREE, in the order of a walk, and
-// tells how large the database is and how long applying took.
+// tells how large the database is, without and with postings, and how long applying
+// and merging took.
 func TestTree(t *testing.T) {
 	root := os.Getenv("STORE_TREE")
 	if root == "" {
@@ -94,6 +95,12 @@ func TestTree(t *testing.T) {
 		t.Logf("%s: %d directories written of %d in %v (%.0f listings/s, %.0f entries/s), of it %d commits %v; prepared in %v; %d entries, %.1f B an entry of %d MB, %.2f MB free, %d MB anonymous",
 			root, changed, len(dirs), took, float64(len(dirs))/took.Seconds(), float64(st.Entries)/took.Seconds(), commits, committing, prepared,
 			st.Entries, perEntry(st), st.Size>>20, float64(st.Free)/(1<<20), rssAnon()>>20)
+		start = time.Now()
+		did := mergeAll(t, s)
+		took = time.Since(start)
+		merged := stats(t, s)
+		t.Logf("merged %d times in %v: %.1f B an entry without free pages, %.1f before", len(did), took,
+			float64(merged.Size-merged.Free)/float64(merged.Entries), float64(st.Size-st.Free)/float64(st.Entries))
 	}
 }
 

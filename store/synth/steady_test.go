@@ -181,8 +181,8 @@ func TestSteady(t *testing.T) {
 }
 
 // TestSteadyTenMinutes reports what ten minutes of that write, in a store of as
-// many entries as INDEXD_STEADY says, with the names of half a second in as many
-// directories, in five, and without merges.
+// many entries as INDEXD_STEADY says, with the names of half a second in one
+// directory, in five, in as many as there are names, and without merges.
 func TestSteadyTenMinutes(t *testing.T) {
 	var n int
 	if _, err := fmt.Sscan(os.Getenv("INDEXD_STEADY"), &n); err != nil {
@@ -192,7 +192,7 @@ func TestSteadyTenMinutes(t *testing.T) {
 	for _, c := range []struct {
 		spread int
 		merge  bool
-	}{{5, true}, {5, false}, {namesPerTick, true}, {namesPerTick, false}} {
+	}{{1, true}, {1, false}, {5, true}, {5, false}, {namesPerTick, true}, {namesPerTick, false}} {
 		m := newSteady(t, n, c.spread, 1)
 		before := written(t)
 		m.run(minutes*time.Minute, c.merge)
