@@ -193,7 +193,7 @@ const markSize = 250
 func (t *Tx) SeeStamp(stamp uint64) { t.state.stamp = max(t.state.stamp, stamp) }
 
 // Snap shows the database as the transaction has made it so far, but for marks,
-// doc ids and counts, which are as they were at Begin. It is the transaction's:
+// doc ids, counts and what is fresh, which are as they were at Begin. It is the transaction's:
 // for the same goroutine, until its end.
 func (t *Tx) Snap() *Snap { return t.snap }
 

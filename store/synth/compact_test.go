@@ -87,6 +87,8 @@ func TestCompactWhileItChanges(t *testing.T) {
 	}()
 	for round := 2; round < rounds; round++ {
 		load(t, s, v, round)
+		_, err := synth.Merge(s, true, nil)
+		must(t, err)
 	}
 	stop()
 	if n := <-ended; n == 0 {
