@@ -124,11 +124,12 @@ func (s *mergeSteps) apply(step store.Step) error {
 	if err := s.x.writer.put(s.ctx, it); err != nil {
 		return err
 	}
+	enough := ran
 	if step.Wait {
-		ran = nil
+		enough = nil
 	}
 	select {
-	case <-ran:
+	case <-enough:
 		return s.err()
 	case err := <-done:
 		return err
