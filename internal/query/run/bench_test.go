@@ -185,3 +185,39 @@ func cpuTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
+
+// BenchmarkFew has the same answers by going from one candidate to the next and
+// by a scan for them, which is what tuning.few chooses by.
+func BenchmarkFew(b *testing.B) {
+	st := benchStore(b)
+	for _, term := range []string{"zqxjk", "3f9c", "f00d5", "000_0", "kernel-arm64-http", "network-d", "IMG_20230012"} {
+		for _, few := range []func(uint64) uint64{all, none} {
+			r := New(st, Options{Procs: -1})
+			r.tune.few, r.tune.many = few, all
+			q := Query{Plan: compile(b, query.Request{Terms: []string{term}}), Count: true}
+			var docs, records uint64
+			seeds := q.Plan.Seeds()
+			if err := st.View(func(sn *store.Snap) error {
+				records = sn.Docs()
+				found, err := sn.Candidates(&seeds[0].Need)
+				docs = found.GetCardinality()
+				return err
+			}); err != nil {
+				b.Fatal(err)
+			}
+			b.Run(term+map[bool]string{true: "/pieces", false: "/scan"}[few(1) == 1], func(b *testing.B) {
+				cpu := cpuTime(b)
+				for b.Loop() {
+					if _, err := r.Find(b.Context(), &q, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+				used := float64(cpuTime(b)-cpu) / float64(b.N)
+				b.ReportMetric(used/1e6, "cpu-ms/op")
+				b.ReportMetric(float64(docs), "docs")
+				b.ReportMetric(used/float64(records), "ns/record")
+				b.ReportMetric(used/float64(max(docs, 1)), "ns/doc")
+			})
+		}
+	}
+}

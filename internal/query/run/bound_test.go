@@ -93,11 +93,15 @@ func TestCancel(t *testing.T) {
 	st := madeUp(t, filepath.Join(t.TempDir(), "index.db"), 60_000)
 	cause := errors.New("the client has gone")
 	slow := query.Request{Terms: []string{"(x?[a-z]?[b-y]?){20}[^a-z]{2}[0-9]"}, Mode: query.ModeRegex}
+	// Few records have the text, and they are gone to one by one.
+	slowFew := query.Request{Terms: []string{"f00.*(x?[a-z]?[b-y]?){20}[^a-z]{2}[0-9]"}, Mode: query.ModeRegex}
 	for _, c := range []struct {
 		name string
 		req  query.Request
 		q    Query
 	}{
+		{"count few", slowFew, Query{Count: true}},
+		{"list few by path", slowFew, Query{Sort: query.SortPath}},
 		{"count", slow, Query{Count: true}},
 		{"list", slow, Query{}},
 		{"list by path", slow, Query{Sort: query.SortPath}},
@@ -112,8 +116,15 @@ func TestCancel(t *testing.T) {
 			var dirs atomic.Int64
 			var at time.Time
 			c.q.Plan = compile(t, c.req)
+			after := int64(300)
+			if len(c.q.Plan.Seeds()) > 0 {
+				after = 3
+				if form := run.form(t, &c.q); form != "pieces" {
+					t.Fatalf("candidates are %s", form)
+				}
+			}
 			c.q.Visible = func(string, store.Key, *store.Header) Sight {
-				if dirs.Add(1) == 300 {
+				if dirs.Add(1) == after {
 					at = time.Now()
 					cancel(cause)
 				}

@@ -56,6 +56,7 @@ func (a *answer) listByPath() error {
 		a.note(b.walk.damage)
 		a.note(b.damage)
 	}()
+	a.cut = true // there is one task for all
 	for !b.done && a.left() != 0 {
 		a.wanted = a.left()
 		if err := a.view(func(g *ground) error { b.round(g); return nil }); err != nil {

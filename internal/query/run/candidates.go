@@ -31,7 +31,14 @@ type candidates struct {
 
 	inPieces bool
 	pieces   []piece // disjoint, in the order of keys
+	// few: they may be made pieces, which takes longer than to scan a little for
+	// the first of them.
+	few bool
 }
+
+// maxBelow is the most directories that are pieces with all below them. There may
+// be thousands of names in one record.
+const maxBelow = 32 << 10
 
 // piece is a record, or a range of them.
 type piece struct {
@@ -112,8 +119,21 @@ func (c *candidates) gather(a *answer, g *ground) bool {
 		c.dir = below.dir
 		c.tops(g)
 	}
-	c.inPieces = n <= few && c.cut(a, g, int(few))
+	if c.few = n <= few; c.few && (a.cut || n <= tune.fewest) {
+		c.inPieces = c.cut(a, g)
+	}
 	return a.ctx.Err() == nil
+}
+
+// settle makes pieces of few candidates of the ground, when a scan has not come to
+// its end soon.
+func (a *answer) settle(g *ground) {
+	if c := g.cand; c != nil && c.few && !c.inPieces {
+		own := *c
+		if own.inPieces = own.cut(a, g); own.inPieces {
+			a.cand, g.cand = &own, &own
+		}
+	}
 }
 
 func (c *candidates) meet(docs *roaring.Bitmap) {
@@ -155,9 +175,9 @@ func (c *candidates) accepts(path []byte) int {
 	return -1
 }
 
-// cut finds the pieces; false: it cannot be said which they are, or they are
-// more than limit.
-func (c *candidates) cut(a *answer, g *ground, limit int) bool {
+// cut finds the pieces; false: it cannot be said which they are, or those below
+// directories are too many.
+func (c *candidates) cut(a *answer, g *ground) bool {
 	keys, err := g.sn.Keys(c.docs)
 	if err != nil {
 		return false
@@ -166,7 +186,7 @@ func (c *candidates) cut(a *answer, g *ground, limit int) bool {
 	if c.dir != nil && !c.below(a, g, keys, add) {
 		return false
 	}
-	if len(c.pieces) > limit {
+	if len(c.pieces) > maxBelow {
 		return false
 	}
 	ranges := c.pieces
@@ -226,7 +246,7 @@ func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(stor
 			return false
 		}
 		for name := range rec.Dirs() {
-			if c.dir(name) {
+			if len(c.pieces) <= maxBelow && c.dir(name) {
 				add(cur.Dir().Child(name))
 			}
 		}

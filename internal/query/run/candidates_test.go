@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -11,10 +12,13 @@ import (
 	"indexd/store"
 )
 
-// lookup is one that finds by reading everything which records there are to be
-// looked at, and at random more: by the text, by what matches, by both, or not
-// at all. It is for snapshots of what w is at the time.
+// lookup is the real one, or one that finds by reading everything which records
+// there are to be looked at, and at random more: by the text, by what matches, by
+// both, or not at all. It is for snapshots of what w is at the time.
 func (w *world) lookup(q *question) lookup {
+	if w.r.IntN(3) == 0 {
+		return trigrams()
+	}
 	var seeds []seed
 	byText := w.r.IntN(3) > 0
 	if q.text != "" && byText {
@@ -78,4 +82,28 @@ func docsOf(sn *store.Snap, r *rand.Rand, wider float64, want func(dir string, r
 		}
 	}
 	return docs
+}
+
+// form says in which form the candidates of q are in a round that is not the
+// first.
+func (r *Runner) form(t *testing.T, q *Query) (form string) {
+	t.Helper()
+	a := &answer{r: r, q: q, ctx: t.Context(), cut: true}
+	if err := a.view(func(g *ground) error {
+		switch c := g.cand; {
+		case c == nil:
+			form = "everything"
+		case c.inPieces:
+			form = "pieces"
+		default:
+			form = "docs"
+		}
+		if g.cand != nil && g.cand.dir != nil {
+			form += " and what is below"
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return form
 }

@@ -195,6 +195,9 @@ func TestChangesBetweenPages(t *testing.T) {
 				if r.IntN(6) == 0 && h.changes < 3000 {
 					w.mutate(h.was, h.is)
 				}
+				if r.IntN(30) == 0 {
+					post(t, w.st)
+				}
 			}}
 			run := newRunner(w, &q)
 			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
@@ -228,7 +231,10 @@ func TestBesideAWriter(t *testing.T) {
 	defer stop()
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for ctx.Err() == nil && h.changed() < 20_000 {
+		for n := 0; ctx.Err() == nil && h.changed() < 20_000; n++ {
+			if n%50 == 0 {
+				post(t, w.st)
+			}
 			w.mutate(h.was, h.is)
 		}
 		stop()

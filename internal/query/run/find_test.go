@@ -76,7 +76,7 @@ func (w *world) question() question {
 		q.req.Terms, q.req.Mode, q.req.Case = []string{text}, query.ModeFixed, query.CaseSensitive
 		q.text = text
 		q.match = func(f *found) bool { return strings.Contains(f.e.Name, text) }
-		if r.IntN(5) == 0 {
+		if r.IntN(3) == 0 {
 			q.req.FullPath = true
 			q.match = func(f *found) bool { return strings.Contains(f.path(), text) }
 		}
@@ -215,6 +215,7 @@ func options(r *rand.Rand) (Options, tuning) {
 		t.units = 1 + r.IntN(2)*r.IntN(300)
 	}
 	t.few = []func(uint64) uint64{none, all, func(all uint64) uint64 { return all / 3 }}[r.IntN(3)]
+	t.fewest = []uint64{0, 1 << 60}[r.IntN(2)]
 	t.many = []func(uint64) uint64{none, all, manyOf}[r.IntN(3)]
 	if r.IntN(2) == 0 {
 		t.blockData, t.blockRows = maxRow+r.IntN(2000), 1+r.IntN(50)
@@ -239,9 +240,16 @@ func newRunner(w *world, q *question) *Runner {
 // what a look at everything finds, in every order, however it is paged.
 func TestEqualsBruteForce(t *testing.T) {
 	r := newRand(t)
+	forms := make(map[string]int)
 	for range 5 {
 		w := newWorld(t, r)
 		w.grow(10 + r.IntN(60))
+		if r.IntN(2) == 0 {
+			post(t, w.st) // else all docs are fresh
+			for range r.IntN(10) {
+				w.mutate(func(string) {}, func(string, listing.Entry) {})
+			}
+		}
 		for range 80 {
 			q := w.question()
 			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
@@ -267,8 +275,13 @@ func TestEqualsBruteForce(t *testing.T) {
 			if err != nil || sum.Count != int64(len(want)) || sum.Rows != 0 {
 				t.Fatalf("%s: count: %+v, %v for %d rows", what, sum, err, len(want))
 			}
+			forms[run.form(t, query)]++
 			run.idle(t)
 		}
+	}
+	t.Logf("forms of candidates: %v", forms)
+	if len(forms) < 5 {
+		t.Error("some form was never tried")
 	}
 }
 

@@ -46,7 +46,7 @@ func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done boo
 	err = a.view(func(g *ground) error {
 		var only *roaring.Bitmap
 		if g.cand != nil {
-			if g.cand.inPieces || g.cand.dir != nil {
+			if g.cand.few || g.cand.dir != nil {
 				return nil // few already; or they cannot be told by doc
 			}
 			only = g.cand.fits
@@ -76,7 +76,7 @@ func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.B
 			docs.And(only)
 		}
 		c := &candidates{docs: docs, fits: docs}
-		if c.inPieces = c.cut(a, g, n); !c.inPieces {
+		if c.inPieces = c.cut(a, g); !c.inPieces {
 			return false
 		}
 		part := *g
@@ -108,8 +108,8 @@ func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.B
 		rest.And(only)
 	}
 	c := &candidates{docs: rest, fits: rest}
-	if n := int(rest.GetCardinality()); n <= few {
-		c.inPieces = c.cut(a, g, n)
+	if int(rest.GetCardinality()) <= few {
+		c.inPieces = c.cut(a, g)
 	}
 	part := *g
 	part.cand = c

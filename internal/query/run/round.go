@@ -30,8 +30,12 @@ func (a *answer) round(limit time.Duration, newCollector func() collector) error
 func (a *answer) roundIn(g *ground, limit time.Duration, newCollector func() collector) error {
 	rd := &round{a: a, g: g, deadline: since(limit)}
 	a.hire(1, newCollector)
-	if !a.cut && a.r.opt.Procs > 0 && rd.alone() {
+	if !a.cut && rd.alone() {
 		return nil
+	}
+	if g.cand == nil || !g.cand.inPieces {
+		// What is not in the page cache is read eight times as fast.
+		defer g.sn.Sequential()()
 	}
 	return rd.together(newCollector)
 }
@@ -45,11 +49,12 @@ func (a *answer) hire(n int, newCollector func() collector) {
 	}
 }
 
-// alone goes on with the one task there is for a moment, then cuts it. true:
-// there is nothing more to do in this round.
+// alone goes on with the one task there is for a moment; then it is time to know
+// exactly where the candidates are, and to cut the task. true: there is nothing
+// more to do in this round.
 func (rd *round) alone() bool {
 	a := rd.a
-	if a.r.tune.probe > 0 {
+	if a.r.tune.probe > 0 && (a.r.opt.Procs > 0 || rd.g.cand != nil && rd.g.cand.few && !rd.g.cand.inPieces) {
 		first := &round{a: a, g: rd.g, deadline: since(a.r.tune.probe)}
 		if !rd.deadline.IsZero() && rd.deadline.Before(first.deadline) {
 			first.deadline = rd.deadline
@@ -60,6 +65,10 @@ func (rd *round) alone() bool {
 		}
 	}
 	a.cut = true
+	a.settle(rd.g)
+	if a.r.opt.Procs == 0 {
+		return false
+	}
 	a.tasks = cutTask(rd.g, a.tasks[0], 4*(a.r.opt.Procs+1), a.r.tune.cutDirs, a.q.Count)
 	return false
 }

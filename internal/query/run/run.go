@@ -121,11 +121,13 @@ type tuning struct {
 	// few is how many candidates, of that many records, are gone to one by one,
 	// and many with how many more than that a scan looks for them.
 	few, many func(all uint64) uint64
+	// fewest is how many are gone to so at once.
+	fewest uint64
 }
 
 func defaults() tuning {
 	const data = 256 << 10
-	return tuning{probe: time.Millisecond, units: 1024, cutDirs: 1024, blockData: data, blockRows: data / 96, few: fewOf, many: manyOf}
+	return tuning{probe: time.Millisecond, units: 1024, cutDirs: 1024, blockData: data, blockRows: data / 96, few: fewOf, many: manyOf, fewest: 64}
 }
 
 func (r *Runner) retune(t tuning) {

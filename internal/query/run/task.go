@@ -102,6 +102,9 @@ func cutTask(g *ground, t *task, n int, least uint64, exact bool) []*task {
 		s      *stretch
 		lo, hi pathKey
 	}
+	if c := g.cand; c != nil && c.inPieces && c.dir == nil {
+		return cutPieces(g, t, n, exact)
+	}
 	var parts []part
 	var total uint64 // directories
 	for i := range g.stretches {
@@ -119,16 +122,57 @@ func cutTask(g *ground, t *task, n int, least uint64, exact bool) []*task {
 			continue
 		}
 		for _, key := range g.sn.Splits(p.s.key(p.lo), p.s.key(p.hi), share) {
-			dir, first, chunk := store.SplitChunk(key)
-			at := pos{dir: p.s.pathKey(dir)}
-			if chunk && exact {
-				at.name, at.incl = first, true
-			}
-			if last := tasks[len(tasks)-1]; at.after(&last.from) {
-				tasks = append(tasks, &task{from: at, to: last.to})
-				last.to = at.bound()
+			tasks = cutAt(tasks, p.s, key, exact)
+		}
+	}
+	return tasks
+}
+
+// minPieces is how many pieces a task is worth: about 0.2 ms.
+const minPieces = 32
+
+// cutPieces is cutTask where the candidates are single records.
+func cutPieces(g *ground, t *task, n int, exact bool) []*task {
+	type part struct {
+		s      *stretch
+		pieces []piece
+	}
+	var parts []part
+	total := 0
+	for i := range g.stretches {
+		s := &g.stretches[i]
+		if lo, hi := s.clip(t.from.dir, t.to); bytes.Compare(lo, hi) < 0 {
+			if p := g.cand.within(s.key(lo), s.key(hi)); len(p) > 0 {
+				parts = append(parts, part{s, p})
+				total += len(p)
 			}
 		}
+	}
+	share := max((total+n-1)/n, minPieces)
+	tasks := []*task{t}
+	for at := share; len(parts) > 0; {
+		p := &parts[0]
+		if at >= len(p.pieces) {
+			at -= len(p.pieces)
+			parts = parts[1:]
+			continue
+		}
+		tasks = cutAt(tasks, p.s, p.pieces[at].lo, exact)
+		at += share
+	}
+	return tasks
+}
+
+// cutAt cuts the last of tasks before the record of key.
+func cutAt(tasks []*task, s *stretch, key store.Key, exact bool) []*task {
+	dir, first, chunk := store.SplitChunk(key)
+	at := pos{dir: s.pathKey(dir)}
+	if chunk && exact {
+		at.name, at.incl = first, true
+	}
+	if last := tasks[len(tasks)-1]; at.after(&last.from) {
+		tasks = append(tasks, &task{from: at, to: last.to})
+		last.to = at.bound()
 	}
 	return tasks
 }
