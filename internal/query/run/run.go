@@ -5,6 +5,9 @@
 //	scopes ── ground ──▶ tasks ── worker: walk, judge ──▶ rows, a count, or a sorter ──▶ Sink
 //	In, roots  segments   ranges   one goroutine each       in a read transaction         outside of it
 //
+// In a scope only those records are read that are candidates by the indexes of
+// trigrams and of sizes and times, see candidates.
+//
 // An answer is read in rounds. A round is one read transaction of a few dozen
 // milliseconds in which several goroutines scan ranges of the index side by
 // side; what they find is copied. Between rounds, holding no transaction, the
