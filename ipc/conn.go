@@ -103,7 +103,9 @@ func (c *conn) Close() error {
 	if c.file != nil {
 		return c.file.Close()
 	}
-	syscall.Shutdown(c.fd, syscall.SHUT_RDWR) // wakes them
+	if c.inUse > 0 {
+		syscall.Shutdown(c.fd, syscall.SHUT_RDWR) // wakes them
+	}
 	c.release()
 	return nil
 }
