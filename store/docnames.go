@@ -115,7 +115,7 @@ func (r *nameReader) dir(sn *Snap, doc uint64, level int) string {
 // A doc's names are gathered in a trigram.Builder up to builderLen bytes of
 // memory, which the docs of a segment rarely take: 65,536 directories of a whole
 // machine take 10 MB.
-const builderLen = 16 << 20
+const builderLen = 14 << 20
 
 // nameBatch is about how many bytes of names are copied from one snapshot, and
 // docBatch how many docs are looked at in it at most.
@@ -145,10 +145,6 @@ func (g *gathering) gather(b *trigram.Builder, docs []uint32) error {
 		if err := g.stop(); err != nil {
 			return err
 		}
-		if b.Size() > builderLen || b.Docs() == trigram.MaxDocs {
-			g.rest = docs
-			return nil
-		}
 		n := 0
 		err := g.s.View(func(sn *Snap) error {
 			n = g.read(sn, docs[:min(len(docs), docBatch)])
@@ -160,7 +156,7 @@ func (g *gathering) gather(b *trigram.Builder, docs []uint32) error {
 		docs = docs[n:]
 		from := 0
 		for i, end := range g.ends {
-			if b.Docs() == trigram.MaxDocs {
+			if b.Size() > builderLen || b.Docs() == trigram.MaxDocs {
 				g.added = append(g.added, g.docs[:i]...)
 				g.rest = append(append(g.rest, g.docs[i:]...), docs...)
 				return nil

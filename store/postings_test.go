@@ -267,6 +267,9 @@ func TestMergedIsExact(t *testing.T) {
 	if n := fresh(t, s); n < 3000 {
 		t.Errorf("%d fresh", n)
 	}
+	if m := must(s.NextMerge(true, true))(t); m != nil {
+		t.Errorf("%v is due in a first index already", m)
+	}
 	mergeAll(t, s)
 	if n := fresh(t, s); n != 0 {
 		t.Errorf("%d still fresh", n)
@@ -506,5 +509,49 @@ func TestDamagedPostings(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// TestMergeInParts: docs with more trigrams than a merge has memory for become
+// several segments.
+func TestMergeInParts(t *testing.T) {
+	seed := seeds(t, 1)[0]
+	t.Logf("STORE_SEED=%d", seed)
+	r := rand.New(rand.NewPCG(seed, 7))
+	s := openStore(t)
+	v := newVolume(t, s, "/")
+	const entries, long, part = 6000, 250, 3000
+	names := make([]string, entries)
+	for i := range names {
+		b := make([]byte, long)
+		for j := range b {
+			for b[j] = '/'; b[j] == '/'; {
+				b[j] = byte(1 + r.IntN(126))
+			}
+		}
+		names[i] = string(b)
+	}
+	slices.Sort(names)
+	update(t, s, func(tx *store.Tx) {
+		for at := 0; at < entries; at += part {
+			l := &listing.Listing{Stamp: 1, First: at == 0, Last: at+part == entries}
+			for _, name := range names[at : at+part] {
+				l.Entries = append(l.Entries, listing.Entry{Name: name, Stat: listing.Stat{Ino: 7, Mode: 0o100644}})
+			}
+			must(tx.Apply(store.MakeKey(v, ""), store.Prepare(l, nil, nil)))(t)
+		}
+	})
+	did := mergeAll(t, s)
+	if len(did) < 2 || did[1] != "fresh" {
+		t.Errorf("it did %v", did)
+	}
+	if n := fresh(t, s); n != 0 {
+		t.Errorf("%d fresh", n)
+	}
+	for range 20 {
+		name := names[r.IntN(entries)]
+		if n := count(t, s, name[10:20]); n < 1 || n > 20 {
+			t.Errorf("%d candidates for what is in one", n)
+		}
 	}
 }

@@ -43,6 +43,8 @@ type merges struct {
 	quiet atomic.Bool // nothing but new fresh docs can make one due
 	begun bool        // NextMerge was called since Open
 
+	wasFresh bool // the last merge was one of fresh docs
+
 	mu   sync.Mutex
 	hurt map[uint32]struct{} // segments of which something damaged was met
 }
@@ -186,26 +188,27 @@ func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
 	if m := p.heal(s); m != nil {
 		return m
 	}
-	var live []postSeg
-	var dropping *postSeg
-	for i := range p.segs {
-		switch g := &p.segs[i]; g.state {
+	var live, dropping []postSeg
+	for _, g := range p.segs {
+		switch g.state {
 		case segLive:
-			live = append(live, *g)
+			live = append(live, g)
 		case segDropping:
-			dropping = g
+			dropping = append(dropping, g)
 		}
 	}
 	left := p.left(live)
 	if m := p.join(s, live, left, mergeLate); m != nil && !bulk {
 		return m
 	}
+	wasFresh := s.merges.wasFresh
+	s.merges.wasFresh = false
 	switch {
-	case fresh:
+	case fresh && (!wasFresh || len(dropping) == 0):
+		s.merges.wasFresh = true
 		return &Merge{s, "fresh", (*merging).fresh}
-	case dropping != nil:
-		num, pages := dropping.num, dropping.pages
-		return &Merge{s, "drop", func(m *merging) error { return m.drop(num, pages) }}
+	case len(dropping) > 0: // in turns, so that what was dropped does not gather
+		return &Merge{s, "drop", func(m *merging) error { return m.drop(dropping) }}
 	case bulk:
 		return nil
 	}
@@ -622,34 +625,43 @@ func renumber(g *postSeg, left, docs *roaring.Bitmap) []int32 {
 	return to
 }
 
-// dropLen is how many pages one step deletes.
-const dropLen = 32
+// dropLen is how many pages one step deletes, and maxDrops how many steps a merge
+// has, about.
+const (
+	dropLen  = 32
+	maxDrops = 64
+)
 
-// drop deletes what is left of a segment, which had so many pages, 0 where that is
-// not known.
-func (m *merging) drop(num uint32, pages uint64) error {
-	for ; pages > dropLen; pages -= dropLen {
-		if err := m.stop(); err != nil {
-			return err
-		}
-		err := m.apply(Step{Bytes: stepLen, Do: func(t *Tx) error {
-			_, err := t.dropPages(num)
-			return err
-		}})
-		if err != nil {
-			return err
-		}
-	}
-	for more := true; more; {
-		if err := m.stop(); err != nil {
-			return err
-		}
-		err := m.apply(Step{Bytes: stepLen, Wait: true, Do: func(t *Tx) (err error) {
-			more, err = t.dropPages(num)
-			return err
-		}})
-		if err != nil {
-			return err
+// drop deletes what is left of segments.
+func (m *merging) drop(segs []postSeg) error {
+	steps := 0
+	for i := range segs {
+		num, pages := segs[i].num, segs[i].pages
+		// Without a count, which only a segment has that was live, each step
+		// tells whether there is another.
+		last := pages == 0
+		for more := true; more && steps < maxDrops; steps++ {
+			if err := m.stop(); err != nil {
+				return err
+			}
+			if !last {
+				if more = pages >= dropLen; more {
+					pages -= dropLen
+				}
+			}
+			// What is asked for next depends on what is left then.
+			wait := last || !more && i == len(segs)-1 || steps == maxDrops-1
+			var left bool
+			err := m.apply(Step{Bytes: stepLen, Wait: wait, Do: func(t *Tx) (err error) {
+				left, err = t.dropPages(num)
+				return err
+			}})
+			if err != nil {
+				return err
+			}
+			if last {
+				more = left
+			}
 		}
 	}
 	return nil

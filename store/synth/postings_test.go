@@ -76,6 +76,11 @@ func TestHugePostings(t *testing.T) {
 		slices.Sort(took)
 		t.Logf("%q: %d candidates, median %v, best %v", text, docs, took[len(took)/2], took[0])
 	}
+	start := time.Now()
+	if err := s.Check(t.Context(), func(p store.Problem) { t.Error(p) }); err != nil {
+		t.Error(err)
+	}
+	t.Logf("checked in %v", time.Since(start))
 }
 
 // cpu is the processor time that the process has used.
