@@ -2,7 +2,6 @@ package run
 
 import (
 	"bytes"
-	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -34,24 +33,6 @@ type candidates struct {
 	// few: they may be made pieces, which takes longer than to scan a little for
 	// the first of them.
 	few bool
-}
-
-// maxBelow is the most directories that are pieces with all below them. There may
-// be thousands of names in one record.
-const maxBelow = 32 << 10
-
-// piece is a record, or a range of them.
-type piece struct {
-	lo store.Key // as the keys of the store, a chunk's too
-	hi store.Key // exclusive; nil: lo alone
-}
-
-// ends reports whether p ends at or before key.
-func (p *piece) ends(key store.Key) bool {
-	if p.hi == nil {
-		return bytes.Compare(p.lo, key) < 0
-	}
-	return bytes.Compare(p.hi, key) <= 0
 }
 
 // seed is what candidates grow from: all matches are in the documents that meet
@@ -173,99 +154,6 @@ func (c *candidates) accepts(path []byte) int {
 		}
 	}
 	return -1
-}
-
-// cut finds the pieces; false: it cannot be said which they are, or those below
-// directories are too many.
-func (c *candidates) cut(a *answer, g *ground) bool {
-	keys, err := g.sn.Keys(c.docs)
-	if err != nil {
-		return false
-	}
-	add := func(key store.Key) { c.pieces = append(c.pieces, piece{key, key.SubtreeEnd()}) }
-	if c.dir != nil && !c.below(a, g, keys, add) {
-		return false
-	}
-	if len(c.pieces) > maxBelow {
-		return false
-	}
-	ranges := c.pieces
-	c.pieces = make([]piece, 0, len(keys)+len(ranges))
-	for _, key := range keys {
-		c.pieces = append(c.pieces, piece{lo: key})
-	}
-	if len(ranges) == 0 {
-		return true // in order already
-	}
-	c.pieces = append(c.pieces, ranges...)
-	slices.SortFunc(c.pieces, func(p, q piece) int {
-		if d := bytes.Compare(p.lo, q.lo); d != 0 || (p.hi == nil) == (q.hi == nil) {
-			return d
-		} else if p.hi != nil {
-			return -1
-		}
-		return 1
-	})
-	// Of a subtree and what is in it, the subtree.
-	kept := c.pieces[:0]
-	for _, p := range c.pieces {
-		if n := len(kept); n == 0 || kept[n-1].hi == nil || bytes.Compare(p.lo, kept[n-1].hi) >= 0 {
-			kept = append(kept, p)
-		}
-	}
-	c.pieces = kept
-	return true
-}
-
-// below adds the accepted directories: those that the records of keys name, and
-// what none need name: roots, and all that is left in what is dead. false: a record cannot be read, or there is no
-// time.
-func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(store.Key)) bool {
-	for key := range g.sn.Values(store.Roots) {
-		if n := c.accepts(key[2:]); n >= 0 {
-			add(slices.Clone(key[:2+n]))
-		}
-	}
-	for key := range g.sn.Spared() {
-		add(slices.Clone(key))
-	}
-	cur := g.sn.Cursor(nil, nil)
-	for i, key := range keys {
-		if i%64 == 0 && a.ctx.Err() != nil {
-			return false
-		}
-		cur.Seek(key)
-		if !cur.Next() || !bytes.Equal(cur.Key(), key) {
-			if cur.Err() != nil {
-				return false
-			}
-			continue
-		}
-		rec := cur.Record()
-		if rec.Load() != nil {
-			return false
-		}
-		for name := range rec.Dirs() {
-			if len(c.pieces) <= maxBelow && c.dir(name) {
-				add(cur.Dir().Child(name))
-			}
-		}
-	}
-	return true
-}
-
-// within returns the pieces, from the first on, of which something is in [lo, hi).
-func (c *candidates) within(lo, hi store.Key) []piece {
-	from, _ := slices.BinarySearchFunc(c.pieces, lo, func(p piece, key store.Key) int {
-		if p.ends(key) {
-			return -1
-		}
-		return 1
-	})
-	to, _ := slices.BinarySearchFunc(c.pieces, hi, func(p piece, key store.Key) int {
-		return bytes.Compare(p.lo, key)
-	})
-	return c.pieces[from:max(from, to)]
 }
 
 // fewOf is tuning.few: to look for a record takes about as long as to pass over
