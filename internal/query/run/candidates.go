@@ -86,8 +86,11 @@ func (c *candidates) gather(a *answer, g *ground) bool {
 	if zones := a.zones(); zones != nil && (c.fits == nil || c.fits.GetCardinality() > few) {
 		c.meet(g.sn.Zones(zones))
 	}
-	if c.fits != nil && (below == nil || c.fits.GetCardinality() <= few) {
-		below, c.docs = nil, c.fits
+	if c.fits != nil {
+		// What subtrees come to is not known.
+		if n := c.fits.GetCardinality(); below == nil || n <= few || n/4 <= c.docs.GetCardinality() {
+			below, c.docs = nil, c.fits
+		}
 	}
 	if c.docs == nil {
 		return false

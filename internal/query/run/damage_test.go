@@ -107,3 +107,66 @@ func TestPanic(t *testing.T) {
 		run.idle(t)
 	}
 }
+
+// TestDamagedLookups shows that what only leads to records may be damaged: the
+// answers are the same, since more is looked at.
+func TestDamagedLookups(t *testing.T) {
+	r := newRand(t)
+	path := filepath.Join(t.TempDir(), "index.db")
+	st := madeUp(t, path, 20_000)
+	questions := []struct {
+		req query.Request
+		q   Query
+	}{
+		{query.Request{Terms: []string{"network-d"}}, Query{}},
+		{query.Request{Terms: []string{"f00"}}, Query{Sort: query.SortPath}},
+		{query.Request{Terms: []string{"internationalization"}, FullPath: true}, Query{}},
+		{query.Request{Terms: []string{"arm64", "size:>100k"}}, Query{Sort: query.SortName}},
+		{query.Request{}, Query{Sort: query.SortSize, Limit: 20}},
+		{query.Request{}, Query{Sort: query.SortMtime, Limit: 20, Reverse: true}},
+	}
+	ask := func(st *store.Store) (answers []string) {
+		for _, c := range questions {
+			c.q.Plan = compile(t, c.req)
+			sink := &page{}
+			if _, err := New(st, Options{}).Find(t.Context(), &c.q, sink); err != nil {
+				t.Fatalf("%+v: %v", c.req, err)
+			}
+			answers = append(answers, describe(sink.rows))
+		}
+		return answers
+	}
+	want := ask(st)
+	for _, bucket := range []string{"zones", "docs", "postings", "segments", "fresh"} {
+		st.Close()
+		db, err := bolt.Open(path, 0o600, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = db.Update(func(tx *bolt.Tx) error {
+			b := tx.Bucket([]byte(bucket))
+			var keys [][]byte
+			if err := b.ForEach(func(k, _ []byte) error { keys = append(keys, bytes.Clone(k)); return nil }); err != nil {
+				return err
+			}
+			for _, k := range keys {
+				if v := bytes.Clone(b.Get(k)); len(v) > 0 && r.IntN(2) == 0 {
+					v[r.IntN(len(v))] ^= 1 << r.IntN(8)
+					if err := b.Put(k, v); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		})
+		if err := errors.Join(err, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+		st = opened(t, path)
+		for i, got := range ask(st) {
+			if got != want[i] {
+				t.Errorf("with %s damaged, %+v:\n%s\nwant\n%s", bucket, questions[i].req, got, want[i])
+			}
+		}
+	}
+}
