@@ -42,12 +42,20 @@ func (d *daemon) ready(ctx context.Context) error {
 	return d.client.Wait(ctx, true)
 }
 
-// idle waits until it is ready and has nothing pending.
-func (d *daemon) idle(ctx context.Context) error {
+// merged waits until it is ready and all names are in the index of trigrams.
+func (d *daemon) merged(ctx context.Context) error {
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
-	return d.client.Wait(ctx, false)
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		status, err := d.client.Status(ctx)
+		if err != nil || status.DB.Fresh == 0 {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%d directories are not merged: %s", status.DB.Fresh, d.err)
+		}
+	}
 }
 
 // answers waits for the socket.

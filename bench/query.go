@@ -33,7 +33,7 @@ func (b *bench) query() error {
 		return err
 	}
 	defer d.stop()
-	if err := d.idle(b.ctx); err != nil {
+	if err := d.merged(b.ctx); err != nil {
 		return err
 	}
 	theirs := []string{plocate, "-d", db}

@@ -26,6 +26,10 @@ type StatusDB struct {
 	Path string `json:"path"`
 	Size int64  `json:"size"` // bytes
 	Free int64  `json:"free"` // bytes of it not in use
+	// Fresh is how many records of directories have got names since they were
+	// last merged into the index of trigrams: every search for a text looks at
+	// them.
+	Fresh int64 `json:"fresh"`
 }
 
 // StatusWatch is what is watched and what that takes.

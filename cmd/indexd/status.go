@@ -32,7 +32,7 @@ func (d *daemon) Status(context.Context, server.Peer) (ipc.Status, error) {
 	w := ipc.Status{
 		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
 		Ready: s.Ready, Pending: s.Pending, Clock: d.clock(stats.Clock), Workers: s.Workers,
-		DB:     ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free},
+		DB:     ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())},
 		Watch:  ipc.StatusWatch{Backend: "off"},
 		Memory: memory(),
 		Roots:  []ipc.Root{},
