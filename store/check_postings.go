@@ -107,7 +107,7 @@ func (c *checker) pages(segs []postSeg, damaged []uint32) (whole map[uint32]bool
 // cover checks that a segment has all trigrams of some of its docs.
 func (c *checker) cover(g *postSeg, docs []uint32) error {
 	var names nameReader
-	names.begin()
+	names.begin(c.sn)
 	var rec Record
 	rank, at := int32(-1), g.docs.Iterator()
 	for len(docs) > 0 {

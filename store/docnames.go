@@ -1,6 +1,10 @@
 package store
 
 import (
+	"bytes"
+
+	bolt "go.etcd.io/bbolt"
+
 	"indexd/store/trigram"
 )
 
@@ -14,6 +18,9 @@ type nameReader struct {
 	have  bool
 	bad   bool // the block is damaged
 	ents  [blockLen]readDoc
+
+	listings *bolt.Cursor // one for all, which makes looking up cheaper
+	key      []byte       // scratch
 }
 
 type readDoc struct {
@@ -26,8 +33,8 @@ type readDoc struct {
 const dirsLen = 1 << 20
 
 // begin is called with each new snapshot.
-func (r *nameReader) begin() {
-	r.have = false
+func (r *nameReader) begin(sn *Snap) {
+	r.have, r.listings = false, sn.b.listings.Cursor()
 	if r.dirs == nil || r.size > dirsLen {
 		r.dirs, r.size = make(map[uint64]string), 0
 	}
@@ -67,24 +74,23 @@ func (r *nameReader) names(sn *Snap, doc uint64, rec *Record) (names []byte, ok,
 	case e.kind == docNone:
 		return nil, false, true
 	}
-	var key Key
-	switch e.kind {
-	case docTop:
-		key = Key(e.name)
-	case docChild:
-		if dir := r.dir(sn, e.parent, 0); dir != "" {
-			key = Key(dir).Child(string(e.name))
+	key := r.key[:0]
+	if e.kind == docTop {
+		key = append(key, e.name...)
+	} else {
+		dir := r.dir(sn, e.parent, 0)
+		if dir == "" {
+			return nil, false, false
 		}
-	case docChunk:
-		if dir := r.dir(sn, e.parent, 0); dir != "" {
-			key = Key(dir).Chunk(string(e.name))
+		key = append(append(key, dir...), 0)
+		if e.kind == docChunk {
+			key = append(key, 0)
 		}
+		key = append(key, e.name...)
 	}
-	if key == nil {
-		return nil, false, false
-	}
-	val := sn.b.listings.Get(key)
-	if val == nil || rec.Decode(val) != nil || rec.Header().Doc != doc || rec.Load() != nil {
+	r.key = key
+	at, val := r.listings.Seek(key)
+	if !bytes.Equal(at, key) || rec.Decode(val) != nil || rec.Header().Doc != doc || rec.Load() != nil {
 		return nil, false, false
 	}
 	return rec.Names(), true, false
@@ -172,7 +178,7 @@ func (g *gathering) gather(b *trigram.Builder, docs []uint32) error {
 // read copies the names of the next docs, and returns how many it looked at.
 func (g *gathering) read(sn *Snap, docs []uint32) int {
 	g.buf, g.ends, g.docs = g.buf[:0], g.ends[:0], g.docs[:0]
-	g.names.begin()
+	g.names.begin(sn)
 	var rec Record
 	for i, doc := range docs {
 		if len(g.buf) >= nameBatch {
