@@ -44,6 +44,18 @@ func TestChurn(t *testing.T) {
 				float64(st.Size)/float64(st.Entries), float64(st.Size-st.Free)/float64(st.Entries))
 		}
 	}
+	slack, size, err := s.Slack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Compact(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	_, now, err := s.Slack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d of %d bytes were slack, %d when compacted", slack, size, now)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
