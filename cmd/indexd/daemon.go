@@ -15,6 +15,7 @@ import (
 	"indexd/internal/config"
 	"indexd/internal/indexer"
 	"indexd/internal/query/run"
+	"indexd/internal/watch"
 	"indexd/ipc"
 	"indexd/ipc/server"
 	"indexd/store"
@@ -26,6 +27,7 @@ type daemon struct {
 	st     *store.Store
 	x      *indexer.Indexer
 	runner *run.Runner
+	src    *watch.Source  // nil: nothing is watched
 	cfg    *config.Config // as it was at the start
 	begun  time.Time
 
@@ -35,8 +37,8 @@ type daemon struct {
 
 var _ server.Daemon = (*daemon)(nil)
 
-func newDaemon(st *store.Store, x *indexer.Indexer, cfg *config.Config, r *run.Runner) *daemon {
-	return &daemon{st: st, x: x, cfg: cfg, runner: r, begun: time.Now(), askers: make(map[uint64]uint32)}
+func newDaemon(st *store.Store, x *indexer.Indexer, src *watch.Source, cfg *config.Config, r *run.Runner) *daemon {
+	return &daemon{st: st, x: x, src: src, cfg: cfg, runner: r, begun: time.Now(), askers: make(map[uint64]uint32)}
 }
 
 // allow says who is served: root, the daemon's own user and the members of the

@@ -50,7 +50,7 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			f := follower{d: newDaemon(nil, nil, &config.Config{}, nil), results: make(map[int]ipc.PathResult), told: time.Now()}
+			f := follower{d: newDaemon(nil, nil, nil, &config.Config{}, nil), results: make(map[int]ipc.PathResult), told: time.Now()}
 			f.event = func(e *ipc.JobEvent) error {
 				switch {
 				case e.Path != nil:

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/run"
 	"indexd/ipc"
@@ -149,21 +148,15 @@ func staleReason(s run.Stale) string {
 	return syscall.Errno(s.Errno).Error()
 }
 
-// sync has dirs, or all roots, looked at again and waits for that, for at most
-// limit. While nothing is watched, only a look tells what changed.
+// sync waits until every change below dirs, or in all roots, that was made before
+// is in the index, for at most limit.
 func (d *daemon) sync(ctx context.Context, dirs []string, limit time.Duration) (missed bool, err error) {
 	resume := server.Waiting(ctx)
 	tooLate := errors.New("--sync: not met in time")
 	wait, cancel := context.WithTimeoutCause(ctx, limit, tooLate)
 	defer cancel()
-	job, err := d.x.Rescan(wait, dirs, false)
-	if err == nil {
-		if err = d.x.Follow(wait, job.ID, func(indexer.Event) error { return nil }); err != nil {
-			err = errors.Join(err, d.x.Cancel(job.ID))
-		}
-	}
-	if missed = errors.Is(err, tooLate); missed {
-		err = nil
+	if err = d.x.Sync(wait, dirs); errors.Is(err, tooLate) {
+		missed, err = true, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("sync: %w", problem(err))

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,7 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/mounts"
 	"indexd/internal/query/run"
+	"indexd/internal/watch"
 	"indexd/ipc/server"
 	"indexd/store"
 )
@@ -35,6 +37,7 @@ type process struct {
 	st       *store.Store
 	listener net.Listener
 	x        *indexer.Indexer
+	src      *watch.Source // nil: nothing is watched
 }
 
 // serve runs the daemon until a signal ends it. Nothing is touched before it is
@@ -53,11 +56,7 @@ func serve(cfg *config.Config, args config.Args) error {
 	if err := p.open(); err != nil {
 		return err
 	}
-	var err error
-	p.x, err = indexer.New(p.st, indexer.Config{
-		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
-		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
-	})
+	err := p.index()
 	if err == nil {
 		p.log.Info("indexd starts", "version", version, "roots", cfg.Roots, "db", cfg.DB, "socket", p.listener.Addr().String(), "config", cfg.File)
 		err = p.run(signals)
@@ -118,6 +117,56 @@ func (p *process) openStore() (*store.Store, error) {
 	return st, err
 }
 
+// index makes the indexer, and the source of its hints, if one is wanted and can
+// be had.
+func (p *process) index() (err error) {
+	cfg := p.cfg
+	cookies := ""
+	if cfg.Watch != "off" {
+		if p.src, cookies, err = p.watch(); err != nil {
+			p.log.Warn("changes are not watched; directories are only looked at again on time", "err", err)
+		}
+	}
+	p.x, err = indexer.New(p.st, indexer.Config{
+		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
+		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
+		Watch: p.src, Cookies: cookies, Own: p.isOwn,
+	})
+	if err != nil && p.src != nil {
+		err = errors.Join(err, p.src.Close())
+	}
+	return err
+}
+
+// watch makes a source of hints with a directory of its own for barriers: beside
+// the socket, where files are best, in memory, else beside the database.
+func (p *process) watch() (src *watch.Source, cookies string, err error) {
+	if p.cfg.Watch == "fanotify" {
+		p.log.Warn("fanotify is not supported yet; watching by inotify")
+	}
+	for _, beside := range []string{p.cfg.Socket, p.cfg.DB} {
+		if beside == "" {
+			continue
+		}
+		cookies = beside + ".sync"
+		src, err = watch.Open(watch.Options{
+			Cookies: cookies, Share: p.cfg.WatchShare, Log: p.log,
+			Excluded: func(path string) bool { return p.x.Excluded(path) },
+		})
+		if err == nil || errors.Is(err, watch.ErrUnavailable) {
+			return src, cookies, err
+		}
+	}
+	return nil, "", err
+}
+
+// isOwn reports whether a path is that of a file of ours, changes of which are
+// our doing: the database, a copy in the making, the socket.
+func (p *process) isOwn(path string) bool {
+	return path == p.cfg.DB || path == p.cfg.Socket ||
+		strings.HasPrefix(path, p.cfg.DB) && strings.HasPrefix(path[len(p.cfg.DB):], ".")
+}
+
 // close is for what open took.
 func (p *process) close() error {
 	err := p.listener.Close()
@@ -153,7 +202,7 @@ func (p *process) run(signals *signals) error {
 
 	sctx, stopServer := context.WithCancel(context.Background())
 	defer stopServer()
-	d := newDaemon(p.st, p.x, p.cfg, run.New(p.st, run.Options{}))
+	d := newDaemon(p.st, p.x, p.src, p.cfg, run.New(p.st, run.Options{}))
 	srv := server.New(d, server.Options{Version: version, Logger: p.log, Allow: allow(p.cfg)})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(sctx, p.listener) }()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"indexd/internal/indexer"
+	"indexd/internal/watch"
 	"indexd/ipc"
 	"indexd/ipc/server"
 	"indexd/listing"
@@ -33,7 +34,7 @@ func (d *daemon) Status(context.Context, server.Peer) (ipc.Status, error) {
 		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
 		Ready: s.Ready, Pending: s.Pending, Clock: d.clock(stats.Clock), Workers: s.Workers,
 		DB:     ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())},
-		Watch:  ipc.StatusWatch{Backend: "off"},
+		Watch:  d.watching(),
 		Memory: memory(),
 		Roots:  []ipc.Root{},
 		Jobs:   d.jobs(func(j *indexer.JobInfo) bool { return j.Ended.IsZero() }),
@@ -42,9 +43,25 @@ func (d *daemon) Status(context.Context, server.Peer) (ipc.Status, error) {
 		r := d.wireRoot(&s.Roots[i])
 		w.Entries += r.Entries
 		w.Dirs += r.Dirs
+		w.Watch.Needed += r.Dirs
 		w.Roots = append(w.Roots, r)
 	}
+	if d.src != nil {
+		w.Watch.Sysctl = fmt.Sprintf("%s=%d", watch.Sysctl, watch.Needed(int(w.Watch.Needed), d.cfg.WatchShare))
+		if w.Watch.Needed <= w.Watch.Limit {
+			w.Watch.Sysctl = ""
+		}
+	}
 	return w, nil
+}
+
+// watching says what is watched; what would be needed is still to be counted.
+func (d *daemon) watching() ipc.StatusWatch {
+	if d.src == nil {
+		return ipc.StatusWatch{Backend: "off"}
+	}
+	s := d.src.Status()
+	return ipc.StatusWatch{Backend: "inotify", Watches: int64(s.Watches), Limit: int64(s.Budget), Overflows: int64(s.Overflows)}
 }
 
 func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
@@ -53,8 +70,9 @@ func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
 		Entries: int64(r.Entries), Dirs: int64(r.Dirs), Bytes: r.Bytes,
 		NamesVerified: timePtr(r.Names), MetadataVerified: timePtr(r.Metadata),
 	}
+	w.LiveDirs = int64(r.LiveDirs)
 	if d.cfg.SweepInterval > 0 {
-		w.SweptDirs = w.Dirs
+		w.SweptDirs = w.Dirs - w.LiveDirs
 	}
 	if r.State == indexer.Offline {
 		w.Offline = w.Dirs
@@ -102,8 +120,13 @@ func (d *daemon) Explain(_ context.Context, _ server.Peer, path string) (ipc.Exp
 		if e.Type != listing.Unknown {
 			w.Type = string(rune(e.Type.Letter()))
 		}
-		if w.Coverage = "none"; d.cfg.SweepInterval > 0 {
+		switch {
+		case e.Watched:
+			w.Coverage = "watched"
+		case d.cfg.SweepInterval > 0:
 			w.Coverage = "swept"
+		default:
+			w.Coverage = "none"
 		}
 		if !e.Verified.IsZero() {
 			w.Notes = append(w.Notes, "names verified at "+e.Verified.Format(time.RFC3339))

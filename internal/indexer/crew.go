@@ -19,6 +19,7 @@ type crew struct {
 	priority walker.Priority
 	size     int64
 	room     *semaphore.Weighted
+	epoch    uint64 // of which it is work
 
 	mu  sync.Mutex
 	err error // the first
@@ -33,7 +34,7 @@ func (c *crew) list(ctx context.Context, dir string) error {
 	if err := c.room.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
 	}
-	t := &task{x: c.x, priority: c.priority, alone: dir}
+	t := &task{x: c.x, priority: c.priority, alone: dir, epoch: c.epoch}
 	if err := c.x.queue.submit(t, c, nil); err != nil {
 		c.finished(t, walker.JobStats{}, err)
 	}

@@ -26,11 +26,12 @@ type Explanation struct {
 	Verified time.Time
 	Err      string // why Dir could not be read at the last attempt
 	Pending  bool   // Dir waits to be listed
+	Watched  bool   // changes of Dir are known as they happen
 }
 
 // Explain says whether a path is indexed, and if not by which rule.
-func (x *Indexer) Explain(p string) (Explanation, error) {
-	e := Explanation{Path: p}
+func (x *Indexer) Explain(p string) (e Explanation, err error) {
+	e.Path = p
 	r := x.rootOf(p)
 	if r == nil {
 		e.Reason = "outside every root: " + strings.Join(x.roots(), ", ")
@@ -49,7 +50,8 @@ func (x *Indexer) Explain(p string) (Explanation, error) {
 		}
 		return e, nil
 	}
-	return e, x.st.View(func(sn *store.Snap) error {
+	defer func() { e.Watched = x.src != nil && x.src.Watched(e.Dir) }()
+	err = x.st.View(func(sn *store.Snap) error {
 		e.Dir = path.Dir(p)
 		if p == r.path {
 			e.Dir = p
@@ -83,6 +85,7 @@ func (x *Indexer) Explain(p string) (Explanation, error) {
 		}
 		return err
 	})
+	return e, err
 }
 
 // explainDir adds what is known of a directory that is not a root: its own

@@ -39,6 +39,17 @@ func (f *flights) begin(dir string, job *walker.Job) bool {
 	return false
 }
 
+// try reports whether dir may be looked at now, until end.
+func (f *flights) try(dir string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, busy := f.m[dir]; busy {
+		return false
+	}
+	f.m[dir] = nil
+	return true
+}
+
 // end says that dir's listing is with the writer.
 func (f *flights) end(dir string) {
 	f.mu.Lock()

@@ -20,6 +20,7 @@ import (
 
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
+	"indexd/internal/watch"
 	"indexd/store"
 	"indexd/walker"
 )
@@ -40,7 +41,14 @@ type Config struct {
 	// the store's; every sixth time all is listed again. 0: never, not even
 	// for changes since the daemon stopped: then only rescans change the index.
 	SweepInterval time.Duration
-	Log           *slog.Logger // nil: none
+	// Watch gives hints of what changes; Run runs it. Nil: nothing is watched.
+	Watch *watch.Source
+	// Cookies is the directory that Watch has for itself.
+	Cookies string
+	// Own reports whether a path is a file of the daemon's, changes of which
+	// raise no work. Nil: none is.
+	Own func(path string) bool
+	Log *slog.Logger // nil: none
 
 	compactSoon bool // a test's: however small the database is, and without a pause
 }
@@ -73,6 +81,9 @@ type Indexer struct {
 	flights  flights
 	queue    queue
 	active   gauge // tasks under way and things to do later
+	epochs   epochs
+	src      *watch.Source // nil: nothing is watched
+	live     *live         // its consumer
 	progress progress
 
 	settling   settling
@@ -101,8 +112,13 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		flights: flights{m: make(map[string][]again)},
 		queue:   queue{m: make(map[taskKey]*slot)},
 		active:  gauge{changed: make(chan struct{})},
+		epochs:  newEpochs(),
+		src:     cfg.Watch,
 		wake:    make(chan struct{}, 1),
 		begun:   make(chan struct{}),
+	}
+	if x.src != nil {
+		x.live = newLive(x, x.src)
 	}
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)
@@ -143,6 +159,18 @@ func (x *Indexer) Run(ctx context.Context) error {
 	})
 	var wg sync.WaitGroup
 	wg.Go(func() { x.writer.run(ctx) })
+	if x.src != nil {
+		wctx, stopWatching := context.WithCancel(context.Background())
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			if err := x.src.Run(wctx); err != nil {
+				x.log.Warn("watching", "err", err)
+			}
+		})
+		defer watching.Wait()
+		defer stopWatching()
+		x.goes.Go(func() { x.live.run(x.running) })
+	}
 	err := x.begin(ctx)
 	if ctx.Err() != nil {
 		err = nil // stopped before it began
@@ -218,16 +246,33 @@ func (x *Indexer) nudge() {
 }
 
 // dirty has one directory listed again, soon.
-func (x *Indexer) dirty(dir string) {
-	x.later(func() {
-		_ = x.queue.submit(&task{x: x, priority: walker.Event, alone: dir}, nil, nil)
-	})
+func (x *Indexer) dirty(dir string) { x.dirtyIn(0, dir) }
+
+// dirtyIn is dirty as part of an epoch's work, of which the caller has some in
+// hand.
+func (x *Indexer) dirtyIn(epoch uint64, dir string) {
+	x.submitLater(&task{x: x, priority: walker.Event, alone: dir, epoch: epoch})
 }
 
 // discovered has a directory that was never listed walked with all below it.
-func (x *Indexer) discovered(dir string) {
+func (x *Indexer) discovered(dir string) { x.discoveredIn(0, dir) }
+
+// discoveredIn is discovered as part of an epoch's work, of which the caller has
+// some in hand.
+func (x *Indexer) discoveredIn(epoch uint64, dir string) {
+	priority := walker.Resume
+	if epoch != 0 {
+		priority = walker.Event
+	}
+	x.submitLater(&task{x: x, priority: priority, trees: []string{dir}, epoch: epoch})
+}
+
+func (x *Indexer) submitLater(t *task) {
+	epoch := t.epoch
+	x.epochs.add(epoch)
 	x.later(func() {
-		_ = x.queue.submit(&task{x: x, priority: walker.Resume, trees: []string{dir}}, nil, nil)
+		_ = x.queue.submit(t, nil, nil)
+		x.epochs.done(epoch)
 	})
 }
 

@@ -31,11 +31,14 @@ func (x *Indexer) MountsChanged() {
 			x.rootMounted(r)
 		}
 		for _, point := range changedPoints(was, now) {
+			x.unwatch(point) // which was of what was there
 			if up := path.Dir(point); up != point && x.Within(up) {
 				x.dirty(up)
 			}
 			if pl, ok := now.at(point); ok && !x.isRoot(point) && x.Within(point) && x.isKnown(pl.volume) {
 				x.discovered(point)
+			} else if !ok && x.src != nil && x.Within(point) && now.enters(point) {
+				x.discovered(point) // what was below the mount, to be watched again
 			}
 		}
 	})
@@ -74,6 +77,13 @@ func changedPoints(was, now *places) (points []string) {
 	}
 	slices.SortFunc(points, mounts.ComparePaths)
 	return points
+}
+
+// enters reports whether a directory that is no mount point is indexed where
+// it is.
+func (p *places) enters(dir string) bool {
+	_, is := p.child(path.Dir(dir), path.Base(dir))
+	return !is
 }
 
 // at returns the place that is mounted at point.

@@ -47,7 +47,7 @@ func (q *queue) submit(t *task, u taskUser, attach func(*task)) error {
 	defer q.mu.Unlock()
 	t.key = key
 	s := q.m[key]
-	if s != nil && (s.waiting != nil && s.waiting.join(u, attach) || s.running.join(u, attach)) {
+	if s != nil && (s.waiting != nil && s.waiting.join(u, attach, t.epoch) || s.running.join(u, attach, t.epoch)) {
 		return nil
 	}
 	if attach != nil {
@@ -56,7 +56,7 @@ func (q *queue) submit(t *task, u taskUser, attach func(*task)) error {
 	if u != nil {
 		t.users = []taskUser{u}
 	}
-	t.x.active.add(1)
+	t.count()
 	if s != nil && s.waiting == nil {
 		s.waiting = t
 		return nil
@@ -65,11 +65,11 @@ func (q *queue) submit(t *task, u taskUser, attach func(*task)) error {
 	// not yet gone: t takes its place.
 	if s != nil {
 		s.waiting, t = t, s.waiting
-		t.x.active.add(-1)
+		t.uncount()
 		return nil
 	}
 	if err := t.start(); err != nil {
-		t.x.active.add(-1)
+		t.uncount()
 		return err
 	}
 	q.m[key] = &slot{running: t}
@@ -103,7 +103,7 @@ func (q *queue) drop(t *task) {
 	defer q.mu.Unlock()
 	if s := q.m[t.key]; s != nil && s.waiting == t {
 		s.waiting = nil
-		t.x.active.add(-1)
+		t.uncount()
 	} else if walk := t.walking(); walk != nil {
 		walk.Cancel()
 	}
@@ -111,7 +111,7 @@ func (q *queue) drop(t *task) {
 
 // join makes u one of the task's users, unless it has begun: what was listed
 // before somebody asked is no answer to them.
-func (t *task) join(u taskUser, attach func(*task)) bool {
+func (t *task) join(u taskUser, attach func(*task), epoch uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.begun {
@@ -123,5 +123,6 @@ func (t *task) join(u taskUser, attach func(*task)) bool {
 	if u != nil {
 		t.users = append(t.users, u)
 	}
+	t.inherit(epoch)
 	return true
 }

@@ -41,12 +41,17 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 	if !x.begins(r, kind) {
 		return
 	}
+	epoch := uint64(0)
 	if kind == Reconcile {
 		x.active.add(1)
+		epoch = x.epochs.begin()
 	}
+	failures := r.unwatched.Swap(0)
+	r.partly.Store(r.partly.Load() || failures > 0)
 	x.goes.Go(func() {
 		if kind == Reconcile {
 			defer x.active.add(-1)
+			defer x.epochs.done(epoch)
 		}
 		var err error
 		if x.there(r) {
@@ -55,6 +60,10 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 		r.mu.Lock()
 		r.busy = ""
 		r.mu.Unlock()
+		if err == nil && r.unwatched.Load() == 0 {
+			r.partly.Store(false)
+		}
+		x.later(func() { x.lookAgain(r) })
 		if err != nil && x.running.Err() == nil {
 			x.log.Error("cannot look for changes", "root", r.path, "err", err)
 		}
@@ -91,7 +100,9 @@ func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
 	stat := func() (dirty []int) {
 		for i := range page {
 			at.Store(int64(i))
+			x.watchDir(page[i].dir)
 			if page[i].changed() {
+				x.moveWatch(page[i].dir)
 				dirty = append(dirty, i)
 			}
 		}

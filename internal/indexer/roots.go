@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"indexd/internal/mounts"
@@ -18,11 +19,18 @@ import (
 type root struct {
 	path string
 
+	// unwatched counts directories that could not be watched since the last pass
+	// over all of the root began; partly: there were some when that began.
+	unwatched atomic.Int64
+	partly    atomic.Bool
+
 	mu     sync.Mutex
 	key    store.Key
 	stored rootRecord
-	busy   Kind   // what is being done for the whole of it, "" for nothing
-	gone   string // why it could not be opened at the last attempt, "" if it could
+	busy   Kind      // what is being done for the whole of it, "" for nothing
+	lostAt time.Time // when events were lost last
+	again  bool      // they were, and nothing was done about it yet
+	gone   string    // why it could not be opened at the last attempt, "" if it could
 }
 
 // rootRecord is what the store keeps of a root.
@@ -127,6 +135,11 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 	for i, p := range paths {
 		if list[i] = x.rootAt(p); list[i] == nil {
 			list[i] = &root{path: p}
+		}
+	}
+	for _, r := range x.allRoots() {
+		if !slices.Contains(list, r) {
+			x.unwatch(r.path)
 		}
 	}
 	x.rootList.Store(&list)
@@ -252,13 +265,14 @@ func (x *Indexer) dropBut(tx *store.Tx, key store.Key, keep []*root) error {
 
 // startRoot starts what a root needs after a start or a reload.
 func (x *Indexer) startRoot(r *root) {
+	x.watchAbove(r)
 	rec := r.record()
 	switch {
 	case !rec.Complete:
 		x.index(r, 0)
 	case rec.Rules != x.rules.Load().Fingerprint():
 		x.relist(r)
-	case x.cfg.SweepInterval > 0:
+	case x.cfg.SweepInterval > 0 || x.src != nil:
 		x.reconcile(r)
 	}
 }
@@ -366,6 +380,7 @@ func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []str
 		r.mu.Unlock()
 		r.looked(stats)
 		ended(stats, err)
+		x.later(func() { x.lookAgain(r) })
 		if rec := r.record(); rec.Complete && rec.Rules != x.rules.Load().Fingerprint() {
 			x.later(func() { x.startRoot(r) }) // the rules changed meanwhile
 		}

@@ -25,8 +25,9 @@ type Progress struct{ Dirs, Entries uint64 }
 // RootState says how far a root's part of the index can be trusted.
 type RootState string
 
-// The states of a root. With no watch there is none better than Swept.
+// The states of a root.
 const (
+	Live        RootState = "live"        // every directory is watched
 	Indexing    RootState = "indexing"    // not yet listed completely
 	Reconciling RootState = "reconciling" // what changed while nobody looked is being found
 	Swept       RootState = "swept"       // listed again on time
@@ -43,6 +44,7 @@ type RootStatus struct {
 	// Names and Metadata: changes made before are in the index. Zero: never
 	// listed completely.
 	Names, Metadata time.Time
+	LiveDirs        uint64 // that are watched
 	Reason          string // of Offline and Degraded
 }
 
@@ -67,6 +69,9 @@ func (x *Indexer) Status() (Status, error) {
 			}
 			rs := RootStatus{Path: r.path, Counts: counts}
 			rs.State, rs.Reason = x.rootState(r, s.Degraded)
+			if x.src != nil {
+				rs.LiveDirs = min(uint64(x.src.CountBelow(r.path)), counts.Dirs)
+			}
 			if rec := r.record(); rec.Complete {
 				rs.Names, rs.Metadata = rec.Names, rec.Metadata
 			}
@@ -128,6 +133,8 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 		return Indexing, ""
 	case r.busy == Reconcile:
 		return Reconciling, ""
+	case x.isLive(r):
+		return Live, ""
 	case x.cfg.SweepInterval > 0:
 		return Swept, ""
 	}

@@ -29,6 +29,8 @@ type task struct {
 
 	aloneEntries int64 // found in alone; valid when the walk has ended
 
+	epoch uint64 // of which it is a piece of work; under mu once submitted
+
 	mu    sync.Mutex
 	walk  *walker.Job // nil until started
 	begun bool        // a worker took it up: nobody may join any more
@@ -71,7 +73,39 @@ func (t *task) admit(dir string) bool {
 	t.begun = true
 	walk := t.walk
 	t.mu.Unlock()
-	return t.x.flights.begin(dir, walk)
+	if !t.x.flights.begin(dir, walk) {
+		return false
+	}
+	t.x.watchDir(dir)
+	return true
+}
+
+// count makes the task one of those under way; uncount ends that.
+func (t *task) count() {
+	t.x.active.add(1)
+	t.x.epochs.add(t.epoch)
+}
+
+func (t *task) uncount() {
+	t.x.epochs.done(t.epochNow())
+	t.x.active.add(-1)
+}
+
+func (t *task) epochNow() uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.epoch
+}
+
+// inherit makes the task part of an older epoch's work too. Called under mu.
+func (t *task) inherit(epoch uint64) {
+	if epoch == 0 || t.epoch != 0 && t.epoch <= epoch {
+		return
+	}
+	was := t.epoch
+	t.x.epochs.add(epoch)
+	t.epoch = epoch
+	t.x.epochs.done(was)
 }
 
 // stats says how far the task has come.
@@ -142,5 +176,5 @@ func (t *task) finish(stats walker.JobStats, err error) {
 		t.ended(stats, err)
 	}
 	t.each(func(u taskUser) { u.finished(t, stats, err) })
-	t.x.active.add(-1)
+	t.uncount()
 }

@@ -29,7 +29,7 @@ func (t *task) visit(r *walker.Result) []string {
 	key, err := x.keyOf(r.Dir, r.MountID)
 	if err != nil {
 		t.each(func(u taskUser) { u.failed(r.Dir, err) })
-		x.dirty(path.Dir(r.Dir))
+		x.dirtyIn(t.epochNow(), path.Dir(r.Dir))
 		return nil
 	}
 	s := &sight{
@@ -81,12 +81,15 @@ func (t *task) visitError(r *walker.Result) {
 			return err
 		}})
 	}
+	if gone(errno) {
+		x.unwatch(r.Dir)
+	}
 	switch {
 	case !gone(errno) || x.isRoot(r.Dir):
 	case r.Dir == t.alone:
 		t.climb(r.Job)
 	default:
-		x.dirty(path.Dir(r.Dir))
+		x.dirtyIn(t.epochNow(), path.Dir(r.Dir))
 	}
 }
 
@@ -131,6 +134,9 @@ func (s *sight) mounted(name string) (mounted, bool) {
 // keep reports whether an entry is in the index at all.
 func (s *sight) keep(e *listing.Entry) bool {
 	isDir := e.Type() == listing.Dir
+	if s.dir == s.task.x.cfg.Cookies {
+		return false
+	}
 	if _, no := s.rules.Child(s.dir, e.Name, isDir); no {
 		return false
 	}
@@ -185,26 +191,26 @@ func (s *sight) committed(a *store.Applied, err error) {
 	if err != nil {
 		return // said by the writer; the directory is still pending
 	}
-	x := s.task.x
+	x, epoch := s.task.x, s.task.epochNow()
 	if a.Again != nil {
 		if dir, ok := x.places.Load().pathOf(a.Again); ok {
-			x.dirty(dir)
+			x.dirtyIn(epoch, dir)
 		}
 	}
 	for _, name := range a.Relist {
-		x.dirty(join(s.dir, name))
+		x.dirtyIn(epoch, join(s.dir, name))
 	}
 	if s.dir != s.alone {
 		return
 	}
 	for _, name := range a.NewDirs {
 		if child := join(s.dir, name); !slices.Contains(s.trees, child) {
-			x.discovered(child)
+			x.discoveredIn(epoch, child)
 		}
 	}
 	for _, dir := range s.unknown {
 		if !slices.Contains(s.trees, dir) {
-			x.discovered(dir)
+			x.discoveredIn(epoch, dir)
 		}
 	}
 }

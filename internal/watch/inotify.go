@@ -156,10 +156,7 @@ func (s *Source) Watched(dir string) bool {
 func (s *Source) CountBelow(dir string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if dir == "/" {
-		return s.set.len()
-	}
-	return len(s.set.below(dir))
+	return s.set.countBelow(dir)
 }
 
 // Coldest returns the watched directory in which nothing has changed for the

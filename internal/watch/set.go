@@ -65,11 +65,26 @@ func (s *set) below(path string) []*node {
 	if n := s.byPath[path]; n != nil {
 		list = append(list, n)
 	}
-	lo, hi := path+"/", path+"0" // '0' is what comes after '/'
-	if path == "/" {
-		lo, hi = "/\x00", "0"
-	}
+	lo, hi := bounds(path)
 	return s.sorted.appendRange(list, lo, hi)
+}
+
+// countBelow is how many nodes below would return.
+func (s *set) countBelow(path string) int {
+	lo, hi := bounds(path)
+	n := s.sorted.rank(hi) - s.sorted.rank(lo)
+	if s.byPath[path] != nil {
+		n++
+	}
+	return n
+}
+
+// bounds are those of the paths below one.
+func bounds(path string) (lo, hi string) {
+	if path == "/" {
+		return "/\x00", "0"
+	}
+	return path + "/", path + "0" // '0' is what comes after '/'
 }
 
 // touch notes a change.
@@ -147,6 +162,15 @@ func (l *sortedNodes) appendRange(list []*node, lo, hi string) []*node {
 		}
 	}
 	return list
+}
+
+// rank is how many nodes come before path.
+func (l *sortedNodes) rank(path string) (n int) {
+	c, i, _ := l.find(path)
+	for _, chunk := range l.chunks[:c] {
+		n += len(chunk)
+	}
+	return n + i
 }
 
 // coldHeap has the directory on top that changed longest ago.

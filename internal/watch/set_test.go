@@ -56,6 +56,9 @@ func TestSet(t *testing.T) {
 				have = append(have, n.path)
 			}
 			slices.Sort(want)
+			if n := s.countBelow(p); n != len(want) {
+				t.Fatalf("seed %d: %d below %s, want %d", seed, n, p, len(want))
+			}
 			if !slices.Equal(want, have) {
 				t.Fatalf("seed %d: below %s %q, want %q", seed, p, have, want)
 			}

@@ -31,7 +31,9 @@ package watch
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
@@ -122,22 +124,27 @@ func Open(o Options) (*Source, error) {
 		return nil, errors.Join(ErrUnavailable, err)
 	}
 	s.barrier.init(o.Cookies)
-	if err := s.barrier.prepare(); err != nil {
+	err := s.barrier.prepare()
+	if err != nil {
 		return nil, err
 	}
-	fs, err := fsnotify.NewWatcher()
-	if err != nil {
+	if s.fs, err = fsnotify.NewWatcher(); err != nil {
 		return nil, unavailable(err)
 	}
-	s.fs = fs
-	if err := fs.Add(o.Cookies); err != nil {
-		return nil, errors.Join(unavailable(err), fs.Close())
+	if err := s.fs.Add(o.Cookies); err != nil {
+		return nil, errors.Join(unavailable(err), s.Close())
 	}
 	return s, nil
 }
 
 // Close ends a Source whose Run was never called.
-func (s *Source) Close() error { return s.fs.Close() }
+func (s *Source) Close() error {
+	err := s.fs.Close()
+	if rmErr := os.Remove(s.o.Cookies); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
+		s.log.Debug("the directory of cookies stays", "err", rmErr)
+	}
+	return err
+}
 
 // Run drains events until ctx ends. It returns when its goroutines have ended
 // and all watches are gone; nothing that hints came of is lost by that but
@@ -160,7 +167,7 @@ func (s *Source) Run(ctx context.Context) error {
 	s.closed = true
 	s.ops.Unlock()
 	close(s.ended)
-	err := s.fs.Close()
+	err := s.Close()
 	wg.Wait()
 	return errors.Join(err, mountErr)
 }

@@ -1,0 +1,64 @@
+package indexer
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A file written ten times a second is looked at after 0, 1, 2, 4 … s and then
+// once a minute; when it has been quiet for a while, at once again.
+func TestBackoff(t *testing.T) {
+	b := backoff{files: make(map[string]*busyFile)}
+	begun := time.Unix(1000, 0)
+	var looks []int
+	for tenth := range 3000 {
+		now := begun.Add(time.Duration(tenth) * time.Second / 10)
+		look := func(dir, name string) {
+			if dir != "/d" || name != "f" {
+				t.Errorf("%s %s", dir, name)
+			}
+			looks = append(looks, tenth/10)
+		}
+		b.take(now, false, look)
+		if b.changed("/d", "f", now) {
+			look("/d", "f")
+		}
+	}
+	if got := fmt.Sprint(looks); got != "[0 1 3 7 15 31 63 123 183 243]" {
+		t.Error(got)
+	}
+	if due, ok := b.next(); !ok || !due.Equal(begun.Add(303*time.Second)) {
+		t.Error(due, ok)
+	}
+	n := 0
+	b.take(begun.Add(300*time.Second), true, func(string, string) { n++ })
+	if _, ok := b.next(); ok || n != 1 {
+		t.Errorf("%d looks when all are asked for, and more to come: %v", n, ok)
+	}
+	quiet := begun.Add(time.Hour)
+	if !b.changed("/d", "f", quiet) || b.changed("/d", "f", quiet.Add(time.Second/2)) {
+		t.Error("after an hour it is not as new")
+	}
+	b.take(quiet.Add(time.Second), false, func(string, string) { n++ })
+	if n != 2 {
+		t.Errorf("%d looks", n)
+	}
+}
+
+func TestBackoffIsBounded(t *testing.T) {
+	b := backoff{files: make(map[string]*busyFile)}
+	now := time.Unix(1000, 0)
+	for i := range 3 * backoffFiles {
+		if !b.changed("/d", fmt.Sprint(i), now) {
+			t.Fatal("a first change was put off")
+		}
+	}
+	if len(b.files) != backoffFiles {
+		t.Errorf("%d files", len(b.files))
+	}
+	b.changed("/d", "new", now.Add(time.Hour))
+	if len(b.files) != 1 {
+		t.Errorf("%d files are remembered an hour later", len(b.files))
+	}
+}

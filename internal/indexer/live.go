@@ -1,0 +1,425 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"path"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"indexd/internal/mounts"
+	"indexd/internal/watch"
+	"indexd/listing"
+	"indexd/store"
+	"indexd/walker"
+)
+
+// live turns the hints of a watch.Source into listings. It has a goroutine of
+// its own, to which everything in it is confined but asks.
+type live struct {
+	x       *Indexer
+	src     *watch.Source
+	room    *semaphore.Weighted // tasks under way
+	asks    chan chan struct{}  // who wants all hints so far to be acted on
+	backoff backoff
+}
+
+const (
+	// liveTasks is how many tasks hints have under way; beyond that they gather
+	// in the Source, where they become fewer.
+	liveTasks = 128
+	// liveWindow is for how long hints gather after some were acted on.
+	liveWindow = 10 * time.Millisecond
+	// fewNames of a directory whose content alone may have changed are each
+	// asked for; so are those of a directory of at least bigDir entries, up to
+	// one in bigShare of them. Else it is listed.
+	fewNames = 8
+	bigDir   = 4096
+	bigShare = 64
+)
+
+func newLive(x *Indexer, src *watch.Source) *live {
+	return &live{
+		x: x, src: src,
+		room:    semaphore.NewWeighted(liveTasks),
+		asks:    make(chan chan struct{}),
+		backoff: backoff{files: make(map[string]*busyFile)},
+	}
+}
+
+// run acts on hints until ctx ends.
+func (l *live) run(ctx context.Context) {
+	ready := l.src.Ready()
+	window, later := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	window.Stop()
+	later.Stop()
+	defer window.Stop()
+	defer later.Stop()
+	for {
+		all := false
+		var answer chan struct{}
+		select {
+		case <-ctx.Done():
+			return
+		case <-window.C:
+			ready = l.src.Ready()
+			continue
+		case <-ready:
+			ready = nil
+			window.Reset(liveWindow)
+		case <-later.C:
+		case answer = <-l.asks:
+			all = true
+		}
+		epoch := l.x.epochs.begin()
+		if ready == nil || all {
+			l.apply(ctx, epoch, l.src.Take())
+		}
+		l.backoff.take(time.Now(), all, func(dir, name string) {
+			l.names(ctx, epoch, dir, []watch.NameHint{{Name: name}})
+		})
+		l.x.epochs.done(epoch)
+		if due, ok := l.backoff.next(); ok {
+			later.Reset(time.Until(due))
+		}
+		if answer != nil {
+			close(answer)
+		}
+	}
+}
+
+// caughtUp returns when the work for all hints so far has been begun.
+func (l *live) caughtUp(ctx context.Context) error {
+	answer := make(chan struct{})
+	select {
+	case l.asks <- answer:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.x.running.Done():
+		return ErrStopping
+	}
+	select {
+	case <-answer:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-l.x.running.Done():
+		return ErrStopping
+	}
+}
+
+// apply begins the work for a batch of hints.
+func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
+	if b.Mounts {
+		l.x.MountsChanged()
+	}
+	if b.Overflow {
+		l.x.eventsLost()
+	}
+	walked := make(map[string]bool) // subtrees that a listing of their parent goes on to
+	for i := range b.Dirs {
+		h := &b.Dirs[i]
+		switch {
+		case l.x.rootOf(h.Dir) == nil:
+			l.aboveRoots(ctx, epoch, h)
+		case l.x.isExcluded(h.Dir):
+			l.x.unwatch(h.Dir) // by rules that are new
+		case h.Subtree && !walked[h.Dir]:
+			l.task(ctx, epoch, "", []string{h.Dir})
+		case h.List:
+			l.task(ctx, epoch, h.Dir, nil)
+		case len(h.Names) > 0:
+			l.hint(ctx, epoch, h, walked)
+		}
+	}
+}
+
+// aboveRoots is for hints of directories that lie in no root but above one: the
+// root may be another directory now, or none.
+func (l *live) aboveRoots(ctx context.Context, epoch uint64, h *watch.DirHint) {
+	for _, r := range l.x.allRoots() {
+		touched := (h.Subtree || h.List) && mounts.Within(r.path, h.Dir)
+		for _, n := range h.Names {
+			touched = touched || n.Change == watch.Named && mounts.Within(r.path, join(h.Dir, n.Name))
+		}
+		if touched {
+			l.x.watchAbove(r)
+			l.submit(ctx, &task{
+				x: l.x, priority: walker.Event, trees: []string{r.path}, solo: true, epoch: epoch,
+				ended: func(stats walker.JobStats, _ error) { r.looked(stats) },
+			})
+		}
+	}
+}
+
+// hint begins the work for names of one directory.
+func (l *live) hint(ctx context.Context, epoch uint64, h *watch.DirHint, walked map[string]bool) {
+	var named []string
+	var content []watch.NameHint
+	now := time.Now()
+	for _, n := range h.Names {
+		switch {
+		case n.Change == watch.Named:
+			named = append(named, join(h.Dir, n.Name))
+		case l.backoff.changed(h.Dir, n.Name, now):
+			content = append(content, n)
+		}
+	}
+	switch {
+	case len(named) == 0 && len(content) <= fewNames:
+		l.names(ctx, epoch, h.Dir, content)
+	case len(named) == 0:
+		l.task(ctx, epoch, h.Dir, nil)
+	case l.isBig(h.Dir, len(h.Names)):
+		l.names(ctx, epoch, h.Dir, h.Names)
+	default:
+		for _, path := range named {
+			walked[path] = true
+		}
+		l.task(ctx, epoch, h.Dir, named)
+	}
+}
+
+// isBig reports whether a directory has so many entries that it is better to
+// ask for n of them than to list it.
+func (l *live) isBig(dir string, n int) (big bool) {
+	key, _, err := l.x.places.Load().key(dir)
+	if err != nil {
+		return false
+	}
+	_ = l.x.st.View(func(sn *store.Snap) error {
+		rec, ok, err := sn.Record(key)
+		if err == nil && ok {
+			count := rec.Header().Agg.Count
+			big = count >= bigDir && uint64(n)*bigShare <= count
+		}
+		return err
+	})
+	return big
+}
+
+// task has alone ("" for none) listed by itself, and then trees with all below
+// them; where alone is given, those of trees that it turns out to have.
+func (l *live) task(ctx context.Context, epoch uint64, alone string, trees []string) {
+	l.submit(ctx, &task{x: l.x, priority: walker.Event, alone: alone, trees: trees, solo: true, epoch: epoch})
+}
+
+func (l *live) submit(ctx context.Context, t *task) {
+	if l.room.Acquire(ctx, 1) != nil {
+		return // stopping
+	}
+	ended := t.ended
+	t.ended = func(stats walker.JobStats, err error) {
+		l.room.Release(1)
+		if ended != nil {
+			ended(stats, err)
+		}
+	}
+	if l.x.queue.submit(t, nil, nil) != nil {
+		l.room.Release(1) // stopping
+	}
+}
+
+// names asks for single names of a directory, and has what they show written.
+func (l *live) names(ctx context.Context, epoch uint64, dir string, names []watch.NameHint) {
+	x := l.x
+	if len(names) == 0 {
+		return
+	}
+	if !x.flights.try(dir) {
+		l.task(ctx, epoch, dir, nil) // behind the listing under way
+		return
+	}
+	defer x.flights.end(dir)
+	stamp := x.stamp()
+	key, err := x.keyOf(dir, 0)
+	if err != nil {
+		return // on no file system that is indexed now
+	}
+	s := &sight{
+		task: &task{x: x, epoch: epoch}, alone: dir, dir: dir,
+		rules: x.rules.Load(), mounts: x.places.Load().inside[dir],
+	}
+	come := false // or gone: then the directory's own time is another
+	for _, n := range names {
+		if l.name(epoch, s, key, stamp, n) != nil {
+			x.dirtyIn(epoch, dir) // its listing says what there is to say
+			return
+		}
+		come = come || n.Change == watch.Named
+	}
+	if up := path.Dir(dir); come && !x.isRoot(dir) && up != dir {
+		l.names(ctx, epoch, up, []watch.NameHint{{Name: path.Base(dir), Change: ownTime}})
+	}
+}
+
+// ownTime is the change of a directory in which names came or went.
+const ownTime watch.Change = watch.Named + 1
+
+// name is names for one of them.
+func (l *live) name(epoch uint64, s *sight, key store.Key, stamp uint64, n watch.NameHint) error {
+	x := l.x
+	var e *listing.Entry
+	descend := false
+	switch found, err := walker.Stat(s.dir, n.Name); {
+	case err == nil:
+		if s.keep(&found) {
+			e = &found
+		}
+	case errors.Is(err, fs.ErrNotExist):
+		var where *fs.PathError
+		if errors.As(err, &where) && where.Op == "open" {
+			return err // the directory
+		}
+	default:
+		return err
+	}
+	if e != nil && e.Type() == listing.Dir {
+		descend = s.descend(e)
+	}
+	one := &sight{task: s.task, alone: s.dir, dir: s.dir}
+	var applied store.Applied
+	it := item{bytes: 512 + len(n.Name), urgent: true}
+	it.do = func(tx *store.Tx) (err error) {
+		applied, err = tx.ApplyName(key, stamp, n.Name, e, descend)
+		return err
+	}
+	it.done = func(err error) {
+		one.committed(&applied, err)
+		x.epochs.done(epoch)
+	}
+	x.epochs.add(epoch)
+	if x.writer.put(x.ctx, it) != nil {
+		x.epochs.done(epoch)
+		return nil // stopping
+	}
+	switch {
+	case e == nil || e.Type() != listing.Dir || !descend:
+	case n.Change == ownTime:
+	case n.Change == watch.Named:
+		x.discoveredIn(epoch, join(s.dir, n.Name))
+	default: // its owner or mode, on which hangs what can be read of it
+		x.dirtyIn(epoch, join(s.dir, n.Name))
+	}
+	return nil
+}
+
+// watchDir sees to it that events of a directory are known from now on, if that
+// can be had. To be called before the directory is looked at.
+func (x *Indexer) watchDir(dir string) {
+	if x.src == nil || dir == x.cfg.Cookies {
+		return
+	}
+	pl, ok := x.places.Load().find(dir)
+	if !ok {
+		return
+	}
+	if watch.Local(pl.mount.FSType) {
+		_, err := x.src.Watch(dir, watch.Ident{}, time.Time{})
+		switch {
+		case err == nil:
+			return
+		case errors.Is(err, watch.ErrMoved), errors.Is(err, watch.ErrClosed), errors.Is(err, syscall.EACCES),
+			errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
+			return // it is not there, or cannot be listed either
+		}
+	}
+	if r := x.rootOf(dir); r != nil {
+		r.unwatched.Add(1)
+	}
+}
+
+// watchAbove watches the directories above a root, as far as they are there, so
+// that it is known when the root goes, comes, or is another.
+func (x *Indexer) watchAbove(r *root) {
+	if x.src == nil {
+		return
+	}
+	table := x.places.Load().table
+	for dir := r.path; dir != "/"; {
+		dir = path.Dir(dir)
+		if m := table.Containing(dir); m != nil && watch.Local(m.FSType) {
+			_, _ = x.src.Watch(dir, watch.Ident{}, time.Time{}) // as far as it can be had
+		}
+	}
+}
+
+// unwatch ends the watching of a directory and all below it.
+func (x *Indexer) unwatch(dir string) {
+	if x.src != nil {
+		x.src.UnwatchTree(dir)
+	}
+}
+
+// Excluded reports whether changes of a path are of no interest: for
+// watch.Options. The directory that it lies in is indexed, or is above a root.
+func (x *Indexer) Excluded(p string) bool {
+	if x.cfg.Own != nil && x.cfg.Own(p) {
+		return true
+	}
+	set := x.rules.Load()
+	if set == nil {
+		return false
+	}
+	if !slices.ContainsFunc(x.allRoots(), func(r *root) bool { return mounts.Within(p, r.path) || mounts.Within(r.path, p) }) {
+		return true // beside a root
+	}
+	i := len(p) - 1
+	for i > 0 && p[i] != '/' {
+		i--
+	}
+	dir := p[:max(i, 1)]
+	_, no := set.Child(dir, p[i+1:], false)
+	return no
+}
+
+// isExcluded reports whether a rule leaves out a directory below a root.
+func (x *Indexer) isExcluded(dir string) bool {
+	r := x.rootOf(dir)
+	if r == nil {
+		return true
+	}
+	_, no := x.rules.Load().Below(r.path, dir)
+	return no
+}
+
+// eventsLost has everything looked at: names by the times of their directories,
+// soon, and the rest at a pace, or as soon as somebody asks for it to be true.
+func (x *Indexer) eventsLost() {
+	now := time.Now()
+	for _, r := range x.allRoots() {
+		r.mu.Lock()
+		r.lostAt = now
+		r.again = true
+		r.mu.Unlock()
+		epoch := x.epochs.begin()
+		x.later(func() {
+			x.lookAgain(r)
+			x.epochs.done(epoch)
+		})
+	}
+}
+
+// lookAgain begins the reconcile that eventsLost asked for, unless something is
+// being done for the root, behind which it comes then.
+func (x *Indexer) lookAgain(r *root) {
+	r.mu.Lock()
+	do := r.again && r.busy == "" && r.stored.Complete
+	if do {
+		r.again = false
+	}
+	r.mu.Unlock()
+	if do {
+		x.reconcile(r)
+	}
+}
+
+// isLive reports whether every directory of a root is watched, as far as it can
+// be read.
+func (x *Indexer) isLive(r *root) bool {
+	return x.src != nil && !r.partly.Load() && r.unwatched.Load() == 0
+}

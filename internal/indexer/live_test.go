@@ -1,0 +1,506 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"indexd/internal/watch"
+	"indexd/store"
+)
+
+// liveRig is a rig whose root is watched.
+type liveRig struct {
+	*rig
+	src  *watch.Source
+	root string
+	runs atomic.Pointer[rig]
+	held atomic.Value // a func() that the goroutine which drains events calls
+}
+
+// runLive indexes root ("" for a new one) and watches it.
+func runLive(t *testing.T, db, root string, limits func() (watch.Limits, error)) *liveRig {
+	t.Helper()
+	if root == "" {
+		var err error
+		if root, err = filepath.EvalSymlinks(t.TempDir()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	side, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &liveRig{root: root}
+	cookies := filepath.Join(side, "sync")
+	l.src, err = watch.Open(watch.Options{
+		Cookies: cookies, Limits: limits,
+		Excluded: func(path string) bool {
+			if hold, ok := l.held.Load().(func()); ok {
+				hold()
+			}
+			r := l.runs.Load()
+			return r != nil && r.Excluded(path)
+		},
+	})
+	if errors.Is(err, watch.ErrUnavailable) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.rig = run(t, db, Config{Roots: []string{root}, Watch: l.src, Cookies: cookies})
+	l.runs.Store(l.rig)
+	if err := l.WaitReady(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// compare has all changes so far in the index and compares it with find(1).
+func (l *liveRig) compare() {
+	l.t.Helper()
+	if err := l.Sync(deadline(l.t), nil); err != nil {
+		l.t.Fatal("sync: ", err)
+	}
+	l.same()
+}
+
+// same compares what the index has with find(1).
+func (l *liveRig) same() {
+	l.t.Helper()
+	out, err := exec.Command("find", l.root, "-mindepth", "1", "-printf", `%p %y %m %s %T@ %i\0`).Output()
+	if err != nil {
+		l.t.Fatal("find: ", err)
+	}
+	want := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+	if len(out) == 0 {
+		want = nil
+	}
+	slices.Sort(want)
+	have := l.entries()
+	if !slices.Equal(have, want) {
+		missing, extra := without(want, have), without(have, want)
+		l.t.Fatalf("of %d entries of find(1) %d are missing, %d are too many:\n%s\n\n%s", len(want), len(missing), len(extra),
+			strings.Join(missing[:min(len(missing), 8)], "\n"), strings.Join(extra[:min(len(extra), 8)], "\n"))
+	}
+}
+
+// entries are those of the index, as same has find print them.
+func (l *liveRig) entries() (list []string) {
+	l.t.Helper()
+	err := l.st.View(func(sn *store.Snap) error {
+		segments, err := sn.Segments(l.root)
+		if err != nil {
+			return err
+		}
+		for _, seg := range segments {
+			c := sn.Cursor(seg.Lo, seg.Hi)
+			for c.Next() {
+				if err := c.Record().Load(); err != nil {
+					return err
+				}
+				dir := sn.PathOf(c.Dir())
+				for _, e := range c.Record().All() {
+					list = append(list, fmt.Sprintf("%s %c %o %d %d.%09d0 %d", join(dir, e.Name), e.Type().Letter(),
+						e.Mode&0o7777, e.Size, e.Mtime.Sec, e.Mtime.Nsec, e.Ino))
+				}
+			}
+			if err := c.Err(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func without(a, b []string) (list []string) {
+	for _, s := range a {
+		if _, ok := slices.BinarySearch(b, s); !ok {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (l *liveRig) do(errs ...error) {
+	l.t.Helper()
+	if err := errors.Join(errs...); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *liveRig) path(name string) string { return filepath.Join(l.root, name) }
+
+// Each kind of change, one at a time, shows after a barrier.
+func TestLiveChanges(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	at := l.path
+	outside := t.TempDir()
+	for _, c := range []struct {
+		what string
+		do   func() error
+	}{
+		{"nothing", func() error { return nil }},
+		{"a file", func() error { return os.WriteFile(at("f"), []byte("x"), 0o644) }},
+		{"its content", func() error { return os.WriteFile(at("f"), []byte("xyz"), 0o644) }},
+		{"its content, at once again", func() error { return os.WriteFile(at("f"), []byte("xyz123"), 0o644) }},
+		{"its mode", func() error { return os.Chmod(at("f"), 0o600) }},
+		{"a deep directory", func() error { return os.MkdirAll(at("a/b/c/d/e/f/g"), 0o755) }},
+		{"a file deep in it", func() error { return os.WriteFile(at("a/b/c/d/e/f/g/h"), []byte("x"), 0o644) }},
+		{"a renamed directory", func() error { return os.Rename(at("a/b"), at("moved")) }},
+		{"a file in it by its new name", func() error { return os.WriteFile(at("moved/c/d/new"), []byte("x"), 0o644) }},
+		{"away and back", func() error {
+			return errors.Join(os.Rename(at("moved"), at("away")), os.WriteFile(at("away/c/x"), nil, 0o644), os.Rename(at("away"), at("moved")))
+		}},
+		{"and then", func() error { return os.WriteFile(at("moved/c/y"), nil, 0o644) }},
+		{"a tree from outside", func() error {
+			return errors.Join(os.MkdirAll(outside+"/t/u/v", 0o755), os.WriteFile(outside+"/t/u/f", []byte("1"), 0o644), os.Rename(outside+"/t", at("t")))
+		}},
+		{"a swap", func() error {
+			return unix.Renameat2(unix.AT_FDCWD, at("t"), unix.AT_FDCWD, at("moved"), unix.RENAME_EXCHANGE)
+		}},
+		{"in both", func() error {
+			return errors.Join(os.WriteFile(at("moved/u/1"), nil, 0o644), os.WriteFile(at("t/c/2"), nil, 0o644))
+		}},
+		{"a link in place of a directory", func() error {
+			return errors.Join(os.Rename(at("t"), at("bar")), os.Symlink("bar", at("t")))
+		}},
+		{"below the link", func() error { return os.WriteFile(at("t/c/3"), nil, 0o644) }},
+		{"a hard link", func() error { return os.Link(at("f"), at("bar/f2")) }},
+		{"a directory's times", func() error { return os.Chtimes(at("bar/c"), time.Unix(1, 0), time.Unix(1, 5)) }},
+		{"a directory's mode", func() error { return os.Chmod(at("bar/c"), 0o700) }},
+		{"a removed tree", func() error { return os.RemoveAll(at("bar")) }},
+		{"made again", func() error { return os.MkdirAll(at("bar/c"), 0o755) }},
+		{"many files", func() error {
+			for i := range 1000 {
+				if err := os.WriteFile(at(fmt.Sprintf("bar/c/%d", i)), nil, 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"many files' contents", func() error {
+			for i := range 1000 {
+				if err := os.WriteFile(at(fmt.Sprintf("bar/c/%d", i)), []byte("12345"), 0o644); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+		{"many of them removed", func() error {
+			for i := range 999 {
+				if err := os.Remove(at(fmt.Sprintf("bar/c/%d", i))); err != nil {
+					return err
+				}
+			}
+			return nil
+		}},
+	} {
+		if err := c.do(); err != nil {
+			t.Fatal(c.what, ": ", err)
+		}
+		if ok := t.Run(c.what, func(t *testing.T) { l.t = t; l.compare() }); !ok {
+			break
+		}
+	}
+	l.t = t
+	s, err := l.Status()
+	if err != nil || s.Roots[0].State != Live || s.Roots[0].LiveDirs != s.Roots[0].Dirs {
+		t.Errorf("%+v %v", s, err)
+	}
+	e, err := l.Explain(l.path("bar/c"))
+	if err != nil || !e.Watched {
+		t.Errorf("%+v %v", e, err)
+	}
+}
+
+// A change shows without anybody asking.
+func TestLiveUnasked(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.WriteFile(l.path("a/b/f"), []byte("x"), 0o644))
+	has := func(path string) bool {
+		return slices.ContainsFunc(l.entries(), func(e string) bool { return strings.HasPrefix(e, path+" ") })
+	}
+	for end := time.Now().Add(time.Minute); !has(l.path("a/b/f")); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it never shows")
+		}
+	}
+}
+
+// In a directory of very many files a change costs a look at one of them.
+func TestLiveBigDirectory(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.do(os.Mkdir(l.path("big"), 0o755))
+	for i := range 2 * bigDir {
+		l.do(os.WriteFile(l.path(fmt.Sprintf("big/%d", i)), nil, 0o644))
+	}
+	l.compare()
+	before := l.Progress().Entries
+	l.do(os.WriteFile(l.path("big/17"), []byte("abc"), 0o644), os.Remove(l.path("big/18")), os.Mkdir(l.path("big/dir"), 0o755),
+		os.WriteFile(l.path("big/dir/f"), nil, 0o644), os.Rename(l.path("big/19"), l.path("big/new")))
+	l.compare()
+	if n := l.Progress().Entries - before; n > 100 {
+		t.Errorf("%d entries were listed", n)
+	}
+}
+
+// A file that is written all the time is looked at ever less often, and is right
+// when somebody asks.
+func TestLiveBusyFile(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	f, err := os.Create(l.path("log"))
+	l.do(err)
+	defer f.Close()
+	l.compare()
+	before := l.st.LastStamp()
+	for range 2000 {
+		_, err := f.WriteString("line\n")
+		l.do(err)
+	}
+	l.compare()
+	if n := l.st.LastStamp() - before; n > 20 {
+		t.Errorf("%d looks at 2,000 writes", n)
+	}
+}
+
+// hostileIn does one thing to a tree of few names, if it can be done.
+func hostileIn(rnd *rand.Rand, top, outside string) {
+	path := func() string {
+		p := top
+		for range 1 + rnd.IntN(4) {
+			p += fmt.Sprintf("/%c", 'a'+rnd.IntN(4))
+		}
+		return p
+	}
+	switch p, q := path(), path(); rnd.IntN(14) {
+	case 0, 1, 2:
+		_ = os.MkdirAll(p, 0o755)
+	case 3, 4:
+		_ = os.WriteFile(p, make([]byte, rnd.IntN(100)), 0o644)
+	case 5:
+		_ = os.Remove(p)
+	case 6:
+		_ = os.RemoveAll(p)
+	case 7, 8:
+		_ = os.Rename(p, q)
+	case 9:
+		_ = unix.Renameat2(unix.AT_FDCWD, p, unix.AT_FDCWD, q, unix.RENAME_EXCHANGE)
+	case 10: // away and back
+		if away := outside + "/away"; os.Rename(p, away) == nil {
+			_ = os.WriteFile(away+"/meanwhile", nil, 0o644)
+			_ = os.Rename(away, p)
+			_ = os.RemoveAll(away)
+		}
+	case 11:
+		_ = os.Symlink(q, p)
+	case 12:
+		if os.Rename(p, q) == nil {
+			_ = os.Symlink(q, p)
+		}
+	case 13:
+		_ = os.Link(p, q)
+	}
+}
+
+// After any batch of hostile changes by several writers a barrier makes the
+// index what find(1) finds.
+func TestLiveStorm(t *testing.T) {
+	seed := rand.Uint64()
+	defer func() {
+		if t.Failed() {
+			t.Log("seed", seed)
+		}
+	}()
+	l := runLive(t, "", "", nil)
+	outside := t.TempDir()
+	rounds := 25
+	if testing.Short() {
+		rounds = 5
+	}
+	for round := range rounds {
+		var wg sync.WaitGroup
+		for w := range 3 {
+			rnd := rand.New(rand.NewPCG(seed, uint64(round*3+w)))
+			wg.Go(func() {
+				for range 10 + 30*round {
+					hostileIn(rnd, l.root, outside)
+				}
+			})
+		}
+		wg.Wait()
+		unlinked(l)
+		l.compare()
+	}
+	l.idle()
+	l.same()
+}
+
+// unlinked removes what hard links show: a write by one name is no event of the
+// other's directory.
+func unlinked(l *liveRig) {
+	_ = exec.Command("find", l.root, "-type", "f", "-links", "+1", "-delete").Run()
+}
+
+// A barrier that is met under way in a storm shows what was made before it.
+func TestLiveBarrierInAStorm(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.do(os.Mkdir(l.path("storm"), 0o755), os.Mkdir(l.path("quiet"), 0o755))
+	l.compare()
+	end := make(chan struct{})
+	var wg sync.WaitGroup
+	outside := t.TempDir()
+	wg.Go(func() {
+		rnd := rand.New(rand.NewPCG(1, 2))
+		for {
+			select {
+			case <-end:
+				return
+			default:
+				hostileIn(rnd, l.path("storm"), outside)
+			}
+		}
+	})
+	for i := range 40 {
+		name := l.path(fmt.Sprintf("quiet/%d/a/b/c", i))
+		l.do(os.MkdirAll(name, 0o755), os.WriteFile(name+"/f", nil, 0o644))
+		if err := l.Sync(deadline(t), nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.present(name + "/f"); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+	}
+	close(end)
+	wg.Wait()
+}
+
+// With few watches, or none, the rest is looked at when somebody asks.
+func TestLiveBudget(t *testing.T) {
+	for _, watches := range []int{0, 10} {
+		l := runLive(t, "", "", func() (watch.Limits, error) { return watch.Limits{Watches: watches}, nil })
+		rnd := rand.New(rand.NewPCG(7, uint64(watches)))
+		outside := t.TempDir()
+		for range 8 {
+			for range 100 {
+				hostileIn(rnd, l.root, outside)
+			}
+			unlinked(l)
+			l.compare()
+		}
+		s, err := l.Status()
+		if err != nil || s.Roots[0].State == Live {
+			t.Errorf("%+v %v", s.Roots, err)
+		}
+		l.stop()
+	}
+}
+
+// What changed while nobody ran, names and sizes, is right at the first barrier.
+func TestLiveRestart(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	rnd := rand.New(rand.NewPCG(3, 4))
+	outside := t.TempDir()
+	for range 4 {
+		for range 300 {
+			hostileIn(rnd, l.root, outside)
+		}
+		unlinked(l)
+		l.compare()
+		l.stop()
+		for range 300 {
+			hostileIn(rnd, l.root, outside)
+		}
+		unlinked(l)
+		l = runLive(t, l.db, l.root, nil)
+		l.compare()
+		l.do(os.MkdirAll(l.path("new/a/b"), 0o755), os.WriteFile(l.path("new/a/b/c"), nil, 0o644))
+		l.compare()
+	}
+}
+
+// Events that were lost cost a look at everything, not the truth.
+func TestLiveOverflow(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.MkdirAll(l.path("c"), 0o755), os.WriteFile(l.path("c/f"), nil, 0o644))
+	l.compare()
+	// The consumer of events is held by a rule being read: nothing is drained.
+	gate := l.hold()
+	for i := range 2*16384 + 100 {
+		l.do(os.WriteFile(l.path("a/x"), nil, 0o644), os.Remove(l.path("a/x")))
+		if i == 100 {
+			l.do(os.WriteFile(l.path("c/early"), nil, 0o644))
+		}
+	}
+	l.do(os.WriteFile(l.path("c/f"), []byte("longer"), 0o644), os.Rename(l.path("a/b"), l.path("z")),
+		os.MkdirAll(l.path("n/e/w"), 0o755))
+	gate()
+	l.compare()
+	if l.src.Status().Overflows == 0 {
+		t.Error("there was no overflow")
+	}
+	l.do(os.WriteFile(l.path("n/e/w/f"), nil, 0o644), os.WriteFile(l.path("z/g"), nil, 0o644))
+	l.compare()
+}
+
+// hold keeps events from being drained until the function returned is called.
+func (l *liveRig) hold() (release func()) {
+	gone := make(chan struct{})
+	held := make(chan struct{})
+	var once sync.Once
+	l.held.Store(func() {
+		once.Do(func() { close(held) })
+		<-gone
+	})
+	l.do(os.WriteFile(l.path("hold"), nil, 0o644))
+	<-held
+	return func() { close(gone) }
+}
+
+// A barrier that cannot be met in time says so.
+func TestLiveSyncTooLate(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	why := errors.New("too late")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(why)
+	if err := l.Sync(ctx, nil); !errors.Is(err, why) {
+		t.Error(err)
+	}
+}
+
+// The root itself may go, and come again.
+func TestLiveRoot(t *testing.T) {
+	top, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := top + "/root"
+	if err := os.MkdirAll(root+"/a", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := runLive(t, "", root, nil)
+	l.do(os.WriteFile(root+"/a/f", nil, 0o644))
+	l.compare()
+	l.do(os.Rename(root, top+"/was"), os.MkdirAll(root+"/b/c", 0o755))
+	l.compare()
+	l.do(os.WriteFile(root+"/b/c/f", nil, 0o644))
+	l.compare()
+}

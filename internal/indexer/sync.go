@@ -1,0 +1,128 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"indexd/internal/mounts"
+	"indexd/walker"
+)
+
+// Sync returns when every change that was made below dirs (none: all roots)
+// before the call is in the index, or with ctx's error.
+func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
+	if x.src == nil {
+		return x.rescanned(ctx, dirs)
+	}
+	for _, r := range x.allRoots() {
+		if !touches(r.path, dirs) {
+			continue
+		}
+		if err := x.active.wait(ctx, func(int) bool { return r.record().Complete || x.away(r) }); err != nil {
+			return err
+		}
+	}
+	lost := x.src.Status().Overflows
+	for {
+		if _, err := x.src.Barrier(ctx); err != nil {
+			return err
+		}
+		if err := x.live.caughtUp(ctx); err != nil {
+			return err
+		}
+		if err := x.epochs.wait(ctx); err != nil {
+			return err
+		}
+		now := x.src.Status().Overflows
+		if now == lost {
+			break
+		}
+		lost = now
+	}
+	for _, r := range x.allRoots() {
+		if !touches(r.path, dirs) {
+			continue
+		}
+		var err error
+		switch {
+		case x.unsure(r):
+			err = x.rescanned(ctx, []string{r.path})
+		case !x.isLive(r):
+			err = x.lookAtUnwatched(ctx, r, dirs)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unsure reports whether sizes, times and owners in a root may have changed
+// unseen: before this process began, or when events were lost.
+func (x *Indexer) unsure(r *root) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	since := r.lostAt
+	if since.IsZero() {
+		since = x.born
+	}
+	return r.gone == "" && r.stored.Metadata.Before(since)
+}
+
+// rescanned has dirs listed again with all below them, and waits.
+func (x *Indexer) rescanned(ctx context.Context, dirs []string) error {
+	job, err := x.Rescan(ctx, dirs, false)
+	if err != nil {
+		return err
+	}
+	err = x.Follow(ctx, job.ID, func(Event) error { return nil })
+	if err != nil {
+		err = errors.Join(err, x.Cancel(job.ID))
+	}
+	return err
+}
+
+// lookAtUnwatched has those directories of a root listed again that lie in dirs
+// (none: all) and are not watched, and waits for all that is found.
+func (x *Indexer) lookAtUnwatched(ctx context.Context, r *root, dirs []string) error {
+	again := newCrew(x, walker.Asked, crewSize)
+	again.epoch = x.epochs.begin()
+	err := x.eachPage(r, func(page []suspect) error {
+		for i := range page {
+			dir := page[i].dir
+			in := len(dirs) == 0
+			for _, d := range dirs {
+				in = in || mounts.Within(dir, d)
+			}
+			if in && !x.src.Watched(dir) {
+				if err := again.list(ctx, dir); err != nil {
+					return err
+				}
+			}
+		}
+		return context.Cause(ctx)
+	})
+	err = errors.Join(err, again.wait(ctx))
+	x.epochs.done(again.epoch)
+	if err != nil {
+		return err
+	}
+	return x.epochs.wait(ctx)
+}
+
+// moveWatch watches a directory that changed unseen, if need be instead of one
+// in which nothing has changed for an hour.
+func (x *Indexer) moveWatch(dir string) {
+	if x.src == nil || x.src.Watched(dir) {
+		return
+	}
+	cold, since := x.src.Coldest()
+	if st := x.src.Status(); cold == "" || st.Watches < st.Budget || time.Since(since) < time.Hour {
+		return
+	}
+	x.src.Unwatch(cold)
+	if r := x.rootOf(cold); r != nil {
+		r.unwatched.Add(1)
+	}
+}
