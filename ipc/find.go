@@ -66,6 +66,8 @@ const (
 	StalePending   = "changes not yet read"
 	StaleOffline   = "offline"
 	StaleOverdue   = "sweep overdue"
+	// StaleMetadata is said only of answers that use more than names and types.
+	StaleMetadata = "sizes, times and owners are not verified yet"
 )
 
 // MarshalJSON implements json.Marshaler.

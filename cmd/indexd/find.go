@@ -38,10 +38,12 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 		}
 	}
 	names, _ := sink.(interface{ NamesOnly() bool })
-	stale := d.x.Stale(plan.In()) // before, so that what is done meanwhile is said
+	namesOnly := names != nil && names.NamesOnly()
+	metadata := plan.NeedsMeta() || !namesOnly && !q.Count || q.Sort == query.SortSize || q.Sort == query.SortMtime
+	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
 	sum, err := d.runner.Find(ctx, &run.Query{
 		Plan: plan, Sort: q.Sort, Reverse: q.Reverse, Limit: q.Limit, Count: q.Count,
-		NamesOnly: names != nil && names.NamesOnly(),
+		NamesOnly: namesOnly,
 	}, sink)
 	if err == nil && len(sum.Missing) > 0 {
 		err = d.outside(sum.Missing[0])

@@ -404,17 +404,22 @@ func (x *Indexer) eventsLost() {
 	}
 }
 
-// lookAgain begins the reconcile that eventsLost asked for, unless something is
+// lookAgain begins the reconcile that eventsLost asked for, or else the
+// verification without which sizes and times are not sure, unless something is
 // being done for the root, behind which it comes then.
 func (x *Indexer) lookAgain(r *root) {
 	r.mu.Lock()
-	do := r.again && r.busy == "" && r.stored.Complete
-	if do {
+	idle := r.busy == "" && r.stored.Complete
+	again := idle && r.again
+	if again {
 		r.again = false
 	}
 	r.mu.Unlock()
-	if do {
+	switch {
+	case again:
 		x.reconcile(r)
+	case idle && x.unsure(r):
+		x.verify(r)
 	}
 }
 

@@ -35,8 +35,8 @@ func (x *Indexer) reconcile(r *root) {
 }
 
 // look has pass look at a whole root, on a goroutine of its own, unless
-// something is being done for it already. Who waits for the indexer to be idle waits for a
-// reconcile, and for no other kind.
+// something is being done for it already. Who waits for the indexer to be idle
+// waits for a reconcile, and for no other kind.
 func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 	if !x.begins(r, kind) {
 		return
@@ -64,7 +64,7 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 			r.partly.Store(false)
 		}
 		x.later(func() { x.lookAgain(r) })
-		if err != nil && x.running.Err() == nil {
+		if err != nil && !errors.Is(err, errNamesFirst) && x.running.Err() == nil {
 			x.log.Error("cannot look for changes", "root", r.path, "err", err)
 		}
 	})

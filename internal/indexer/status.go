@@ -131,7 +131,7 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 		return Offline, r.gone
 	case !r.stored.Complete:
 		return Indexing, ""
-	case r.busy == Reconcile:
+	case r.busy == Reconcile || r.again:
 		return Reconciling, ""
 	case x.isLive(r):
 		return Live, ""
@@ -153,12 +153,14 @@ const (
 	Pending   = "changes not yet read"
 	Gone      = "offline"
 	Overdue   = "sweep overdue"
+	Unsure    = "sizes, times and owners are not verified yet"
 )
 
 // Stale says which roots that an answer about dirs touches are stale: not yet
-// listed, being reconciled, offline, or not swept on time. No dirs: all roots.
-// Cheap, called with every query.
-func (x *Indexer) Stale(dirs []string) []Stale {
+// listed, being reconciled, offline, or not swept on time; and, for an answer
+// that uses more than names and types, those that are watched but were not
+// listed since that began. No dirs: all roots. Cheap, called with every query.
+func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 	var list []Stale
 	for _, r := range x.allRoots() {
 		if !touches(r.path, dirs) {
@@ -175,6 +177,8 @@ func (x *Indexer) Stale(dirs []string) []Stale {
 			list = append(list, Stale{r.path, Gone})
 		case state == Swept && (time.Since(rec.Names) > 2*x.cfg.SweepInterval || time.Since(rec.Metadata) > 2*verifyEvery*x.cfg.SweepInterval):
 			list = append(list, Stale{r.path, Overdue})
+		case metadata && x.unsure(r):
+			list = append(list, Stale{r.path, Unsure})
 		}
 	}
 	return list

@@ -51,6 +51,17 @@ func (x *Indexer) sweepNames(r *root) {
 	})
 }
 
+// errNamesFirst ends a verification: events were lost, and names are to be looked
+// at first.
+var errNamesFirst = errors.New("events were lost")
+
+// wanted reports whether a reconcile of the root waits for what is being done.
+func (r *root) wanted() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.again
+}
+
 // verify has every directory listed again, at a pace.
 func (x *Indexer) verify(r *root) {
 	fingerprint := x.rules.Load().Fingerprint()
@@ -59,6 +70,9 @@ func (x *Indexer) verify(r *root) {
 		n := 0
 		err := x.eachPage(r, func(page []suspect) error {
 			for i := range page {
+				if r.wanted() {
+					return errNamesFirst
+				}
 				// It waits for the writer, which gathers for half a second, as soon
 				// as a crew is under way: that is most of its rest.
 				if err := again.list(x.running, page[i].dir); err != nil {

@@ -58,9 +58,12 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 	return nil
 }
 
-// unsure reports whether sizes, times and owners in a root may have changed
-// unseen: before this process began, or when events were lost.
+// unsure reports whether sizes, times and owners in a root that is watched may
+// have changed unseen: before this process began, or when events were lost.
 func (x *Indexer) unsure(r *root) bool {
+	if x.src == nil {
+		return false // it is no surer at any other time
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	since := r.lostAt

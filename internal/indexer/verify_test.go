@@ -1,0 +1,33 @@
+package indexer
+
+import (
+	"os"
+	"testing"
+)
+
+// What became of a file while nobody looked shows in no directory's time. It is
+// found after the start by listing everything, at a pace; until then answers
+// that use sizes say so.
+func TestSizesAreVerifiedAfterDowntime(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	grow(t, l.root, "a/file", "b/c/other")
+	l.compare()
+	if s := l.Stale(nil, true); len(s) != 0 {
+		t.Errorf("watched from the beginning, it is stale: %v", s)
+	}
+	l.stop()
+	must(t, os.Truncate(l.root+"/a/file", 54321))
+
+	l = runLive(t, l.db, l.root, nil)
+	waitFor(t, func() bool {
+		sure := len(l.Stale(nil, true)) == 0
+		right := l.sizeOf(l.root+"/a/file") == 54321
+		if sure && !right {
+			t.Fatal("it is said to be sure, and is wrong")
+		}
+		return sure
+	})
+	if s := l.Stale(nil, false); len(s) != 0 {
+		t.Errorf("at last it is stale: %v", s)
+	}
+}
