@@ -5,7 +5,7 @@
 //	go run ./bench                    all of it, over /
 //	go run ./bench -tree /usr index   one section
 //
-// Sections: index, walk, query, list, size, store, cancel, burst, cold. Peers that are
+// Sections: index, walk, query, list, live, size, store, cancel, burst, cold. Peers that are
 // not installed are left out with a note. Dropping caches needs root.
 package main
 
@@ -60,6 +60,7 @@ func sections() []section {
 		{"query", "Questions, beside plocate and at size", (*bench).query},
 		{"list", "Every path of the tree to a pipe, whole processes", (*bench).list},
 		{"size", "The database and the daemon's memory", (*bench).size},
+		{"live", "Changes, and what watching costs", (*bench).live},
 		{"cancel", "Cancelling a job in a directory of a million entries", (*bench).cancel},
 		{"burst", "10,000 rescans at once", (*bench).burst},
 		{"store", "A synthetic database", (*bench).store},

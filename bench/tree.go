@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,18 +9,18 @@ import (
 )
 
 // index compares a first index with updatedb over the same tree, both into new
-// files. Ours ends when every root is complete and committed; that is asked over
-// the socket.
+// files. Ours ends when every root is complete and committed, and once more when
+// the index of trigrams is whole too; that is asked over the socket.
 func (b *bench) index() error {
-	ours := func(args ...string) func() (time.Duration, error) {
+	ours := func(until func(*daemon, context.Context) error) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
 			os.Remove(filepath.Join(b.dir, "index.db"))
 			start := time.Now()
-			d, err := b.start("index", append(args, b.tree)...)
+			d, err := b.start("index", b.tree)
 			if err != nil {
 				return 0, err
 			}
-			err = d.ready(b.ctx)
+			err = until(d, b.ctx)
 			took := time.Since(start)
 			if stopErr := d.stop(); err == nil {
 				err = stopErr
@@ -37,7 +38,11 @@ func (b *bench) index() error {
 		}
 		peers = append(peers, peer)
 	}
-	return b.compare(side{"indexd, first index", ours()}, peers...)
+	if err := b.compare(side{"indexd, first index", ours((*daemon).ready)}, peers...); err != nil {
+		return err
+	}
+	fmt.Println()
+	return b.compare(side{"indexd, with the index of trigrams whole", ours((*daemon).merged)}, peers...)
 }
 
 // walk compares the walker alone with those that stat everything, and with one
@@ -86,6 +91,9 @@ func (b *bench) size() error {
 		return err
 	}
 	most := stopPeak()
+	if err := d.merged(b.ctx); err != nil {
+		return err
+	}
 	time.Sleep(2 * time.Second) // for the memory at rest: the runtime gives back what it does not use
 	status, err := d.client.Status(b.ctx)
 	if err != nil {
