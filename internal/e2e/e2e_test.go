@@ -73,11 +73,16 @@ func start(t *testing.T, dir string, args ...string) *daemon {
 	return d
 }
 
-func (d *daemon) run() {
+func (d *daemon) run() { d.runBy() }
+
+// runBy is run by a command that ends by executing its arguments.
+func (d *daemon) runBy(command ...string) {
 	d.t.Helper()
 	d.stderr = new(bytes.Buffer)
-	d.cmd = exec.Command(filepath.Join(d.bin, "indexd"), append([]string{"--config", "/dev/null",
-		"--db", filepath.Join(d.dir, "index.db"), "--socket", d.socket()}, d.args...)...)
+	command = append(command, filepath.Join(d.bin, "indexd"), "--config", "/dev/null",
+		"--db", filepath.Join(d.dir, "index.db"), "--socket", d.socket())
+	command = append(command, d.args...)
+	d.cmd = exec.Command(command[0], command[1:]...)
 	d.cmd.Stderr = d.stderr
 	if err := d.cmd.Start(); err != nil {
 		d.t.Fatal(err)

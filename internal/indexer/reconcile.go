@@ -63,6 +63,7 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 		if err == nil && r.unwatched.Load() == 0 {
 			r.partly.Store(false)
 		}
+		x.active.poke()
 		x.later(func() { x.lookAgain(r) })
 		if err != nil && !errors.Is(err, errNamesFirst) && x.running.Err() == nil {
 			x.log.Error("cannot look for changes", "root", r.path, "err", err)

@@ -53,6 +53,13 @@ func (r *root) record() rootRecord {
 	return r.stored
 }
 
+// doing is what is being done for the whole of the root.
+func (r *root) doing() Kind {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.busy
+}
+
 func (r *root) set(key store.Key, rec rootRecord) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -70,7 +70,11 @@ func (x *Indexer) Status() (Status, error) {
 			rs := RootStatus{Path: r.path, Counts: counts}
 			rs.State, rs.Reason = x.rootState(r, s.Degraded)
 			if x.src != nil {
-				rs.LiveDirs = min(uint64(x.src.CountBelow(r.path)), counts.Dirs)
+				live := uint64(x.src.CountBelow(r.path))
+				if mounts.Within(x.cfg.Cookies, r.path) {
+					live++ // in which nothing else changes
+				}
+				rs.LiveDirs = min(live, counts.Dirs)
 			}
 			if rec := r.record(); rec.Complete {
 				rs.Names, rs.Metadata = rec.Names, rec.Metadata

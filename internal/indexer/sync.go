@@ -44,8 +44,10 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 		if !touches(r.path, dirs) {
 			continue
 		}
-		var err error
+		// What an overflow began, if no sweep is in its way.
+		err := x.active.wait(ctx, func(int) bool { return r.doing() != Reconcile })
 		switch {
+		case err != nil:
 		case x.unsure(r):
 			err = x.rescanned(ctx, []string{r.path})
 		case !x.isLive(r):
