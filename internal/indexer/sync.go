@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"indexd/internal/mounts"
+	"indexd/store"
 	"indexd/walker"
 )
 
@@ -52,6 +53,9 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			err = x.rescanned(ctx, []string{r.path})
 		case !x.isLive(r):
 			err = x.lookAtUnwatched(ctx, r, dirs)
+		}
+		if err == nil {
+			err = x.settleNow(ctx, r)
 		}
 		if err != nil {
 			return err
@@ -114,6 +118,80 @@ func (x *Indexer) lookAtUnwatched(ctx context.Context, r *root, dirs []string) e
 		return err
 	}
 	return x.epochs.wait(ctx)
+}
+
+// settleNow lists what became pending in a root on the way, without waiting, as
+// settle does, for a moment when nothing else is under way. First it has those
+// found that no listing names any more: the deletion of a subtree spares what is
+// newer in it, be it only the news that it cannot be opened.
+func (x *Indexer) settleNow(ctx context.Context, r *root) error {
+	for range settleRounds {
+		if err := x.reapSpared(ctx, r); err != nil {
+			return err
+		}
+		where := x.places.Load()
+		epoch := x.epochs.begin()
+		n := 0
+		err := x.st.View(func(sn *store.Snap) error {
+			for key, p := range sn.Pending(nil, nil) {
+				dir, ok := where.pathOf(key)
+				if !ok || !mounts.Within(dir, r.path) {
+					continue
+				}
+				if p.Subtree {
+					x.discoveredIn(epoch, dir)
+				} else {
+					x.dirtyIn(epoch, dir)
+				}
+				if n++; n == settleBatch {
+					break
+				}
+			}
+			return nil
+		})
+		x.epochs.done(epoch)
+		if err != nil || n == 0 && !x.spared(r) {
+			return err
+		}
+		if err := x.epochs.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleRounds bounds how often what is found leads to more: in a storm it always
+// may.
+const settleRounds = 10
+
+// spared reports whether something in a root is dead but for what lives on in it.
+func (x *Indexer) spared(r *root) (found bool) {
+	where := x.places.Load()
+	_ = x.st.View(func(sn *store.Snap) error {
+		for key := range sn.Spared() {
+			if dir, ok := where.pathOf(key); ok && mounts.Within(dir, r.path) {
+				found = true
+				break
+			}
+		}
+		return nil
+	})
+	return found
+}
+
+// reapSpared reaps as far as it can be done now, while there is something spared
+// in a root.
+func (x *Indexer) reapSpared(ctx context.Context, r *root) error {
+	for more := true; more && x.spared(r); {
+		err := x.writer.update(ctx, func(tx *store.Tx) (err error) {
+			more, err = tx.Reap(reapBatch)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // moveWatch watches a directory that changed unseen, if need be instead of one
