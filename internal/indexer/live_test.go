@@ -452,6 +452,30 @@ func TestLiveOverflow(t *testing.T) {
 	l.compare()
 }
 
+// Lost changes of names and of sizes are found though nobody asks.
+func TestLiveOverflowUnasked(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.WriteFile(l.path("a/b/f"), nil, 0o644))
+	l.compare()
+	gate := l.hold()
+	for range 2*16384 + 100 {
+		l.do(os.WriteFile(l.path("x"), nil, 0o644), os.Remove(l.path("x")))
+	}
+	l.do(os.WriteFile(l.path("a/b/f"), []byte("longer"), 0o644), os.MkdirAll(l.path("n/e/w"), 0o755))
+	gate()
+	want := func(e string) bool { return strings.HasPrefix(e, l.path("a/b/f")+" f 644 6 ") }
+	names := func(e string) bool { return strings.HasPrefix(e, l.path("n/e/w")+" ") }
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if have := l.entries(); slices.ContainsFunc(have, want) && slices.ContainsFunc(have, names) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("they are not found: %q", l.entries())
+		}
+	}
+	l.same()
+}
+
 // hold keeps events from being drained until the function returned is called.
 func (l *liveRig) hold() (release func()) {
 	gone := make(chan struct{})

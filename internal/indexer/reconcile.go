@@ -64,7 +64,12 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 			r.partly.Store(false)
 		}
 		x.active.poke()
-		x.later(func() { x.lookAgain(r) })
+		x.later(func() {
+			x.lookAgain(r)
+			if kind == Reconcile && err == nil && r.lost() {
+				x.verify(r) // sizes, whose changes were lost as well
+			}
+		})
 		if err != nil && !errors.Is(err, errNamesFirst) && x.running.Err() == nil {
 			x.log.Error("cannot look for changes", "root", r.path, "err", err)
 		}

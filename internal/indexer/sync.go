@@ -79,6 +79,13 @@ func (x *Indexer) unsure(r *root) bool {
 	return r.gone == "" && r.stored.Metadata.Before(since)
 }
 
+// lost reports whether events were lost since all of a root was listed.
+func (r *root) lost() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stored.Metadata.Before(r.lostAt)
+}
+
 // rescanned has dirs listed again with all below them, and waits.
 func (x *Indexer) rescanned(ctx context.Context, dirs []string) error {
 	job, err := x.Rescan(ctx, dirs, false)
