@@ -25,10 +25,11 @@ type Tx struct {
 	state state
 	base  state // as it was at Begin
 
-	written int  // bytes of keys and values put
-	puts    int  // how many
-	dirty   bool // something was put or deleted
-	damage  bool // something damaged was met, see mend
+	written int   // bytes of keys and values put
+	puts    int   // how many
+	pages   int64 // bytes that Commit wrote
+	dirty   bool  // something was put or deleted
+	damage  bool  // something damaged was met, see mend
 	tops    map[string]struct{}
 	parts   map[string]progress // of big listings, by key
 	counts  map[Volume]*Counts
@@ -108,6 +109,8 @@ func (t *Tx) Commit() error {
 		if err := t.tx.Commit(); err != nil {
 			return openErr(err)
 		}
+		st := t.tx.Stats()
+		t.pages = st.GetPageAlloc() + int64(t.s.pageSize) // and the meta page
 		t.s.state.Store(&t.state)
 		t.s.tops, t.s.parts = t.tops, t.parts
 		t.s.puts.Add(uint64(t.puts))
@@ -187,6 +190,9 @@ func (t *Tx) Bytes() int {
 
 // markSize is about what a mark takes in memory with its key.
 const markSize = 250
+
+// Written returns the bytes of the pages that Commit wrote, about; 0 before it.
+func (t *Tx) Written() int64 { return t.pages }
 
 // SeeStamp makes LastStamp at least stamp. Apply and what else takes a stamp
 // does it too.

@@ -283,7 +283,7 @@ func (l *live) name(epoch uint64, s *sight, key store.Key, stamp uint64, n watch
 	}
 	one := &sight{task: s.task, alone: s.dir, dir: s.dir}
 	var applied store.Applied
-	it := item{bytes: 512 + len(n.Name), urgent: true}
+	it := item{bytes: 512 + len(n.Name), when: soon}
 	it.do = func(tx *store.Tx) (err error) {
 		applied, err = tx.ApplyName(key, stamp, n.Name, e, descend)
 		return err

@@ -419,7 +419,7 @@ func (x *Indexer) saveRoot(r *root, change func(*rootRecord)) {
 	rec := r.stored
 	r.mu.Unlock()
 	x.later(func() {
-		_ = x.writer.put(x.ctx, item{urgent: true, do: func(tx *store.Tx) error { return tx.PutValue(store.Roots, r.place(), rec) }})
+		_ = x.writer.put(x.ctx, item{when: soon, do: func(tx *store.Tx) error { return tx.PutValue(store.Roots, r.place(), rec) }})
 	})
 }
 

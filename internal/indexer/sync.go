@@ -24,6 +24,11 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			return err
 		}
 	}
+	done, err := x.writer.hasten(ctx)
+	defer done()
+	if err != nil {
+		return err
+	}
 	lost := x.src.Status().Overflows
 	for {
 		if _, err := x.src.Barrier(ctx); err != nil {

@@ -163,7 +163,8 @@ func (t *task) done(stats walker.JobStats, err error) {
 		}
 		t.finish(stats, err)
 	}
-	it := item{urgent: true, do: func(*store.Tx) error { return nil }, done: finish}
+	it := item{when: soon, do: func(*store.Tx) error { return nil }, done: finish}
+	t.each(func(taskUser) { it.when = now })
 	if putErr := t.x.writer.put(t.x.ctx, it); putErr != nil {
 		finish(putErr)
 	}

@@ -27,11 +27,20 @@ const (
 // An item is one thing to be written. It may be run more than once: when the
 // transaction it was part of could not be committed, it runs again in another.
 type item struct {
-	bytes  int                   // memory held until it is committed
-	urgent bool                  // commit as soon as nothing else is queued
-	do     func(*store.Tx) error // on the writer's goroutine; an error drops this item alone
-	done   func(error)           // after the commit, or with why there was none; must not block
+	bytes int // memory held until it is committed
+	when  urgency
+	do    func(*store.Tx) error // on the writer's goroutine; an error drops this item alone
+	done  func(error)           // after the commit, or with why there was none; must not block
 }
+
+// urgency says when an item is committed, with all that came before it.
+type urgency uint8
+
+const (
+	later urgency = iota // when the batch is full or old
+	soon                 // as soon as nothing else is queued and the allowance lets it
+	now                  // as soon as nothing else is queued: somebody waits for it
+)
 
 // writer is the one goroutine that changes the store: items come in through
 // put, in the order in which they are applied.
@@ -50,12 +59,14 @@ type writer struct {
 	// bulk: what comes is a first index, nearly in the order of keys.
 	bulk     atomic.Int32
 	degraded atomic.Pointer[string] // why nothing can be written, while that is so
+	hurry    atomic.Int32           // how many wait for whatever comes: soon is now
 
 	// Confined to run.
 	tx    *store.Tx
 	batch []item
 	bytes int
-	timer *time.Timer // runs while tx holds what is not urgent
+	timer *time.Timer // runs while tx holds something
+	allow allowance
 }
 
 func newWriter(st *store.Store, log *slog.Logger) *writer {
@@ -94,7 +105,7 @@ func (w *writer) put(ctx context.Context, it item) error {
 // update runs fn in a transaction and returns when it is committed.
 func (w *writer) update(ctx context.Context, fn func(*store.Tx) error) error {
 	errc := make(chan error, 1)
-	if err := w.put(ctx, item{urgent: true, do: fn, done: func(err error) { errc <- err }}); err != nil {
+	if err := w.put(ctx, item{when: now, do: fn, done: func(err error) { errc <- err }}); err != nil {
 		return err
 	}
 	select {
@@ -118,19 +129,19 @@ func (w *writer) stop() { close(w.quit) }
 
 func (w *writer) run(ctx context.Context) {
 	defer close(w.ended)
-	urgent := false
+	when := later
 	for {
 		select {
 		case it := <-w.items:
 			w.apply(ctx, it)
-			urgent = urgent || it.urgent
-			if w.bytes >= batchBytes || urgent && len(w.items) == 0 {
+			when = max(when, it.when)
+			if w.bytes >= batchBytes || len(w.items) == 0 && w.due(when) {
 				w.commit(ctx)
-				urgent = false
+				when = later
 			}
 		case <-w.timer.C:
 			w.commit(ctx)
-			urgent = false
+			when = later
 		case <-w.quit:
 			for len(w.items) > 0 {
 				w.apply(ctx, <-w.items)
@@ -139,6 +150,25 @@ func (w *writer) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// due reports whether a batch whose most urgent item is to be committed so is to
+// be committed now.
+func (w *writer) due(when urgency) bool {
+	switch when {
+	case now:
+		return true
+	case soon:
+		return w.hurry.Load() > 0 || w.allow.wait(time.Now()) == 0
+	}
+	return false
+}
+
+// hasten makes what is and will be queued be committed without delay, until done
+// is called.
+func (w *writer) hasten(ctx context.Context) (done func(), err error) {
+	w.hurry.Add(1)
+	return func() { w.hurry.Add(-1) }, w.flush(ctx)
 }
 
 // apply runs an item in the open transaction, or in a new one. An item that
@@ -170,7 +200,7 @@ func (w *writer) begin() error {
 	if w.bulk.Load() > 0 {
 		tx.Bulk()
 	}
-	w.timer.Reset(batchAge)
+	w.timer.Reset(max(batchAge, w.allow.wait(time.Now())))
 	return nil
 }
 
@@ -250,6 +280,9 @@ func (w *writer) tryCommit() error {
 		return nil
 	}
 	err := w.tx.Commit()
+	if w.bulk.Load() == 0 {
+		w.allow.spend(w.tx.Written(), time.Now())
+	}
 	w.tx = nil
 	w.timer.Stop()
 	return err
