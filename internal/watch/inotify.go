@@ -38,27 +38,18 @@ var (
 // It must not be called for directories of file systems that may hang, see
 // Local.
 func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Ident, err error) {
-	s.ops.Lock()
-	defer s.ops.Unlock()
-	if s.closed {
-		return got, ErrClosed
-	}
-	s.reap()
 	if want == (Ident{}) {
 		if want, err = identOf(dir); err != nil {
 			return got, err
 		}
 	}
-	n, isNew, err := s.enter(dir, want, changed)
-	if err != nil {
+	n, err := s.add(dir, want, changed)
+	if n == nil {
 		return got, err
 	}
-	s.reap() // before the new watch: what enter took out may be of the same inode
-	if isNew {
-		err = s.fs.Add(dir)
-	}
 	if err == nil {
-		if got, err = identOf(dir); err == nil && got != want {
+		// By its path, as the kernel came to what it watches.
+		if got, err = lstatIdent(dir); err == nil && got != want {
 			err = ErrMoved
 		}
 	}
@@ -66,17 +57,23 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Ident, er
 	if err == nil && s.set.byPath[dir] != n {
 		err = ErrMoved // an event took it out meanwhile
 	}
-	if err != nil {
+	if err == nil {
+		s.mu.Unlock()
+		return got, nil
+	}
+	if s.set.byPath[dir] == n {
 		s.set.remove(n)
 		s.doomed = append(s.doomed, dir)
-		if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
-			errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
-			s.lose(dir)
-		}
+	}
+	if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
+		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
+		s.lose(dir)
 	}
 	left := s.set.len()
 	s.mu.Unlock()
+	s.ops.Lock()
 	s.reap()
+	s.ops.Unlock()
 	if errors.Is(err, syscall.ENOSPC) {
 		if s.budget.exhausted(left) {
 			s.log.Info("the kernel gives no more watches", "watches", left, "sysctl", Sysctl)
@@ -84,6 +81,25 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Ident, er
 		err = ErrBudget
 	}
 	return got, err
+}
+
+// add has the kernel watch a directory. n is nil where there was no attempt.
+func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, err error) {
+	s.ops.Lock()
+	defer s.ops.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	s.reap()
+	n, isNew, err := s.enter(dir, want, changed)
+	if err != nil {
+		return nil, err
+	}
+	s.reap() // before the new watch: what enter took out may be of the same inode
+	if isNew {
+		err = s.fs.Add(dir)
+	}
+	return n, err
 }
 
 // enter makes room for a directory in the set, before its first event can
@@ -367,6 +383,17 @@ func identOf(dir string) (Ident, error) {
 		// Before Linux 5.6, and in some sandboxes: links further up are followed.
 		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
 	}
+	return ident(dir, &st, err)
+}
+
+// lstatIdent is identOf for half the price; links further up are followed.
+func lstatIdent(dir string) (Ident, error) {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
+	return ident(dir, &st, err)
+}
+
+func ident(dir string, st *unix.Statx_t, err error) (Ident, error) {
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		err = unix.ENOTDIR
 	}
