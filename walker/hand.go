@@ -97,7 +97,7 @@ func (h *hand) list() error {
 	if h.rest == nil {
 		h.rest = ls.begin(h.dir)
 	}
-	ls.stop = &h.job.cancelled
+	ls.stop, ls.opened = &h.job.cancelled, h.job.spec.Opened
 	var place func(uint64) bool
 	p := h.worker.pool
 	if p.o.PerDevice > 0 {

@@ -46,6 +46,8 @@ type lister struct {
 	opener
 	stamp func() uint64
 	stop  *atomic.Bool // the listing is not wanted any more
+	// opened is Spec.Opened of the job.
+	opened func(dir string, dev uint64, st *listing.Stat)
 	pulse pulse
 
 	fd       int
@@ -101,6 +103,9 @@ func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error
 		return errNoPlace
 	}
 	if !r.named {
+		if ls.opened != nil {
+			ls.opened(r.dir, r.dev, &r.stat)
+		}
 		if err := ls.readNames(r); err != nil {
 			return err
 		}

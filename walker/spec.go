@@ -45,6 +45,11 @@ type Spec struct {
 	// directory is dropped without a call of Visit, whoever refused it will Add
 	// it again.
 	Admit func(dir string) bool
+	// Opened, if not nil, is called on the worker when a directory that passed
+	// Admit is open, once, before any name in it is read: what changes from then
+	// on and is not in the listing is for the caller to see. dev is its device,
+	// major<<32|minor; st is valid during the call.
+	Opened func(dir string, dev uint64, st *listing.Stat)
 	// Done, if not nil, is called once when the job has ended, with what
 	// Job.Wait returns, on a goroutine of the pool that serves one Done after
 	// the other; never inside a call of Submit, Stop or Cancel. Close waits for
