@@ -16,11 +16,12 @@ type allowance struct {
 }
 
 const (
-	// allowRate is what may be written in a second: 5 MB a minute, of which
-	// /proc/PID/io makes 9.
-	allowRate = 85_000
-	// allowMost is what is saved up at most: some hundred commits.
-	allowMost = 3 << 20
+	// allowRate is what may be written in a second: 3.6 MB a minute, of which
+	// /proc/PID/io makes 6.
+	allowRate = 60_000
+	// allowMost is what is saved up at most: some five hundred commits, which ten
+	// minutes of constant change spread over less than 3 MB a minute.
+	allowMost = 16 << 20
 	// allowWait is how long a change may wait at most, whatever was written.
 	allowWait = 10 * time.Second
 )

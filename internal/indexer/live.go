@@ -310,27 +310,31 @@ func (l *live) name(epoch uint64, s *sight, key store.Key, stamp uint64, n watch
 
 // watchDir sees to it that events of a directory are known from now on, if that
 // can be had. To be called before the directory is looked at.
-func (x *Indexer) watchDir(dir string) {
+//
+// want is what is going to be looked at. What it was like once it was watched is
+// returned; false: it is not, or was not asked.
+func (x *Indexer) watchDir(dir string, want watch.Ident) (st watch.Stat, ok bool) {
 	if x.src == nil || dir == x.cfg.Cookies {
-		return
+		return st, false
 	}
 	pl, ok := x.places.Load().find(dir)
 	if !ok {
-		return
+		return st, false
 	}
 	if watch.Local(pl.mount.FSType) {
-		_, err := x.src.Watch(dir, watch.Ident{}, time.Time{})
+		st, err := x.src.Watch(dir, want, time.Time{})
 		switch {
 		case err == nil:
-			return
+			return st, true
 		case errors.Is(err, watch.ErrMoved), errors.Is(err, watch.ErrClosed), errors.Is(err, syscall.EACCES),
 			errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
-			return // it is not there, or cannot be listed either
+			return st, false // it is not there, or cannot be listed either
 		}
 	}
 	if r := x.rootOf(dir); r != nil {
 		r.unwatched.Add(1)
 	}
+	return st, false
 }
 
 // watchAbove watches the directories above a root, as far as they are there, so

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"indexd/internal/watch"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/walker"
@@ -103,11 +106,10 @@ func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed
 // compare returns which of the directories may hold other names than are stored.
 func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
 	var at atomic.Int64
-	stat := func() (dirty []int) {
-		for i := range page {
+	stat := func(from, to int) (dirty []int) {
+		for i := from; i < to; i++ {
 			at.Store(int64(i))
-			x.watchDir(page[i].dir)
-			if page[i].changed() {
+			if x.differs(&page[i]) {
 				x.moveWatch(page[i].dir)
 				dirty = append(dirty, i)
 			}
@@ -116,14 +118,33 @@ func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
 	}
 	dirty, ok := patiently(x.running, func() []int {
 		if idly {
-			return walker.Idly(stat)
+			return walker.Idly(func() []int { return stat(0, len(page)) })
 		}
-		return stat()
+		parts := make([][]int, runtime.GOMAXPROCS(0))
+		var wg sync.WaitGroup
+		for k := range parts {
+			wg.Go(func() { parts[k] = stat(k*len(page)/len(parts), (k+1)*len(page)/len(parts)) })
+		}
+		wg.Wait()
+		return slices.Concat(parts...)
 	})
 	if !ok {
 		err = fmt.Errorf("%s does not answer", page[at.Load()].dir)
 	}
 	return dirty, err
+}
+
+// differs has a directory watched, if that can be had, and reports whether it may
+// hold other names than are stored.
+func (x *Indexer) differs(s *suspect) bool {
+	if x.src != nil {
+		if st, err := watch.Lstat(s.dir); err == nil {
+			if st, ok := x.watchDir(s.dir, st.Ident); ok {
+				return !s.trust || st.Ino != s.stat.Ino || timeOf(st.Mtime) != s.stat.Mtime || timeOf(st.Ctime) != s.stat.Ctime
+			}
+		}
+	}
+	return s.changed()
 }
 
 // there finds out whether a root is a directory now, notes it and, where that is

@@ -3,6 +3,8 @@ package indexer
 import (
 	"sync"
 
+	"indexd/internal/watch"
+	"indexd/listing"
 	"indexd/store"
 	"indexd/walker"
 )
@@ -52,6 +54,7 @@ func (t *task) start() error {
 		Priority: t.priority,
 		Visit:    t.visit,
 		Admit:    t.admit,
+		Opened:   t.opened,
 		Done:     t.done,
 	}
 	if t.alone != "" {
@@ -73,11 +76,19 @@ func (t *task) admit(dir string) bool {
 	t.begun = true
 	walk := t.walk
 	t.mu.Unlock()
-	if !t.x.flights.begin(dir, walk) {
-		return false
+	return t.x.flights.begin(dir, walk)
+}
+
+// opened is called on a worker before the names of a directory are read.
+func (t *task) opened(dir string, dev uint64, st *listing.Stat) {
+	if t.x.src == nil {
+		return
 	}
-	t.x.watchDir(dir)
-	return true
+	want := watch.Ident{Dev: dev, Ino: st.Ino}
+	if !st.Btime.IsZero() {
+		want.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
+	}
+	t.x.watchDir(dir, want)
 }
 
 // count makes the task one of those under way; uncount ends that.

@@ -31,13 +31,14 @@ var (
 // Watching again what is watched is allowed, and costs a look at it.
 //
 // want is what is to stand there, for instance by fstat of the descriptor that
-// is going to be listed; zero: whatever does. got is what does stand there.
+// is going to be listed; zero: whatever does. got is what does stand there, as it
+// was when the watch stood.
 // changed is when something changed in it last, which orders Coldest; an event
 // makes it now.
 //
 // It must not be called for directories of file systems that may hang, see
 // Local.
-func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Ident, err error) {
+func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err error) {
 	if want == (Ident{}) {
 		if want, err = identOf(dir); err != nil {
 			return got, err
@@ -49,7 +50,7 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Ident, er
 	}
 	if err == nil {
 		// By its path, as the kernel came to what it watches.
-		if got, err = lstatIdent(dir); err == nil && got != want {
+		if got, err = Lstat(dir); err == nil && got.Ident != want {
 			err = ErrMoved
 		}
 	}
@@ -383,28 +384,36 @@ func identOf(dir string) (Ident, error) {
 		// Before Linux 5.6, and in some sandboxes: links further up are followed.
 		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
 	}
-	return ident(dir, &st, err)
+	got, err := statOf(dir, &st, err)
+	return got.Ident, err
 }
 
-// lstatIdent is identOf for half the price; links further up are followed.
-func lstatIdent(dir string) (Ident, error) {
+// Stat is a directory as it was at one moment.
+type Stat struct {
+	Ident
+	Mtime, Ctime unix.StatxTimestamp
+}
+
+// Lstat looks at a directory by its path; links further up are followed.
+func Lstat(dir string) (Stat, error) {
 	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
-	return ident(dir, &st, err)
+	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
+		identMask|unix.STATX_MTIME|unix.STATX_CTIME, &st)
+	return statOf(dir, &st, err)
 }
 
-func ident(dir string, st *unix.Statx_t, err error) (Ident, error) {
+func statOf(dir string, st *unix.Statx_t, err error) (Stat, error) {
 	if err == nil && st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		err = unix.ENOTDIR
 	}
 	if err != nil {
-		return Ident{}, &fs.PathError{Op: "open", Path: dir, Err: err}
+		return Stat{}, &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
-	id := Ident{Dev: uint64(st.Dev_major)<<32 | uint64(st.Dev_minor), Ino: st.Ino}
+	got := Stat{Ident{Dev: uint64(st.Dev_major)<<32 | uint64(st.Dev_minor), Ino: st.Ino}, st.Mtime, st.Ctime}
 	if st.Mask&unix.STATX_BTIME != 0 {
-		id.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
+		got.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 	}
-	return id, nil
+	return got, nil
 }
 
 const identMask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_BTIME
