@@ -126,6 +126,7 @@ func (b *bench) changes(d *daemon, dir string) error {
 			return err
 		}
 		fsync = append(fsync, time.Since(begun))
+		time.Sleep(30 * time.Millisecond) // the machine is idle before each
 
 		begun = time.Now()
 		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
@@ -140,7 +141,7 @@ func (b *bench) changes(d *daemon, dir string) error {
 			}
 		}
 		seen = append(seen, time.Since(begun))
-		time.Sleep(30 * time.Millisecond) // the machine is idle before each
+		time.Sleep(30 * time.Millisecond)
 
 		if err := os.WriteFile(filepath.Join(dir, "synced-"+name), nil, 0o600); err != nil {
 			return err

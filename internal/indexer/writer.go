@@ -65,6 +65,7 @@ type writer struct {
 	tx    *store.Tx
 	batch []item
 	bytes int
+	when  urgency     // of the most urgent in the batch
 	timer *time.Timer // runs while tx holds something
 	allow allowance
 }
@@ -129,19 +130,16 @@ func (w *writer) stop() { close(w.quit) }
 
 func (w *writer) run(ctx context.Context) {
 	defer close(w.ended)
-	when := later
 	for {
 		select {
 		case it := <-w.items:
 			w.apply(ctx, it)
-			when = max(when, it.when)
-			if w.bytes >= batchBytes || len(w.items) == 0 && w.due(when) {
+			w.when = max(w.when, it.when)
+			if w.bytes >= batchBytes || len(w.items) == 0 && w.due(w.when) {
 				w.commit(ctx)
-				when = later
 			}
 		case <-w.timer.C:
 			w.commit(ctx)
-			when = later
 		case <-w.quit:
 			for len(w.items) > 0 {
 				w.apply(ctx, <-w.items)
@@ -280,7 +278,7 @@ func (w *writer) tryCommit() error {
 		return nil
 	}
 	err := w.tx.Commit()
-	if w.bulk.Load() == 0 {
+	if w.when == soon {
 		w.allow.spend(w.tx.Written(), time.Now())
 	}
 	w.tx = nil
@@ -293,7 +291,7 @@ func (w *writer) fail(err error) {
 	batch := w.batch
 	w.batch = nil
 	w.room.Release(int64(w.bytes))
-	w.bytes = 0
+	w.bytes, w.when = 0, later
 	for i := range batch {
 		if batch[i].done != nil {
 			batch[i].done(err)
