@@ -67,13 +67,16 @@ func (b *bench) query() error {
 		most float64
 		args []string
 	}{
-		{"rare word, `-c " + word + "`", 1.25, []string{"-c", word}},
+		{"`" + word + "`, rare", 1.25, []string{word}},
 		{"`-b main.go`", 0.9, []string{"-b", "main.go"}},
 		{"`-i readme`", 0.4, []string{"-i", "readme"}},
 		{"`.go`", 0.25, []string{".go"}},
 		{"`a`", 0.1, []string{"a"}},
 		{"`-r '\\.go$'`", 0.05, []string{"-r", `\.go$`}},
 	} {
+		if _, err := ask("`-c` "+q.name, q.most, append([]string{"-c"}, q.args...)...); err != nil {
+			return err
+		}
 		if _, err := ask(q.name, q.most, q.args...); err != nil {
 			return err
 		}
@@ -124,5 +127,5 @@ func letters(name string) string {
 func (b *bench) updatedb(name string) (args []string, ok bool) {
 	path, ok := installed("updatedb.plocate", "/usr/sbin/updatedb.plocate")
 	return []string{path, "--database-root", b.tree, "--output", filepath.Join(b.dir, name),
-		"--prunepaths", "", "--prunenames", "", "--prunefs", strings.Join(rules.DefaultPruneFS(), " "), "--require-visibility", "no"}, ok
+		"--prunepaths", "", "--prunenames", "", "--prunefs", strings.Join(rules.DefaultPruneFS(), " ")}, ok
 }

@@ -92,6 +92,8 @@ type mergeSteps struct {
 	ctx  context.Context
 	room *semaphore.Weighted // steps that are not committed
 
+	steps int // handed in
+
 	mu     sync.Mutex
 	failed error // of a step: none after it may be done
 }
@@ -104,7 +106,7 @@ func (s *mergeSteps) apply(step store.Step) error {
 	}
 	ran, done := make(chan struct{}, 1), make(chan error, 1)
 	it := item{
-		bytes: step.Bytes,
+		bytes: step.Bytes, when: later,
 		do: func(tx *store.Tx) error {
 			err := s.err()
 			if err == nil {
@@ -120,6 +122,9 @@ func (s *mergeSteps) apply(step store.Step) error {
 			s.room.Release(1)
 			done <- s.fail(err)
 		},
+	}
+	if s.steps++; s.steps%mergeAhead == 0 {
+		it.when = now // the next one waits for it
 	}
 	if err := s.x.writer.put(s.ctx, it); err != nil {
 		return err
