@@ -123,8 +123,11 @@ func (s *mergeSteps) apply(step store.Step) error {
 			done <- s.fail(err)
 		},
 	}
-	if s.steps++; s.steps%mergeAhead == 0 {
+	switch s.steps++; {
+	case s.steps%mergeAhead == 0:
 		it.when = now // the next one waits for it
+	case step.Wait:
+		it.when = soon
 	}
 	if err := s.x.writer.put(s.ctx, it); err != nil {
 		return err
