@@ -48,7 +48,7 @@ type lister struct {
 	stop  *atomic.Bool // the listing is not wanted any more
 	// opened is Spec.Opened of the job.
 	opened func(dir string, dev uint64, st *listing.Stat)
-	pulse pulse
+	pulse  pulse
 
 	fd       int
 	dents    []byte
