@@ -278,7 +278,7 @@ func (w *writer) tryCommit() error {
 		return nil
 	}
 	err := w.tx.Commit()
-	if w.when == soon {
+	if w.when == soon && w.bulk.Load() == 0 {
 		w.allow.spend(w.tx.Written(), time.Now())
 	}
 	w.tx = nil
