@@ -6,6 +6,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"indexd/store"
 )
 
 // tmpfs mounts one at dir, and returns what unmounts it. Its files live as long
@@ -114,6 +116,39 @@ func TestRootUnmounted(t *testing.T) {
 	r.idle()
 	offline("after a start")
 
+	grow(t, keep, "p/new")
+	again()
+	r.MountsChanged()
+	r.idle()
+	r.same(root)
+}
+
+// A root that was never listed completely is not complete because its file system
+// is away; when it is back the rest is listed.
+func TestIncompleteRootUnmounted(t *testing.T) {
+	root, keep := tree(t, "m/")+"/m", t.TempDir()
+	umount, again := mountTmpfs(t, root, keep)
+	grow(t, root, "p/q")
+	cfg := Config{Roots: []string{root}}
+	r := run(t, "", cfg)
+	r.idle()
+	known := r.rootAt(root)
+	must(t, r.writer.update(deadline(t), func(tx *store.Tx) error { // as a kill in the first index leaves it
+		rec := known.record()
+		rec.Complete = false
+		if err := tx.PutValue(store.Roots, known.place(), rec); err != nil {
+			return err
+		}
+		return tx.PutPending(known.place(), store.Pending{Subtree: true, Stamp: r.stamp()})
+	}))
+	r.stop()
+
+	umount()
+	r = run(t, r.db, cfg)
+	must(t, r.active.wait(deadline(t), func(n int) bool { return n == 0 }))
+	if r.allComplete() {
+		t.Error("it is said to be complete")
+	}
 	grow(t, keep, "p/new")
 	again()
 	r.MountsChanged()

@@ -129,8 +129,9 @@ func (x *Indexer) begin(ctx context.Context) error {
 	return x.resumeJobs()
 }
 
-// Reload makes roots, inner and rules those of the indexer, see Config. What stays valid keeps
-// answering meanwhile; a root is listed again where the rules for it changed.
+// Reload makes roots, inner and rules those of the indexer, see Config. What stays
+// valid keeps answering meanwhile; a root is listed again where the rules for it
+// changed.
 func (x *Indexer) Reload(ctx context.Context, roots, inner []string, set *rules.Set) error {
 	return x.setRoots(ctx, roots, inner, set)
 }
@@ -290,6 +291,9 @@ const resumeDirs = 8192
 
 // index lists a root for the first time, or goes on where that was interrupted.
 func (x *Indexer) index(r *root, round int) {
+	if x.away(r) {
+		return // what is pending cannot be seen; rootMounted begins again
+	}
 	dirs, err := x.pendingIn(r, resumeDirs)
 	if err != nil {
 		x.log.Error("cannot read what is pending", "root", r.path, "err", err)
