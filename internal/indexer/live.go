@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -372,12 +373,7 @@ func (x *Indexer) Excluded(p string) bool {
 	if !slices.ContainsFunc(x.allRoots(), func(r *root) bool { return mounts.Within(p, r.path) || mounts.Within(r.path, p) }) {
 		return true // beside a root
 	}
-	i := len(p) - 1
-	for i > 0 && p[i] != '/' {
-		i--
-	}
-	dir := p[:max(i, 1)]
-	_, no := set.Child(dir, p[i+1:], false)
+	_, no := set.Child(path.Dir(p), p[strings.LastIndexByte(p, '/')+1:], false)
 	return no
 }
 

@@ -137,14 +137,15 @@ func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
 // differs has a directory watched, if that can be had, and reports whether it may
 // hold other names than are stored.
 func (x *Indexer) differs(s *suspect) bool {
-	if x.src != nil {
-		if st, err := watch.Lstat(s.dir); err == nil {
-			if st, ok := x.watchDir(s.dir, st.Ident); ok {
-				return !s.trust || st.Ino != s.stat.Ino || timeOf(st.Mtime) != s.stat.Mtime || timeOf(st.Ctime) != s.stat.Ctime
-			}
-		}
+	st, err := watch.Lstat(s.dir)
+	if err != nil {
+		// Gone, no directory, or a path too long for one call, which is no news.
+		return true
 	}
-	return s.changed()
+	if watched, ok := x.watchDir(s.dir, st.Ident); ok {
+		st = watched
+	}
+	return !s.trust || st.Ino != s.stat.Ino || timeOf(st.Mtime) != s.stat.Mtime || timeOf(st.Ctime) != s.stat.Ctime
 }
 
 // there finds out whether a root is a directory now, notes it and, where that is
@@ -253,22 +254,6 @@ type suspect struct {
 	dir   string
 	stat  listing.Stat
 	trust bool
-}
-
-// changed reports whether the directory may hold other names than are stored.
-func (s *suspect) changed() bool {
-	if !s.trust {
-		return true
-	}
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, s.dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
-		unix.STATX_TYPE|unix.STATX_INO|unix.STATX_MTIME|unix.STATX_CTIME, &st)
-	if err != nil {
-		// A path too long for one call is no news of the directory.
-		return true
-	}
-	return st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Ino != s.stat.Ino ||
-		timeOf(st.Mtime) != s.stat.Mtime || timeOf(st.Ctime) != s.stat.Ctime
 }
 
 func timeOf(t unix.StatxTimestamp) listing.Time { return listing.Time{Sec: t.Sec, Nsec: t.Nsec} }

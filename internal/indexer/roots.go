@@ -294,17 +294,21 @@ func (x *Indexer) index(r *root, round int) {
 	if x.away(r) {
 		return // what is pending cannot be seen; rootMounted begins again
 	}
-	dirs, err := x.pendingIn(r, resumeDirs)
+	pending, err := x.pendingIn(r, resumeDirs)
 	if err != nil {
 		x.log.Error("cannot read what is pending", "root", r.path, "err", err)
-		dirs = []string{r.path}
+		pending = []pendingDir{{dir: r.path}}
 	}
-	if len(dirs) == 0 { // the last run ended between the last listing and its note
+	if len(pending) == 0 { // the last run ended between the last listing and its note
 		x.indexed(r)
 		return
 	}
 	if r.record().Begun.Before(x.born) {
-		x.log.Info("going on with the first index", "root", r.path, "pending", len(dirs))
+		x.log.Info("going on with the first index", "root", r.path, "pending", len(pending))
+	}
+	dirs := make([]string, len(pending))
+	for i := range pending {
+		dirs[i] = pending[i].dir
 	}
 	begun := time.Now()
 	x.writer.bulk.Add(1)
@@ -427,19 +431,25 @@ func (x *Indexer) saveRoot(r *root, change func(*rootRecord)) {
 	})
 }
 
+// pendingDir is a directory that is still to be listed, by itself or with all below.
+type pendingDir struct {
+	dir     string
+	subtree bool
+}
+
 // pendingIn returns at most max directories of a root that are still to be
 // listed and can be reached.
-func (x *Indexer) pendingIn(r *root, max int) (dirs []string, err error) {
+func (x *Indexer) pendingIn(r *root, max int) (list []pendingDir, err error) {
 	where := x.places.Load()
 	err = x.st.View(func(sn *store.Snap) error {
-		for key := range sn.Pending(nil, nil) {
+		for key, p := range sn.Pending(nil, nil) {
 			if dir, ok := where.pathOf(key); ok && mounts.Within(dir, r.path) {
-				if dirs = append(dirs, dir); len(dirs) == max {
+				if list = append(list, pendingDir{dir, p.Subtree}); len(list) == max {
 					break
 				}
 			}
 		}
 		return nil
 	})
-	return dirs, err
+	return list, err
 }

@@ -36,11 +36,7 @@ func (x *Indexer) settle() {
 	if x.active.value() > 0 || !x.allComplete() {
 		return // what is under way may settle it
 	}
-	type found struct {
-		dir     string
-		subtree bool
-	}
-	var list []found
+	var list []pendingDir
 	stuck := uint64(0)
 	where := x.places.Load()
 	err := x.st.View(func(sn *store.Snap) error {
@@ -51,7 +47,7 @@ func (x *Indexer) settle() {
 				continue
 			}
 			s.tries[string(key)]++
-			if list = append(list, found{dir, p.Subtree}); len(list) == settleBatch {
+			if list = append(list, pendingDir{dir, p.Subtree}); len(list) == settleBatch {
 				break
 			}
 		}

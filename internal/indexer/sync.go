@@ -141,28 +141,17 @@ func (x *Indexer) settleNow(ctx context.Context, r *root) error {
 		if err := x.reapSpared(ctx, r); err != nil {
 			return err
 		}
-		where := x.places.Load()
 		epoch := x.epochs.begin()
-		n := 0
-		err := x.st.View(func(sn *store.Snap) error {
-			for key, p := range sn.Pending(nil, nil) {
-				dir, ok := where.pathOf(key)
-				if !ok || !mounts.Within(dir, r.path) {
-					continue
-				}
-				if p.Subtree {
-					x.discoveredIn(epoch, dir)
-				} else {
-					x.dirtyIn(epoch, dir)
-				}
-				if n++; n == settleBatch {
-					break
-				}
+		pending, err := x.pendingIn(r, settleBatch)
+		for _, p := range pending {
+			if p.subtree {
+				x.discoveredIn(epoch, p.dir)
+			} else {
+				x.dirtyIn(epoch, p.dir)
 			}
-			return nil
-		})
+		}
 		x.epochs.done(epoch)
-		if err != nil || n == 0 && !x.spared(r) {
+		if err != nil || len(pending) == 0 && !x.spared(r) {
 			return err
 		}
 		if err := x.epochs.wait(ctx); err != nil {
