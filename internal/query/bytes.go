@@ -21,10 +21,7 @@ type bytesTest struct {
 func (t *bytesTest) cost() int { return costGlob }
 
 func (t *bytesTest) entry(m *Matcher, c *candidate) Truth {
-	s := c.name
-	if t.path {
-		s = view(m.path(c.name))
-	}
+	s := m.text(c, t.path)
 	from, _ := indexBytes(s, t.text, &m.meter)
 	return truth(from >= 0)
 }

@@ -155,6 +155,15 @@ func (m *Matcher) path(name string) []byte {
 	return m.buf
 }
 
+// text is what a test looks at: the candidate's path or its name. It is valid as
+// long as path is.
+func (m *Matcher) text(c *candidate, path bool) string {
+	if path {
+		return view(m.path(c.name))
+	}
+	return c.name
+}
+
 func (m *Matcher) foldedDir() string {
 	if !m.foldedOK {
 		m.folded = casefold.Append(m.folded[:0], m.dir())

@@ -225,10 +225,7 @@ const maxAtOnce = 500_000
 func (t *regexTest) cost() int { return costRegex }
 
 func (t *regexTest) entry(m *Matcher, c *candidate) Truth {
-	text := c.name
-	if t.path {
-		text = view(m.path(c.name))
-	}
+	text := m.text(c, t.path)
 	if cost := t.steps * len(text); cost <= maxAtOnce {
 		return truth(!m.meter.spend(cost) && t.re.MatchString(text))
 	}

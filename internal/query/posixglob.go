@@ -259,10 +259,7 @@ type posixGlobTest struct {
 func (t *posixGlobTest) cost() int { return costGlob }
 
 func (t *posixGlobTest) entry(m *Matcher, c *candidate) Truth {
-	text := c.name
-	if t.path {
-		text = view(m.path(c.name))
-	}
+	text := m.text(c, t.path)
 	x := t.glob
 	return truth(t.bytes.match(text, &m.meter) ||
 		x.runes != nil && !(x.ascii && isASCII(text)) && utf8.ValidString(text) && x.matchRunes(text, &m.meter))

@@ -71,10 +71,7 @@ type edgeTest struct {
 func (t *edgeTest) cost() int { return costRegex }
 
 func (t *edgeTest) entry(m *Matcher, c *candidate) Truth {
-	text := c.name
-	if t.path {
-		text = view(m.path(c.name))
-	}
+	text := m.text(c, t.path)
 	if t.bytes && utf8.ValidString(text) {
 		return True
 	}
