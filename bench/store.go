@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -156,22 +157,8 @@ func (b *bench) loadRare(s *store.Store, root string, n int) error {
 // merge makes all the postings that are due.
 func (b *bench) merge(s *store.Store) error {
 	for {
-		m, err := s.NextMerge(false, true)
-		if m == nil || err != nil {
-			return err
-		}
-		err = m.Run(b.ctx, func(step store.Step) error {
-			tx, err := s.Begin()
-			if err != nil {
-				return err
-			}
-			defer tx.Rollback()
-			if err := step.Do(tx); err != nil {
-				return err
-			}
-			return tx.Commit()
-		})
-		if err != nil {
+		done, err := synth.Merge(s, true, func() error { return context.Cause(b.ctx) })
+		if err != nil || done.Merges == 0 {
 			return err
 		}
 	}
