@@ -290,10 +290,7 @@ func (t *excludeTest) entry(m *Matcher, c *candidate) Truth {
 	if t.dirs && c.typ != listing.Dir && c.typ != listing.Unknown {
 		return False
 	}
-	s := c.name
-	if t.excludeGlob.path {
-		s = view(m.path(c.name))
-	}
+	s := m.text(c, t.excludeGlob.path)
 	if !t.matches(m, s) {
 		return False
 	}
