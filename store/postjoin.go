@@ -1,0 +1,165 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/trigram"
+)
+
+// joining is a merge of segments into one.
+type joining struct {
+	segs   []postSeg
+	left   []*roaring.Bitmap // of each, the docs that are kept
+	docs   *roaring.Bitmap   // all that are kept
+	others *roaring.Bitmap   // docs of the segments that stay as they are
+}
+
+func (j *joining) do(m *merging) error {
+	var seg postSeg
+	if !j.docs.IsEmpty() {
+		err := m.apply(Step{Wait: true, Do: func(t *Tx) error {
+			return t.do(func() (err error) {
+				seg.num, err = t.beginSeg()
+				return err
+			})
+		}})
+		if err != nil {
+			return err
+		}
+		seg.state, seg.docs = segLive, j.docs
+		readers := make([]*pageReader, len(j.segs))
+		sources, to := make([]trigram.Source, len(j.segs)), make([][]int32, len(j.segs))
+		for i := range j.segs {
+			readers[i] = m.s.readPages(j.segs[i].num, m.stop)
+			sources[i], to[i] = trigram.Unpack(readers[i].page), renumber(&j.segs[i], j.left[i], j.docs)
+		}
+		seg.pages, err = m.pages(seg.num, trigram.Merge(sources, to))
+		for i, r := range readers {
+			damaged := errors.Is(r.err, ErrCorrupt) || r.err == nil && errors.Is(sources[i].Err(), trigram.ErrPage)
+			if damaged {
+				m.s.hurtSegment(j.segs[i].num)
+			}
+			if r.err != nil {
+				err = cmp.Or(r.err, err)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("merge segments of the postings: %w", err)
+		}
+		j.others.Or(j.docs)
+	}
+	return m.apply(Step{Wait: true, Do: func(t *Tx) error {
+		return t.do(func() error {
+			if err := t.flushFresh(); err != nil {
+				return err
+			}
+			if seg.num != 0 {
+				if err := t.liveSeg(&seg); err != nil {
+					return err
+				}
+			}
+			for _, g := range j.segs {
+				if err := t.putSeg(&postSeg{num: g.num, state: segDropping, pages: g.pages}); err != nil {
+					return err
+				}
+			}
+			gone, _ := t.snap.docSet(goneDocs)
+			return t.forgetGone(gone, j.others)
+		})
+	}})
+}
+
+// renumber returns which number each doc of a segment gets among docs; -1: it is
+// not in left.
+func renumber(g *postSeg, left, docs *roaring.Bitmap) []int32 {
+	to := make([]int32, 0, g.n)
+	keep, all := left.Iterator(), docs.Iterator()
+	rank := int32(-1)
+	for it := g.docs.Iterator(); it.HasNext(); {
+		doc := it.Next()
+		if !keep.HasNext() || keep.PeekNext() != doc {
+			to = append(to, -1)
+			continue
+		}
+		keep.Next()
+		for {
+			rank++
+			if all.Next() == doc {
+				break
+			}
+		}
+		to = append(to, rank)
+	}
+	return to
+}
+
+// dropLen is how many pages one step deletes, and maxDrops how many steps a merge
+// has, about.
+const (
+	dropLen  = 32
+	maxDrops = 64
+)
+
+// drop deletes what is left of segments.
+func (m *merging) drop(segs []postSeg) error {
+	steps := 0
+	for i := range segs {
+		num, pages := segs[i].num, segs[i].pages
+		// Without a count, which only a segment has that was live, each step
+		// tells whether there is another.
+		last := pages == 0
+		for more := true; more && steps < maxDrops; steps++ {
+			if err := m.stop(); err != nil {
+				return err
+			}
+			if !last {
+				if more = pages >= dropLen; more {
+					pages -= dropLen
+				}
+			}
+			// What is asked for next depends on what is left then.
+			wait := last || !more && i == len(segs)-1 || steps == maxDrops-1
+			var left bool
+			err := m.apply(Step{Bytes: stepLen, Wait: wait, Do: func(t *Tx) (err error) {
+				left, err = t.dropPages(num)
+				return err
+			}})
+			if err != nil {
+				return err
+			}
+			if last {
+				more = left
+			}
+		}
+	}
+	return nil
+}
+
+// dropPages deletes some pages of a segment, or, where none is left, its record;
+// more: there is more to delete.
+func (t *Tx) dropPages(num uint32) (more bool, err error) {
+	err = t.do(func() error {
+		var keys [][]byte
+		c := t.b.postings.Cursor()
+		k, _ := c.Seek(segKey(num))
+		for ; isPageOf(k, num) && len(keys) < dropLen; k, _ = c.Next() {
+			keys = append(keys, bytes.Clone(k))
+		}
+		more = isPageOf(k, num)
+		for _, k := range keys {
+			if err := t.del(t.b.postings, k); err != nil {
+				return err
+			}
+		}
+		if more {
+			return nil
+		}
+		return t.del(t.b.segments, segKey(num))
+	})
+	return more, err
+}

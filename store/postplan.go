@@ -1,0 +1,247 @@
+package store
+
+import (
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/trigram"
+)
+
+// When docs are merged. A segment costs a query up to a microsecond for each
+// trigram it asks for, and a fresh doc 3 µs; a merge of 256 docs writes some 40 KB.
+const (
+	// mergeFresh fresh docs are merged at once.
+	mergeFresh = 256
+	// mergeWay segments of one tier become one of the next.
+	mergeWay = 8
+	// mergeLate segments of one tier are merged before fresh docs are.
+	mergeLate = 2 * mergeWay
+)
+
+// tiers are the numbers of docs at which segments are of the next tier. Those of
+// the last are only rewritten.
+var tiers = [...]int{1 << 10, 1 << 13, 1 << 15}
+
+func tierOf(docs int) int {
+	i := 0
+	for i < len(tiers) && docs >= tiers[i] {
+		i++
+	}
+	return i
+}
+
+// mergePlan is what NextMerge looks at.
+type mergePlan struct {
+	segs    []postSeg
+	damaged []uint32
+	bad     []docSet // sets of which something is damaged
+	gone    *roaring.Bitmap
+	alive   *roaring.Bitmap // all docs, where something is damaged
+	taken   bool
+	odd     bool
+}
+
+func (p *mergePlan) read(sn *Snap) {
+	p.segs, p.damaged = sn.postSegs()
+	for set := range docSet(docSets) {
+		docs, ok := sn.docSet(set)
+		if !ok {
+			p.bad = append(p.bad, set)
+		}
+		switch set {
+		case goneDocs:
+			p.gone = docs
+		case oddDocs:
+			p.odd = !docs.IsEmpty()
+		}
+	}
+	p.taken = sn.state.taken > 0
+	if len(p.damaged)+len(p.bad) > 0 {
+		p.alive = sn.allDocs()
+	}
+}
+
+// allDocs returns the ids of all docs, and of those that may be.
+func (sn *Snap) allDocs() *roaring.Bitmap {
+	all := roaring.New()
+	c := sn.b.docs.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		addBlock(all, k, v)
+	}
+	return all
+}
+
+// next chooses what is due.
+func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
+	for i := range p.segs {
+		if p.segs[i].state == segBuilding || p.taken {
+			return &Merge{s, "recover", (*merging).recover}
+		}
+	}
+	if p.taken || p.odd && !s.merges.begun {
+		return &Merge{s, "recover", (*merging).recover}
+	}
+	if m := p.heal(s); m != nil {
+		return m
+	}
+	var live, dropping []postSeg
+	for _, g := range p.segs {
+		switch g.state {
+		case segLive:
+			live = append(live, g)
+		case segDropping:
+			dropping = append(dropping, g)
+		}
+	}
+	left := p.left(live)
+	if m := p.join(s, live, left, mergeLate); m != nil && !bulk {
+		return m
+	}
+	wasFresh := s.merges.wasFresh
+	s.merges.wasFresh = false
+	switch {
+	case fresh && (!wasFresh || len(dropping) == 0):
+		s.merges.wasFresh = true
+		return &Merge{s, "fresh", (*merging).fresh}
+	case len(dropping) > 0: // in turns, so that what was dropped does not gather
+		return &Merge{s, "drop", func(m *merging) error { return m.drop(dropping) }}
+	case bulk:
+		return nil
+	}
+	if m := p.join(s, live, left, mergeWay); m != nil {
+		return m
+	}
+	return p.rewrite(s, live, left)
+}
+
+// left returns of each segment the docs that no newer one has and that are not
+// gone.
+func (p *mergePlan) left(live []postSeg) []*roaring.Bitmap {
+	left := make([]*roaring.Bitmap, len(live))
+	newer := p.gone.Clone()
+	for i := len(live) - 1; i >= 0; i-- {
+		left[i] = roaring.AndNot(live[i].docs, newer)
+		newer.Or(live[i].docs)
+	}
+	return left
+}
+
+// join returns the merge of way segments of one tier, if there are so many.
+func (p *mergePlan) join(s *Store, live []postSeg, left []*roaring.Bitmap, way int) *Merge {
+	var of [len(tiers)][]int
+	for i := range live {
+		if t := tierOf(live[i].n); t < len(tiers) {
+			of[t] = append(of[t], i)
+		}
+	}
+	for _, which := range of {
+		if len(which) >= way {
+			return p.merge(s, "join", live, left, which)
+		}
+	}
+	return nil
+}
+
+// rewrite returns the merge of segments of which half is not needed any more.
+func (p *mergePlan) rewrite(s *Store, live []postSeg, left []*roaring.Bitmap) *Merge {
+	var which []int
+	for i := range live {
+		if n := int(left[i].GetCardinality()); n == 0 || tierOf(live[i].n) > 0 && 2*n < live[i].n {
+			which = append(which, i)
+		}
+	}
+	if len(which) == 0 {
+		return nil
+	}
+	return p.merge(s, "rewrite", live, left, which)
+}
+
+// merge returns the merge of some segments, as far as they fit into one.
+func (p *mergePlan) merge(s *Store, what string, live []postSeg, left []*roaring.Bitmap, which []int) *Merge {
+	j := joining{docs: roaring.New(), others: roaring.New()}
+	in := make([]bool, len(live))
+	n := uint64(0)
+	for _, i := range which {
+		if c := left[i].GetCardinality(); n+c <= trigram.MaxDocs {
+			n += c
+			in[i] = true
+		}
+	}
+	for i := range live {
+		if in[i] {
+			j.segs, j.left = append(j.segs, live[i]), append(j.left, left[i])
+			j.docs.Or(left[i])
+		} else {
+			j.others.Or(live[i].docs)
+		}
+	}
+	return &Merge{s, what, j.do}
+}
+
+// heal returns what mends segments of which something is damaged: their docs
+// become fresh, and they are dropped. Damaged parts of sets are written anew.
+func (p *mergePlan) heal(s *Store) *Merge {
+	s.merges.mu.Lock()
+	defer s.merges.mu.Unlock()
+	fresh := roaring.New()
+	var drop []postSeg
+	newer := roaring.New()
+	damaged := slices.Clone(p.damaged)
+	for i := len(p.segs) - 1; i >= 0; i-- {
+		g := &p.segs[i]
+		// Of one whose record is damaged nobody knows which docs it had.
+		for len(damaged) > 0 && damaged[len(damaged)-1] > g.num {
+			fresh.Or(roaring.AndNot(p.alive, newer))
+			damaged = damaged[:len(damaged)-1]
+		}
+		if g.state != segLive {
+			continue
+		}
+		if _, ok := s.merges.hurt[g.num]; ok {
+			fresh.Or(roaring.AndNot(g.docs, newer))
+			drop = append(drop, *g)
+		}
+		newer.Or(g.docs)
+	}
+	if len(damaged) > 0 {
+		fresh.Or(roaring.AndNot(p.alive, newer))
+	}
+	clear(s.merges.hurt)
+	for _, num := range p.damaged {
+		drop = append(drop, postSeg{num: num})
+	}
+	if len(drop)+len(p.bad) == 0 {
+		return nil
+	}
+	gone := roaring.New()
+	if slices.Contains(p.bad, goneDocs) {
+		gone = roaring.AndNot(newer, p.alive) // newer is all that segments have
+	}
+	return &Merge{s, "heal", func(m *merging) error {
+		return m.apply(Step{Wait: true, Do: func(t *Tx) error {
+			return t.do(func() error {
+				if err := t.flushFresh(); err != nil {
+					return err
+				}
+				for _, set := range p.bad {
+					docs, _ := t.snap.docSet(set)
+					if err := t.changeSet(set, docs, nil); err != nil {
+						return err
+					}
+				}
+				if err := t.changeSet(goneDocs, gone, nil); err != nil {
+					return err
+				}
+				all, _ := t.snap.docSet(goneDocs)
+				fresh.AndNot(all)
+				for _, g := range drop {
+					if err := t.putSeg(&postSeg{num: g.num, state: segDropping, pages: g.pages}); err != nil {
+						return err
+					}
+				}
+				return t.changeSet(freshDocs, fresh, nil)
+			})
+		}})
+	}}
+}
