@@ -2,18 +2,17 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"indexd/internal/scripttest"
 )
 
 func TestMain(m *testing.M) {
@@ -47,26 +46,9 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"raw":    raw,
-			"status": exits,
+			"status": scripttest.Exits,
 		},
 	})
-}
-
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: status N command [arg...]")
-	}
-	code := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		code = exit.ExitCode()
-	}
-	if want := args[0]; strconv.Itoa(code) != want {
-		ts.Fatalf("exit status %d, want %s", code, want)
-	}
 }
 
 // raw is a server without manners.

@@ -11,10 +11,8 @@ import (
 	"io"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -22,7 +20,10 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/internal/scripttest"
 
 	"indexd/ipc"
 )
@@ -81,27 +82,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": exits, "line": line, "send": send, "ready": ready, "found": found, "synced": synced, "inside": inside, "state": state,
+			"status": scripttest.Exits, "line": line, "send": send, "ready": ready, "found": found, "synced": synced, "inside": inside, "state": state,
 			"settled": settled, "damage": damage, "rescan": rescan, "told": told, "newer": newer,
 		},
 	})
-}
-
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: status N command [arg...]")
-	}
-	code := 0
-	if err := ts.Exec(args[1], args[2:]...); err != nil {
-		var exit *exec.ExitError
-		if !errors.As(err, &exit) {
-			ts.Fatalf("%v", err)
-		}
-		code = exit.ExitCode()
-	}
-	if want := args[0]; strconv.Itoa(code) != want {
-		ts.Fatalf("exit status %d, want %s", code, want)
-	}
 }
 
 func line(ts *testscript.TestScript, neg bool, args []string) {

@@ -16,6 +16,7 @@ import (
 
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
+	"indexd/listing"
 	"indexd/store"
 )
 
@@ -126,10 +127,10 @@ func (r *rig) end(id uint64) (end JobInfo) {
 	return end
 }
 
-// paths are those of the index at and below root, sorted; root is none.
-func (r *rig) paths(root string) []string {
+// each calls visit with the entries of the index at and below root, which is
+// none; they are valid during the call.
+func (r *rig) each(root string, visit func(dir string, e *listing.Entry)) {
 	r.t.Helper()
-	list := []string{}
 	err := r.st.View(func(sn *store.Snap) error {
 		segments, err := sn.Segments(root)
 		if err != nil {
@@ -143,7 +144,7 @@ func (r *rig) paths(root string) []string {
 				}
 				dir := sn.PathOf(c.Dir())
 				for _, e := range c.Record().All() {
-					list = append(list, join(dir, strings.Clone(e.Name)))
+					visit(dir, e)
 				}
 			}
 			if err := c.Err(); err != nil {
@@ -155,6 +156,13 @@ func (r *rig) paths(root string) []string {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// paths are those of the entries that each gives, sorted.
+func (r *rig) paths(root string) []string {
+	r.t.Helper()
+	list := []string{}
+	r.each(root, func(dir string, e *listing.Entry) { list = append(list, join(dir, strings.Clone(e.Name))) })
 	slices.Sort(list)
 	return list
 }

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/watch"
-	"indexd/store"
+	"indexd/listing"
 )
 
 // liveRig is a rig whose root is watched.
@@ -101,32 +101,10 @@ func (l *liveRig) same() {
 // entries are those of the index, as same has find print them.
 func (l *liveRig) entries() (list []string) {
 	l.t.Helper()
-	err := l.st.View(func(sn *store.Snap) error {
-		segments, err := sn.Segments(l.root)
-		if err != nil {
-			return err
-		}
-		for _, seg := range segments {
-			c := sn.Cursor(seg.Lo, seg.Hi)
-			for c.Next() {
-				if err := c.Record().Load(); err != nil {
-					return err
-				}
-				dir := sn.PathOf(c.Dir())
-				for _, e := range c.Record().All() {
-					list = append(list, fmt.Sprintf("%s %c %o %d %d.%09d0 %d", join(dir, e.Name), e.Type().Letter(),
-						e.Mode&0o7777, e.Size, e.Mtime.Sec, e.Mtime.Nsec, e.Ino))
-				}
-			}
-			if err := c.Err(); err != nil {
-				return err
-			}
-		}
-		return nil
+	l.each(l.root, func(dir string, e *listing.Entry) {
+		list = append(list, fmt.Sprintf("%s %c %o %d %d.%09d0 %d", join(dir, e.Name), e.Type().Letter(),
+			e.Mode&0o7777, e.Size, e.Mtime.Sec, e.Mtime.Nsec, e.Ino))
 	})
-	if err != nil {
-		l.t.Fatal(err)
-	}
 	slices.Sort(list)
 	return list
 }
