@@ -35,7 +35,7 @@ func (p *perms) allow(w *Who, want uint32) bool {
 	if p.acl != nil && p.mode&0o070 != 0 {
 		return p.allowACL(w, want)
 	}
-	if w.in(p.gid) {
+	if w.In(p.gid) {
 		return p.mode>>3&want == want
 	}
 	return p.mode&want == want
@@ -72,7 +72,7 @@ func (p *perms) allowACL(w *Who, want uint32) bool {
 			id = p.gid
 			fallthrough
 		case aclGroup:
-			if w.in(id) {
+			if w.In(id) {
 				inGroup = true
 				granted = granted || perm&want == want
 			}

@@ -38,8 +38,8 @@ func New(uid uint32, groups []uint32) Who {
 	return Who{uid, slices.Compact(groups)}
 }
 
-// in reports whether the caller is in a group.
-func (w *Who) in(gid uint32) bool {
+// In reports whether the caller is in a group.
+func (w *Who) In(gid uint32) bool {
 	_, ok := slices.BinarySearch(w.Groups, gid)
 	return ok
 }

@@ -14,6 +14,9 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"indexd/internal/access"
 	"indexd/ipc"
 )
 
@@ -210,15 +213,18 @@ func peerOf(nc net.Conn) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
-	var cred *syscall.Ucred
+	var cred *unix.Ucred
+	var who access.Who
 	var credErr error
 	if err := raw.Control(func(fd uintptr) {
-		cred, credErr = syscall.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+		if cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); credErr == nil {
+			who, credErr = access.Peer(int(fd))
+		}
 	}); err != nil {
 		return Peer{}, err
 	}
 	if credErr != nil {
-		return Peer{}, os.NewSyscallError("getsockopt", credErr)
+		return Peer{}, credErr
 	}
-	return Peer{UID: cred.Uid, GID: cred.Gid, PID: cred.Pid}, nil
+	return Peer{Who: who, GID: cred.Gid, PID: cred.Pid}, nil
 }

@@ -3,14 +3,17 @@ package server
 import (
 	"context"
 
+	"indexd/internal/access"
 	"indexd/ipc"
 	"indexd/listing"
 )
 
-// Peer is the process at the other end, as the kernel told it.
+// Peer is the process at the other end, as the kernel told it of the moment at
+// which it connected.
 type Peer struct {
-	UID, GID uint32
-	PID      int32
+	access.Who        // its user, and all groups that it is in, GID included
+	GID        uint32 // its effective group
+	PID        int32
 }
 
 // Daemon does the work. Every method may be called by any number of goroutines

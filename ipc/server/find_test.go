@@ -33,7 +33,7 @@ func TestFindRowsAndPaths(t *testing.T) {
 		if p.UID != uint32(os.Geteuid()) || p.PID != int32(os.Getpid()) {
 			t.Errorf("peer %+v", p)
 		}
-		if q, ok := PeerFrom(ctx); !ok || q != p {
+		if q, ok := PeerFrom(ctx); !ok || !reflect.DeepEqual(q, p) || !p.In(uint32(os.Getegid())) {
 			t.Errorf("peer in the context %+v", q)
 		}
 		asked = append(asked, req)

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/ipc"
 )
 
@@ -185,7 +186,7 @@ func TestForbidden(t *testing.T) {
 func TestAllowDefault(t *testing.T) {
 	o := Options{}.withDefaults()
 	for uid, want := range map[uint32]bool{0: true, 4294967294: false} {
-		if o.Allow(Peer{UID: uid}) != want {
+		if o.Allow(Peer{Who: access.New(uid, nil)}) != want {
 			t.Errorf("uid %d: %v", uid, !want)
 		}
 	}
