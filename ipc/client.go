@@ -31,6 +31,9 @@ type Client struct {
 // endPrefix begins the last line of every stream of lines.
 var endPrefix = []byte(`{"end":`)
 
+// progressPrefix begins the lines of a check that tell how far it is.
+var progressPrefix = []byte(`{"progress":`)
+
 // Find calls each with the rows, one Row that is used again; an error from it
 // ends the call and is returned. The Trailer's Error is returned as the error,
 // too. each may be nil.
@@ -250,9 +253,9 @@ func (c *Client) Explain(ctx context.Context, path string) (Explanation, error) 
 	return e, err
 }
 
-// Check compares index and file system and calls each with the differences;
-// each may be nil.
-func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Difference) error) (CheckResult, error) {
+// Check compares index and file system and calls each with the differences, and
+// now and then progress with the result so far; both may be nil.
+func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Difference) error, progress func(*CheckResult)) (CheckResult, error) {
 	var r CheckResult
 	payload, err := json.Marshal(req)
 	if err != nil {
@@ -276,6 +279,18 @@ func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Differ
 				return r, err
 			}
 			return end.End, problem(end.End.Error)
+		}
+		if bytes.HasPrefix(line, progressPrefix) {
+			var so struct {
+				Far CheckResult `json:"progress"`
+			}
+			if err := a.decode(line, &so); err != nil {
+				return r, err
+			}
+			if progress != nil {
+				progress(&so.Far)
+			}
+			continue
 		}
 		if each == nil {
 			continue

@@ -147,8 +147,8 @@ func TestCutOff(t *testing.T) {
 			_, err := c.FollowJob(t.Context(), 1, nil)
 			return err
 		}},
-		"check": {`{"path":"/x","change":"created"}` + "\n" + `{"end":{"dirs":1}}` + "\n", func(c *Client) error {
-			_, err := c.Check(t.Context(), &CheckRequest{}, nil)
+		"check": {`{"path":"/x","change":"created"}` + "\n" + `{"progress":{"dirs":1}}` + "\n" + `{"end":{"dirs":1}}` + "\n", func(c *Client) error {
+			_, err := c.Check(t.Context(), &CheckRequest{}, nil, nil)
 			return err
 		}},
 		"status": {`{"version":"1"}` + "\n", func(c *Client) error {

@@ -225,7 +225,7 @@ func (t *Tx) deleteRecord(raw []byte, rec *Record, damaged bool) error {
 }
 
 // Drop forgets a directory and all below it though it may exist, because it is
-// excluded now or no longer under a root. Its name in its parent's listing
+// excluded now, no longer under a root or named by nothing. Its name in its parent's listing
 // stays until that is applied again; until then the name counts as one that is
 // not descended into. Stamps above stamp are spared.
 func (t *Tx) Drop(key Key, stamp uint64) error {
@@ -234,7 +234,7 @@ func (t *Tx) Drop(key Key, stamp uint64) error {
 		if err := t.drop(key, stamp); err != nil {
 			return err
 		}
-		if t.isTop(key) {
+		if _, named := t.naming(key); !named || t.isTop(key) {
 			return nil
 		}
 		return t.setStop(key, true)

@@ -15,7 +15,8 @@ func (p *program) checkCommand() *command {
 		usage: "compare the index with the file system",
 		takes: "[PATH]",
 		about: "Prints where they differ, as what the index has to learn: created, removed or\n" +
-			"modified, and the path. Exits with 1 if there are differences.",
+			"modified, and the path. What is watched is brought up to date first, so that\n" +
+			"a difference there is a mistake of the index. Exits with 1 if there are some.",
 		flags: []*flag{
 			{name: "repair", usage: "mend the index too", set: on(&repair)},
 		},
@@ -36,7 +37,9 @@ func (p *program) checkCommand() *command {
 }
 
 func (p *program) check(req *ipc.CheckRequest) error {
+	shown := newProgress(p.stderr)
 	result, err := p.client().Check(context.Background(), req, func(d *ipc.Difference) error {
+		shown.clear()
 		if d.Change == ipc.DiffError {
 			p.say("%s: %s", d.Path, d.Detail)
 			return nil
@@ -53,7 +56,8 @@ func (p *program) check(req *ipc.CheckRequest) error {
 			b = append(b, ", not repaired"...)
 		}
 		return p.out.Append(append(b, '\n'))
-	})
+	}, shown.checked)
+	shown.clear()
 	if req.Path != "" && (errors.Is(err, ipc.ErrNotFound) || errors.Is(err, ipc.ErrInternal)) {
 		return fmt.Errorf("%s: %w", req.Path, err)
 	}

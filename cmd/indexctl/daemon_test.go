@@ -244,7 +244,7 @@ func (d *fakeDaemon) Explain(_ context.Context, _ server.Peer, path string) (e i
 	return e, d.read("explanation", &e)
 }
 
-func (d *fakeDaemon) Check(_ context.Context, _ server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (r ipc.CheckResult, err error) {
+func (d *fakeDaemon) Check(_ context.Context, _ server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, _ func(ipc.CheckResult) error) (r ipc.CheckResult, err error) {
 	if err := d.asked("check", req); err != nil {
 		return r, err
 	}

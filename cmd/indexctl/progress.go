@@ -33,8 +33,31 @@ func newProgress(f *os.File) *progress {
 }
 
 func (p *progress) show(s *ipc.Progress) {
-	if p == nil {
+	if !p.due() {
 		return
+	}
+	text := fmt.Sprintf("%s in %s, %s to go", counted(s.Entries, "file", "files"),
+		counted(s.Dirs, "directory", "directories"), counted(s.Queued, "directory", "directories"))
+	if s.Errors > 0 {
+		text += ", " + counted(s.Errors, "error", "errors")
+	}
+	p.print(text, func() string { return p.line(s, text) })
+}
+
+// checked shows how far a check is, of which nobody knows where it ends.
+func (p *progress) checked(r *ipc.CheckResult) {
+	if !p.due() {
+		return
+	}
+	text := fmt.Sprintf("%s in %s compared, %s", counted(r.Entries, "file", "files"),
+		counted(r.Dirs, "directory", "directories"), counted(r.Differences, "difference", "differences"))
+	p.print(text, func() string { return text[:max(0, min(len(text), p.columns()-1))] })
+}
+
+// due reports whether something is to be shown now.
+func (p *progress) due() bool {
+	if p == nil {
+		return false
 	}
 	interval := lineInterval
 	if p.bar {
@@ -42,19 +65,19 @@ func (p *progress) show(s *ipc.Progress) {
 	}
 	now := p.now()
 	if !p.last.IsZero() && now.Sub(p.last) < interval {
-		return
+		return false
 	}
 	p.last = now
-	text := fmt.Sprintf("%s in %s, %s to go", counted(s.Entries, "file", "files"),
-		counted(s.Dirs, "directory", "directories"), counted(s.Queued, "directory", "directories"))
-	if s.Errors > 0 {
-		text += ", " + counted(s.Errors, "error", "errors")
-	}
+	return true
+}
+
+// print shows a text: as a line of its own, or on a terminal as line has it.
+func (p *progress) print(text string, line func() string) {
 	if !p.bar {
 		fmt.Fprintln(p.file, text)
 		return
 	}
-	fmt.Fprintf(p.file, "\r%s\x1b[K", p.line(s, text))
+	fmt.Fprintf(p.file, "\r%s\x1b[K", line())
 	p.shown = true
 }
 
@@ -64,16 +87,21 @@ func (p *progress) line(s *ipc.Progress, text string) string {
 	if all := s.Dirs + s.Queued; all > 0 {
 		p.most = max(p.most, float64(s.Dirs)/float64(all))
 	}
-	columns := 80
-	if ws, err := unix.IoctlGetWinsize(int(p.file.Fd()), unix.TIOCGWINSZ); err == nil && ws.Col > 0 {
-		columns = int(ws.Col)
-	}
+	columns := p.columns()
 	wide := min(30, columns-len(text)-4)
 	if wide < 5 {
 		return text[:max(0, min(len(text), columns-1))]
 	}
 	full := int(p.most * float64(wide))
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", wide-full) + "] " + text
+}
+
+// columns is how wide the terminal is.
+func (p *progress) columns() int {
+	if ws, err := unix.IoctlGetWinsize(int(p.file.Fd()), unix.TIOCGWINSZ); err == nil && ws.Col > 0 {
+		return int(ws.Col)
+	}
+	return 80
 }
 
 // clear takes the bar off the screen.

@@ -136,7 +136,7 @@ func (d *daemon) Explain(_ context.Context, _ server.Peer, path string) (ipc.Exp
 }
 
 // Check is server.Daemon's.
-func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (sum ipc.CheckResult, err error) {
+func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (sum ipc.CheckResult, err error) {
 	paths := []string{req.Path}
 	if req.Path == "" {
 		s, err := d.x.Status()
@@ -149,19 +149,26 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest
 		}
 	}
 	for _, path := range paths {
+		before := sum
 		r, err := d.x.Check(ctx, path, req.Repair, func(diff indexer.Difference) error {
 			return each(&ipc.Difference{
 				Path: diff.Path, Change: diff.Change, Fields: diff.Fields, Detail: diff.Detail, Repaired: req.Repair,
 			})
-		})
-		sum.Dirs += int64(r.Dirs)
-		sum.Entries += int64(r.Entries)
-		sum.Differences += int64(r.Differences)
-		sum.Repaired += int64(r.Repaired)
-		sum.Errors += int64(r.Unreadable)
+		}, func(r indexer.CheckResult) error { return progress(checked(before, r)) })
+		sum = checked(before, r)
 		if err != nil {
 			return sum, problem(err)
 		}
 	}
 	return sum, nil
+}
+
+// checked adds what came of one tree to that of those before.
+func checked(sum ipc.CheckResult, r indexer.CheckResult) ipc.CheckResult {
+	sum.Dirs += int64(r.Dirs)
+	sum.Entries += int64(r.Entries)
+	sum.Differences += int64(r.Differences)
+	sum.Repaired += int64(r.Repaired)
+	sum.Errors += int64(r.Unreadable)
+	return sum
 }

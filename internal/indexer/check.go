@@ -3,7 +3,9 @@ package indexer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"indexd/internal/rules"
 	"indexd/listing"
@@ -35,23 +37,28 @@ type CheckResult struct {
 	Unreadable    uint64 // directories that cannot be compared
 }
 
-// Check lists top and all below it anew, compares with what is committed, and
-// calls report with each difference that a second look confirms. With repair,
-// what differs is listed again for the index too. It works on the caller's
-// goroutine, one directory at a time, so that it never hogs the machine.
-// ErrNotIndexed is returned for a top that is not a directory in the index.
-func (x *Indexer) Check(ctx context.Context, top string, repair bool, report func(Difference) error) (CheckResult, error) {
+// Check lists top and all below it anew, compares with what is committed once all
+// that the watches told of is, and calls report with each difference that a
+// second look, after all that they told of meanwhile, confirms. With repair, what
+// differs is listed again for the index too. It works on the caller's goroutine,
+// one directory at a time with idle I/O priority, and rests while others wait for
+// the machine. now and then progress, which may be nil, is called with the result
+// so far. ErrNotIndexed is returned for a top that is not a directory in the index.
+func (x *Indexer) Check(ctx context.Context, top string, repair bool, report func(Difference) error, progress func(CheckResult) error) (CheckResult, error) {
 	if x.rootOf(top) == nil {
 		return CheckResult{}, ErrNotIndexed
+	}
+	if err := x.caughtUp(ctx); err != nil {
+		return CheckResult{}, err
 	}
 	if err := x.present(top); err != nil {
 		return CheckResult{}, err
 	}
-	c := &checker{x: x, report: report, where: x.places.Load(), rules: x.rules.Load()}
+	c := &checker{x: x, report: report, progress: progress, where: x.places.Load(), rules: x.rules.Load()}
 	if repair {
 		c.repair = newCrew(x, walker.Asked, crewSize)
 	}
-	err := c.walk(ctx, top)
+	err := walker.Idly(func() error { return c.walk(ctx, top) })
 	if err == nil && repair {
 		err = c.repair.wait(ctx)
 	}
@@ -59,18 +66,26 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 }
 
 type checker struct {
-	x      *Indexer
-	report func(Difference) error
-	repair *crew
-	where  *places
-	rules  *rules.Set
-	result CheckResult
+	x        *Indexer
+	report   func(Difference) error
+	progress func(CheckResult) error
+	repair   *crew
+	where    *places
+	rules    *rules.Set
+	result   CheckResult
 }
 
 // walk compares directories depth first, from a stack.
 func (c *checker) walk(ctx context.Context, top string) error {
 	stack := []string{top}
+	begun := time.Now()
 	for len(stack) > 0 {
+		if worked := time.Since(begun); worked > paceSlice {
+			if err := c.breathe(ctx, worked); err != nil {
+				return err
+			}
+			begun = time.Now()
+		}
 		dir := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		s := &sight{task: &task{x: c.x}, dir: dir, rules: c.rules, mounts: c.where.inside[dir]}
@@ -78,7 +93,7 @@ func (c *checker) walk(ctx context.Context, top string) error {
 		if len(diffs) > 0 && err == nil {
 			// It may have changed between the look at the one and the other, or
 			// be on its way to the store.
-			if err := c.x.writer.flush(ctx); err != nil {
+			if err := c.x.caughtUp(ctx); err != nil {
 				return err
 			}
 			s.children = nil
@@ -99,7 +114,7 @@ func (c *checker) walk(ctx context.Context, top string) error {
 		}
 		if len(diffs) > 0 && c.repair != nil {
 			c.result.Repaired++
-			if err := c.repair.list(ctx, dir); err != nil {
+			if err := c.mend(ctx, dir, diffs); err != nil {
 				return err
 			}
 		}
@@ -111,6 +126,34 @@ func (c *checker) walk(ctx context.Context, top string) error {
 	return nil
 }
 
+// mend has dir listed again, and what nothing names forgotten.
+func (c *checker) mend(ctx context.Context, dir string, diffs []Difference) error {
+	for _, d := range diffs {
+		if d.Detail != unnamed {
+			continue
+		}
+		key, _, err := c.where.key(d.Path)
+		if err == nil {
+			err = c.x.writer.update(ctx, func(tx *store.Tx) error { return tx.Drop(key, c.x.stamp()) })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return c.repair.list(ctx, dir)
+}
+
+// breathe tells how far it is and lets others go first after so long a time of
+// work.
+func (c *checker) breathe(ctx context.Context, worked time.Duration) error {
+	if c.progress != nil {
+		if err := c.progress(c.result); err != nil {
+			return err
+		}
+	}
+	return c.x.pace.yield(ctx, worked)
+}
+
 // compare lists dir and merges what it has with what is stored. Child
 // directories are left in s.
 func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Difference, err error) {
@@ -119,6 +162,7 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 		return nil, err
 	}
 	after, cloned := "", 0
+	var damage error
 	err = walker.List(ctx, dir, func(l *listing.Listing) error {
 		return c.x.st.View(func(sn *store.Snap) error {
 			stored := readEntries(sn, key, after)
@@ -134,6 +178,9 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 				}
 				for ; have != nil && have.Name < e.Name; have = stored.next() {
 					diffs = append(diffs, Difference{Path: join(dir, have.Name), Change: Removed})
+				}
+				if damage = stored.err; damage != nil {
+					return nil
 				}
 				if have == nil || have.Name != e.Name {
 					diffs = append(diffs, Difference{Path: join(dir, e.Name), Change: Created})
@@ -153,10 +200,41 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 			for ; cloned < len(s.children); cloned++ {
 				s.children[cloned] = strings.Clone(s.children[cloned])
 			}
-			return stored.err
+			damage = stored.err
+			if !l.Last || damage != nil {
+				return nil
+			}
+			return orphans(sn, key, s.children, func(name string) {
+				d := Difference{Path: join(dir, name), Change: Removed}
+				// What the index names as well was met above.
+				if !slices.ContainsFunc(diffs, func(o Difference) bool { return o.Path == d.Path }) {
+					d.Detail = unnamed
+					diffs = append(diffs, d)
+				}
+			})
 		})
 	})
+	if damage != nil {
+		diffs = append(diffs, Difference{Path: dir, Change: Modified, Fields: []string{"record"}, Detail: damage.Error()})
+	}
 	return diffs, err
+}
+
+// unnamed is said of what is in the index though nothing there leads to it.
+const unnamed = "no directory in the index names it"
+
+// orphans calls fn with the names of the directories that have a record below dir
+// and are not among its children.
+func orphans(sn *store.Snap, dir store.Key, children []string, fn func(name string)) error {
+	c := sn.Cursor(dir.ChunksEnd(), dir.SubtreeEnd())
+	for c.Next() {
+		name, _, _ := strings.Cut(string(c.Dir()[len(dir)+1:]), "\x00")
+		if _, found := slices.BinarySearch(children, name); !found {
+			fn(name)
+		}
+		c.Seek(dir.Child(name).SubtreeEnd())
+	}
+	return c.Err()
 }
 
 // changes names what differs between a stored entry and one just seen.

@@ -29,6 +29,8 @@ type rig struct {
 	db   string
 	st   *store.Store
 	stop func() // ends Run and closes the store; once
+
+	forged bool // the test wrote to the database itself: it is not checked
 }
 
 // run starts an Indexer over the database at db ("" for a new one). The store
@@ -66,8 +68,10 @@ func run(t *testing.T, db string, cfg Config) *rig {
 		if err := <-ended; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		if err := st.Check(context.Background(), func(p store.Problem) { t.Errorf("check: %s: %s", p.Where, p.What) }); err != nil {
-			t.Errorf("check: %v", err)
+		if !r.forged {
+			if err := st.Check(context.Background(), func(p store.Problem) { t.Errorf("check: %s: %s", p.Where, p.What) }); err != nil {
+				t.Errorf("check: %v", err)
+			}
 		}
 		if err := st.Close(); err != nil {
 			t.Error(err)

@@ -35,7 +35,7 @@ func (p *pace) rest(ctx context.Context, worked time.Duration) error {
 		return err
 	}
 	for range paceLooks {
-		if p.pressure("io") < paceIO && p.pressure("cpu") < paceCPU {
+		if !p.wanted() {
 			break
 		}
 		if err := sleep(ctx, paceLook); err != nil {
@@ -43,6 +43,20 @@ func (p *pace) rest(ctx context.Context, worked time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// yield is rest for work that somebody waits for: it goes on at once on a machine
+// that nobody else wants.
+func (p *pace) yield(ctx context.Context, worked time.Duration) error {
+	if !p.wanted() {
+		return context.Cause(ctx)
+	}
+	return sleep(ctx, paceRest*worked)
+}
+
+// wanted reports whether others wait for the machine.
+func (p *pace) wanted() bool {
+	return p.pressure("io") >= paceIO || p.pressure("cpu") >= paceCPU
 }
 
 func sleep(ctx context.Context, d time.Duration) error {

@@ -84,7 +84,7 @@ func TestRescanOfOnePath(t *testing.T) {
 			t.Errorf("after the rescan %s is %s: %s", d.Path, d.Change, d.Detail)
 		}
 		return nil
-	}); err != nil || res.Differences == 0 {
+	}, nil); err != nil || res.Differences == 0 {
 		t.Errorf("check: %+v, %v", res, err)
 	}
 
@@ -182,7 +182,7 @@ func TestExplainAndCheck(t *testing.T) {
 		got = append(got, d.Change+" "+d.Path[len(root):])
 		return nil
 	}
-	res, err := r.Check(t.Context(), root, true, note)
+	res, err := r.Check(t.Context(), root, true, note, nil)
 	must(t, err)
 	if fmt.Sprint(got) != "[removed /d modified /a created /a/new]" && fmt.Sprint(got) != "[modified /a removed /d created /a/new]" {
 		t.Errorf("check found %q", got)
@@ -192,10 +192,10 @@ func TestExplainAndCheck(t *testing.T) {
 	}
 	r.idle()
 	r.same(root)
-	if res, err = r.Check(t.Context(), root, false, note); err != nil || res.Differences != 0 {
+	if res, err = r.Check(t.Context(), root, false, note, nil); err != nil || res.Differences != 0 {
 		t.Errorf("check after the repair: %+v, %v, %q", res, err, got)
 	}
-	if _, err := r.Check(t.Context(), root+"/no", false, note); !errors.Is(err, ErrNotIndexed) {
+	if _, err := r.Check(t.Context(), root+"/no", false, note, nil); !errors.Is(err, ErrNotIndexed) {
 		t.Errorf("check of nothing: %v", err)
 	}
 }

@@ -24,6 +24,38 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			return err
 		}
 	}
+	if err := x.caughtUp(ctx); err != nil {
+		return err
+	}
+	for _, r := range x.allRoots() {
+		if !touches(r.path, dirs) {
+			continue
+		}
+		// What an overflow began, if no sweep is in its way.
+		err := x.active.wait(ctx, func(int) bool { return r.doing() != Reconcile })
+		switch {
+		case err != nil:
+		case x.unsure(r):
+			err = x.rescanned(ctx, []string{r.path})
+		case !x.isLive(r):
+			err = x.lookAtUnwatched(ctx, r, dirs)
+		}
+		if err == nil {
+			err = x.settleNow(ctx, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// caughtUp returns when every change that the watches told of before the call is
+// in the index, at once without watches, or with ctx's error.
+func (x *Indexer) caughtUp(ctx context.Context) error {
+	if x.src == nil {
+		return x.writer.flush(ctx)
+	}
 	done, err := x.writer.hasten(ctx)
 	defer done()
 	if err != nil {
@@ -45,26 +77,6 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			break
 		}
 		lost = now
-	}
-	for _, r := range x.allRoots() {
-		if !touches(r.path, dirs) {
-			continue
-		}
-		// What an overflow began, if no sweep is in its way.
-		err := x.active.wait(ctx, func(int) bool { return r.doing() != Reconcile })
-		switch {
-		case err != nil:
-		case x.unsure(r):
-			err = x.rescanned(ctx, []string{r.path})
-		case !x.isLive(r):
-			err = x.lookAtUnwatched(ctx, r, dirs)
-		}
-		if err == nil {
-			err = x.settleNow(ctx, r)
-		}
-		if err != nil {
-			return err
-		}
 	}
 	return nil
 }

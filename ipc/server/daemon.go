@@ -53,7 +53,7 @@ type Daemon interface {
 	// Check calls each with every difference; each may block as long as the
 	// reader does, so it is not called within a transaction. The server sets
 	// CheckResult.Error.
-	Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error)
+	Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (ipc.CheckResult, error)
 }
 
 // Sink takes the rows of an answer. It is used by one goroutine.

@@ -96,7 +96,7 @@ func (f *fake) Explain(ctx context.Context, p Peer, path string) (ipc.Explanatio
 	return f.expl(ctx, p, path)
 }
 
-func (f *fake) Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error) {
+func (f *fake) Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (ipc.CheckResult, error) {
 	if f.check == nil {
 		<-ctx.Done()
 		return ipc.CheckResult{}, ctx.Err()

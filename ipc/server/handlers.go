@@ -182,6 +182,9 @@ func (q *request) explain() error {
 	return q.json(http.StatusOK, e)
 }
 
+// checkInterval is how often a check tells how far it is.
+const checkInterval = 500 * time.Millisecond
+
 // check answers POST /v1/check with a line for each difference.
 func (q *request) check() error {
 	var req ipc.CheckRequest
@@ -210,13 +213,25 @@ func (q *request) check() error {
 			l.close()
 		}
 	}()
-	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *ipc.Difference) error {
+	send := func(v any) error {
 		begin()
 		q.turn.give()
-		if err := l.add(d); err != nil {
+		if err := l.add(v); err != nil {
 			return err
 		}
 		return q.turn.take(q.ctx)
+	}
+	told := time.Now()
+	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *ipc.Difference) error {
+		return send(d)
+	}, func(r ipc.CheckResult) error {
+		if time.Since(told) < checkInterval {
+			return nil
+		}
+		told = time.Now()
+		return send(struct {
+			Progress ipc.CheckResult `json:"progress"`
+		}{r})
 	})
 	if err != nil && l == nil {
 		return err

@@ -203,17 +203,17 @@ func TestCheck(t *testing.T) {
 		}
 		n++
 		return nil
-	})
+	}, nil)
 	if err != nil || n != 2000 || res.Dirs != 7 {
 		t.Errorf("%d, %+v, %v", n, res, err)
 	}
-	if res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/same"}, nil); err != nil || res.Dirs != 5 {
+	if res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/same"}, nil, nil); err != nil || res.Dirs != 5 {
 		t.Error(res, err)
 	}
-	if _, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/none"}, nil); !errors.Is(err, ipc.ErrNotFound) {
+	if _, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/none"}, nil, nil); !errors.Is(err, ipc.ErrNotFound) {
 		t.Error(err)
 	}
-	if res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/breaks"}, nil); !errors.Is(err, ipc.ErrInternal) || res.Dirs != 7 {
+	if res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/breaks"}, nil, nil); !errors.Is(err, ipc.ErrInternal) || res.Dirs != 7 {
 		t.Error(res, err)
 	}
 }

@@ -76,7 +76,7 @@ func TestShutdownEndsChecks(t *testing.T) {
 	r := serve(t, &fake{}, Options{Grace: 20 * time.Second})
 	got := make(chan error)
 	go func() {
-		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil)
+		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil, nil)
 		got <- err
 	}()
 	eventually(t, "it is in work", func() bool { return r.stats.working.Load() == 1 })
@@ -106,7 +106,7 @@ func TestShutdownGrace(t *testing.T) {
 		got <- err
 	}()
 	go func() {
-		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil)
+		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil, nil)
 		got <- err
 	}()
 	silent, half, idle := r.dial(), r.dial(), r.dial()

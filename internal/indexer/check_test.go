@@ -1,0 +1,119 @@
+package indexer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+
+	"indexd/listing"
+)
+
+// differences is what Check finds below root, sorted.
+func (r *rig) differences(root string, repair bool) (list []string) {
+	r.t.Helper()
+	res, err := r.Check(deadline(r.t), root, repair, func(d Difference) error {
+		list = append(list, d.Change+" "+d.Path[len(root):])
+		return nil
+	}, nil)
+	if err != nil || res.Differences != uint64(len(list)) {
+		r.t.Fatalf("check: %+v, %v, %q", res, err, list)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// What changed before a check was asked for, and what changes under it, is no
+// difference where the directory is watched: also of a file that is written to so
+// often that looks at it are put off.
+func TestCheckTakesBarrier(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	grow(t, l.root, "a/b/c", "busy")
+	for i := range 60 {
+		must(t, os.WriteFile(fmt.Sprintf("%s/a/b/%d", l.root, i), nil, 0o644))
+		must(t, os.WriteFile(l.root+"/busy", bytes.Repeat([]byte("x"), i), 0o644))
+		if list := l.differences(l.root, false); len(list) > 0 {
+			t.Fatalf("round %d: %q", i, list)
+		}
+	}
+}
+
+// forge changes the database of an index that is stopped.
+func forge(t *testing.T, db string, fn func(listings *bolt.Bucket) error) {
+	t.Helper()
+	b, err := bolt.Open(db, 0o600, nil)
+	must(t, err)
+	must(t, errors.Join(b.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket([]byte("listings"))) }), b.Close()))
+}
+
+// A record that nothing leads to is in answers, though the directory was never
+// there.
+func TestCheckFindsWhatNothingNames(t *testing.T) {
+	root := tree(t, "a/x")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	key, _, err := r.places.Load().key(root + "/a")
+	must(t, err)
+	r.stop()
+	var before []byte
+	forge(t, r.db, func(listings *bolt.Bucket) error {
+		before = bytes.Clone(listings.Get(key))
+		return nil
+	})
+
+	grow(t, root, "a/sub/deep/y")
+	r = run(t, r.db, Config{Roots: []string{root}})
+	r.rescan(root)
+	r.idle()
+	r.stop()
+	must(t, os.RemoveAll(root+"/a/sub"))
+	forge(t, r.db, func(listings *bolt.Bucket) error { return listings.Put(key, before) })
+
+	r = run(t, r.db, Config{Roots: []string{root}})
+	r.forged = true
+	r.idle()
+	list := r.differences(root, true)
+	if !slices.Contains(list, "removed /a/sub") {
+		t.Errorf("check found %q", list)
+	}
+	r.idle()
+	r.each(root, func(dir string, e *listing.Entry) {
+		if dir != root && dir != root+"/a" {
+			t.Errorf("after the repair the index has %s/%s", dir, e.Name)
+		}
+	})
+	if list := r.differences(root, false); len(list) > 0 {
+		t.Errorf("after the repair a check finds %q", list)
+	}
+}
+
+// A damaged record is a difference that can be mended.
+func TestCheckFindsDamage(t *testing.T) {
+	root := tree(t, "a/x", "a/y", "b/z")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	key, _, err := r.places.Load().key(root + "/a")
+	must(t, err)
+	r.stop()
+	forge(t, r.db, func(listings *bolt.Bucket) error {
+		val := bytes.Clone(listings.Get(key))
+		val[len(val)-5] ^= 1
+		return listings.Put(key, val)
+	})
+
+	r = run(t, r.db, Config{Roots: []string{root}})
+	r.forged = true
+	r.idle()
+	if list := r.differences(root, true); !slices.Contains(list, "modified /a") {
+		t.Errorf("check found %q", list)
+	}
+	r.idle()
+	if list := r.differences(root, false); len(list) > 0 {
+		t.Errorf("after the repair a check finds %q", list)
+	}
+	r.same(root)
+}
