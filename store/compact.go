@@ -109,7 +109,7 @@ func (c *compaction) run() error {
 		}
 	}
 	// Most of it comes to disk while the writer goes on.
-	if err := c.to.db.Sync(); err != nil {
+	if err := c.to.sync(); err != nil {
 		return err
 	}
 	return c.swap()
@@ -117,19 +117,15 @@ func (c *compaction) run() error {
 
 func (c *compaction) create() error {
 	name := compactName(c.s.path)
-	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
+	if err := c.s.opt.createFile(name, os.O_TRUNC); err != nil {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	db, file, err := openBolt(name, c.s.opt)
+	to, err := openBolt(name, c.s.opt)
 	if err != nil {
-		return errors.Join(err, os.Remove(name))
+		return errors.Join(err, c.s.opt.remove(name))
 	}
-	db.NoSync, db.NoGrowSync = true, true // until it is whole
-	c.to = &handle{db: db, file: file}
+	to.setSync(false) // until it is whole
+	c.to = to
 	return c.begin()
 }
 
@@ -266,21 +262,22 @@ func (c *compaction) swap() error {
 		return err
 	}
 	c.tx = nil
-	if err := c.to.db.Sync(); err != nil {
+	if err := c.to.sync(); err != nil {
 		return err
 	}
 	if err := checkPages(c.ctx, c.to.file, false); err != nil {
 		return err
 	}
-	if err := os.Rename(compactName(s.path), s.path); err != nil {
+	err = s.opt.at(Point{Op: OpRename, Path: compactName(s.path), To: s.path}, func() error { return os.Rename(compactName(s.path), s.path) })
+	if err != nil {
 		return err
 	}
-	c.to.db.NoSync, c.to.db.NoGrowSync = h.db.NoSync, false
+	c.to.setSync(h.synced())
 	s.files.replace(c.to)
 	c.to = nil
 	s.pageSize = s.files.now.db.Info().PageSize
 	s.slack.forget()
-	return syncDir(filepath.Dir(s.path))
+	return s.opt.syncDir(filepath.Dir(s.path))
 }
 
 // discard forgets a copy that did not come to its end.
@@ -294,7 +291,7 @@ func (c *compaction) discard() {
 		}
 		return c.to.db.Close()
 	})
-	if err := os.Remove(compactName(c.s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := c.s.opt.remove(compactName(c.s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.s.log.Warn("cannot remove the copy of the database", "err", err)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // NoSync makes commits of s quick and no longer safe from power cuts, for tests
 // that make thousands.
-func NoSync(s *Store) { s.files.now.db.NoSync = true }
+func NoSync(s *Store) { s.files.now.setSync(false) }
 
 // WithSchema returns the database in file with another schema version.
 func WithSchema(t *testing.T, file []byte, v int) []byte {

@@ -12,7 +12,8 @@ import (
 // closed when the last snapshot of it has ended.
 type handle struct {
 	db     *bolt.DB
-	file   *os.File // db's
+	file   *os.File  // db's
+	hook   *boltHook // nil without Faults
 	advice advice
 	uses   int // of handles.mu; the Store's own is one
 }

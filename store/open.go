@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -34,28 +33,28 @@ var errReplaced = errors.New("store: the database was replaced")
 func openOnce(path string, o Options) (*Store, error) {
 	err := inspect(path, o)
 	if errors.Is(err, fs.ErrNotExist) && !o.ReadOnly {
-		if err = create(path, o); err == nil {
+		if err = create(path, &o); err == nil {
 			err = inspect(path, o)
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	db, file, err := openBolt(path, o)
+	h, err := openBolt(path, o)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, opt: o, log: o.Logger, readOnly: o.ReadOnly, pageSize: db.Info().PageSize}
-	if err = isAt(file, path); err == nil {
-		err = s.start(db)
+	s := &Store{path: path, opt: o, log: o.Logger, readOnly: o.ReadOnly, pageSize: h.db.Info().PageSize}
+	if err = isAt(h.file, path); err == nil {
+		err = s.start(h.db)
 	}
 	if err != nil {
-		return nil, closeBolt(db, file, err)
+		return nil, closeBolt(h.db, h.file, err)
 	}
-	if !o.ReadOnly && os.Remove(compactName(path)) == nil {
+	if !o.ReadOnly && o.remove(compactName(path)) == nil {
 		o.Logger.Info("removed what an interrupted compaction left", "file", compactName(path))
 	}
-	s.files.replace(&handle{db: db, file: file})
+	s.files.replace(h)
 	return s, nil
 }
 
@@ -133,7 +132,10 @@ func (s *Store) start(db *bolt.DB) error {
 
 // openBolt opens the file as bbolt does, with its panics made errors. It does not
 // write to it: bbolt would only where the file had no freelist.
-func openBolt(path string, o Options) (db *bolt.DB, file *os.File, err error) {
+func openBolt(path string, o Options) (h *handle, err error) {
+	var db *bolt.DB
+	var file *os.File
+	empty := false
 	try := func(size int) error {
 		return Guard(func() (err error) {
 			db, err = bolt.Open(path, 0o600, &bolt.Options{
@@ -144,7 +146,15 @@ func openBolt(path string, o Options) (db *bolt.DB, file *os.File, err error) {
 				MaxSize:         o.MaxSize,
 				OpenFile: func(name string, flag int, perm fs.FileMode) (f *os.File, err error) {
 					// Never bbolt's O_CREATE: its file would be no database yet.
-					file, err = os.OpenFile(name, flag&^os.O_CREATE, perm)
+					err = o.at(Point{Op: OpOpen, Path: name}, func() error {
+						file, err = os.OpenFile(name, flag&^os.O_CREATE, perm)
+						return err
+					})
+					if err != nil {
+						return nil, err
+					}
+					fi, err := file.Stat()
+					empty = err == nil && fi.Size() == 0
 					return file, err
 				},
 			})
@@ -165,10 +175,14 @@ func openBolt(path string, o Options) (db *bolt.DB, file *os.File, err error) {
 	}
 	if err != nil {
 		letGo(file)
-		return nil, nil, err
+		return nil, err
 	}
 	db.AllocSize = 1 << 20 // the default of 16 MiB pads a small database
-	return db, file, nil
+	hook, err := hookBolt(&o, db, file, empty)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &handle{db: db, file: file, hook: hook}, nil
 }
 
 // openErr makes bbolt's errors ours.
@@ -224,67 +238,6 @@ func waitShared(f *os.File, timeout time.Duration) error {
 			return ErrLocked
 		}
 	}
-}
-
-// create makes an empty database at path, or none. Where another process was
-// quicker, its database stands.
-func create(path string, o Options) (err error) {
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
-	}
-	tmp, err := os.CreateTemp(dir, base+".new-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	db, err := bolt.Open(tmp.Name(), 0o600, &bolt.Options{Timeout: o.Timeout, FreelistType: bolt.FreelistMapType, NoGrowSync: false})
-	if err != nil {
-		return err
-	}
-	db.AllocSize = 1 << 20
-	if err := errors.Join(db.Update(initialise), db.Sync(), db.Close()); err != nil {
-		return err
-	}
-	if err := renameNew(tmp.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
-}
-
-// renameNew renames a file to a name that is not taken. Where it is taken the
-// file is removed instead.
-func renameNew(from, to string) error {
-	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)
-	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
-		// A file system that cannot: a hard link fails on a taken name too.
-		if err = os.Link(from, to); err == nil || errors.Is(err, fs.ErrExist) {
-			return os.Remove(from)
-		}
-		return os.Rename(from, to)
-	}
-	if errors.Is(err, unix.EEXIST) {
-		return os.Remove(from)
-	}
-	if err != nil {
-		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}
-	}
-	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 // readSchema returns the version of an opened database. ErrNotDatabase where it

@@ -62,6 +62,13 @@
 // snapshot, which several goroutines may share, each with its own Cursor.
 // A goroutine never begins a transaction while it holds another, of either
 // kind: with the file growing in between, both would wait for ever.
+//
+// # Faults
+//
+// What is done to the files can be watched and made to fail: Options.Faults. A
+// test of a full disk returns unix.ENOSPC from Fault, one of a crash ends the
+// process there, one of a power cut notes what was written and synced, and makes
+// of it what a disk may have kept.
 package store
 
 // schemaVersion is that of the database that this package writes. A change to

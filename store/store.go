@@ -54,6 +54,8 @@ type Options struct {
 	MaxSize int
 	// Logger is told of what was repaired or migrated; nil: nobody.
 	Logger *slog.Logger
+	// Faults is told of what is done to the files, for tests; nil: nobody is.
+	Faults Faults
 }
 
 // Store is an open database.
