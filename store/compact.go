@@ -272,6 +272,7 @@ func (c *compaction) swap() error {
 	if err != nil {
 		return err
 	}
+	c.to.renamed(s.path)
 	c.to.setSync(h.synced())
 	s.files.replace(c.to)
 	c.to = nil

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 
 	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ import (
 // create makes an empty database at path, or none. Where another process was
 // quicker, its database stands.
 func create(path string, o *Options) (err error) {
-	tmp := fmt.Sprintf("%s.new-%016x", path, rand.Uint64())
+	tmp := fmt.Sprintf("%s%016x", newName(path), rand.Uint64())
 	if err := o.createFile(tmp, os.O_EXCL); err != nil {
 		return err
 	}
@@ -50,6 +51,28 @@ func create(path string, o *Options) (err error) {
 	return o.syncDir(filepath.Dir(path))
 }
 
+// newName is what the names of files begin with that are to become the database.
+func newName(path string) string { return path + ".new-" }
+
+// removeLeft removes what who was interrupted has left beside the database, which
+// the caller has locked. Where another process is about to make one meanwhile, it
+// finds that it came too late.
+func (o *Options) removeLeft(path string) {
+	if o.remove(compactName(path)) == nil {
+		o.Logger.Info("removed what an interrupted compaction left", "file", compactName(path))
+	}
+	dir, base := filepath.Split(newName(path))
+	list, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return
+	}
+	for _, e := range list {
+		if strings.HasPrefix(e.Name(), base) && o.remove(dir+e.Name()) == nil {
+			o.Logger.Info("removed what an interrupted start left", "file", dir+e.Name())
+		}
+	}
+}
+
 // createFile makes an empty file.
 func (o *Options) createFile(name string, flag int) error {
 	return o.at(Point{Op: OpCreate, Path: name}, func() error {
@@ -72,12 +95,19 @@ func renameNew(from, to string) error {
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 		// A file system that cannot: a hard link fails on a taken name too.
 		if err = os.Link(from, to); err == nil || errors.Is(err, fs.ErrExist) {
-			return os.Remove(from)
+			err = os.Remove(from)
+		} else {
+			err = os.Rename(from, to)
 		}
-		return os.Rename(from, to)
 	}
 	if errors.Is(err, unix.EEXIST) {
-		return os.Remove(from)
+		err = os.Remove(from)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		// Who has made the database has removed it: removeLeft.
+		if _, there := os.Lstat(to); there == nil {
+			return nil
+		}
 	}
 	if err != nil {
 		return &os.LinkError{Op: "rename", Old: from, New: to, Err: err}

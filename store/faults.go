@@ -98,6 +98,7 @@ type boltHook struct {
 	o     *Options
 	db    *bolt.DB
 	file  *os.File
+	path  string
 	metas int64 // bytes of the two meta pages
 	size  int64 // of the file, as far as it was told
 	syncs bool  // what was NoSync's opposite
@@ -109,7 +110,7 @@ func hookBolt(o *Options, db *bolt.DB, file *os.File, made bool) (*boltHook, err
 	if o.Faults == nil || db.IsReadOnly() {
 		return nil, nil
 	}
-	h := &boltHook{o: o, db: db, file: file, metas: 2 * int64(db.Info().PageSize), syncs: !db.NoSync}
+	h := &boltHook{o: o, db: db, file: file, path: file.Name(), metas: 2 * int64(db.Info().PageSize), syncs: !db.NoSync}
 	f := reflect.ValueOf(db).Elem().FieldByName("ops")
 	if f.IsValid() {
 		f = f.FieldByName("writeAt")
@@ -125,10 +126,10 @@ func hookBolt(o *Options, db *bolt.DB, file *os.File, made bool) (*boltHook, err
 			return nil, err
 		}
 		h.size = int64(len(first))
-		if err := o.at(Point{Op: OpWrite, Path: file.Name(), Data: first}, func() error { return nil }); err != nil {
+		if err := o.at(Point{Op: OpWrite, Path: h.path, Data: first}, func() error { return nil }); err != nil {
 			return nil, err
 		}
-		if err := o.at(Point{Op: OpSync, Path: file.Name()}, func() error { return nil }); err != nil {
+		if err := o.at(Point{Op: OpSync, Path: h.path}, func() error { return nil }); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +149,7 @@ func (h *boltHook) writeAt(b []byte, off int64) (n int, err error) {
 		return 0, err
 	}
 	if fi.Size() > h.size {
-		if err := h.o.at(Point{Op: OpTruncate, Path: h.file.Name(), Off: fi.Size()}, func() error { return nil }); err != nil {
+		if err := h.o.at(Point{Op: OpTruncate, Path: h.path, Off: fi.Size()}, func() error { return nil }); err != nil {
 			return 0, err
 		}
 		h.size = fi.Size()
@@ -160,7 +161,7 @@ func (h *boltHook) writeAt(b []byte, off int64) (n int, err error) {
 	if err := h.sync(meta && h.syncs); err != nil {
 		return 0, err
 	}
-	err = h.o.at(Point{Op: OpWrite, Path: h.file.Name(), Off: off, Data: b}, func() error {
+	err = h.o.at(Point{Op: OpWrite, Path: h.path, Off: off, Data: b}, func() error {
 		n, err = h.file.WriteAt(b, off)
 		return err
 	})
@@ -175,7 +176,14 @@ func (h *boltHook) sync(wanted bool) error {
 	if !wanted {
 		return nil
 	}
-	return h.o.at(Point{Op: OpSync, Path: h.file.Name()}, func() error { return unix.Fdatasync(int(h.file.Fd())) })
+	return h.o.at(Point{Op: OpSync, Path: h.path}, func() error { return unix.Fdatasync(int(h.file.Fd())) })
+}
+
+// renamed says what the file is called now.
+func (h *handle) renamed(path string) {
+	if h.hook != nil {
+		h.hook.path = path
+	}
 }
 
 // setSync has each commit synced, or none.

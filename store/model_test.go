@@ -59,6 +59,8 @@ type sim struct {
 	trace   []string
 	names   []string // that files and directories get
 	merging bool
+
+	committed func() // called after each commit, if it is not nil
 }
 
 // tracef notes what happens, for the end of a log when a test fails.
@@ -236,6 +238,9 @@ func (m *sim) pending() map[string]store.Pending {
 func (m *sim) commit() {
 	if err := m.tx.Commit(); err != nil {
 		m.t.Fatal(err)
+	}
+	if m.committed != nil {
+		m.committed()
 	}
 	m.tx = begin(m.t, m.s)
 }

@@ -51,8 +51,8 @@ func openOnce(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, closeBolt(h.db, h.file, err)
 	}
-	if !o.ReadOnly && o.remove(compactName(path)) == nil {
-		o.Logger.Info("removed what an interrupted compaction left", "file", compactName(path))
+	if !o.ReadOnly {
+		o.removeLeft(path)
 	}
 	s.files.replace(h)
 	return s, nil

@@ -1,0 +1,185 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"indexd/internal/powercut"
+	"indexd/store"
+)
+
+// memoryDir is a directory in memory, where there is one: to sync is quick there.
+func memoryDir(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "store-test")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// images returns how many to look at of those that a test has: INDEXD_IMAGES, or n.
+func images(t *testing.T, n int) int {
+	if s := os.Getenv("INDEXD_IMAGES"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
+}
+
+// logged runs a sim over a new database, all that is done to its files being
+// noted: it is made, filled, changed, merged, compacted while it changes, and
+// opened again.
+func logged(t *testing.T, r *rand.Rand) (*sim, *powercut.Log) {
+	log := new(powercut.Log)
+	path := filepath.Join(memoryDir(t), "index.db")
+	open := func() *store.Store {
+		s, err := store.Open(path, store.Options{Faults: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Promise(s.Clock())
+		return s
+	}
+	m := &sim{t: t, r: r, f: newFakeFS(true), s: open(), path: path, part: 50 + r.IntN(500), names: textNames}
+	defer func() {
+		m.tx.Rollback()
+		if err := m.s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	m.committed = func() { log.Promise(m.s.Clock()) }
+	m.v = newVolume(t, m.s, "/")
+	m.committed()
+	m.tx = begin(t, m.s)
+	m.dirty("", true)
+	acts := func(n int) {
+		for range n {
+			m.act()
+		}
+		m.commit()
+	}
+	for range 2 {
+		acts(60)
+		m.merge()
+		ended := make(chan error, 1)
+		go func(s *store.Store) { ended <- s.Compact(context.Background()) }(m.s)
+		for compacting := true; compacting; {
+			acts(3)
+			select {
+			case err := <-ended:
+				if err != nil {
+					t.Error(err)
+				}
+				compacting = false
+			default:
+			}
+		}
+		acts(20)
+		m.tx.Rollback()
+		if err := m.s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		m.s = open()
+		m.tx = begin(t, m.s)
+	}
+	return m, log
+}
+
+// resume opens what is left of a database, which holds what was promised,
+// contradicts itself nowhere, and becomes what the file system is.
+func (m *sim) resume(left powercut.State, promised uint64) error {
+	dir, err := os.MkdirTemp(filepath.Dir(m.path), "left")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := left.WriteTo(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "index.db")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && promised > 0 {
+		return errors.New("there is none")
+	}
+	s, err := store.Open(path, store.Options{})
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	store.NoSync(s)
+	if s.Clock() < promised {
+		return fmt.Errorf("its clock is %d, %d was promised", s.Clock(), promised)
+	}
+	if list, _ := os.ReadDir(dir); len(list) != 1 {
+		return fmt.Errorf("files are left: %v", list)
+	}
+	check(m.t, s)
+	if m.t.Failed() {
+		return errors.New("it contradicts itself")
+	}
+	n := &sim{t: m.t, r: m.r, f: m.f, s: s, path: path, part: m.part, names: m.names, v: m.v}
+	entered := false
+	view(m.t, s, func(sn *store.Snap) { _, entered, err = sn.Volume(m.v) })
+	if err != nil {
+		return err
+	}
+	if !entered {
+		n.v = newVolume(m.t, s, "/")
+	}
+	n.tx = begin(m.t, s)
+	defer func() { n.tx.Rollback() }()
+	n.dirty("", true)
+	n.settle()
+	if m.t.Failed() {
+		return errors.New("it did not become right")
+	}
+	return nil
+}
+
+// A process killed after any step that it takes, or within a write, leaves a
+// whole database; and so does a power cut, whatever the disk kept of what was not
+// synced: before the next step after a sync, and between.
+func TestKilledOrCutAtEveryStep(t *testing.T) {
+	for _, seed := range seeds(t, 1) {
+		t.Logf("STORE_SEED=%d", seed)
+		r := rand.New(rand.NewPCG(seed, 0))
+		m, log := logged(t, r)
+		// Each step has a kill, perhaps one within the next, and each way of a cut.
+		share := float64(images(t, 40)) / float64(log.Len()*(1+int(powercut.Ways)))
+		kills, cuts, bounds := 0, 0, 0
+		for d := log.Play(); d.Next(); {
+			try := func(what string, left powercut.State) {
+				if err := m.resume(left, d.Promised()); err != nil || t.Failed() {
+					t.Fatalf("%s at %s: %v", what, d.Step(), err)
+				}
+			}
+			if r.Float64() < share {
+				kills++
+				try("killed", d.Killed())
+				if left, ok := d.KilledWithin(r); ok {
+					kills++
+					try("killed within what follows", left)
+				}
+			}
+			for way := range powercut.Ways {
+				if r.Float64() < share {
+					cuts++
+					if d.Synced() {
+						bounds++
+					}
+					try("cut, kept "+way.String(), d.Cut(way, r))
+				}
+			}
+		}
+		t.Logf("%d steps: %d kills and %d power cuts, %d of them just behind a sync", log.Len(), kills, cuts, bounds)
+	}
+}
