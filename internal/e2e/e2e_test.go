@@ -3,6 +3,7 @@ package e2e
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"os"
 	"os/exec"
@@ -13,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"indexd/ipc"
 )
 
 // programs builds indexd and indexctl once and returns the directory they are
@@ -103,6 +106,22 @@ func (d *daemon) end(sig syscall.Signal) {
 		d.t.Errorf("indexd ended with %v:\n%s", err, d.stderr)
 	}
 	d.cmd = nil
+}
+
+func (d *daemon) signal(sig syscall.Signal) {
+	d.t.Helper()
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		d.t.Error(err)
+	}
+}
+
+// status is what the daemon says of itself.
+func (d *daemon) status(t *testing.T) (s ipc.Status) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(d.must("status", "--json")), &s); err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 // ctl runs indexctl and returns what it printed and its exit status.

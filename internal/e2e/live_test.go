@@ -1,8 +1,8 @@
 package e2e
 
 import (
+	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,26 +13,33 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"indexd/internal/storm"
 )
 
-// synced compares find --sync with find(1).
+// synced compares find --sync with find(1): names, types, modes, sizes, times and
+// inodes.
 func (d *daemon) synced(root string) {
 	d.t.Helper()
-	out, errs, status := d.ctl("find", "--sync=60s", "-0", "--in", root)
+	out, errs, status := d.ctl("find", "--sync=60s", "--json", "--in", root)
 	if status > 1 || errs != "" {
 		d.t.Fatalf("status %d: %s\n%s", status, errs, d.stderr)
 	}
-	want, err := exec.Command("find", root, "-mindepth", "1", "-print0").Output()
-	if err != nil {
-		d.t.Fatal(err)
+	var have []string
+	for rows := json.NewDecoder(strings.NewReader(out)); rows.More(); {
+		var e struct {
+			Path, Type, Mode string
+			Size             int64
+			Inode            uint64
+			Mtime            time.Time
+		}
+		if err := rows.Decode(&e); err != nil {
+			d.t.Fatal(err)
+		}
+		have = append(have, fmt.Sprintf("%s %s %s %d %d.%09d0 %d", e.Path, e.Type,
+			strings.TrimLeft(e.Mode, "0"), e.Size, e.Mtime.Unix(), e.Mtime.Nanosecond(), e.Inode))
 	}
-	have, all := strings.Split(out, "\x00"), strings.Split(string(want), "\x00")
 	slices.Sort(have)
-	slices.Sort(all)
-	if !slices.Equal(have, all) {
-		d.t.Fatalf("%d paths, find(1) has %d:\n%.500q\n%.500q", len(have)-1, len(all)-1, have, all)
-	}
+	storm.Same(d.t, have, storm.Find(d.t, root, storm.Full))
 }
 
 func treeOf(t *testing.T) string {
@@ -71,11 +78,9 @@ func TestStoppedAndContinued(t *testing.T) {
 		many, // more than the kernel's queue holds
 		`mv many less; rm -r less/1*; mkdir many; mv less/2 many/`,
 	} {
-		if err := d.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
-		}
+		d.signal(syscall.SIGSTOP)
 		func() {
-			defer d.cmd.Process.Signal(syscall.SIGCONT) // also where the script fails
+			defer d.signal(syscall.SIGCONT) // also where the script fails
 			sh(script)
 		}()
 		d.synced(root)
@@ -84,57 +89,71 @@ func TestStoppedAndContinued(t *testing.T) {
 	}
 }
 
-// Several writers, and now and then an answer that has to be right.
+// Several writers, files that are written all the time, and now and then an answer
+// that has to be right: as it is, with a queue that overflows all the time, and
+// with a daemon that does not come to read.
 func TestRandomStorm(t *testing.T) {
-	seed := rand.Uint64()
-	t.Log("seed", seed)
-	root := treeOf(t)
-	d := start(t, "", root)
-	if _, errs, status := d.ctl("wait", "--ready"); status != 0 {
-		t.Fatal(errs)
-	}
-	for round := range 10 {
-		var wg sync.WaitGroup
-		for w := range 3 {
-			wg.Go(func() {
-				rnd := rand.New(rand.NewPCG(seed, uint64(round*3+w)))
-				for range 500 {
-					disturb(rnd, root)
+	for name, with := range map[string]struct {
+		queue   int
+		stopped bool
+	}{"as it is": {}, "small queue": {queue: 32}, "stopped": {stopped: true}} {
+		t.Run(name, func(t *testing.T) {
+			seed := storm.Seed(t)
+			root, outside := treeOf(t), treeOf(t)
+			var d *daemon
+			begin := func() {
+				d = start(t, "", root)
+				d.ready()
+			}
+			if with.queue > 0 {
+				storm.SmallQueue(t, with.queue, begin)
+			} else {
+				begin()
+			}
+			if err := os.Mkdir(root+"/logs", 0o755); err != nil {
+				t.Fatal(err)
+			}
+			const perRound = 1500
+			for round := range max(storm.Ops(t, 6000)/perRound, 1) {
+				if with.stopped {
+					d.signal(syscall.SIGSTOP)
 				}
-			})
-		}
-		wg.Wait()
-		d.synced(root)
-	}
-	if out, errs, status := d.ctl("check"); status != 0 {
-		t.Errorf("check: %s %s", out, errs)
+				over := make(chan struct{})
+				var logs sync.WaitGroup
+				logs.Go(func() { writeLogs(t, root+"/logs", over) })
+				storm.Blow(seed+uint64(round), 3, perRound, root, outside)
+				close(over)
+				logs.Wait()
+				d.signal(syscall.SIGCONT)
+				d.synced(root)
+			}
+			if out, errs, status := d.ctl("check"); status != 0 {
+				t.Errorf("check: %s %s", out, errs)
+			}
+			if n := d.status(t).Watch.Overflows; with.queue > 0 && n == 0 {
+				t.Error("there was no overflow")
+			} else {
+				t.Log(n, "overflows")
+			}
+		})
 	}
 }
 
-// disturb does one thing to a tree of few names, if it can be done.
-func disturb(rnd *rand.Rand, root string) {
-	path := func() string {
-		p := root
-		for range 1 + rnd.IntN(5) {
-			p += fmt.Sprintf("/%c", 'a'+rnd.IntN(5))
+// writeLogs appends to three files without a pause.
+func writeLogs(t *testing.T, dir string, over <-chan struct{}) {
+	for i := 0; ; i++ {
+		select {
+		case <-over:
+			return
+		default:
 		}
-		return p
-	}
-	switch p, q := path(), path(); rnd.IntN(9) {
-	case 0, 1, 2:
-		_ = os.MkdirAll(p, 0o755)
-	case 3:
-		_ = os.WriteFile(p, []byte(q), 0o644)
-	case 4:
-		_ = os.RemoveAll(p)
-	case 5, 6:
-		_ = os.Rename(p, q)
-	case 7:
-		_ = unix.Renameat2(unix.AT_FDCWD, p, unix.AT_FDCWD, q, unix.RENAME_EXCHANGE)
-	case 8:
-		if os.Rename(p, q) == nil {
-			_ = os.Symlink(q, p)
+		f, err := os.OpenFile(fmt.Sprintf("%s/%d.log", dir, i%3), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			t.Error(err)
+			return
 		}
+		_, _ = f.WriteString("a line\n")
+		_ = f.Close()
 	}
 }
 
@@ -193,11 +212,9 @@ func TestNoWatches(t *testing.T) {
 					t.Fatalf("it does not begin: %s", d.stderr)
 				}
 			}
-			rnd := rand.New(rand.NewPCG(1, 2))
+			w := storm.NewWriter(1, 2, root, treeOf(t))
 			for range 4 {
-				for range 200 {
-					disturb(rnd, root)
-				}
+				w.Times(200)
 				d.synced(root)
 			}
 			d.end(syscall.SIGTERM)

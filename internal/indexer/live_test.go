@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"indexd/internal/storm"
 	"indexd/internal/watch"
 	"indexd/listing"
 )
@@ -81,21 +80,7 @@ func (l *liveRig) compare() {
 // same compares what the index has with find(1).
 func (l *liveRig) same() {
 	l.t.Helper()
-	out, err := exec.Command("find", l.root, "-mindepth", "1", "-printf", `%p %y %m %s %T@ %i\0`).Output()
-	if err != nil {
-		l.t.Fatal("find: ", err)
-	}
-	want := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
-	if len(out) == 0 {
-		want = nil
-	}
-	slices.Sort(want)
-	have := l.entries()
-	if !slices.Equal(have, want) {
-		missing, extra := without(want, have), without(have, want)
-		l.t.Fatalf("of %d entries of find(1) %d are missing, %d are too many:\n%s\n\n%s", len(want), len(missing), len(extra),
-			strings.Join(missing[:min(len(missing), 8)], "\n"), strings.Join(extra[:min(len(extra), 8)], "\n"))
-	}
+	storm.Same(l.t, l.entries(), storm.Find(l.t, l.root, storm.Full))
 }
 
 // entries are those of the index, as same has find print them.
@@ -106,15 +91,6 @@ func (l *liveRig) entries() (list []string) {
 			e.Mode&0o7777, e.Size, e.Mtime.Sec, e.Mtime.Nsec, e.Ino))
 	})
 	slices.Sort(list)
-	return list
-}
-
-func without(a, b []string) (list []string) {
-	for _, s := range a {
-		if _, ok := slices.BinarySearch(b, s); !ok {
-			list = append(list, s)
-		}
-	}
 	return list
 }
 
@@ -260,73 +236,17 @@ func TestLiveBusyFile(t *testing.T) {
 	}
 }
 
-// hostileIn does one thing to a tree of few names, if it can be done. It makes no
-// hard links: of a write by one of a file's names nothing tells the others.
-func hostileIn(rnd *rand.Rand, top, outside string) {
-	path := func() string {
-		p := top
-		for range 1 + rnd.IntN(4) {
-			p += fmt.Sprintf("/%c", 'a'+rnd.IntN(4))
-		}
-		return p
-	}
-	switch p, q := path(), path(); rnd.IntN(14) {
-	case 0, 1, 2:
-		_ = os.MkdirAll(p, 0o755)
-	case 3, 4:
-		_ = os.WriteFile(p, make([]byte, rnd.IntN(100)), 0o644)
-	case 5:
-		_ = os.Remove(p)
-	case 6:
-		_ = os.RemoveAll(p)
-	case 7, 8:
-		_ = os.Rename(p, q)
-	case 9:
-		_ = unix.Renameat2(unix.AT_FDCWD, p, unix.AT_FDCWD, q, unix.RENAME_EXCHANGE)
-	case 10: // away and back
-		if away := outside + "/away"; os.Rename(p, away) == nil {
-			_ = os.WriteFile(away+"/meanwhile", nil, 0o644)
-			_ = os.Rename(away, p)
-			_ = os.RemoveAll(away)
-		}
-	case 11:
-		_ = os.Symlink(q, p)
-	case 12:
-		if os.Rename(p, q) == nil {
-			_ = os.Symlink(q, p)
-		}
-	case 13:
-		_ = os.Chmod(p, 0o700|os.FileMode(rnd.IntN(64)))
-	}
-}
-
 // After any batch of hostile changes by several writers a barrier makes the
 // index what find(1) finds.
 func TestLiveStorm(t *testing.T) {
-	seed := rand.Uint64()
-	defer func() {
-		if t.Failed() {
-			t.Log("seed", seed)
-		}
-	}()
+	seed := storm.Seed(t)
 	l := runLive(t, "", "", nil)
 	outside := t.TempDir()
-	rounds := 25
-	if testing.Short() {
-		rounds = 5
-	}
-	for round := range rounds {
-		var wg sync.WaitGroup
-		for w := range 3 {
-			rnd := rand.New(rand.NewPCG(seed, uint64(round*3+w)))
-			wg.Go(func() {
-				for range 10 + 30*round {
-					hostileIn(rnd, l.root, outside)
-				}
-			})
-		}
-		wg.Wait()
+	for round, left := 0, storm.Ops(t, 9000); left > 0; round++ {
+		n := 30 + 90*(round%25)
+		storm.Blow(seed+uint64(round), 3, n, l.root, outside)
 		l.compare()
+		left -= n
 	}
 	l.idle()
 	l.same()
@@ -341,13 +261,13 @@ func TestLiveBarrierInAStorm(t *testing.T) {
 	var wg sync.WaitGroup
 	outside := t.TempDir()
 	wg.Go(func() {
-		rnd := rand.New(rand.NewPCG(1, 2))
+		w := storm.NewWriter(1, 2, l.path("storm"), outside)
 		for {
 			select {
 			case <-end:
 				return
 			default:
-				hostileIn(rnd, l.path("storm"), outside)
+				w.Do()
 			}
 		}
 	})
@@ -369,12 +289,9 @@ func TestLiveBarrierInAStorm(t *testing.T) {
 func TestLiveBudget(t *testing.T) {
 	for _, watches := range []int{0, 10} {
 		l := runLive(t, "", "", func() (watch.Limits, error) { return watch.Limits{Watches: watches}, nil })
-		rnd := rand.New(rand.NewPCG(7, uint64(watches)))
-		outside := t.TempDir()
+		w := storm.NewWriter(7, watches, l.root, t.TempDir())
 		for range 8 {
-			for range 100 {
-				hostileIn(rnd, l.root, outside)
-			}
+			w.Times(100)
 			l.compare()
 		}
 		s, err := l.Status()
@@ -388,17 +305,12 @@ func TestLiveBudget(t *testing.T) {
 // What changed while nobody ran, names and sizes, is right at the first barrier.
 func TestLiveRestart(t *testing.T) {
 	l := runLive(t, "", "", nil)
-	rnd := rand.New(rand.NewPCG(3, 4))
-	outside := t.TempDir()
+	w := storm.NewWriter(3, 4, l.root, t.TempDir())
 	for range 4 {
-		for range 300 {
-			hostileIn(rnd, l.root, outside)
-		}
+		w.Times(300)
 		l.compare()
 		l.stop()
-		for range 300 {
-			hostileIn(rnd, l.root, outside)
-		}
+		w.Times(300)
 		l = runLive(t, l.db, l.root, nil)
 		l.compare()
 		l.do(os.MkdirAll(l.path("new/a/b"), 0o755), os.WriteFile(l.path("new/a/b/c"), nil, 0o644))

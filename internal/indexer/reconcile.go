@@ -80,10 +80,14 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 }
 
 // namesPass has each directory listed that changed, and returns when all of
-// them are committed. It rests between pages where a pace is given.
+// them are committed. It rests between pages where a pace is given, and ends early
+// where one without is wanted.
 func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed int, err error) {
 	again := newCrew(x, priority, crewSize)
 	err = x.eachPage(r, func(page []suspect) error {
+		if p != nil && r.wanted() {
+			return errNamesFirst
+		}
 		begun := time.Now()
 		dirty, err := x.compare(page, p != nil)
 		if err != nil {

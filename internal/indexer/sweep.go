@@ -51,8 +51,8 @@ func (x *Indexer) sweepNames(r *root) {
 	})
 }
 
-// errNamesFirst ends a verification: events were lost, and names are to be looked
-// at first.
+// errNamesFirst ends a sweep: events were lost, and names are to be looked at first
+// and without a pause.
 var errNamesFirst = errors.New("events were lost")
 
 // wanted reports whether a reconcile of the root waits for what is being done.

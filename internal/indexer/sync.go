@@ -31,8 +31,8 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 		if !touches(r.path, dirs) {
 			continue
 		}
-		// What an overflow began, if no sweep is in its way.
-		err := x.active.wait(ctx, func(int) bool { return r.doing() != Reconcile })
+		// What an overflow began, or is to begin as soon as a sweep makes way.
+		err := x.active.wait(ctx, func(int) bool { return x.away(r) || r.doing() != Reconcile && !r.wanted() })
 		switch {
 		case err != nil:
 		case x.unsure(r):

@@ -308,6 +308,7 @@ func TestStormOfDirectoriesDoesNotDeadlock(t *testing.T) {
 	close(end)
 	adders.Wait()
 	s.sync(t)
+	s.consistent(t)
 	if n := s.CountBelow(dir); n != 1 {
 		t.Errorf("%d watches are left", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,6 +111,25 @@ func (s *Source) sync(t testing.TB) Batch {
 		t.Fatalf("after barrier %d there is a batch up to %d", seq, b.Seq)
 	}
 	return b
+}
+
+// consistent fails where fsnotify watches something else than s thinks. Only where
+// nothing happens.
+func (s *Source) consistent(t testing.TB) {
+	t.Helper()
+	s.give(func() {})
+	have := s.fs.WatchList()
+	want := []string{s.o.Cookies}
+	s.mu.Lock()
+	for path := range s.set.byPath {
+		want = append(want, path)
+	}
+	s.mu.Unlock()
+	slices.Sort(have)
+	slices.Sort(want)
+	if !slices.Equal(have, want) {
+		t.Errorf("%d directories are watched, %d are known:\n%.500q\n%.500q", len(have), len(want), have, want)
+	}
 }
 
 // watch is Watch that must work.

@@ -4,13 +4,14 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"indexd/internal/storm"
 )
 
 // mirror is a consumer as simple as can be: it keeps the names of a tree by
@@ -51,9 +52,11 @@ func (m *mirror) list(dir string, all bool) {
 	for _, e := range entries {
 		now[e.Name()] = e.IsDir()
 	}
-	for name := range was {
-		if isDir, ok := now[name]; !ok || !isDir {
-			m.forget(dir + "/" + name)
+	for d := range m.dirs { // also what was found below a directory while that was away
+		if below, ok := strings.CutPrefix(d, dir+"/"); ok {
+			if name, _, _ := strings.Cut(below, "/"); !now[name] {
+				delete(m.dirs, d)
+			}
 		}
 	}
 	for name, isDir := range now {
@@ -63,12 +66,14 @@ func (m *mirror) list(dir string, all bool) {
 	}
 }
 
-// up forgets dir, which cannot be listed, and looks at its name again.
+// up forgets dir, which cannot be listed, and lists its parent again, which says
+// whether it is there: its name alone may be asked for through a link further up.
 func (m *mirror) up(dir string) {
 	m.forget(dir)
 	if dir != m.root {
 		parent, name := split(dir)
-		m.name(parent, name)
+		delete(m.dirs[parent], name)
+		m.list(parent, false)
 	}
 }
 
@@ -154,29 +159,14 @@ func (m *mirror) paths() []string {
 func (m *mirror) compare() {
 	m.t.Helper()
 	m.settle()
-	out, err := exec.Command("find", m.root, "-mindepth", "1", "(", "-type", "d", "-printf", "d %p\\0", ")", "-o", "-printf", "- %p\\0").Output()
-	if err != nil {
-		m.t.Fatal("find: ", err)
-	}
-	want := strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
-	if len(out) == 0 {
-		want = nil
-	}
-	slices.Sort(want)
-	have := m.paths()
-	if !slices.Equal(have, want) {
-		missing, extra := difference(want, have), difference(have, want)
-		m.t.Fatalf("%d paths of find(1) are missing, %d are too many: %.10q %.10q", len(missing), len(extra), missing, extra)
-	}
-}
-
-func difference(a, b []string) (list []string) {
-	for _, s := range a {
-		if _, ok := slices.BinarySearch(b, s); !ok {
-			list = append(list, s)
+	want := storm.Find(m.t, m.root, `%y %p\0`)
+	for i, w := range want {
+		if w[0] != 'd' {
+			want[i] = "-" + w[1:]
 		}
 	}
-	return list
+	slices.Sort(want)
+	storm.Same(m.t, m.paths(), want)
 }
 
 func isNotDir(err error) bool {
