@@ -33,6 +33,9 @@ type rig struct {
 	forged bool // the test wrote to the database itself: it is not checked
 }
 
+// openOptions are those of the databases that run opens.
+var openOptions store.Options
+
 // run starts an Indexer over the database at db ("" for a new one). The store
 // is checked when it has ended.
 func run(t *testing.T, db string, cfg Config) *rig {
@@ -40,7 +43,7 @@ func run(t *testing.T, db string, cfg Config) *rig {
 	if db == "" {
 		db = filepath.Join(t.TempDir(), "index.db")
 	}
-	st, err := store.Open(db, store.Options{})
+	st, err := store.Open(db, openOptions)
 	if err != nil {
 		t.Fatal(err)
 	}
