@@ -1,15 +1,19 @@
 package store_test
 
 import (
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"indexd/internal/powercut"
 	"indexd/store"
@@ -182,4 +186,60 @@ func TestKilledOrCutAtEveryStep(t *testing.T) {
 		}
 		t.Logf("%d steps: %d kills and %d power cuts, %d of them just behind a sync", log.Len(), kills, cuts, bounds)
 	}
+}
+
+// A migration that is killed, or from which power is cut, is done at the next
+// start, and no entry is lost.
+func TestMigrationKilledOrCutAtEveryStep(t *testing.T) {
+	z, err := os.Open("testdata/v1.db.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	r, err := gzip.NewReader(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := powercut.Log{Before: powercut.State{"index.db": old}}
+	entries := func(left powercut.State, o store.Options) map[string][]string {
+		dir := memoryDir(t)
+		defer os.RemoveAll(dir)
+		if err := left.WriteTo(dir); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(filepath.Join(dir, "index.db"), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		check(t, s)
+		return stored(t, s, 1)
+	}
+	want := entries(log.Before, store.Options{Faults: &log})
+	if len(want) < 4 || log.Len() < 12 {
+		t.Fatalf("%d directories, %d steps", len(want), log.Len())
+	}
+	rnd := rand.New(rand.NewPCG(seeds(t, 1)[0], 0))
+	share := float64(images(t, 60)) / float64(log.Len()*(1+int(powercut.Ways)))
+	n := 0
+	for d := log.Play(); d.Next(); {
+		try := func(what string, left powercut.State) {
+			if n++; !cmp.Equal(entries(left, store.Options{}), want) || t.Failed() {
+				t.Fatalf("%s at %s: it is not what it was", what, d.Step())
+			}
+		}
+		if rnd.Float64() < share {
+			try("killed", d.Killed())
+		}
+		for way := range powercut.Ways {
+			if rnd.Float64() < share {
+				try("cut, kept "+way.String(), d.Cut(way, rnd))
+			}
+		}
+	}
+	t.Logf("%d steps, %d images", log.Len(), n)
 }

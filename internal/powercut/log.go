@@ -24,6 +24,9 @@ import (
 // Log is store.Faults that notes all that is done in one directory. The zero
 // value is ready.
 type Log struct {
+	// Before are the files that were there; they were synced.
+	Before State
+
 	mu    sync.Mutex
 	steps []step
 }
@@ -90,7 +93,12 @@ type move struct {
 func (l *Log) Play() *Disk {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return &Disk{steps: slices.Clone(l.steps), names: make(map[string]*file), kept: make(map[string]*file)}
+	d := &Disk{steps: slices.Clone(l.steps), names: make(map[string]*file)}
+	for name, b := range l.Before {
+		d.names[name] = &file{now: slices.Clone(b), kept: slices.Clone(b)}
+	}
+	d.kept = maps.Clone(d.names)
+	return d
 }
 
 // Next does the next step; false: there is none.
