@@ -60,8 +60,12 @@ func (s *Store) Compact(ctx context.Context) (err error) {
 	}
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
+	ctx, stop := context.WithCancelCause(ctx)
+	s.stopping.Store(&stop)
 	c := compaction{s: s, ctx: ctx}
 	defer func() {
+		s.stopping.Store(nil)
+		stop(nil)
 		s.writer.Lock()
 		s.delta = nil
 		s.writer.Unlock()
@@ -71,6 +75,13 @@ func (s *Store) Compact(ctx context.Context) (err error) {
 		return fmt.Errorf("compact %s: %w", s.path, err)
 	}
 	return nil
+}
+
+// stopCompacting ends a compaction that is under way, soon.
+func (s *Store) stopCompacting(why error) {
+	if stop := s.stopping.Load(); stop != nil {
+		(*stop)(why)
+	}
 }
 
 type compaction struct {
@@ -155,6 +166,9 @@ func (c *compaction) source() (h *handle, tx *bolt.Tx, was *delta, err error) {
 }
 
 func (c *compaction) sourceLocked() (h *handle, tx *bolt.Tx, was *delta, err error) {
+	if c.s.doubt != nil {
+		return nil, nil, nil, errDoubt
+	}
 	if h, err = c.s.files.take(); err != nil {
 		return nil, nil, nil, err
 	}

@@ -15,7 +15,8 @@ type handle struct {
 	file   *os.File  // db's
 	hook   *boltHook // nil without Faults
 	advice advice
-	uses   int // of handles.mu; the Store's own is one
+	uses   int           // of handles.mu; the Store's own is one
+	closed chan struct{} // closed when db is; made by replace
 }
 
 // handles are what of a Store's files is open.
@@ -48,6 +49,7 @@ func (o *handles) release(h *handle) {
 	}
 	go func() {
 		defer o.open.Done()
+		defer close(h.closed)
 		if err := h.db.Close(); err != nil {
 			o.mu.Lock()
 			defer o.mu.Unlock()
@@ -62,6 +64,7 @@ func (o *handles) replace(h *handle) {
 	old := o.now
 	o.now = h
 	if h != nil {
+		h.closed = make(chan struct{})
 		h.uses++
 		o.open.Add(1)
 	}

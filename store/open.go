@@ -132,7 +132,15 @@ func (s *Store) start(db *bolt.DB) error {
 
 // openBolt opens the file as bbolt does, with its panics made errors. It does not
 // write to it: bbolt would only where the file had no freelist.
-func openBolt(path string, o Options) (h *handle, err error) {
+func openBolt(path string, o Options) (*handle, error) {
+	return openBoltFile(path, o, func(name string, flag int, perm fs.FileMode) (*os.File, error) {
+		// Never bbolt's O_CREATE: its file would be no database yet.
+		return os.OpenFile(name, flag&^os.O_CREATE, perm)
+	})
+}
+
+// openBoltFile is openBolt of the file that open opens.
+func openBoltFile(path string, o Options, open func(string, int, fs.FileMode) (*os.File, error)) (h *handle, err error) {
 	var db *bolt.DB
 	var file *os.File
 	empty := false
@@ -145,9 +153,8 @@ func openBolt(path string, o Options) (h *handle, err error) {
 				InitialMmapSize: size,
 				MaxSize:         o.MaxSize,
 				OpenFile: func(name string, flag int, perm fs.FileMode) (f *os.File, err error) {
-					// Never bbolt's O_CREATE: its file would be no database yet.
 					err = o.at(Point{Op: OpOpen, Path: name}, func() error {
-						file, err = os.OpenFile(name, flag&^os.O_CREATE, perm)
+						file, err = open(name, flag, perm)
 						return err
 					})
 					if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"io"
 	"os"
 )
@@ -50,13 +49,11 @@ func readMeta(head []byte) (meta boltMeta, ok, torn bool) {
 			if u32(b) != boltMagic {
 				continue
 			}
-			h := fnv.New64a()
-			h.Write(b[:metaLen-8])
-			if u64(b[metaLen-8:]) != h.Sum64() {
+			m, whole := decodeMeta(b)
+			if !whole {
 				torn = true
 				continue
 			}
-			m := boltMeta{u32(b[4:]), u32(b[8:]), u64(b[16:]), u64(b[32:]), u64(b[40:]), u64(b[48:])}
 			if int(m.pageSize) == size && (!ok || m.txid > meta.txid) {
 				meta, ok = m, true
 			}

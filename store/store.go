@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -80,8 +81,10 @@ type Store struct {
 	parents parentCache
 	seen    seenMap
 	delta   *delta // what is committed while Compact copies; nil: it does not
+	doubt   *doubt // after a commit that failed; nil: none did
 
-	compacting sync.Mutex // held by Compact
+	compacting sync.Mutex                              // held by Compact
+	stopping   atomic.Pointer[context.CancelCauseFunc] // ends the compaction under way; nil: there is none
 	slack      slack
 }
 

@@ -51,10 +51,16 @@ type Tx struct {
 }
 
 // Begin starts the write transaction; where there is one it waits for its end.
-// ErrReadOnly and ErrClosed are returned.
+// ErrReadOnly and ErrClosed are returned, and after a Commit that failed, which
+// it first makes sure has left nothing behind, the error of the file system:
+// then it may be tried again.
 func (s *Store) Begin() (*Tx, error) {
 	var t *Tx
 	s.writer.Lock()
+	if err := s.dispel(); err != nil {
+		s.writer.Unlock()
+		return nil, err
+	}
 	h, err := s.files.take()
 	if err != nil {
 		s.writer.Unlock()
@@ -106,8 +112,12 @@ func (t *Tx) Commit() error {
 		if err := t.put(t.b.meta, keyState, t.state.encode()); err != nil {
 			return err
 		}
-		if err := t.tx.Commit(); err != nil {
-			return openErr(err)
+		good := uint64(t.tx.ID()) - 1
+		if err := openErr(t.tx.Commit()); err != nil {
+			if !errors.Is(err, ErrFull) { // which comes before anything is written
+				t.s.doubted(t.h, good)
+			}
+			return err
 		}
 		st := t.tx.Stats()
 		t.pages = st.GetPageAlloc() + int64(t.s.pageSize) // and the meta page
