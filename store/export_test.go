@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -12,6 +13,22 @@ import (
 // NoSync makes commits of s quick and no longer safe from power cuts, for tests
 // that make thousands.
 func NoSync(s *Store) { s.files.now.setSync(false) }
+
+// CommitInVain is Commit on a disk that takes all pages into its cache and then
+// fails to sync the last one.
+func CommitInVain(t *Tx) {
+	_ = t.end(func() error {
+		if err := t.flush(); err != nil {
+			return err
+		}
+		good := uint64(t.tx.ID()) - 1
+		if err := t.tx.Commit(); err != nil {
+			return err
+		}
+		t.s.doubted(t.h, good)
+		return errors.New("the sync failed")
+	})
+}
 
 // WithSchema returns the database in file with another schema version.
 func WithSchema(t *testing.T, file []byte, v int) []byte {
