@@ -31,7 +31,7 @@ func (s *Store) doubted(h *handle, good uint64) {
 	s.stopCompacting(errDoubt)
 	// Readers see the last good commit again, whatever the disk has. What they
 	// began to read of the failed one stays as it is until they end.
-	_, _ = takeBack(h.file, s.pageSize, good)
+	_, _ = s.takeBack(h, good)
 }
 
 // dispel does away with a doubt, if there is one. With an error nothing may be
@@ -62,7 +62,7 @@ func (s *Store) dispel() error {
 	// over but given back: ext4 fails to note that such a block is in use where it
 	// fails to write it, does not try again when the page is written again, and
 	// calls that synced. After a power cut there were zeros in it.
-	if err := next.file.Truncate(size); err != nil {
+	if err := s.truncate(next, size); err != nil {
 		return err
 	}
 	s.doubt = nil
@@ -72,15 +72,15 @@ func (s *Store) dispel() error {
 // openAgain opens h's file a second time, as its last good commit left it, and
 // returns how much of it is that commit's.
 func (s *Store) openAgain(h *handle, good uint64) (next *handle, size int64, err error) {
-	meta, err := takeBack(h.file, s.pageSize, good)
+	meta, err := s.takeBack(h, good)
 	if err == nil {
-		err = h.file.Sync()
+		err = s.opt.at(Point{Op: OpSync, Path: s.path}, h.file.Sync)
 	}
 	if err != nil {
 		return nil, 0, err
 	}
 	// By a copy of the descriptor: the lock on the file is that of both.
-	db, file, err := openBoltFile(s.path, s.opt, func(string, int, fs.FileMode) (*os.File, error) {
+	next, err = openBoltFile(s.path, s.opt, func(string, int, fs.FileMode) (*os.File, error) {
 		fd, err := unix.FcntlInt(h.file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
 			return nil, os.NewSyscallError("dup", err)
@@ -90,7 +90,8 @@ func (s *Store) openAgain(h *handle, good uint64) (next *handle, size int64, err
 	if err != nil {
 		return nil, 0, errors.Join(err, relock(h.file)) // bbolt unlocked it
 	}
-	return &handle{db: db, file: file}, int64(meta.pages) * int64(meta.pageSize), nil
+	next.setSync(h.synced())
+	return next, int64(meta.pages) * int64(meta.pageSize), nil
 }
 
 // relock takes the lock on a file again, of which a copy was unlocked.
@@ -102,12 +103,25 @@ func relock(f *os.File) error {
 	return err
 }
 
+// truncate gives back what a file has beyond size.
+func (s *Store) truncate(h *handle, size int64) error {
+	fi, err := h.file.Stat()
+	if err != nil || fi.Size() <= size {
+		return err
+	}
+	err = s.opt.at(Point{Op: OpTruncate, Path: s.path, Off: size}, func() error { return h.file.Truncate(size) })
+	if err == nil && h.hook != nil {
+		h.hook.size = size
+	}
+	return err
+}
+
 // takeBack makes the commit good the newest of a file: the other meta page, which
 // a later commit that failed may have written, is made another of the same state.
-func takeBack(f *os.File, pageSize int, good uint64) (boltMeta, error) {
-	page := make([]byte, pageSize)
+func (s *Store) takeBack(h *handle, good uint64) (boltMeta, error) {
+	page := make([]byte, s.pageSize)
 	at := int64(good % 2)
-	if _, err := f.ReadAt(page, at*int64(pageSize)); err != nil {
+	if _, err := h.file.ReadAt(page, at*int64(s.pageSize)); err != nil {
 		return boltMeta{}, err
 	}
 	b := page[pageHeader:][:metaLen]
@@ -118,8 +132,11 @@ func takeBack(f *os.File, pageSize int, good uint64) (boltMeta, error) {
 	binary.NativeEndian.PutUint64(page, uint64(1-at))
 	binary.NativeEndian.PutUint64(b[48:], good-1)
 	binary.NativeEndian.PutUint64(b[metaLen-8:], metaSum(b))
-	_, err := f.WriteAt(page, (1-at)*int64(pageSize))
-	return m, err
+	off := (1 - at) * int64(s.pageSize)
+	return m, s.opt.at(Point{Op: OpWrite, Path: s.path, Off: off, Data: page}, func() error {
+		_, err := h.file.WriteAt(page, off)
+		return err
+	})
 }
 
 // decodeMeta reads what bbolt calls a meta; false: it does not fit its checksum.

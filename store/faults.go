@@ -51,7 +51,7 @@ const (
 	OpOpen     FileOp = iota // an existing file, for reading and writing
 	OpCreate                 // a file, or an existing one is emptied
 	OpWrite                  // Data at Off
-	OpTruncate               // the file to Off bytes: to make it longer
+	OpTruncate               // the file to Off bytes: to make it longer, or to give back what a failed commit wrote
 	OpSync                   // what was written to the file, and its size
 	OpRename                 // Path to To
 	OpRemove                 // the file
