@@ -1,68 +1,50 @@
 package watch
 
 import (
-	"bytes"
 	"errors"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // mountTable is where the kernel tells of mounts.
 const mountTable = "/proc/self/mountinfo"
 
-// mountLook is how often the mount table is read though the kernel tells of no
-// change, in milliseconds. It may forget to: Linux 6.18 was seen to tell nothing
-// of a mount that came right behind an unmount.
-const mountLook = 2000
-
-// watchMounts calls changed each time that the mount table of this process
-// changes, and perhaps where it has not, until stop is closed. It blocks a
-// thread.
+// watchMounts calls changed once, and then each time that the mount table of this
+// process changes, until stop is closed.
+//
+// The table is never read here: its file wakes whoever waits for it at every
+// change, and counts as readable all the time. It must have one waiter, since
+// that a change was told is kept with the open file: who calls poll(2) for a file
+// that the runtime waits for as well, as it does for all that package os opens,
+// misses what the runtime was told.
 func watchMounts(stop <-chan struct{}, changed func()) error {
 	table, err := os.Open(mountTable)
 	if err != nil {
 		return err
 	}
-	defer table.Close()
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	conn, err := table.SyscallConn()
 	if err != nil {
-		return os.NewSyscallError("eventfd", err)
+		return errors.Join(err, table.Close())
 	}
-	defer unix.Close(bell)
-	rung := make(chan struct{})
-	quit := make(chan struct{})
+	ended, closed := make(chan struct{}), make(chan struct{})
 	go func() {
-		defer close(rung)
+		defer close(closed)
 		select {
 		case <-stop:
-			_, _ = unix.Write(bell, []byte{1, 0, 0, 0, 0, 0, 0, 0})
-		case <-quit:
+		case <-ended:
 		}
+		_ = table.Close()
 	}()
-	defer func() {
-		close(quit)
-		<-rung
-	}()
-	fds := []unix.PollFd{
-		{Fd: int32(table.Fd()), Events: unix.POLLPRI},
-		{Fd: int32(bell), Events: unix.POLLIN},
+	// Within one Read, so that a change that comes during changed is not forgotten.
+	err = conn.Read(func(uintptr) bool {
+		changed()
+		return false
+	})
+	close(ended)
+	<-closed
+	select {
+	case <-stop:
+		return nil
+	default:
+		return err
 	}
-	last, err := os.ReadFile(mountTable)
-	for err == nil {
-		n, pollErr := unix.Poll(fds, mountLook)
-		switch {
-		case errors.Is(pollErr, unix.EINTR):
-			continue
-		case pollErr != nil:
-			return os.NewSyscallError("poll", pollErr)
-		case fds[1].Revents != 0:
-			return nil
-		}
-		was := last
-		if last, err = os.ReadFile(mountTable); err == nil && (n > 0 || !bytes.Equal(was, last)) {
-			changed()
-		}
-	}
-	return err
 }

@@ -33,11 +33,13 @@ func init() {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		ended := make(chan error)
 		go func() { ended <- s.Run(ctx) }()
+		seen := "" // the table as it was when it was last told that it is another
 		told := func(what string) {
 			for ctx.Err() == nil {
 				select {
 				case <-s.Ready():
 					if s.Take().Mounts {
+						seen = mountsNow()
 						return
 					}
 				case <-ctx.Done():
@@ -50,13 +52,18 @@ func init() {
 				fmt.Println(what, err)
 			}
 		}
-		// The first may come before the table is watched.
-		for i := 0; i < 1000 && !s.Take().Mounts; i++ {
+		told("the table as it is at first")
+		// Each is told of, however soon it comes after another.
+		for range 300 {
 			try("mount", unix.Mount("none", dir+"/m", "tmpfs", 0, ""))
+			for seen != mountsNow() && ctx.Err() == nil {
+				told("a mount behind an unmount")
+			}
 			try("unmount", unix.Unmount(dir+"/m", 0))
-			time.Sleep(time.Millisecond)
 		}
-		// Each is told of once what was before is done with.
+		for seen != mountsNow() && ctx.Err() == nil {
+			told("the last unmount")
+		}
 		try("mount", unix.Mount("none", dir+"/m", "tmpfs", 0, ""))
 		told("a mount")
 		if _, err := s.Watch(dir+"/m", Ident{}, time.Time{}); err != nil {
@@ -88,6 +95,14 @@ func init() {
 			fmt.Println(err)
 		}
 	}
+}
+
+func mountsNow() string {
+	b, err := os.ReadFile(mountTable)
+	if err != nil {
+		fmt.Println(err)
+	}
+	return string(b)
 }
 
 // Mounting and unmounting over what is watched raises no event of inotify's.
