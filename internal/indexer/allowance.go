@@ -3,49 +3,85 @@ package indexer
 import "time"
 
 // allowance bounds what is written to the disk in the long run because of
-// changes that nobody waits for. A commit of one new name writes 30 KB of pages,
-// and /proc/PID/io says 50 to 70: at a hundred names a second, each committed at
-// once, that is 400 MB a minute. So the first changes after a rest are committed at once; under
-// constant change a commit waits until what was written is paid off, and brings
-// all that came meanwhile.
+// changes that nobody waits for. A commit of one new name writes six to ten pages,
+// each of which something needs: the path to the listing, the root of all buckets,
+// the free list, the meta page. At a hundred names a second, each committed at
+// once, that is 200 MB a minute. So the first changes after a rest are committed
+// at once; under constant change a commit waits until what was written is paid
+// off, and brings all that came meanwhile.
 //
-// It is a token bucket. Confined to the writer's goroutine.
+// Changes that come one by one, as people make them, have an allowance of their
+// own, which is larger: no more than so many a second do not write much either
+// way. Constant change draws on the other and leaves this one as it is.
+//
+// Confined to the writer's goroutine.
 type allowance struct {
-	bytes float64 // what may be written now; below zero: a debt
-	at    time.Time
+	lone, rush bucket
+	recent     float64 // changes, forgotten at loneRate
+	at         time.Time
 }
 
 const (
 	// allowRate is what may be written in a second: 3.6 MB a minute, of which
-	// /proc/PID/io makes 6.
+	// /proc/PID/io makes 6, since it counts what the file system keeps together.
 	allowRate = 60_000
-	// allowMost is what is saved up at most: some five hundred commits, which ten
-	// minutes of constant change spread over less than 3 MB a minute.
-	allowMost = 16 << 20
+	// allowRush is what is saved up at most for constant change: some four hundred
+	// commits, which ten minutes of it spread over less than 2 MB a minute.
+	allowRush = 16 << 20
+	// allowLone is the same for lone changes: a thousand commits and more.
+	allowLone = 48 << 20
 	// allowWait is how long a change may wait at most, whatever was written.
 	allowWait = 10 * time.Second
+	// A change is a lone one while there are no more than loneRate a second, or
+	// loneMost above that.
+	loneRate, loneMost = 20, 20
 )
 
+// change notes that a change came to be written.
+func (a *allowance) change(now time.Time) {
+	if !a.at.IsZero() {
+		a.recent = max(a.recent-now.Sub(a.at).Seconds()*loneRate, 0)
+	}
+	a.recent = min(a.recent+1, 2*loneMost)
+	a.at = now
+}
+
+// of is what a commit draws on, for a change or for something that follows from
+// changes.
+func (a *allowance) of(change bool, now time.Time) *bucket {
+	if change && a.recent <= loneMost {
+		a.lone.fill(allowLone, now)
+		return &a.lone
+	}
+	a.rush.fill(allowRush, now)
+	return &a.rush
+}
+
 // spend notes that so many bytes were written.
-func (a *allowance) spend(bytes int64, now time.Time) {
-	a.fill(now)
-	a.bytes = max(a.bytes-float64(bytes), -allowRate*allowWait.Seconds())
+func (a *allowance) spend(change bool, bytes int64, now time.Time) {
+	b := a.of(change, now)
+	b.bytes = max(b.bytes-float64(bytes), -allowRate*allowWait.Seconds())
 }
 
 // wait returns how long the next commit has to wait; 0: not at all.
-func (a *allowance) wait(now time.Time) time.Duration {
-	a.fill(now)
-	if a.bytes >= 0 {
-		return 0
+func (a *allowance) wait(change bool, now time.Time) time.Duration {
+	if b := a.of(change, now); b.bytes < 0 {
+		return time.Duration(-b.bytes / allowRate * float64(time.Second))
 	}
-	return time.Duration(-a.bytes / allowRate * float64(time.Second))
+	return 0
 }
 
-func (a *allowance) fill(now time.Time) {
-	if a.at.IsZero() {
-		a.bytes = allowMost
+// bucket is a token bucket.
+type bucket struct {
+	bytes float64 // what may be written now; below zero: a debt
+	at    time.Time
+}
+
+func (b *bucket) fill(most float64, now time.Time) {
+	if b.at.IsZero() {
+		b.bytes = most
 	} else {
-		a.bytes = min(a.bytes+now.Sub(a.at).Seconds()*allowRate, allowMost)
+		b.bytes = min(b.bytes+now.Sub(b.at).Seconds()*allowRate, most)
 	}
-	a.at = now
+	b.at = now
 }

@@ -5,53 +5,95 @@ import (
 	"time"
 )
 
-// Commits of 30 KB, wanted a hundred times a second: the first are made at once,
-// and in ten minutes it comes to no more than 6 MB a minute. After a rest the
-// next is made at once again.
+// Commits of 40 KB, wanted at a rate for ten minutes; of a hundred a second there
+// are two thousand a minute at most, those of people are all made at once.
 func TestAllowance(t *testing.T) {
-	const commit = 30_000
+	const commit = 40_000
 	start := time.Unix(1e9, 0)
-	var a allowance
-	written, last, longest := 0, start, time.Duration(0)
-	at := start
-	for range 10 * 60 * 100 {
-		at = at.Add(10 * time.Millisecond)
-		if a.wait(at) > 0 {
-			continue
+	for _, c := range []struct {
+		perSecond int
+		perMinute int           // bytes, at most
+		first     int           // changes that are committed at once, at least
+		longest   time.Duration // that one waits, at most
+	}{
+		{1, 3e6, 600, 0},
+		{2, 5e6, 1200, 0},
+		{13, 9e6, 1300, time.Second},
+		{19, 9e6, 1300, time.Second},
+		{25, 7e6, 400, time.Second},
+		{100, 6e6, 400, time.Second},
+		{1000, 6e6, 400, time.Second},
+	} {
+		var a allowance
+		written, first, longest := 0, 0, time.Duration(0)
+		var waits time.Time // since when one does
+		for i := range 10 * 60 * c.perSecond {
+			at := start.Add(time.Duration(i) * time.Second / time.Duration(c.perSecond))
+			if waits.IsZero() {
+				waits = at
+			}
+			a.change(at)
+			if a.wait(true, at) > 0 {
+				continue
+			}
+			a.spend(true, commit, at)
+			written += commit
+			if longest = max(longest, at.Sub(waits)); longest == 0 {
+				first++
+			}
+			waits = time.Time{}
 		}
-		a.spend(commit, at)
-		written += commit
-		longest = max(longest, at.Sub(last))
-		last = at
-		if written == 500*commit && at.Sub(start) > 6*time.Second {
-			t.Errorf("five hundred changes took %s", at.Sub(start))
+		if written/10 > c.perMinute || first < c.first || longest > c.longest {
+			t.Errorf("%d a second: %d bytes a minute, the first %d at once, one waited for %s", c.perSecond, written/10, first, longest)
 		}
-	}
-	if perMinute := written / 10; perMinute > 6e6 || perMinute < 4e6 {
-		t.Errorf("%d bytes a minute were written", perMinute)
-	}
-	if longest > time.Second {
-		t.Errorf("a change waited for %s", longest)
-	}
-	a.spend(1<<40, at)
-	if w := a.wait(at); w <= 0 || w > allowWait {
-		t.Errorf("after much was written it waits for %s", w)
-	}
-	if w := a.wait(at.Add(time.Minute)); w != 0 {
-		t.Errorf("after a rest it waits for %s", w)
+		end := start.Add(10 * time.Minute)
+		a.spend(false, 1<<40, end)
+		if w := a.wait(false, end); w <= 0 || w > allowWait {
+			t.Errorf("after much was written it waits for %s", w)
+		}
+		if w := a.wait(true, end.Add(time.Minute)); w != 0 {
+			t.Errorf("after a rest it waits for %s", w)
+		}
 	}
 }
 
-// What nobody waits for is committed late by a writer in debt, but at once when
-// somebody waits for whatever there is.
+// Bursts of constant change leave what lone changes have as it is, and are
+// forgotten in a second or two.
+func TestAllowanceAfterARush(t *testing.T) {
+	const commit = 40_000
+	now := time.Unix(1e9, 0)
+	var a allowance
+	for range 10_000 {
+		now = now.Add(10 * time.Millisecond)
+		if a.change(now); a.wait(true, now) == 0 {
+			a.spend(true, commit, now)
+		}
+	}
+	for a.wait(true, now) == 0 {
+		a.change(now)
+		a.spend(true, commit, now)
+	}
+	now = now.Add(2 * time.Second)
+	for i := range 500 {
+		a.change(now)
+		if a.wait(true, now) != 0 {
+			t.Fatalf("lone change %d waits", i)
+		}
+		a.spend(true, commit, now)
+		now = now.Add(time.Second / 10)
+	}
+}
+
+// What nobody waits for is committed late by a writer in debt, but at once when it
+// is a lone change, or when somebody waits for whatever there is.
 func TestWriterInDebt(t *testing.T) {
 	var w writer
-	w.allow.spend(1<<40, time.Now())
+	w.allow.spend(false, 1<<40, time.Now())
 	for _, c := range []struct {
 		when  urgency
 		hurry int32
 		due   bool
-	}{{later, 0, false}, {soon, 0, false}, {now, 0, true}, {soon, 1, true}, {later, 1, false}} {
+	}{{later, 0, false}, {steady, 0, false}, {soon, 0, true}, {now, 0, true}, {steady, 1, true}, {later, 1, false}} {
 		w.hurry.Store(c.hurry)
 		if got := w.due(c.when); got != c.due {
 			t.Errorf("urgency %d with %d in a hurry: due is %v", c.when, c.hurry, got)

@@ -20,6 +20,8 @@ type busyFile struct {
 const (
 	backoffFirst = time.Second
 	backoffMost  = time.Minute
+	// backoffSlack is the part of its wait by which a file may be looked at early.
+	backoffSlack = 4
 	// backoffFiles are remembered; what is more is looked at at once.
 	backoffFiles = 4096
 )
@@ -69,10 +71,16 @@ func (b *backoff) next() (due time.Time, ok bool) {
 	return due, ok
 }
 
-// take calls look with the files put off that are due, or with all of them.
+// take calls look with the files put off that are due, or with all of them. With
+// one that is due go those that soon will be, so that logs that are written side
+// by side are looked at, and committed, together.
 func (b *backoff) take(now time.Time, all bool, look func(dir, name string)) {
+	due, ok := b.next()
+	if !all && (!ok || now.Before(due)) {
+		return
+	}
 	for _, f := range b.files {
-		if f.changed && (all || !now.Before(f.due)) {
+		if f.changed && (all || !now.Add(f.wait/backoffSlack).Before(f.due)) {
 			f.changed = false
 			f.wait = min(2*f.wait, backoffMost)
 			f.due = now.Add(f.wait)

@@ -46,6 +46,30 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
+// Files that are written side by side are soon looked at together.
+func TestBackoffTogether(t *testing.T) {
+	b := backoff{files: make(map[string]*busyFile)}
+	begun := time.Unix(1000, 0)
+	looks := 0
+	var moments []time.Duration
+	for tick := range 60 * 60 * 10 {
+		now := begun.Add(time.Duration(tick) * time.Second / 10)
+		before := looks
+		b.take(now, false, func(string, string) { looks++ })
+		for i := range 3 {
+			if tick >= 5*i && b.changed("/d", fmt.Sprint(i), now) {
+				looks++
+			}
+		}
+		if looks > before {
+			moments = append(moments, now.Sub(begun))
+		}
+	}
+	if len(moments) > 75 || looks < 3*60 {
+		t.Errorf("%d looks at %d moments of an hour: %v", looks, len(moments), moments)
+	}
+}
+
 func TestBackoffIsBounded(t *testing.T) {
 	b := backoff{files: make(map[string]*busyFile)}
 	now := time.Unix(1000, 0)

@@ -14,7 +14,6 @@ import (
 
 	"indexd/internal/mounts"
 	"indexd/internal/watch"
-	"indexd/listing"
 	"indexd/store"
 	"indexd/walker"
 )
@@ -80,9 +79,7 @@ func (l *live) run(ctx context.Context) {
 		if ready == nil || all {
 			l.apply(ctx, epoch, l.src.Take())
 		}
-		l.backoff.take(time.Now(), all, func(dir, name string) {
-			l.names(ctx, epoch, dir, []watch.NameHint{{Name: name}})
-		})
+		l.putOff(ctx, epoch, all)
 		l.x.epochs.done(epoch)
 		if due, ok := l.backoff.next(); ok {
 			later.Reset(time.Until(due))
@@ -223,90 +220,6 @@ func (l *live) submit(ctx context.Context, t *task) {
 	if l.x.queue.submit(t, nil, nil) != nil {
 		l.room.Release(1) // stopping
 	}
-}
-
-// names asks for single names of a directory, and has what they show written.
-func (l *live) names(ctx context.Context, epoch uint64, dir string, names []watch.NameHint) {
-	x := l.x
-	if len(names) == 0 {
-		return
-	}
-	if !x.flights.try(dir) {
-		l.task(ctx, epoch, dir, nil) // behind the listing under way
-		return
-	}
-	defer x.flights.end(dir)
-	stamp := x.stamp()
-	key, err := x.keyOf(dir, 0)
-	if err != nil {
-		return // on no file system that is indexed now
-	}
-	s := &sight{
-		task: &task{x: x, epoch: epoch}, alone: dir, dir: dir,
-		rules: x.rules.Load(), mounts: x.places.Load().inside[dir],
-	}
-	come := false // or gone: then the directory's own time is another
-	for _, n := range names {
-		if l.name(epoch, s, key, stamp, n) != nil {
-			x.dirtyIn(epoch, dir) // its listing says what there is to say
-			return
-		}
-		come = come || n.Change == watch.Named
-	}
-	if up := path.Dir(dir); come && !x.isRoot(dir) && up != dir {
-		l.names(ctx, epoch, up, []watch.NameHint{{Name: path.Base(dir), Change: ownTime}})
-	}
-}
-
-// ownTime is the change of a directory in which names came or went.
-const ownTime watch.Change = watch.Named + 1
-
-// name is names for one of them.
-func (l *live) name(epoch uint64, s *sight, key store.Key, stamp uint64, n watch.NameHint) error {
-	x := l.x
-	var e *listing.Entry
-	descend := false
-	switch found, err := walker.Stat(s.dir, n.Name); {
-	case err == nil:
-		if s.keep(&found) {
-			e = &found
-		}
-	case errors.Is(err, fs.ErrNotExist):
-		var where *fs.PathError
-		if errors.As(err, &where) && where.Op == "open" {
-			return err // the directory
-		}
-	default:
-		return err
-	}
-	if e != nil && e.Type() == listing.Dir {
-		descend = s.descend(e)
-	}
-	one := &sight{task: s.task, alone: s.dir, dir: s.dir}
-	var applied store.Applied
-	it := item{bytes: 512 + len(n.Name), when: soon}
-	it.do = func(tx *store.Tx) (err error) {
-		applied, err = tx.ApplyName(key, stamp, n.Name, e, descend)
-		return err
-	}
-	it.done = func(err error) {
-		one.committed(&applied, err)
-		x.epochs.done(epoch)
-	}
-	x.epochs.add(epoch)
-	if x.writer.put(x.ctx, it) != nil {
-		x.epochs.done(epoch)
-		return nil // stopping
-	}
-	switch {
-	case e == nil || e.Type() != listing.Dir || !descend:
-	case n.Change == ownTime:
-	case n.Change == watch.Named:
-		x.discoveredIn(epoch, join(s.dir, n.Name))
-	default: // its owner or mode, on which hangs what can be read of it
-		x.dirtyIn(epoch, join(s.dir, n.Name))
-	}
-	return nil
 }
 
 // watchDir sees to it that events of a directory are known from now on, if that

@@ -127,7 +127,7 @@ func (s *mergeSteps) apply(step store.Step) error {
 	case s.steps%mergeAhead == 0:
 		it.when = now // the next one waits for it
 	case step.Wait:
-		it.when = soon
+		it.when = steady
 	}
 	if err := s.x.writer.put(s.ctx, it); err != nil {
 		return err

@@ -37,9 +37,10 @@ type item struct {
 type urgency uint8
 
 const (
-	later urgency = iota // when the batch is full or old
-	soon                 // as soon as nothing else is queued and the allowance lets it
-	now                  // as soon as nothing else is queued: somebody waits for it
+	later  urgency = iota // when the batch is full or old
+	steady                // as soon as nothing else is queued and the allowance for constant change lets it
+	soon                  // the same for a change, which may be a lone one
+	now                   // as soon as nothing else is queued: somebody waits for it
 )
 
 // writer is the one goroutine that changes the store: items come in through
@@ -135,6 +136,9 @@ func (w *writer) run(ctx context.Context) {
 		case it := <-w.items:
 			w.apply(ctx, it)
 			w.when = max(w.when, it.when)
+			if it.when == soon {
+				w.allow.change(time.Now())
+			}
 			if w.bytes >= batchBytes || len(w.items) == 0 && w.due(w.when) {
 				w.commit(ctx)
 			}
@@ -156,8 +160,8 @@ func (w *writer) due(when urgency) bool {
 	switch when {
 	case now:
 		return true
-	case soon:
-		return w.hurry.Load() > 0 || w.allow.wait(time.Now()) == 0
+	case steady, soon:
+		return w.hurry.Load() > 0 || w.allow.wait(when == soon, time.Now()) == 0
 	}
 	return false
 }
@@ -198,7 +202,7 @@ func (w *writer) begin() error {
 	if w.bulk.Load() > 0 {
 		tx.Bulk()
 	}
-	w.timer.Reset(max(batchAge, w.allow.wait(time.Now())))
+	w.timer.Reset(max(batchAge, w.allow.wait(false, time.Now())))
 	return nil
 }
 
@@ -278,8 +282,8 @@ func (w *writer) tryCommit() error {
 		return nil
 	}
 	err := w.tx.Commit()
-	if w.when == soon && w.bulk.Load() == 0 {
-		w.allow.spend(w.tx.Written(), time.Now())
+	if (w.when == steady || w.when == soon) && w.bulk.Load() == 0 {
+		w.allow.spend(w.when == soon, w.tx.Written(), time.Now())
 	}
 	w.tx = nil
 	w.timer.Stop()
