@@ -17,7 +17,7 @@ import "time"
 // Confined to the writer's goroutine.
 type allowance struct {
 	lone, rush bucket
-	recent     float64 // changes, forgotten at loneRate
+	recent     float64 // names that changed, forgotten at loneRate
 	at         time.Time
 }
 
@@ -32,17 +32,17 @@ const (
 	allowLone = 48 << 20
 	// allowWait is how long a change may wait at most, whatever was written.
 	allowWait = 10 * time.Second
-	// A change is a lone one while there are no more than loneRate a second, or
-	// loneMost above that.
+	// A change is a lone one while no more than loneRate names change in a second,
+	// or loneMost above that.
 	loneRate, loneMost = 20, 20
 )
 
-// change notes that a change came to be written.
-func (a *allowance) change(now time.Time) {
+// change notes that there is something to be written of so many names.
+func (a *allowance) change(names int64, now time.Time) {
 	if !a.at.IsZero() {
 		a.recent = max(a.recent-now.Sub(a.at).Seconds()*loneRate, 0)
 	}
-	a.recent = min(a.recent+1, 2*loneMost)
+	a.recent = min(a.recent+float64(max(names, 1)), 2*loneMost)
 	a.at = now
 }
 

@@ -32,7 +32,7 @@ func TestAllowance(t *testing.T) {
 			if waits.IsZero() {
 				waits = at
 			}
-			a.change(at)
+			a.change(1, at)
 			if a.wait(true, at) > 0 {
 				continue
 			}
@@ -65,22 +65,39 @@ func TestAllowanceAfterARush(t *testing.T) {
 	var a allowance
 	for range 10_000 {
 		now = now.Add(10 * time.Millisecond)
-		if a.change(now); a.wait(true, now) == 0 {
+		if a.change(1, now); a.wait(true, now) == 0 {
 			a.spend(true, commit, now)
 		}
 	}
 	for a.wait(true, now) == 0 {
-		a.change(now)
+		a.change(1, now)
 		a.spend(true, commit, now)
 	}
 	now = now.Add(2 * time.Second)
 	for i := range 500 {
-		a.change(now)
+		a.change(1, now)
 		if a.wait(true, now) != 0 {
 			t.Fatalf("lone change %d waits", i)
 		}
 		a.spend(true, commit, now)
 		now = now.Add(time.Second / 10)
+	}
+}
+
+// Constant change that comes in batches, since the machine is slow, is none the
+// less constant.
+func TestAllowanceOfBatches(t *testing.T) {
+	now, written := time.Unix(1e9, 0), 0
+	var a allowance
+	for range 10 * 60 * 5 {
+		now = now.Add(time.Second / 5)
+		if a.change(20, now); a.wait(true, now) == 0 {
+			a.spend(true, 40_000, now)
+			written += 40_000
+		}
+	}
+	if written/10 > 6e6 {
+		t.Errorf("%d bytes a minute", written/10)
 	}
 }
 

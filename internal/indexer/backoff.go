@@ -6,7 +6,8 @@ import "time"
 // looked at at once, then after a second, and after twice as long each time as
 // long as changes go on, up to a minute. Confined to the goroutine of live.
 type backoff struct {
-	files map[string]*busyFile
+	files  map[string]*busyFile
+	forgot time.Time // when forget last went through them
 }
 
 // busyFile is a file that changed lately.
@@ -49,11 +50,12 @@ func (b *backoff) changed(dir, name string, now time.Time) bool {
 	return true
 }
 
-// forget drops what has been quiet, where the table is full.
+// forget drops what has been quiet, where the table is full, once a second.
 func (b *backoff) forget(now time.Time) {
-	if len(b.files) < backoffFiles {
+	if len(b.files) < backoffFiles || now.Sub(b.forgot) < backoffFirst {
 		return
 	}
+	b.forgot = now
 	for path, f := range b.files {
 		if !f.changed && now.After(f.due) {
 			delete(b.files, path)

@@ -50,7 +50,8 @@ type Config struct {
 	Own func(path string) bool
 	Log *slog.Logger // nil: none
 
-	compactSoon bool // a test's: however small the database is, and without a pause
+	compactSoon bool   // a test's: however small the database is, and without a pause
+	compared    func() // a test's: called in a reconcile before the rest is watched
 }
 
 // Indexer keeps a store true. All methods may be called from any goroutine;

@@ -129,6 +129,7 @@ func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
 		case h.Subtree && !walked[h.Dir]:
 			l.task(ctx, epoch, "", []string{h.Dir})
 		case h.List:
+			l.x.writer.names.Add(loneMost)
 			l.task(ctx, epoch, h.Dir, nil)
 		case len(h.Names) > 0:
 			l.hint(ctx, epoch, h, walked)
@@ -167,6 +168,7 @@ func (l *live) hint(ctx context.Context, epoch uint64, h *watch.DirHint, walked 
 			content = append(content, n)
 		}
 	}
+	l.x.writer.names.Add(int64(len(named) + len(content)))
 	switch {
 	case len(named) == 0 && len(content) <= fewNames:
 		l.names(ctx, epoch, h.Dir, content)

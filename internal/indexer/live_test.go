@@ -32,6 +32,16 @@ type liveRig struct {
 // runLive indexes root ("" for a new one) and watches it.
 func runLive(t *testing.T, db, root string, limits func() (watch.Limits, error)) *liveRig {
 	t.Helper()
+	l := startLive(t, db, root, Config{}, limits)
+	if err := l.WaitReady(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// startLive is runLive that does not wait for a first index.
+func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.Limits, error)) *liveRig {
+	t.Helper()
 	if root == "" {
 		var err error
 		if root, err = filepath.EvalSymlinks(t.TempDir()); err != nil {
@@ -60,11 +70,9 @@ func runLive(t *testing.T, db, root string, limits func() (watch.Limits, error))
 	if err != nil {
 		t.Fatal(err)
 	}
-	l.rig = run(t, db, Config{Roots: []string{root}, Watch: l.src, Cookies: cookies})
+	cfg.Roots, cfg.Watch, cfg.Cookies = []string{root}, l.src, cookies
+	l.rig = run(t, db, cfg)
 	l.runs.Store(l.rig)
-	if err := l.WaitReady(deadline(t)); err != nil {
-		t.Fatal(err)
-	}
 	return l
 }
 

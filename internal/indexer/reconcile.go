@@ -25,13 +25,28 @@ const reconcilePage = 1024
 // whose mtime and ctime are those of its last full listing has the same names
 // as then, every other one is listed again. This says nothing of the sizes and
 // times of files; verifying does. Called on Run's goroutine.
+//
+// Placing watches takes longer than all the rest, so that comes behind: once all
+// is compared, what is not watched yet is, and compared once more, for what
+// changed meanwhile. Only then is the reconcile done.
 func (x *Indexer) reconcile(r *root) {
 	x.look(r, Reconcile, func(begun time.Time) error {
-		changed, err := x.namesPass(r, walker.Resume, nil)
+		changed, err := x.namesPass(r, walker.Resume, nil, compareAll)
+		if err != nil {
+			return err
+		}
+		x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+		took := time.Since(begun)
+		if x.cfg.compared != nil {
+			x.cfg.compared()
+		}
+		more := 0
+		if x.src != nil {
+			more, err = x.namesPass(r, walker.Resume, nil, watchRest)
+		}
 		if err == nil {
-			x.log.Info("looked for changes since the last run", "root", r.path, "changed", changed,
-				"took", time.Since(begun).Round(time.Millisecond))
-			x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+			x.log.Info("looked for changes since the last run", "root", r.path, "changed", changed+more,
+				"took", took.Round(time.Millisecond), "and watched all", (time.Since(begun) - took).Round(time.Millisecond))
 		}
 		return err
 	})
@@ -79,17 +94,29 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 	})
 }
 
+// passKind is what a pass over names does with each directory. In every case one
+// is watched before it is compared, or before it is listed: what changes later
+// raises an event. So one that is watched needs no look but for what changed
+// before, or where an event may have been lost.
+type passKind uint8
+
+const (
+	compareAll  passKind = iota // and watch what is listed again
+	watchRest                   // what is not watched yet: watch it, then compare
+	compareBoth                 // compare all, what is not watched once it is
+)
+
 // namesPass has each directory listed that changed, and returns when all of
 // them are committed. It rests between pages where a pace is given, and ends early
 // where one without is wanted.
-func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed int, err error) {
+func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace, kind passKind) (changed int, err error) {
 	again := newCrew(x, priority, crewSize)
 	err = x.eachPage(r, func(page []suspect) error {
 		if p != nil && r.wanted() {
 			return errNamesFirst
 		}
 		begun := time.Now()
-		dirty, err := x.compare(page, p != nil)
+		dirty, err := x.compare(page, p != nil, kind)
 		if err != nil {
 			return err
 		}
@@ -108,12 +135,12 @@ func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace) (changed
 }
 
 // compare returns which of the directories may hold other names than are stored.
-func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
+func (x *Indexer) compare(page []suspect, idly bool, kind passKind) (dirty []int, err error) {
 	var at atomic.Int64
 	stat := func(from, to int) (dirty []int) {
 		for i := from; i < to; i++ {
 			at.Store(int64(i))
-			if x.differs(&page[i]) {
+			if x.differs(&page[i], kind) {
 				x.moveWatch(page[i].dir)
 				dirty = append(dirty, i)
 			}
@@ -138,16 +165,21 @@ func (x *Indexer) compare(page []suspect, idly bool) (dirty []int, err error) {
 	return dirty, err
 }
 
-// differs has a directory watched, if that can be had, and reports whether it may
-// hold other names than are stored.
-func (x *Indexer) differs(s *suspect) bool {
+// differs reports whether a directory may hold other names than are stored.
+func (x *Indexer) differs(s *suspect, kind passKind) bool {
+	unwatched := kind != compareAll && x.src != nil && !x.src.Watched(s.dir)
+	if kind == watchRest && !unwatched {
+		return false
+	}
 	st, err := watch.Lstat(s.dir)
 	if err != nil {
 		// Gone, no directory, or a path too long for one call, which is no news.
 		return true
 	}
-	if watched, ok := x.watchDir(s.dir, st.Ident); ok {
-		st = watched
+	if unwatched {
+		if watched, ok := x.watchDir(s.dir, st.Ident); ok {
+			st = watched
+		}
 	}
 	return !s.trust || st.Ino != s.stat.Ino || timeOf(st.Mtime) != s.stat.Mtime || timeOf(st.Ctime) != s.stat.Ctime
 }

@@ -42,7 +42,7 @@ func (x *Indexer) sweep() time.Duration {
 // sweepNames has directories listed again whose times changed, at a pace.
 func (x *Indexer) sweepNames(r *root) {
 	x.look(r, Sweep, func(begun time.Time) error {
-		changed, err := x.namesPass(r, walker.Sweep, &x.pace)
+		changed, err := x.namesPass(r, walker.Sweep, &x.pace, compareBoth)
 		if err == nil {
 			x.log.Debug("swept", "root", r.path, "changed", changed, "took", time.Since(begun).Round(time.Millisecond))
 			x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })

@@ -61,6 +61,7 @@ type writer struct {
 	bulk     atomic.Int32
 	degraded atomic.Pointer[string] // why nothing can be written, while that is so
 	hurry    atomic.Int32           // how many wait for whatever comes: soon is now
+	names    atomic.Int64           // that changed since the last item that is soon
 
 	// Confined to run.
 	tx    *store.Tx
@@ -137,7 +138,7 @@ func (w *writer) run(ctx context.Context) {
 			w.apply(ctx, it)
 			w.when = max(w.when, it.when)
 			if it.when == soon {
-				w.allow.change(time.Now())
+				w.allow.change(w.names.Swap(0), time.Now())
 			}
 			if w.bytes >= batchBytes || len(w.items) == 0 && w.due(w.when) {
 				w.commit(ctx)
