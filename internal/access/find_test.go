@@ -13,8 +13,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"indexd/listing"
 )
 
 // rights are what a directory of a test has.
@@ -110,16 +108,16 @@ func findAs(t *testing.T, w Who, dirs []string) []string {
 }
 
 // seen is what the package says that w may list below dir, of what root finds.
-func seen(t *testing.T, s *Stats, w Who, dir string) (list []string, verdicts int) {
+func seen(t *testing.T, s *Stats, w Who, dir string, after time.Time) (list []string, verdicts int) {
 	t.Helper()
-	v := s.View(w)
+	walk := s.View(w, after).Walk()
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
 		if err != nil || !d.IsDir() {
 			return err
 		}
-		st := look(p)
+		st := look(p, nil)
 		verdicts++
-		if sight := v.Sight(p, st.ino, st.ctime); sight == All || sight == Names {
+		if sight := walk.Sight(p, st.stored()); sight == All || sight == Names {
 			names, err := os.ReadDir(p)
 			if err != nil {
 				return err
@@ -185,8 +183,8 @@ func TestEqualsFind(t *testing.T) {
 		x := randomRights(r, acls)
 		x.give(t, d)
 	}
-	s := NewStats()
-	verdicts := 0
+	s := newStats(t)
+	verdicts, after := 0, time.Time{}
 	for round := range 8 {
 		for range 8 {
 			groups := []uint32{uint32(pick(r, someGroups))}
@@ -195,7 +193,7 @@ func TestEqualsFind(t *testing.T) {
 			}
 			w := New(uint32(pick(r, someUsers[1:])), groups)
 			want := findAs(t, w, append([]string{top}, dirs...))
-			got, n := seen(t, s, w, top)
+			got, n := seen(t, s, w, top, after)
 			verdicts += n
 			if !slices.Equal(got, want) {
 				t.Fatalf("round %d, %+v: find lists %d, seen are %d\nonly seen: %q\nonly found: %q", round, w, len(want), len(got),
@@ -214,7 +212,7 @@ func TestEqualsFind(t *testing.T) {
 				}
 			}
 		}
-		s.Forget()
+		after = time.Now()
 	}
 	if verdicts < 10000 {
 		t.Errorf("%d verdicts", verdicts)
@@ -228,95 +226,4 @@ func without(a, b []string) (only []string) {
 		}
 	}
 	return only
-}
-
-// A directory that was put in the place of the one that was listed shows nothing
-// of what was listed.
-func TestAnotherDirectoryInItsPlace(t *testing.T) {
-	top := t.TempDir()
-	dir := top + "/d"
-	must(t, os.Mkdir(dir, 0o700))
-	was := look(dir)
-	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
-	s := NewStats()
-	var told []string
-	sight := func() Sight {
-		v := s.View(w)
-		v.Changed = func(dir string) { told = append(told, dir) }
-		s.Forget()
-		return v.Sight(dir, was.ino, was.ctime)
-	}
-	if got := sight(); got != All {
-		t.Fatalf("one's own is seen as %d", got)
-	}
-	must(t, os.Rename(dir, top+"/away"))
-	if got := sight(); got != Nothing {
-		t.Errorf("what is not there is seen as %d", got)
-	}
-	must(t, os.Symlink("away", dir))
-	if got := sight(); got != Nothing {
-		t.Errorf("a link to it is seen as %d", got)
-	}
-	must(t, os.Remove(dir))
-	must(t, os.Mkdir(dir, 0o700))
-	if got := sight(); got != Below {
-		t.Errorf("another one is seen as %d", got)
-	}
-	if !slices.Equal(told, []string{dir}) {
-		t.Errorf("told of %q", told)
-	}
-}
-
-// What is known is known for a moment, and never across Forget.
-func TestStatsAge(t *testing.T) {
-	var now time.Time
-	looks := 0
-	s := NewStats()
-	s.now = func() time.Time { return now }
-	s.look = func(dir string) stat {
-		looks++
-		return stat{perms: perms{mode: 0o755}, ino: 7, ctime: listing.Time{Sec: 1}}
-	}
-	now = time.Unix(1000, 0)
-	v := s.View(New(1, nil))
-	ask := func(want int) {
-		t.Helper()
-		if v.Sight("/a/b/c", 7, listing.Time{Sec: 1}) != All || looks != want {
-			t.Errorf("%d looks, want %d", looks, want)
-		}
-	}
-	ask(4)
-	ask(4)
-	v.Sight("/a/b/d", 7, listing.Time{Sec: 1})
-	ask(5)
-	now = now.Add(keep)
-	ask(9)
-	s.Forget()
-	v = s.View(New(1, nil))
-	ask(13)
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func BenchmarkSight(b *testing.B) {
-	s := NewStats()
-	v := s.View(New(61001, []uint32{61001}))
-	var dirs []string
-	_ = filepath.WalkDir("/usr/share/doc", func(p string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() {
-			dirs = append(dirs, p)
-		}
-		return nil
-	})
-	for b.Loop() {
-		for _, d := range dirs {
-			v.Sight(d, 0, listing.Time{})
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(dirs)), "ns/dir")
 }

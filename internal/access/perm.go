@@ -11,7 +11,7 @@ const (
 // perms are what decides who may do what with a directory.
 type perms struct {
 	mode, uid, gid uint32
-	acl            []byte // system.posix_acl_access; nil: none
+	acl            string // system.posix_acl_access; "": none
 }
 
 // Tags of an entry of an ACL: linux/posix_acl.h.
@@ -32,7 +32,7 @@ func (p *perms) allow(w *Who, want uint32) bool {
 	}
 	// As in the kernel, a mask without any permission makes the ACL be passed
 	// over, not refuse.
-	if p.acl != nil && p.mode&0o070 != 0 {
+	if p.acl != "" && p.mode&0o070 != 0 {
 		return p.allowACL(w, want)
 	}
 	if w.In(p.gid) {
@@ -43,8 +43,9 @@ func (p *perms) allow(w *Who, want uint32) bool {
 
 // aclEntries calls each with the entries of the ACL, until it returns false.
 // false: the ACL is not of a form that is known.
-func aclEntries(acl []byte, each func(tag, perm, id uint32) bool) bool {
+func aclEntries(raw string, each func(tag, perm, id uint32) bool) bool {
 	const version, header, size = 2, 4, 8
+	acl := []byte(raw)
 	if len(acl) < header || (len(acl)-header)%size != 0 || binary.LittleEndian.Uint32(acl) != version {
 		return false
 	}

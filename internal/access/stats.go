@@ -2,11 +2,9 @@ package access
 
 import (
 	"hash/maphash"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"indexd/listing"
 )
@@ -19,101 +17,93 @@ const MaxAge = time.Second
 const keep = MaxAge / 2
 
 // Stats are what directories are like now, for all callers. What they say is
-// looked up again after half of MaxAge. It may be used by any number of goroutines.
+// looked up again after half of MaxAge. It may be used by any number of
+// goroutines. Looks are made by goroutines of its own, so that one that does not
+// come back holds up nobody for longer than patience; Close ends those that wait
+// for work.
 type Stats struct {
-	shards [32]shard
-	seed   maphash.Seed
-	epoch  atomic.Uint64
-	look   func(dir string) stat // the system's, or a test's
-	now    func() time.Time
+	shards  [32]shard
+	seed    maphash.Seed
+	begun   time.Time
+	lookers lookers
+	now     func() time.Time
 }
 
 // shard holds what was looked up in two generations, of which the older is
-// dropped when the younger is full, so that memory is bounded: about 250 bytes
-// and the path for each.
+// dropped when the younger is full, so that memory is bounded: about 120 bytes
+// each. The keys are hashes of the paths by a seed that nobody knows.
 type shard struct {
 	mu         sync.Mutex
-	young, old map[string]stat
+	young, old map[uint64]stat
 }
 
-const shardLen = 1024 // so 65,536 in all
+const shardLen = 2048 // so 131,072 in all, which take 16 MB
 
 // stat is what one look at a directory said.
 type stat struct {
 	perms
-	ino   uint64
-	ctime listing.Time
-	err   error // why it could not be looked at; the rest is zero
-	at    time.Time
-	epoch uint64
+	ino, mount uint64 // and on which mount it was
+	ctime      listing.Time
+	at         int64 // ns since Stats.begun, before the look
+	none       bool  // it is no directory, or could not be looked at
+	settled    bool  // ctime was old enough to tell every change since
 }
 
 // NewStats returns an empty one.
 func NewStats() *Stats {
-	return &Stats{seed: maphash.MakeSeed(), look: look, now: time.Now}
+	s := &Stats{seed: maphash.MakeSeed(), begun: time.Now(), now: time.Now}
+	s.lookers.look = look
+	s.lookers.patience = patience
+	s.lookers.mountOf = mountOf
+	return s
 }
 
-// Forget makes all that was looked up before it was called be looked up again,
-// for an answer that is to be true after a barrier.
-func (s *Stats) Forget() { s.epoch.Add(1) }
+// Close ends the goroutines that look, but for those that do not come back. Nobody
+// may ask any more.
+func (s *Stats) Close() { s.lookers.close() }
 
-func (s *Stats) of(dir string) stat {
-	epoch, now := s.epoch.Load(), s.now()
-	sh := &s.shards[maphash.String(s.seed, dir)%uint64(len(s.shards))]
+// since is a moment as stats have it.
+func (s *Stats) since(t time.Time) int64 { return int64(t.Sub(s.begun)) }
+
+// of returns what dir is like, by a look that was not made before since nor longer
+// ago than keep.
+func (s *Stats) of(dir string, now, since int64) stat {
+	key := maphash.String(s.seed, dir)
+	sh := &s.shards[key%uint64(len(s.shards))]
 	sh.mu.Lock()
-	st, ok := sh.young[dir]
+	st, ok := sh.young[key]
 	if !ok {
-		st, ok = sh.old[dir]
+		st, ok = sh.old[key]
 	}
 	sh.mu.Unlock()
-	if ok && st.epoch >= epoch && now.Sub(st.at) < keep {
+	if ok && st.at >= since && now-st.at < int64(keep) {
 		return st
 	}
-	st = s.look(dir) // a system call: not under the lock
-	st.at, st.epoch = now, epoch
+	at := s.since(s.now())
+	known := &st
+	if !ok {
+		known = nil
+	}
+	st, ok = s.lookers.ask(dir, known) // system calls: not under the lock
+	st.at = at
+	if !ok {
+		return st
+	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if len(sh.young) >= shardLen || sh.young == nil {
-		sh.young, sh.old = make(map[string]stat, shardLen/4), sh.young
+		sh.young, sh.old = make(map[uint64]stat, shardLen/4), sh.young
 	}
-	sh.young[dir] = st
+	sh.young[key] = st
 	return st
 }
 
-// look asks the kernel. A symbolic link is no directory; one in the path above
-// would be caught there, since every component is looked at by itself.
-func look(dir string) (st stat) {
-	var sx unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
-		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_UID|unix.STATX_GID|unix.STATX_INO|unix.STATX_CTIME, &sx)
-	if err == nil && sx.Mode&unix.S_IFMT != unix.S_IFDIR {
-		err = unix.ENOTDIR
+// above returns the directory that the one at a clean absolute path is in: of
+// "/a" that is "", of "" and of "/" nothing.
+func above(dir string) (up string, ok bool) {
+	i := strings.LastIndexByte(dir, '/')
+	if i < 0 || len(dir) == 1 {
+		return "", false
 	}
-	if err != nil {
-		return stat{err: err}
-	}
-	st.mode, st.uid, st.gid = uint32(sx.Mode), sx.Uid, sx.Gid
-	st.ino, st.ctime = sx.Ino, listing.Time{Sec: sx.Ctime.Sec, Nsec: sx.Ctime.Nsec}
-	if st.mode&0o070 != 0 {
-		st.acl, st.err = readACL(dir)
-	}
-	return st
-}
-
-// readACL returns the ACL of a directory, nil where it has none.
-func readACL(dir string) ([]byte, error) {
-	var buf [1024]byte
-	for b := buf[:]; ; {
-		n, err := unix.Lgetxattr(dir, "system.posix_acl_access", b)
-		switch err {
-		case nil:
-			return append([]byte(nil), b[:n]...), nil
-		case unix.ENODATA, unix.EOPNOTSUPP, unix.ENOSYS:
-			return nil, nil
-		case unix.ERANGE:
-			b = make([]byte, 64<<10) // XATTR_SIZE_MAX
-			continue
-		}
-		return nil, err
-	}
+	return dir[:i], true
 }

@@ -1,7 +1,6 @@
 package access
 
 import (
-	"strings"
 	"sync"
 	"time"
 
@@ -18,111 +17,100 @@ const (
 	All                  // all of its entries
 )
 
-// View is what one caller may see. It may be used by several goroutines; it is
-// made for one answer.
+// Stored is what the index has of a directory whose entries it has.
+type Stored struct {
+	Ino   uint64
+	Ctime listing.Time
+	Stamp uint64 // of the listing
+	// Mount is the number of the mount on which the directory is looked for, as
+	// /proc/self/mountinfo has it; 0: that is not known.
+	Mount uint64
+}
+
+// View is what one caller may see. It is made for one answer, and may be used by
+// several goroutines.
 type View struct {
 	who   Who
 	stats *Stats
-	// Changed, if not nil, is told of directories that are not the ones that
-	// were stored.
-	Changed func(dir string)
+	since int64
 
-	chains sync.Pool
+	mu       sync.Mutex
+	others   map[string]struct{} // see Others
+	more     bool
+	relisted map[string]uint64 // see Relisted
 }
 
-// View returns what a caller may see.
-func (s *Stats) View(w Who) *View {
-	v := &View{who: w, stats: s}
-	v.chains.New = func() any { return &chain{v: v} }
+// maxOthers bounds what View.Others returns.
+const maxOthers = 4096
+
+// View returns what a caller may see, by looks none of which was made before
+// since; the zero time: they may be as old as MaxAge.
+func (s *Stats) View(w Who, since time.Time) *View {
+	v := &View{who: w, stats: s, since: -1 << 63}
+	if !since.IsZero() {
+		v.since = s.since(since)
+	}
 	return v
 }
 
-// Sight says what may be seen of a directory, given by its absolute clean path,
-// whose entries were listed when it had this inode and ctime. Where it has
-// others now, nothing of them is shown: what is there now may be another
-// directory, put there by who may not read the one that was listed, or have
-// other permissions than it had.
-func (v *View) Sight(dir string, ino uint64, ctime listing.Time) Sight {
-	c := v.chains.Get().(*chain)
-	defer v.chains.Put(c)
-	if !c.reach(dir) {
-		return Nothing
+// Others returns those directories of which the caller could list what is there
+// now, and of which nothing was shown, because it is not what was stored: they are
+// to be listed again. They are forgotten then. more: there are others.
+func (v *View) Others() (dirs []string, more bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for dir := range v.others {
+		dirs = append(dirs, dir)
 	}
-	st := v.stats.of(dir)
-	if st.err != nil {
-		return Nothing
-	}
-	read, search := st.allow(&v.who, mayRead), st.allow(&v.who, maySearch)
-	same := st.ino == ino && st.ctime == ctime
-	if !same && v.Changed != nil {
-		v.Changed(dir)
-	}
-	switch {
-	case read && search && same:
-		return All
-	case search:
-		return Below
-	case read && same:
-		return Names
-	}
-	return Nothing
+	more = v.more
+	v.others, v.more = nil, false
+	return dirs, more
 }
 
-// Reach reports whether the caller may search every directory above path, so
-// that it may be told whether it exists.
-func (v *View) Reach(path string) bool {
-	c := v.chains.Get().(*chain)
-	defer v.chains.Put(c)
-	return c.reach(path)
+// Relisted says that dirs, which Others had returned, were listed again since the
+// stamp. Who could list such a directory before that, and can now, may see what
+// was found in between, though it may have changed again.
+func (v *View) Relisted(dirs []string, stamp uint64) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.relisted == nil {
+		v.relisted = make(map[string]uint64, len(dirs))
+	}
+	for _, dir := range dirs {
+		v.relisted[dir] = stamp
+	}
+	v.since = v.stats.since(v.stats.now())
 }
 
-// chain is the directories that lead to the one asked for last: answers go from
-// a directory to its neighbour, and most of the way is the same.
-type chain struct {
-	v    *View
-	path string // of the last of them, without a slash at its end: "" is the root
-	ok   []int  // the lengths of beginnings of path that may be searched, ascending
-	at   time.Time
-}
-
-// reach reports whether every directory above dir may be searched.
-func (c *chain) reach(dir string) bool {
-	up := strings.TrimSuffix(dir, "/")
-	up = up[:max(strings.LastIndexByte(up, '/'), 0)]
-	if dir == "/" {
+// other notes a directory that is not as it was stored, and reports whether it was
+// listed again for this view.
+func (v *View) other(dir string, stamp uint64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if least, ok := v.relisted[dir]; ok && stamp > least {
 		return true
 	}
-	if now := c.v.stats.now(); now.Sub(c.at) >= keep {
-		c.ok, c.at = c.ok[:0], now
+	if v.others == nil {
+		v.others = make(map[string]struct{})
 	}
-	n := len(c.ok)
-	for n > 0 && !(len(up) >= c.ok[n-1] && up[:c.ok[n-1]] == c.path[:c.ok[n-1]] && (len(up) == c.ok[n-1] || up[c.ok[n-1]] == '/')) {
-		n--
+	if len(v.others) >= maxOthers {
+		v.more = true
+	} else {
+		v.others[dir] = struct{}{}
 	}
-	c.ok = c.ok[:n]
-	c.path = up
-	from := -1 // the root is a directory too
-	if n > 0 {
-		from = c.ok[n-1]
-	}
-	for from < len(up) {
-		end := 0
-		if from >= 0 {
-			end = len(up)
-			if i := strings.IndexByte(up[from+1:], '/'); i >= 0 {
-				end = from + 1 + i
-			}
-		}
-		d := up[:end]
-		if end == 0 {
-			d = "/"
-		}
-		st := c.v.stats.of(d)
-		if st.err != nil || !st.allow(&c.v.who, maySearch) {
-			return false
-		}
-		c.ok = append(c.ok, end)
-		from = end
-	}
-	return true
+	return false
+}
+
+// Lists reports whether the caller may list what is at dir now. Like all that is
+// not told by Sight, that says nothing about what is stored.
+func (v *View) Lists(dir string) bool {
+	w := v.Walk()
+	return w.reach(dir) && w.may(dir, mayRead)
+}
+
+// Enters reports whether the caller may list what is at dir now, or something in
+// it whose name it knows.
+func (v *View) Enters(dir string) bool {
+	w := v.Walk()
+	return w.reach(dir) && (w.may(dir, mayRead) || w.may(dir, maySearch))
 }

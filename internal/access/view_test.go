@@ -1,0 +1,284 @@
+package access
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"indexd/listing"
+)
+
+// stored is what a listing would have kept.
+func (s *stat) stored() *Stored {
+	return &Stored{Ino: s.ino, Ctime: s.ctime, Mount: s.mount}
+}
+
+func newStats(t testing.TB) *Stats {
+	s := NewStats()
+	t.Cleanup(s.Close)
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A directory that was put in the place of the one that was listed shows nothing
+// of what was listed.
+func TestAnotherDirectoryInItsPlace(t *testing.T) {
+	top := t.TempDir()
+	dir := top + "/d"
+	must(t, os.Mkdir(dir, 0o700))
+	was := look(dir, nil)
+	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
+	s := newStats(t)
+	sight := func() Sight { return s.View(w, time.Now()).Walk().Sight(dir, was.stored()) }
+	if got := sight(); got != All {
+		t.Fatalf("one's own is seen as %d", got)
+	}
+	must(t, os.Rename(dir, top+"/away"))
+	if got := sight(); got != Nothing {
+		t.Errorf("what is not there is seen as %d", got)
+	}
+	must(t, os.Symlink("away", dir))
+	if got := sight(); got != Nothing {
+		t.Errorf("a link to it is seen as %d", got)
+	}
+	must(t, os.Remove(dir))
+	must(t, os.Mkdir(dir, 0o700))
+	v := s.View(w, time.Now())
+	if got := v.Walk().Sight(dir, was.stored()); got != Below {
+		t.Errorf("another one is seen as %d", got)
+	}
+	if told, more := v.Others(); !slices.Equal(told, []string{dir}) || more {
+		t.Errorf("told of %q, %v", told, more)
+	}
+	// Listed again it is seen, unless it is another once more.
+	is := look(dir, nil)
+	v.Relisted([]string{dir}, 17)
+	for _, c := range []struct {
+		what   string
+		stored Stored
+		want   Sight
+	}{
+		{"changed, listed before", Stored{Ino: is.ino, Stamp: 17}, Below},
+		{"changed, listed since", Stored{Ino: is.ino, Stamp: 18}, All},
+		{"another, listed since", Stored{Ino: is.ino + 1, Ctime: is.ctime, Stamp: 18}, Below},
+		{"on another mount", Stored{Ino: is.ino, Ctime: is.ctime, Stamp: 18, Mount: is.mount + 1}, Below},
+	} {
+		if got := v.Walk().Sight(dir, &c.stored); got != c.want {
+			t.Errorf("%s: %d, not %d", c.what, got, c.want)
+		}
+	}
+}
+
+// A directory in the place of the one above, or a link to where that has gone, is
+// not a way to what it had.
+func TestAnotherDirectoryAbove(t *testing.T) {
+	top := t.TempDir()
+	must(t, os.MkdirAll(top+"/a/d", 0o700))
+	was := look(top+"/a/d", nil)
+	s := newStats(t)
+	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
+	sight := func() Sight { return s.View(w, time.Now()).Walk().Sight(top+"/a/d", was.stored()) }
+	must(t, os.Rename(top+"/a", top+"/b"))
+	must(t, os.Symlink("b", top+"/a"))
+	if got := sight(); got != Nothing {
+		t.Errorf("by a link: %d", got)
+	}
+	must(t, os.Remove(top+"/a"))
+	must(t, os.MkdirAll(top+"/a/d", 0o700))
+	if got := sight(); got != Below {
+		t.Errorf("in another directory: %d", got)
+	}
+}
+
+// looking is a Stats that looks by a function, with a clock of its own if now is
+// not nil.
+func looking(t *testing.T, now *time.Time, look func(string, *stat) stat) *Stats {
+	s := newStats(t)
+	s.lookers.look = look
+	if now != nil {
+		*now = time.Now()
+		s.now = func() time.Time { return *now }
+	}
+	return s
+}
+
+// What is known is known for a moment, and never for who wants it newer.
+func TestStatsAge(t *testing.T) {
+	var now time.Time
+	var looks atomic.Int64
+	s := looking(t, &now, func(string, *stat) stat {
+		looks.Add(1)
+		return stat{perms: perms{mode: 0o755}, ino: 7, ctime: listing.Time{Sec: 1}}
+	})
+	stored := &Stored{Ino: 7, Ctime: listing.Time{Sec: 1}}
+	v := s.View(New(1, nil), time.Time{})
+	ask := func(dir string, want int64) {
+		t.Helper()
+		if v.Walk().Sight(dir, stored) != All || looks.Load() != want {
+			t.Errorf("%d looks, want %d", looks.Load(), want)
+		}
+	}
+	ask("/a/b/c", 4)
+	ask("/a/b/c", 4)
+	ask("/a/b/d", 5)
+	now = now.Add(keep)
+	ask("/a/b/c", 9)
+	now = now.Add(time.Millisecond)
+	v = s.View(New(1, nil), now)
+	ask("/a/b/c", 13)
+	ask("/a/b/c", 13)
+	v.Relisted(nil, 0) // after a wait
+	ask("/a/b/c", 13)
+	now = now.Add(time.Millisecond)
+	v.Relisted(nil, 0)
+	ask("/a/b/c", 17)
+}
+
+// The way that a Walk has found is forgotten in time, and there are no more looks
+// than directories however one goes.
+func TestWalkAge(t *testing.T) {
+	var now time.Time
+	closed := false
+	looks := make(map[string]int)
+	s := looking(t, &now, func(dir string, _ *stat) stat {
+		looks[dir]++
+		if closed && dir == "/a" {
+			return stat{perms: perms{mode: 0o700}}
+		}
+		return stat{perms: perms{mode: 0o755}, ino: 7}
+	})
+	w := s.View(New(1, nil), time.Time{}).Walk()
+	for _, dir := range []string{"/", "/a", "/a/b", "/a/b/c", "/a/bc", "/a/d", "/e", "/a/b/c", "/", "/a/bc/x", "/ab"} {
+		if got := w.Sight(dir, &Stored{Ino: 7}); got != All {
+			t.Errorf("%s: %d", dir, got)
+		}
+	}
+	for dir, n := range looks {
+		if n != 1 {
+			t.Errorf("%d looks at %s", n, dir)
+		}
+	}
+	closed = true
+	now = now.Add(MaxAge)
+	for range 32 { // between which it does not look at the clock
+		w.Sight("/e", &Stored{Ino: 7})
+	}
+	for _, dir := range []string{"/a/b", "/a/b/c", "/a/bc/x", "/a"} {
+		if got := w.Sight(dir, &Stored{Ino: 7}); got != Nothing {
+			t.Errorf("%s: %d", dir, got)
+		}
+	}
+}
+
+// Who waits for what does not answer waits once, and never for what is below;
+// when it answers again it is looked at again.
+func TestHungIsHidden(t *testing.T) {
+	hung := make(chan struct{})
+	var looks atomic.Int64
+	s := looking(t, nil, func(dir string, _ *stat) stat {
+		if strings.HasPrefix(dir, "/mnt/x/") {
+			looks.Add(1)
+			<-hung
+		}
+		return stat{perms: perms{mode: 0o755}, ino: 7}
+	})
+	s.lookers.patience = 10 * time.Millisecond
+	s.lookers.mountOf = func(dir string) string {
+		if strings.HasPrefix(dir, "/mnt/x") {
+			return "/mnt/x"
+		}
+		return "/"
+	}
+	sight := func(dir string) Sight {
+		return s.View(New(1, nil), time.Time{}).Walk().Sight(dir, &Stored{Ino: 7})
+	}
+	for i := range 100 {
+		if got := sight(fmt.Sprintf("/mnt/x/%d/b", i)); got != Nothing {
+			t.Errorf("what does not answer: %d", got)
+		}
+	}
+	if n := looks.Load(); n != 2 {
+		t.Errorf("%d looks at what does not answer", n)
+	}
+	s.lookers.patience = time.Minute
+	if got := sight("/mnt/y"); got != All {
+		t.Errorf("one beside: %d", got)
+	}
+	close(hung)
+	deadline := time.Now().Add(30 * time.Second)
+	for sight("/mnt/x/a/b") != All {
+		if time.Now().After(deadline) {
+			t.Fatal("what answers again is hidden still")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// An ACL is read with each look while it may change unseen, and else once.
+func TestACLsAreKept(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Chmod(dir, 0o755))
+	now := look(dir, nil)
+	fresh := now
+	fresh.settled, fresh.acl = false, "x"
+	if look(dir, &fresh).acl != "" {
+		t.Error("kept while the ctime is new")
+	}
+	old := now
+	old.settled, old.acl = true, "x"
+	if look(dir, &old).acl != "x" {
+		t.Error("read again with the same ctime")
+	}
+	old.ctime.Nsec ^= 1
+	if look(dir, &old).acl != "" {
+		t.Error("kept with another ctime")
+	}
+}
+
+// BenchmarkSight asks about the same directories again and again: cached, of each
+// anew, and for the first time.
+func BenchmarkSight(b *testing.B) {
+	type dir struct {
+		path   string
+		stored *Stored
+	}
+	var dirs []dir
+	_ = filepath.WalkDir("/usr", func(p string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			st := look(p, nil)
+			dirs = append(dirs, dir{p, st.stored()})
+		}
+		return nil
+	})
+	for _, kind := range []string{"warm", "cold", "first"} {
+		b.Run(kind, func(b *testing.B) {
+			s := newStats(b)
+			for b.Loop() {
+				var since time.Time
+				switch kind {
+				case "cold":
+					since = time.Now()
+				case "first":
+					s = newStats(b)
+				}
+				w := s.View(New(61001, []uint32{61001}), since).Walk()
+				for i := range dirs {
+					w.Sight(dirs[i].path, dirs[i].stored)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(dirs)), "ns/dir")
+		})
+	}
+}
