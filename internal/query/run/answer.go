@@ -113,7 +113,15 @@ func (a *answer) left() int {
 // count counts all matches in one snapshot.
 func (a *answer) count() error {
 	total := tally{limit: int64(max(a.q.Limit, 0))}
-	err := a.round(0, func() collector { return &counter{total: &total} })
+	newCounter := func() collector { return &counter{total: &total} }
+	err := a.round(0, newCounter)
+	for again := true; err == nil; err = a.round(0, newCounter) {
+		if again, err = a.again(); err != nil || !again {
+			break
+		}
+		a.restart()
+		total.n.Store(0)
+	}
 	for _, w := range a.workers {
 		a.sum.Count += w.collector.(*counter).n
 	}
@@ -127,8 +135,15 @@ func (a *answer) count() error {
 func (a *answer) list() error {
 	for {
 		a.wanted = a.left()
+		before := a.marks()
 		if err := a.round(a.r.opt.Round, func() collector { return lister{a} }); err != nil {
 			return err
+		}
+		if again, err := a.again(); err != nil {
+			return err
+		} else if again {
+			a.backTo(before)
+			continue
 		}
 		for len(a.tasks) > 0 {
 			t := a.tasks[0]

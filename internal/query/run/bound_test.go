@@ -123,13 +123,13 @@ func TestCancel(t *testing.T) {
 					t.Fatalf("candidates are %s", form)
 				}
 			}
-			c.q.Visible = func(string, store.Key, *store.Header) Sight {
+			c.q.Viewer = viewer(func(string, store.Key, *store.Header) Sight {
 				if dirs.Add(1) == after {
 					at = time.Now()
 					cancel(cause)
 				}
 				return SeeAll
-			}
+			})
 			_, err := run.Find(ctx, &c.q, &nowhere{})
 			if took := time.Since(at); err != cause {
 				t.Errorf("%v", err)

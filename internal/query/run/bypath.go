@@ -59,8 +59,16 @@ func (a *answer) listByPath() error {
 	a.cut = true // there is one task for all
 	for !b.done && a.left() != 0 {
 		a.wanted = a.left()
+		at := b.at
 		if err := a.view(func(g *ground) error { b.round(g); return nil }); err != nil {
 			return err
+		}
+		if again, err := a.again(); err != nil {
+			return err
+		} else if again {
+			b.rows.reset()
+			b.at, b.done = at, false
+			continue
 		}
 		if err := a.giveRows(&b.rows); err != nil {
 			return err

@@ -13,7 +13,7 @@ import (
 // goroutine and one snapshot at a time; see attach.
 type judge struct {
 	q         *query.Plan
-	visible   func(string, store.Key, *store.Header) Sight
+	visible   func(string, store.Key, *store.Header) Sight // nil: all is seen
 	m         *query.Matcher
 	needPath  bool
 	needMeta  bool
@@ -39,12 +39,16 @@ type judge struct {
 
 func newJudge(q *Query) *judge {
 	p := q.Plan
-	return &judge{
-		q: p, visible: q.Visible, m: p.NewMatcher(),
+	j := &judge{
+		q: p, m: p.NewMatcher(),
 		needPath: p.NeedsPath(), needMeta: p.NeedsMeta(), needEmpty: p.NeedsEmptyDir(),
 		// Where nothing but the type counts, two zones tell.
 		needZone: p.NeedsMeta() || !p.Zone(&query.Zone{Count: 1}) || !p.Zone(&query.Zone{Count: 1, Dirs: 1}),
 	}
+	if q.Viewer != nil {
+		j.visible = q.Viewer.Look()
+	}
+	return j
 }
 
 // attach makes g what is judged. What was entered before is forgotten: it may
@@ -68,6 +72,10 @@ func (j *judge) enter(s *stretch, dir store.Key, rec *store.Record) (below bool)
 	j.sight = SeeAll
 	if j.visible == nil || j.truth == query.False && !below {
 		return below
+	}
+	if s.volume.Offline {
+		j.sight = SeeNothing
+		return false
 	}
 	if rec == nil {
 		r, ok, err := j.g.sn.Record(dir)
@@ -247,6 +255,9 @@ func (j *judge) empty(name string) query.Truth {
 		return query.Unknown
 	}
 	if j.visible != nil {
+		if s.volume.Offline {
+			return query.Unknown
+		}
 		var path [256]byte
 		pk := s.appendPathKey(path[:0], key)
 		if sight := j.visible(string(appendPath(nil, pk)), key, h); sight == SeeBelow || sight == SeeNothing {

@@ -26,6 +26,7 @@ type world struct {
 	dirs map[string]map[string]listing.Entry
 	// What is mounted where; "/" always is.
 	volumes map[string]store.Volume
+	away    map[string]bool // mount points of those that are offline
 	roots   []string
 	errs    map[string]uint16 // directories that could not be read
 	bare    map[string]bool   // directories that were never listed
@@ -47,7 +48,7 @@ func newWorld(tb testing.TB, r *rand.Rand) *world {
 		tb.Fatal(err)
 	}
 	w := &world{
-		tb: tb, st: st, r: r, dirs: make(map[string]map[string]listing.Entry), volumes: make(map[string]store.Volume),
+		tb: tb, st: st, r: r, dirs: make(map[string]map[string]listing.Entry), volumes: make(map[string]store.Volume), away: make(map[string]bool),
 		errs: make(map[string]uint16), bare: make(map[string]bool), ino: 100,
 	}
 	tb.Cleanup(func() {
@@ -106,6 +107,7 @@ func (w *world) mount(tx *store.Tx, point string, offline bool) {
 		w.tb.Fatal(err)
 	}
 	w.volumes[point] = v
+	w.away[point] = offline
 }
 
 func (w *world) root(tx *store.Tx, dir string) {

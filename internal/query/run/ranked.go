@@ -39,7 +39,7 @@ func bound(at int64) *store.Aggregates {
 // where that was not possible or is of no use; then nothing was gathered.
 func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done bool, err error) {
 	by, ok := s.order.ranks()
-	if !ok || a.q.Visible != nil || a.q.Limit > maxRanked {
+	if !ok || a.q.Viewer != nil || a.q.Limit > maxRanked {
 		// Where not all may be seen rows have not the sizes that the store knows.
 		return false, nil
 	}

@@ -62,6 +62,11 @@ func (r *rows) add(s *stretch, dir []byte, e *listing.Entry, noMeta, withStat bo
 // size is the memory in bytes that the rows take.
 func (r *rows) size() int { return len(r.b) + len(r.stats)*int(unsafe.Sizeof(stat{})) }
 
+// cutTo drops the rows that were added since r was as was.
+func (r *rows) cutTo(was *rows) {
+	r.b, r.stats, r.n, r.any = r.b[:len(was.b)], r.stats[:len(was.stats)], was.n, false
+}
+
 func (r *rows) reset() {
 	if cap(r.b) > 1<<20 {
 		r.b = nil // an odd one: thousands of bytes of path in every row

@@ -152,11 +152,26 @@ type Query struct {
 	// NamesOnly: the sink needs nothing of an entry but its name. Where the
 	// plan does not either, nothing else is decoded.
 	NamesOnly bool
-	// Visible, if not nil, is asked once a directory, or a few times, what
-	// may be shown of it. It is called by several goroutines at once within a
-	// read transaction, so it must not wait for anyone. dir is absolute; dir, key
-	// and h are valid during the call.
-	Visible func(dir string, key store.Key, h *store.Header) Sight
+	// Viewer, if not nil, decides what may be shown. Nothing then is shown of what
+	// is offline, nor is that said.
+	Viewer Viewer
+}
+
+// Viewer says what an answer may show.
+type Viewer interface {
+	// Look returns a function for one goroutine, which is asked once a directory,
+	// or a few times, what may be shown of it. It is called within a read
+	// transaction, so it must not wait for anyone for long. dir is absolute; dir,
+	// key and h are valid during the call.
+	Look() func(dir string, key store.Key, h *store.Header) Sight
+	// Lists says whether what is at dir now may be listed, stored or not: whether
+	// it may be said that the index does not know it well. It is called as Look's
+	// function is.
+	Lists(dir string) bool
+	// Again is asked after a round, outside of its transaction, whether it is to
+	// be done once more, because what was said in it was said of directories that
+	// have been listed again since. It may wait. An error ends the answer.
+	Again(ctx context.Context) (bool, error)
 }
 
 // Sight is what an answer may show of a directory.
@@ -203,7 +218,7 @@ type Summary struct {
 // Complete reports whether there is nothing in Stale.
 func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0 }
 
-// Stale is a directory whose part of the answer may not be true. Where Visible is
+// Stale is a directory whose part of the answer may not be true. Where Viewer is
 // set and Reason is not Failed, Path is the In directory or root in which it
 // lies.
 type Stale struct {

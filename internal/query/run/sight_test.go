@@ -1,7 +1,11 @@
 package run
 
 import (
+	"context"
 	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -9,6 +13,16 @@ import (
 	"indexd/listing"
 	"indexd/store"
 )
+
+// viewer is a Viewer by one function for all goroutines, by which also may be
+// listed what it shows the names of; no answer is given again.
+type viewer func(dir string, key store.Key, h *store.Header) Sight
+
+func (v viewer) Look() func(dir string, key store.Key, h *store.Header) Sight { return v }
+
+func (v viewer) Lists(dir string) bool { s := v(dir, nil, nil); return s == SeeAll || s == SeeNames }
+
+func (v viewer) Again(context.Context) (bool, error) { return false, nil }
 
 // TestVisible shows that an answer holds what may be seen and nothing else, and
 // that terms on what may not be seen match nothing, negated or not.
@@ -25,6 +39,9 @@ func TestVisible(t *testing.T) {
 		}
 		// What is said of a directory holds for what is below it.
 		sightOf := func(dir string) Sight {
+			if w.away[w.mountOf(dir)] {
+				return SeeNothing // offline
+			}
 			s := own[dir]
 			for d, above := range own {
 				if d != dir && under(dir, d) && (above == SeeNames || above == SeeNothing) {
@@ -35,8 +52,11 @@ func TestVisible(t *testing.T) {
 		}
 		var asked atomic.Int64
 		visible := func(dir string, key store.Key, h *store.Header) Sight {
+			if h == nil {
+				return sightOf(dir)
+			}
 			asked.Add(1)
-			if string(key) != string(w.key(dir)) || h == nil || h.Listed.IsZero() && h.Errno == 0 {
+			if string(key) != string(w.key(dir)) || h.Listed.IsZero() && h.Errno == 0 {
 				t.Errorf("asked for %q with key %v, header %+v", dir, key, h)
 			}
 			return sightOf(dir)
@@ -69,7 +89,7 @@ func TestVisible(t *testing.T) {
 			run := newRunner(w, &q)
 			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
 			sink := &page{size: r.IntN(5)}
-			ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Visible: visible}
+			ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Viewer: viewer(visible)}
 			if _, err := run.Find(t.Context(), ask, sink); err != nil {
 				t.Fatalf("%s: %v", what, err)
 			}
@@ -81,12 +101,83 @@ func TestVisible(t *testing.T) {
 		}
 		// In one round each directory is asked for once.
 		asked.Store(0)
-		q := &Query{Plan: compile(t, query.Request{}), Count: true, Visible: visible}
+		q := &Query{Plan: compile(t, query.Request{}), Count: true, Viewer: viewer(visible)}
 		if _, err := New(w.st, Options{Procs: -1}).Find(t.Context(), q, nil); err != nil {
 			t.Fatal(err)
 		}
 		if n := asked.Load(); n > int64(len(w.dirs)+len(w.errs)) { // what could not be read once more
 			t.Errorf("asked %d times for %d directories", n, len(w.dirs))
+		}
+	}
+}
+
+// later is a Viewer to which directories come into sight in time: which of those
+// that it was asked for are hidden still is thrown anew when a round has ended, and
+// the round is to be done again as long as there are any.
+type later struct {
+	r      *rand.Rand
+	mu     sync.Mutex
+	seen   map[string]bool // by directory; absent: it was not asked for yet
+	hidden bool            // one was, in this round
+}
+
+func (l *later) Look() func(dir string, key store.Key, h *store.Header) Sight {
+	return func(dir string, _ store.Key, _ *store.Header) Sight {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.seen[dir] {
+			return SeeAll
+		}
+		l.seen[strings.Clone(dir)] = false
+		l.hidden = true
+		return SeeBelow
+	}
+}
+
+func (l *later) Lists(string) bool { return true }
+
+func (l *later) Again(context.Context) (bool, error) {
+	again := l.hidden
+	l.hidden = false
+	for dir, seen := range l.seen {
+		l.seen[dir] = seen || l.r.IntN(3) > 0
+	}
+	return again, nil
+}
+
+// TestAgain shows that an answer of which rounds are done again is the same as if
+// they had been right at once: nothing twice, and nothing too few.
+func TestAgain(t *testing.T) {
+	r := newRand(t)
+	for range 2 {
+		w := newWorld(t, r)
+		w.grow(10 + r.IntN(60))
+		for range 25 {
+			q := w.question()
+			var want []found
+			for _, f := range w.all(q.req.In) {
+				if f.e.Type() == listing.Dir && w.away[w.mountOf(f.path())] {
+					f.empty = query.Unknown
+				}
+				if !w.away[w.mountOf(f.dir)] && q.match(&f) && !q.excluded(&f) {
+					want = append(want, f)
+				}
+			}
+			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
+			inOrder(want, by, reverse)
+			run := newRunner(w, &q)
+			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
+			sink := &page{size: r.IntN(5)}
+			ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Viewer: &later{r: r, seen: make(map[string]bool)}}
+			if _, err := run.Find(t.Context(), ask, sink); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+			compareAnswers(t, what, sink.rows, want, false)
+			ask.Viewer = &later{r: r, seen: make(map[string]bool)}
+			ask.Count = true
+			if sum, err := run.Find(t.Context(), ask, nil); err != nil || sum.Count != int64(len(want)) {
+				t.Fatalf("%s: count %d, %v for %d rows", what, sum.Count, err, len(want))
+			}
 		}
 	}
 }

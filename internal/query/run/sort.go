@@ -27,6 +27,23 @@ func (s *sorting) close() {
 
 // sort gathers all matches and gives them in order.
 func (a *answer) sort() error {
+	s, err := a.gatherSorted()
+	for again := true; err == nil; s, err = a.gatherSorted() {
+		if again, err = a.again(); err != nil || !again {
+			break
+		}
+		s.close()
+		a.restart()
+	}
+	if err != nil {
+		return err
+	}
+	a.sum.Spilled = s.spill.size
+	return a.giveSorted(s)
+}
+
+// gatherSorted gathers all matches, or as many as are wanted.
+func (a *answer) gatherSorted() (*sorting, error) {
 	s := &sorting{order: order{a.q.Sort, a.q.Reverse}, mem: &a.r.memory}
 	s.spill = spill{ctx: a.ctx, dir: a.r.opt.TempDir, max: a.r.opt.MaxTemp}
 	a.orders = s
@@ -40,15 +57,13 @@ func (a *answer) sort() error {
 		return &sorterCollector{sorter: o, stat: !a.q.NamesOnly}
 	}
 	if rows > 0 {
-		if done, err := a.sortRanked(s, newCollector); err != nil {
-			return err
-		} else if done {
-			return a.giveSorted(s)
+		if done, err := a.sortRanked(s, newCollector); err != nil || done {
+			return s, err
 		}
 	}
 	for len(a.tasks) > 0 {
 		if err := a.round(limit, newCollector); err != nil {
-			return err
+			return s, err
 		}
 		left := a.tasks[:0]
 		for _, t := range a.tasks {
@@ -58,11 +73,10 @@ func (a *answer) sort() error {
 		}
 		a.tasks = left
 		if err := s.relieve(); err != nil {
-			return err
+			return s, err
 		}
 	}
-	a.sum.Spilled = s.spill.size
-	return a.giveSorted(s)
+	return s, nil
 }
 
 // relieve spills if memory has run out: all sorters, so that they share evenly

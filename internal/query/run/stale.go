@@ -20,10 +20,11 @@ func (a *answer) survey(g *ground) {
 	defer a.surveyFailed(g)
 	for i := range g.scopes {
 		s := &g.scopes[i]
+		told := a.tells(s.path)
 		a.surveyVolumes(g, i)
 		key, ok := g.sn.Locate(s.path)
 		if !ok {
-			if !a.surveyInside(g, i) {
+			if !a.surveyInside(g, i) && (told || len(a.q.Plan.In()) > 0) {
 				a.sum.Missing = append(a.sum.Missing, s.path)
 			}
 			continue
@@ -33,6 +34,7 @@ func (a *answer) survey(g *ground) {
 		pending := g.sn.IsPending(key)
 		inside := a.surveyInside(g, i)
 		switch {
+		case !told && len(a.q.Plan.In()) == 0:
 		case pending && !listed:
 			a.stale(Stale{Path: s.path, Reason: NotListed})
 		case pending:
@@ -43,8 +45,15 @@ func (a *answer) survey(g *ground) {
 	}
 }
 
+// tells reports whether it may be told of a directory that the index does not
+// know it well.
+func (a *answer) tells(dir string) bool { return a.q.Viewer == nil || a.q.Viewer.Lists(dir) }
+
 // surveyVolumes notes the volumes of a scope that are offline.
 func (a *answer) surveyVolumes(g *ground, scope int) {
+	if a.q.Viewer != nil {
+		return
+	}
 	var seen []store.Volume
 	for i := range g.stretches {
 		st := &g.stretches[i]
@@ -52,7 +61,7 @@ func (a *answer) surveyVolumes(g *ground, scope int) {
 			continue
 		}
 		seen = append(seen, st.volume.Volume)
-		a.stale(Stale{Path: a.shown(g, scope, st.lo.path()), Reason: Offline})
+		a.stale(Stale{Path: st.lo.path(), Reason: Offline})
 	}
 }
 
@@ -79,7 +88,15 @@ func (a *answer) surveyInside(g *ground, scope int) bool {
 			if rec, ok, err := g.sn.Record(key); ok && err == nil && !rec.Header().Listed.IsZero() {
 				reason = Changed
 			}
-			a.stale(Stale{Path: a.shown(g, scope, path), Reason: reason})
+			s := Stale{Path: path, Reason: reason}
+			if a.q.Viewer != nil {
+				// No more than the scope, and each once: to look costs.
+				s.Path = g.scopes[scope].path
+				if st.volume.Offline || slices.Contains(a.sum.Stale, s) || !a.tells(path) {
+					continue
+				}
+			}
+			a.stale(s)
 		}
 		if !any {
 			c := g.sn.Cursor(lo, hi)
@@ -101,25 +118,18 @@ func (a *answer) surveyFailed(g *ground) {
 				return
 			}
 			if j == nil {
-				j = newJudge(a.q)
+				j = newJudge(&Query{Plan: a.q.Plan})
 				j.attach(g)
 			}
 			below := j.enter(st, key, rec)
-			if j.hidden() || j.truth == query.False && !below {
+			if j.truth == query.False && !below || a.q.Viewer != nil && st.volume.Offline {
 				continue
 			}
-			a.stale(Stale{Path: st.pathKey(key).path(), Reason: Failed, Errno: rec.Header().Errno})
+			if path := st.pathKey(key).path(); a.tells(path) {
+				a.stale(Stale{Path: path, Reason: Failed, Errno: rec.Header().Errno})
+			}
 		}
 	}
-}
-
-// shown is what is told of a path in a scope: where some may not see all, no
-// more than the scope.
-func (a *answer) shown(g *ground, scope int, path string) string {
-	if a.q.Visible != nil {
-		return g.scopes[scope].path
-	}
-	return path
 }
 
 // stale adds s to the summary, once.
