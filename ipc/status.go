@@ -19,6 +19,10 @@ type Status struct {
 	Workers int         `json:"workers"` // of the walker
 	Roots   []Root      `json:"roots"`
 	Jobs    []Job       `json:"jobs"` // under way
+	// Restricted: who asked may not know how much there is in all. Then Pending is
+	// 0 or 1, numbers of directories and entries, sizes and the clock are not
+	// given, and Roots and Jobs are those that it may know of.
+	Restricted bool `json:"restricted,omitempty"`
 }
 
 // StatusDB is the database file.

@@ -48,7 +48,8 @@ func (p *program) printExplanation(e *ipc.Explanation) {
 	add("reason", e.Reason)
 	add("rule", e.Rule)
 	add("type", typeNames[e.Type])
-	if e.Type == "d" && e.Indexed {
+	hidden := e.Indexed && e.Type == "d" && e.Coverage == ""
+	if e.Type == "d" && e.Indexed && !hidden {
 		add("entries", strconv.FormatInt(e.Entries, 10))
 	}
 	add("root", e.Root)
@@ -57,7 +58,7 @@ func (p *program) printExplanation(e *ipc.Explanation) {
 	if e.Pending {
 		add("pending", "yes, it is to be listed again")
 	}
-	if e.Indexed || e.Listed != nil {
+	if e.Indexed && !hidden || e.Listed != nil {
 		add("listed", stampOr(e.Listed, "never"))
 	}
 	if e.Error != "" {

@@ -51,6 +51,10 @@ func (p *program) printStatus(s *ipc.Status) {
 	var t table
 	t.row("indexd", fmt.Sprintf("%s, pid %d, up %s", escape(s.Version), s.PID, age(s.Uptime)))
 	t.row("state", state)
+	if s.Restricted {
+		p.printRestricted(s, &t, escape)
+		return
+	}
 	t.row("pending", counted(s.Pending, "directory", "directories"))
 	t.row("entries", fmt.Sprintf("%d in %s", s.Entries, counted(s.Dirs, "directory", "directories")))
 	t.row("database", fmt.Sprintf("%s, %s, %s of it free", escape(s.DB.Path), sizeText(s.DB.Size), sizeText(s.DB.Free)))
@@ -63,8 +67,32 @@ func (p *program) printStatus(s *ipc.Status) {
 	for i := range s.Roots {
 		p.printRoot(&s.Roots[i], escape)
 	}
-	for i := range s.Jobs {
-		j := &s.Jobs[i]
+	p.printRunning(s.Jobs)
+}
+
+// printRestricted is printStatus for who may not know how much there is.
+func (p *program) printRestricted(s *ipc.Status, t *table, escape func(string) string) {
+	pending := "nothing"
+	if s.Pending > 0 {
+		pending = "yes"
+	}
+	t.row("pending", pending)
+	t.row("watches", s.Watch.Backend)
+	t.print(p.out)
+	for i := range s.Roots {
+		r := &s.Roots[i]
+		fmt.Fprintf(p.out, "\n%s: %s\n", escape(r.Path), r.State)
+		var t table
+		t.row("  names verified", stampOr(r.NamesVerified, "never"))
+		t.row("  metadata verified", stampOr(r.MetadataVerified, "never"))
+		t.print(p.out)
+	}
+	p.printRunning(s.Jobs)
+}
+
+func (p *program) printRunning(jobs []ipc.Job) {
+	for i := range jobs {
+		j := &jobs[i]
 		fmt.Fprintf(p.out, "\njob %d: %s, %s listed, %d to go: %s\n", j.ID, j.State,
 			counted(j.Progress.Dirs, "directory", "directories"), j.Progress.Queued, jobPaths(j))
 	}

@@ -4,12 +4,11 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/internal/config"
 	"indexd/internal/indexer"
 	"indexd/internal/query/run"
@@ -20,7 +19,8 @@ import (
 )
 
 // daemon is server.Daemon made of the store, the indexer and the query runner:
-// it turns their values into those of the wire and back, and decides nothing.
+// it turns their values into those of the wire and back, and decides nothing but
+// what of them is for whom: see caller.
 type daemon struct {
 	st     *store.Store
 	x      *indexer.Indexer
@@ -28,25 +28,17 @@ type daemon struct {
 	src    *watch.Source  // nil: nothing is watched
 	cfg    *config.Config // as it was at the start
 	begun  time.Time
-
-	askersMu sync.Mutex
-	askers   map[uint64]uint32 // uid by job; not of those from before the start
+	stats  *access.Stats
 }
 
 var _ server.Daemon = (*daemon)(nil)
 
+// newDaemon's goroutines end with close, which is for when nobody asks any more.
 func newDaemon(st *store.Store, x *indexer.Indexer, src *watch.Source, cfg *config.Config, r *run.Runner) *daemon {
-	return &daemon{st: st, x: x, src: src, cfg: cfg, runner: r, begun: time.Now(), askers: make(map[uint64]uint32)}
+	return &daemon{st: st, x: x, src: src, cfg: cfg, runner: r, begun: time.Now(), stats: access.NewStats()}
 }
 
-// allow says who is served: root, the daemon's own user and the members of the
-// admin group. Nobody else yet: an answer shows every name in the index.
-func allow(cfg *config.Config) func(server.Peer) bool {
-	own := uint32(os.Geteuid())
-	return func(p server.Peer) bool {
-		return p.UID == 0 || p.UID == own || cfg.AdminGID >= 0 && p.In(uint32(cfg.AdminGID))
-	}
-}
+func (d *daemon) close() { d.stats.Close() }
 
 // clock is the wire's form of a moment in this database's life.
 func (d *daemon) clock(n uint64) string {

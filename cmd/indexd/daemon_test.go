@@ -50,7 +50,7 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			f := follower{d: newDaemon(nil, nil, nil, &config.Config{}, nil), results: make(map[int]ipc.PathResult), told: time.Now()}
+			f := follower{c: &caller{d: newDaemon(nil, nil, nil, &config.Config{}, nil), all: true}, results: make(map[int]ipc.PathResult), told: time.Now()}
 			f.event = func(e *ipc.JobEvent) error {
 				switch {
 				case e.Path != nil:
@@ -80,7 +80,7 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 
 func TestFollowerStopsWithItsReader(t *testing.T) {
 	gone := errors.New("gone")
-	f := follower{event: func(*ipc.JobEvent) error { return gone }, results: make(map[int]ipc.PathResult), told: time.Now()}
+	f := follower{c: &caller{all: true}, event: func(*ipc.JobEvent) error { return gone }, results: make(map[int]ipc.PathResult), told: time.Now()}
 	if err := f.take(1, &indexer.Event{Dir: "/a"}); err != gone {
 		t.Error(err)
 	}

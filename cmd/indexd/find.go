@@ -27,9 +27,14 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 	if req.Explain {
 		t.Plan = plan.Explain()
 	}
+	var asked time.Time // nothing that decides is to be older
+	if req.Sync > 0 {
+		asked = time.Now()
+	}
+	c := d.caller(p, asked)
 	for _, dir := range plan.In() {
-		if !d.x.Within(dir) {
-			return t, d.outside(dir)
+		if !d.x.Within(dir) || !c.enters(dir) {
+			return t, c.outside(ctx, dir)
 		}
 	}
 	if req.Sync > 0 {
@@ -41,16 +46,29 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 	namesOnly := names != nil && names.NamesOnly()
 	metadata := plan.NeedsMeta() || !namesOnly && !q.Count || q.Sort == query.SortSize || q.Sort == query.SortMtime
 	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
-	sum, err := d.runner.Find(ctx, &run.Query{
+	ask := &run.Query{
 		Plan: plan, Sort: q.Sort, Reverse: q.Reverse, Limit: q.Limit, Count: q.Count,
 		NamesOnly: namesOnly,
-	}, sink)
+	}
+	var v *viewer
+	if !c.all {
+		v = c.viewer()
+		ask.Viewer = v
+	}
+	sum, err := d.runner.Find(ctx, ask, sink)
 	if err == nil && len(sum.Missing) > 0 {
-		err = d.outside(sum.Missing[0])
+		err = c.outside(ctx, sum.Missing[0])
 	}
 	t.Count = sum.Count
-	t.FirstClock, t.LastClock = d.clock(sum.FirstClock), d.clock(sum.LastClock)
+	if c.all { // else they would tell that something happened
+		t.FirstClock, t.LastClock = d.clock(sum.FirstClock), d.clock(sum.LastClock)
+	} else {
+		t.Stale = v.stale()
+	}
 	for _, s := range stale {
+		if !c.enters(s.Path) {
+			continue
+		}
 		t.Stale = append(t.Stale, ipc.Stale{Path: s.Path, Reason: s.Reason})
 	}
 	for _, s := range sum.Stale {
@@ -128,9 +146,11 @@ func lookupGroup(name string) (uint32, error) {
 }
 
 // outside says why a directory that was to be searched cannot be.
-func (d *daemon) outside(dir string) error {
+func (c *caller) outside(ctx context.Context, dir string) error {
 	why := "it is not in the index"
-	if e, err := d.x.Explain(dir); err == nil && e.Reason != "" {
+	if e, hidden, err := c.explain(ctx, dir); err == nil && hidden {
+		why = "permission denied"
+	} else if err == nil && e.Reason != "" {
 		why = e.Reason
 	} else if err == nil && e.Indexed {
 		why = "it is not a directory"

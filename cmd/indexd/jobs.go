@@ -3,46 +3,69 @@ package main
 import (
 	"cmp"
 	"context"
-	"os"
+	"errors"
 	"slices"
 	"time"
 
 	"indexd/internal/indexer"
+	"indexd/internal/query"
+	"indexd/internal/query/run"
 	"indexd/ipc"
 	"indexd/ipc/server"
 )
 
-// Rescan is server.Daemon's.
+// Rescan is server.Daemon's. Who is no admin may have listed again what it may
+// list.
 func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *ipc.RescanRequest) (ipc.Job, error) {
-	info, err := d.x.Rescan(ctx, req.Paths, req.Wait)
-	if err != nil {
-		return ipc.Job{}, problem(err)
-	}
-	d.askersMu.Lock()
-	d.askers[info.ID] = p.UID
-	if len(d.askers) > 100_000 { // far more than there are jobs that can be asked about
-		for id := range d.askers {
-			if _, err := d.x.Job(id); err != nil {
-				delete(d.askers, id)
+	c := d.caller(p, time.Time{})
+	who, paths := indexer.Asker{UID: p.UID}, []string(req.Paths)
+	if !c.all {
+		who.May = c.mayRescan
+		if len(paths) == 0 {
+			paths = c.roots()
+			if len(paths) == 0 {
+				return ipc.Job{}, ipc.ErrForbidden.With("there is no root that you may read")
 			}
 		}
 	}
-	d.askersMu.Unlock()
-	return d.wireJob(&info), nil
+	info, err := d.x.RescanFor(ctx, who, paths, req.Wait)
+	if err != nil {
+		return ipc.Job{}, problem(err)
+	}
+	return c.wireJob(ctx, &info)
+}
+
+// errUnreadable is the result of a path that the caller sees and may not have
+// listed again.
+var errUnreadable = errors.New("permission denied")
+
+func (c *caller) mayRescan(p string) error {
+	switch {
+	case !c.sees(p):
+		return indexer.ErrNotIndexed
+	case !c.admin && !c.lists(p) && c.view.IsDir(p):
+		return errUnreadable
+	}
+	return nil
 }
 
 // Jobs is server.Daemon's. The daemon's own jobs are not shown: of a root's
 // first index and of what it finds to do, status tells.
-func (d *daemon) Jobs(context.Context, server.Peer) ([]ipc.Job, error) {
-	return d.jobs(func(*indexer.JobInfo) bool { return true }), nil
+func (d *daemon) Jobs(ctx context.Context, p server.Peer) ([]ipc.Job, error) {
+	return d.caller(p, time.Time{}).jobs(ctx, func(*indexer.JobInfo) bool { return true })
 }
 
-// jobs are the rescans that keep wants, those under way first, then the newest.
-func (d *daemon) jobs(keep func(*indexer.JobInfo) bool) []ipc.Job {
+// jobs are the rescans that the caller may know of and that keep wants, those under
+// way first, then the newest.
+func (c *caller) jobs(ctx context.Context, keep func(*indexer.JobInfo) bool) ([]ipc.Job, error) {
 	list := []ipc.Job{}
-	for _, info := range d.x.Jobs() {
-		if info.Kind == indexer.Rescan && keep(&info) {
-			list = append(list, d.wireJob(&info))
+	for _, info := range c.d.x.Jobs() {
+		if info.Kind == indexer.Rescan && c.knows(&info) && keep(&info) {
+			j, err := c.wireJob(ctx, &info)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, j)
 		}
 	}
 	slices.SortFunc(list, func(a, b ipc.Job) int {
@@ -54,29 +77,42 @@ func (d *daemon) jobs(keep func(*indexer.JobInfo) bool) []ipc.Job {
 		}
 		return -cmp.Compare(a.ID, b.ID)
 	})
-	return list
+	return list, nil
+}
+
+// knows reports whether the caller may know of a job: its own, and an admin also of
+// one of paths that it sees.
+func (c *caller) knows(info *indexer.JobInfo) bool {
+	if c.all || info.UID == c.uid {
+		return true
+	}
+	return c.admin && !slices.ContainsFunc(info.Paths, func(p indexer.PathResult) bool { return !c.sees(p.Path) })
 }
 
 // Job is server.Daemon's.
-func (d *daemon) Job(_ context.Context, _ server.Peer, id uint64) (ipc.Job, error) {
-	info, err := d.rescan(id)
+func (d *daemon) Job(ctx context.Context, p server.Peer, id uint64) (ipc.Job, error) {
+	c := d.caller(p, time.Time{})
+	info, err := c.rescan(id)
 	if err != nil {
 		return ipc.Job{}, err
 	}
-	return d.wireJob(&info), nil
+	return c.wireJob(ctx, &info)
 }
 
-func (d *daemon) rescan(id uint64) (indexer.JobInfo, error) {
-	info, err := d.x.Job(id)
-	if err == nil && info.Kind != indexer.Rescan {
+// rescan is a job that the caller may know of; of another it is told what it is
+// told of one that never was.
+func (c *caller) rescan(id uint64) (indexer.JobInfo, error) {
+	info, err := c.d.x.Job(id)
+	if err == nil && (info.Kind != indexer.Rescan || !c.knows(&info)) {
 		err = indexer.ErrNoJob
 	}
 	return info, problem(err)
 }
 
-// Cancel is server.Daemon's.
+// Cancel is server.Daemon's. Who may know of a job may cancel it: it asked for it,
+// or is an admin.
 func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (ipc.Job, error) {
-	if _, err := d.rescan(id); err != nil {
+	if _, err := d.caller(p, time.Time{}).rescan(id); err != nil {
 		return ipc.Job{}, err
 	}
 	if err := d.x.Cancel(id); err != nil {
@@ -86,18 +122,20 @@ func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (ipc.Job,
 }
 
 // FollowJob is server.Daemon's.
-func (d *daemon) FollowJob(ctx context.Context, _ server.Peer, id uint64, event func(*ipc.JobEvent) error) error {
-	if _, err := d.rescan(id); err != nil {
+func (d *daemon) FollowJob(ctx context.Context, p server.Peer, id uint64, event func(*ipc.JobEvent) error) error {
+	c := d.caller(p, time.Time{})
+	if _, err := c.rescan(id); err != nil {
 		return err
 	}
-	f := follower{d: d, event: event, results: make(map[int]ipc.PathResult), told: time.Now()}
+	f := follower{c: c, ctx: ctx, event: event, results: make(map[int]ipc.PathResult), told: time.Now()}
 	return problem(d.x.Follow(ctx, id, func(e indexer.Event) error { return f.take(id, &e) }))
 }
 
 // follower turns the indexer's events into those of the wire: results of paths
 // in the order asked, and progress now and then.
 type follower struct {
-	d       *daemon
+	c       *caller
+	ctx     context.Context
 	event   func(*ipc.JobEvent) error
 	results map[int]ipc.PathResult // that have to wait for those before
 	next    int                    // the path whose result is told next
@@ -111,13 +149,19 @@ func (f *follower) take(id uint64, e *indexer.Event) error {
 	case e.End != nil:
 		return f.end(e.End)
 	case e.Path != nil:
-		f.results[e.Index] = wireResult(e.Index, e.Path)
+		var err error
+		if f.results[e.Index], err = f.c.wireResult(f.ctx, e.Index, e.Path); err != nil {
+			return err
+		}
 		return f.tellResults()
 	case e.Dir != "":
+		if !f.c.lists(e.Dir) {
+			return nil
+		}
 		err := f.event(&ipc.JobEvent{Dir: &ipc.JobDir{Worker: e.Worker, Dir: e.Dir, Files: e.Files}})
-		if now := time.Now(); err == nil && now.Sub(f.told) >= progressEvery {
+		if now := time.Now(); err == nil && f.c.all && now.Sub(f.told) >= progressEvery {
 			f.told = now
-			if info, jerr := f.d.x.Job(id); jerr == nil {
+			if info, jerr := f.c.d.x.Job(id); jerr == nil {
 				p := progressOf(&info)
 				err = f.event(&ipc.JobEvent{Progress: &p})
 			}
@@ -142,41 +186,50 @@ func (f *follower) tellResults() error {
 }
 
 // end tells what was not told and that the job has ended.
-func (f *follower) end(info *indexer.JobInfo) error {
+func (f *follower) end(info *indexer.JobInfo) (err error) {
 	for i := f.next; i < len(info.Paths); i++ {
 		if info.State != indexer.Interrupted {
-			f.results[i] = wireResult(i, &info.Paths[i])
+			if f.results[i], err = f.c.wireResult(f.ctx, i, &info.Paths[i]); err != nil {
+				return err
+			}
 		}
 	}
 	if err := f.tellResults(); err != nil {
 		return err
 	}
-	end := &ipc.JobEnd{Job: f.d.wireJob(info)}
+	job, err := f.c.wireJob(f.ctx, info)
+	if err != nil {
+		return err
+	}
+	end := &ipc.JobEnd{Job: job}
 	if info.State == indexer.Interrupted {
 		end.Error = ipc.ErrStopping
 	}
 	return f.event(&ipc.JobEvent{End: end})
 }
 
-func (d *daemon) wireJob(info *indexer.JobInfo) ipc.Job {
+// wireJob is a job as the caller may see it: how much was listed is for who sees
+// all.
+func (c *caller) wireJob(ctx context.Context, info *indexer.JobInfo) (ipc.Job, error) {
 	j := ipc.Job{
 		ID: info.ID, State: wireState(info.State), Created: info.Created, Ended: timePtr(info.Ended),
-		Progress: progressOf(info),
+		UID: info.UID, Resumed: info.Created.Before(c.d.begun),
 	}
-	d.askersMu.Lock()
-	uid, ok := d.askers[info.ID]
-	d.askersMu.Unlock()
-	if j.UID = uid; !ok {
-		j.UID, j.Resumed = uint32(os.Geteuid()), info.Created.Before(d.begun)
+	if c.all {
+		j.Progress = progressOf(info)
 	}
 	for i := range info.Paths {
 		p := &info.Paths[i]
 		j.Paths = append(j.Paths, p.Path)
 		if wireState(p.State).Ended() {
-			j.Results = append(j.Results, wireResult(i, p))
+			r, err := c.wireResult(ctx, i, p)
+			if err != nil {
+				return j, err
+			}
+			j.Results = append(j.Results, r)
 		}
 	}
-	return j
+	return j, nil
 }
 
 func progressOf(info *indexer.JobInfo) (sum ipc.Progress) {
@@ -189,10 +242,51 @@ func progressOf(info *indexer.JobInfo) (sum ipc.Progress) {
 	return sum
 }
 
-func wireResult(i int, p *indexer.PathResult) ipc.PathResult {
-	return ipc.PathResult{
+// wireResult is the result of a path as the caller may see it. Who may not see all
+// is told how many entries it sees there, and nothing of what went wrong below.
+func (c *caller) wireResult(ctx context.Context, i int, p *indexer.PathResult) (ipc.PathResult, error) {
+	r := ipc.PathResult{
 		Index: i, Path: p.Path, State: wireState(p.State), Dirs: p.Dirs, Entries: p.Entries, Errors: p.Errors, Error: p.Err,
 	}
+	if c.all {
+		return r, nil
+	}
+	r.Dirs, r.Entries, r.Errors = 0, 0, 0
+	switch {
+	case r.State == ipc.JobDone:
+		r.Error = ""
+	case r.State != ipc.JobFailed, r.Error == errUnreadable.Error():
+	case r.Error != ipc.NotIndexed && c.sees(p.Path):
+		r.Error = "it could not be listed"
+	default: // whatever became of it, it is not for the caller any more
+		r.Error = ipc.NotIndexed
+	}
+	if r.State != ipc.JobDone || !c.lists(p.Path) {
+		return r, nil
+	}
+	var err error
+	r.Dirs, r.Entries, err = c.count(ctx, p.Path)
+	return r, err
+}
+
+// count counts the directories and the entries below a directory that the caller
+// sees.
+func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, err error) {
+	for _, n := range []struct {
+		filters []string
+		to      *int64
+	}{{nil, &entries}, {[]string{"type:d"}, &dirs}} {
+		plan, err := query.Compile(&query.Request{In: []string{dir}, Filters: n.filters, Count: true})
+		if err != nil {
+			return 0, 0, err
+		}
+		sum, err := c.d.runner.Find(ctx, &run.Query{Plan: plan, Count: true, Viewer: c.viewer()}, nil)
+		if err != nil {
+			return 0, 0, err
+		}
+		*n.to = sum.Count
+	}
+	return dirs + 1, entries, nil
 }
 
 // wireState is the state that a client sees: of a job that goes on at the next

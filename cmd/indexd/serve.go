@@ -203,7 +203,7 @@ func (p *process) run(signals *signals) error {
 	sctx, stopServer := context.WithCancel(context.Background())
 	defer stopServer()
 	d := newDaemon(p.st, p.x, p.src, p.cfg, run.New(p.st, run.Options{}))
-	srv := server.New(d, server.Options{Version: version, Logger: p.log, Allow: allow(p.cfg)})
+	srv := server.New(d, server.Options{Version: version, Logger: p.log})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(sctx, p.listener) }()
 	p.notify.ready()
@@ -242,6 +242,7 @@ func (p *process) run(signals *signals) error {
 	// answers under way need the store.
 	stopServer()
 	err = errors.Join(err, <-served)
+	d.close()
 	<-shown
 	return errors.Join(err, stopIndexer())
 }

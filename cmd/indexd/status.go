@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/internal/indexer"
 	"indexd/internal/watch"
 	"indexd/ipc"
@@ -16,11 +18,50 @@ import (
 	"indexd/store"
 )
 
-// Status is server.Daemon's.
-func (d *daemon) Status(context.Context, server.Peer) (ipc.Status, error) {
+// Status is server.Daemon's. Numbers of what there is in all are for admins, the
+// roots and jobs for who may know of them, and what moves with every change for who
+// sees all.
+func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) {
+	c := d.caller(p, time.Time{})
 	s, err := d.x.Status()
 	if err != nil {
 		return ipc.Status{}, problem(err)
+	}
+	jobs, err := c.jobs(ctx, func(j *indexer.JobInfo) bool { return j.Ended.IsZero() })
+	if err != nil {
+		return ipc.Status{}, problem(err)
+	}
+	w := ipc.Status{
+		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
+		Ready: s.Ready, Pending: s.Pending, Workers: s.Workers,
+		Watch: d.watching(),
+		Roots: []ipc.Root{},
+		Jobs:  jobs,
+	}
+	for i := range s.Roots {
+		r := d.wireRoot(&s.Roots[i])
+		w.Entries += r.Entries
+		w.Dirs += r.Dirs
+		w.Watch.Needed += r.Dirs
+		if !c.enters(r.Path) {
+			continue
+		}
+		if !c.admin {
+			r = ipc.Root{Path: r.Path, State: r.State, NamesVerified: r.NamesVerified, MetadataVerified: r.MetadataVerified}
+		}
+		w.Roots = append(w.Roots, r)
+	}
+	if !c.admin {
+		w.Restricted = true
+		w.Pending, w.Entries, w.Dirs = min(w.Pending, 1), 0, 0
+		w.Watch = ipc.StatusWatch{Backend: w.Watch.Backend}
+		return w, nil
+	}
+	if d.src != nil {
+		w.Watch.Sysctl = fmt.Sprintf("%s=%d", watch.Sysctl, watch.Needed(int(w.Watch.Needed), d.cfg.WatchShare))
+		if w.Watch.Needed <= w.Watch.Limit {
+			w.Watch.Sysctl = ""
+		}
 	}
 	var stats store.Stats
 	err = d.st.View(func(sn *store.Snap) (err error) {
@@ -30,27 +71,12 @@ func (d *daemon) Status(context.Context, server.Peer) (ipc.Status, error) {
 	if err != nil {
 		return ipc.Status{}, problem(err)
 	}
-	w := ipc.Status{
-		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
-		Ready: s.Ready, Pending: s.Pending, Clock: d.clock(stats.Clock), Workers: s.Workers,
-		DB:     ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())},
-		Watch:  d.watching(),
-		Memory: memory(),
-		Roots:  []ipc.Root{},
-		Jobs:   d.jobs(func(j *indexer.JobInfo) bool { return j.Ended.IsZero() }),
-	}
-	for i := range s.Roots {
-		r := d.wireRoot(&s.Roots[i])
-		w.Entries += r.Entries
-		w.Dirs += r.Dirs
-		w.Watch.Needed += r.Dirs
-		w.Roots = append(w.Roots, r)
-	}
-	if d.src != nil {
-		w.Watch.Sysctl = fmt.Sprintf("%s=%d", watch.Sysctl, watch.Needed(int(w.Watch.Needed), d.cfg.WatchShare))
-		if w.Watch.Needed <= w.Watch.Limit {
-			w.Watch.Sysctl = ""
-		}
+	w.Memory = memory()
+	w.DB = ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())}
+	if c.all {
+		w.Clock = d.clock(stats.Clock)
+	} else if !c.sees(w.DB.Path) {
+		w.DB.Path = ""
 	}
 	return w, nil
 }
@@ -107,8 +133,8 @@ func memory() (m ipc.StatusMem) {
 }
 
 // Explain is server.Daemon's.
-func (d *daemon) Explain(_ context.Context, _ server.Peer, path string) (ipc.Explanation, error) {
-	e, err := d.x.Explain(path)
+func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (ipc.Explanation, error) {
+	e, hidden, err := d.caller(p, time.Time{}).explain(ctx, path)
 	if err != nil {
 		return ipc.Explanation{}, problem(err)
 	}
@@ -121,6 +147,8 @@ func (d *daemon) Explain(_ context.Context, _ server.Peer, path string) (ipc.Exp
 			w.Type = string(rune(e.Type.Letter()))
 		}
 		switch {
+		case hidden:
+			w.Notes = append(w.Notes, "what is in it is not for you to see")
 		case e.Watched:
 			w.Coverage = "watched"
 		case d.cfg.SweepInterval > 0:
@@ -135,32 +163,65 @@ func (d *daemon) Explain(_ context.Context, _ server.Peer, path string) (ipc.Exp
 	return w, nil
 }
 
-// Check is server.Daemon's.
+// Check is server.Daemon's. To compare is for all, each of what it sees; to repair
+// for admins.
 func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (sum ipc.CheckResult, err error) {
+	c := d.caller(p, time.Now())
+	if req.Repair && !c.admin {
+		return sum, ipc.ErrForbidden.With("to repair the index needs root, indexd's own user or a member of its --admin-group")
+	}
 	paths := []string{req.Path}
 	if req.Path == "" {
-		s, err := d.x.Status()
-		if err != nil {
-			return sum, problem(err)
-		}
-		paths = paths[:0]
-		for i := range s.Roots {
-			paths = append(paths, s.Roots[i].Path)
-		}
+		paths = c.roots()
+	} else if !c.sees(req.Path) {
+		return sum, problem(indexer.ErrNotIndexed)
+	}
+	if !c.all {
+		each, progress = c.checkSeen(&sum, each), func(ipc.CheckResult) error { return nil }
 	}
 	for _, path := range paths {
 		before := sum
 		r, err := d.x.Check(ctx, path, req.Repair, func(diff indexer.Difference) error {
+			if !c.all && diff.Inner() {
+				return nil
+			}
 			return each(&ipc.Difference{
 				Path: diff.Path, Change: diff.Change, Fields: diff.Fields, Detail: diff.Detail, Repaired: req.Repair,
 			})
 		}, func(r indexer.CheckResult) error { return progress(checked(before, r)) })
-		sum = checked(before, r)
+		if c.all {
+			sum = checked(before, r)
+		} else if err == nil && c.lists(path) {
+			var dirs, entries int64
+			dirs, entries, err = c.count(ctx, path)
+			sum.Dirs += dirs
+			sum.Entries += entries
+		}
 		if err != nil {
 			return sum, problem(err)
 		}
 	}
 	return sum, nil
+}
+
+// checkSeen passes on the differences that the caller may know of, and counts them:
+// of what is on disk those that it sees now, of what is stored those that it would
+// find.
+func (c *caller) checkSeen(sum *ipc.CheckResult, each func(*ipc.Difference) error) func(*ipc.Difference) error {
+	return func(diff *ipc.Difference) error {
+		dir := filepath.Dir(diff.Path)
+		if diff.Change == ipc.DiffCreated {
+			if !c.lists(dir) {
+				return nil
+			}
+		} else if sight, err := c.sightNow(dir); err != nil {
+			return err
+		} else if sight != access.All && (sight != access.Names || diff.Change != ipc.DiffRemoved) {
+			return nil
+		}
+		sum.Differences++
+		return each(diff)
+	}
 }
 
 // checked adds what came of one tree to that of those before.

@@ -25,6 +25,9 @@ type Stored struct {
 	// Mount is the number of the mount on which the directory is looked for, as
 	// /proc/self/mountinfo has it; 0: that is not known.
 	Mount uint64
+	// Failed: it could not be listed at the last attempt, so that another one is of
+	// no use.
+	Failed bool
 }
 
 // View is what one caller may see. It is made for one answer, and may be used by
@@ -113,4 +116,10 @@ func (v *View) Lists(dir string) bool {
 func (v *View) Enters(dir string) bool {
 	w := v.Walk()
 	return w.reach(dir) && (w.may(dir, mayRead) || w.may(dir, maySearch))
+}
+
+// IsDir reports whether there is a directory at a path that the caller can reach.
+func (v *View) IsDir(p string) bool {
+	w := v.Walk()
+	return w.reach(p) && !w.stat(p).none
 }

@@ -37,7 +37,7 @@ func (w *Walk) Sight(dir string, stored *Stored) Sight {
 	if read {
 		sameDir := st.ino == stored.Ino && (st.mount == stored.Mount || stored.Mount == 0 || st.mount == 0)
 		same = sameDir && st.ctime == stored.Ctime
-		if !same {
+		if !same && !stored.Failed {
 			same = w.v.other(dir, stored.Stamp) && sameDir
 		}
 	}

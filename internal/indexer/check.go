@@ -22,6 +22,12 @@ type Difference struct {
 	Detail string   // the same with old and new values
 }
 
+// Inner reports whether it is about the index alone: what nothing leads to, and what
+// cannot be read.
+func (d *Difference) Inner() bool {
+	return d.Detail == unnamed || len(d.Fields) == 1 && d.Fields[0] == damagedField
+}
+
 // The values of Difference.Change.
 const (
 	Created  = "created"
@@ -215,10 +221,13 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 		})
 	})
 	if damage != nil {
-		diffs = append(diffs, Difference{Path: dir, Change: Modified, Fields: []string{"record"}, Detail: damage.Error()})
+		diffs = append(diffs, Difference{Path: dir, Change: Modified, Fields: []string{damagedField}, Detail: damage.Error()})
 	}
 	return diffs, err
 }
+
+// damagedField is the one that differs of a directory whose record is damaged.
+const damagedField = "record"
 
 // unnamed is said of what is in the index though nothing there leads to it.
 const unnamed = "no directory in the index names it"

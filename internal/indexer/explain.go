@@ -17,6 +17,7 @@ type Explanation struct {
 	Path    string
 	Indexed bool
 	Reason  string // why it is not indexed, in words
+	SameAs  string // it is or lies in a mount of what is indexed by this path, which Reason names
 	Root    string // "" where it lies in none
 	Type    listing.Type
 	Entries uint64    // of a directory that was listed
@@ -44,7 +45,7 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 	}
 	where := x.places.Load()
 	if at, m, ok := where.barrier(p, r.path); ok {
-		e.Reason = fmt.Sprintf("below %s: %s", at, m.rule)
+		e.Reason, e.SameAs = fmt.Sprintf("below %s: %s", at, m.rule), m.same
 		if at == p {
 			e.Reason = m.rule
 		}

@@ -49,6 +49,7 @@ type PathResult struct {
 // JobInfo is a job as it stands at one moment.
 type JobInfo struct {
 	ID      uint64
+	UID     uint32 // who asked
 	Kind    Kind
 	State   State
 	Created time.Time

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -41,8 +42,9 @@ func newJobs(next uint64) *jobs {
 	return &jobs{room: semaphore.NewWeighted(maxJobs), byID: make(map[uint64]*job), next: next}
 }
 
-// add registers a new job over paths, as id, or as the next one where id is 0.
-func (js *jobs) add(x *Indexer, kind Kind, id uint64, paths []string) *job {
+// add registers a new job of a user over paths, as id, or as the next one where id
+// is 0.
+func (js *jobs) add(x *Indexer, kind Kind, id uint64, uid uint32, paths []string) *job {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	if id == 0 {
@@ -50,6 +52,7 @@ func (js *jobs) add(x *Indexer, kind Kind, id uint64, paths []string) *job {
 	}
 	js.next = max(js.next, id+1)
 	j := newJob(x, kind, id, paths)
+	j.info.UID = uid
 	js.byID[id] = j
 	return j
 }
@@ -110,7 +113,18 @@ var nextJobKey = []byte("next_job")
 // a start after a crash begins it again.
 type storedJob struct {
 	Paths [][]byte // bytes: a path need not be UTF-8
+	UID   *uint32  // of who asked; nil: it is not known
 }
+
+// Asker is who wants something listed again.
+type Asker struct {
+	UID uint32
+	// May returns why it may not have a path listed again, which is the path's
+	// result then; nil: it may have all.
+	May func(path string) error
+}
+
+func ownUID() uint32 { return uint32(os.Geteuid()) }
 
 // Rescan has paths listed again with all below them; no paths: every root. It
 // returns when the job is stored, so that it survives a crash. What cannot be
@@ -118,19 +132,32 @@ type storedJob struct {
 // either. It blocks while too many jobs are under way. follow: the caller is
 // going to Follow the job and wants to miss none of its events.
 func (x *Indexer) Rescan(ctx context.Context, paths []string, follow bool) (JobInfo, error) {
+	return x.RescanFor(ctx, Asker{UID: ownUID()}, paths, follow)
+}
+
+// RescanFor is Rescan for somebody, who is remembered. A job that a restart begins
+// again has only those paths that it might have listed.
+func (x *Indexer) RescanFor(ctx context.Context, who Asker, paths []string, follow bool) (JobInfo, error) {
 	if len(paths) == 0 {
 		paths = x.roots()
 	}
 	if err := x.jobs.room.Acquire(ctx, 1); err != nil {
 		return JobInfo{}, context.Cause(ctx)
 	}
-	j := x.jobs.add(x, Rescan, 0, paths)
+	refused := make(map[int]error)
+	stored := storedJob{UID: &who.UID}
+	for i, p := range paths {
+		if who.May != nil {
+			if why := who.May(p); why != nil {
+				refused[i] = why
+				continue
+			}
+		}
+		stored.Paths = append(stored.Paths, []byte(p))
+	}
+	j := x.jobs.add(x, Rescan, 0, who.UID, paths)
 	if follow {
 		j.expectFollower()
-	}
-	stored := storedJob{}
-	for _, p := range paths {
-		stored.Paths = append(stored.Paths, []byte(p))
 	}
 	err := x.writer.update(ctx, func(tx *store.Tx) error {
 		if err := tx.PutValue(store.Settings, nextJobKey, x.jobs.unused()); err != nil {
@@ -142,13 +169,17 @@ func (x *Indexer) Rescan(ctx context.Context, paths []string, follow bool) (JobI
 		j.cancel(Cancelled)
 		return JobInfo{}, err
 	}
-	x.run(j, walker.Asked)
+	x.run(j, walker.Asked, refused)
 	return j.snapshot(), nil
 }
 
-// run gives each path of a job its task.
-func (x *Indexer) run(j *job, priority walker.Priority) {
+// run gives each path of a job its task, but for those that are refused.
+func (x *Indexer) run(j *job, priority walker.Priority, refused map[int]error) {
 	for i := range j.tasks {
+		if why := refused[i]; why != nil {
+			j.refuse(i, why)
+			continue
+		}
 		alone, tree, err := x.plan(j.info.Paths[i].Path) // a Path never changes
 		if err != nil {
 			j.refuse(i, err)
@@ -226,13 +257,17 @@ func (x *Indexer) resumeJobs() error {
 				paths = append(paths, string(p))
 			}
 			if x.jobs.room.TryAcquire(1) {
-				list = append(list, x.jobs.add(x, Rescan, store.JobID(key), paths))
+				uid := ownUID()
+				if s.UID != nil {
+					uid = *s.UID
+				}
+				list = append(list, x.jobs.add(x, Rescan, store.JobID(key), uid, paths))
 			}
 		}
 		return nil
 	})
 	for _, j := range list {
-		x.run(j, walker.Resume)
+		x.run(j, walker.Resume, nil)
 	}
 	return err
 }

@@ -33,6 +33,7 @@ type mounted struct {
 	name string
 	kind mountKind
 	rule string // why not, for explain
+	same string // of an alias: the other path, which rule names
 }
 
 type mountKind uint8
@@ -118,7 +119,7 @@ func newPlaces(t *mounts.Table, roots, inner []string, set *rules.Set) (*places,
 			seen[m.Point] = true
 			p.byLen = append(p.byLen, place{point: m.Point, mount: m})
 			for _, d := range t.Duplicates(m, indexed) {
-				p.put(d.Path, mounted{kind: alias, rule: "the same tree as " + d.Canonical})
+				p.put(d.Path, mounted{kind: alias, rule: "the same tree as " + d.Canonical, same: d.Canonical})
 			}
 		}
 	}
@@ -143,7 +144,7 @@ func newPlaces(t *mounts.Table, roots, inner []string, set *rules.Set) (*places,
 			} else if !indexed(m.Point) {
 				in = mounted{kind: pruned, rule: "excluded"}
 			} else if other, ok := t.Alias(m, indexed); ok {
-				in = mounted{kind: alias, rule: "the same tree as " + other}
+				in = mounted{kind: alias, rule: "the same tree as " + other, same: other}
 			}
 			p.put(m.Point, in)
 			if in.kind == entered {

@@ -387,7 +387,7 @@ func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []str
 	if !x.begins(r, kind) {
 		return false
 	}
-	j := x.jobs.add(x, kind, 0, []string{r.path})
+	j := x.jobs.add(x, kind, 0, ownUID(), []string{r.path})
 	t := &task{x: x, priority: priority, trees: dirs, solo: true}
 	t.ended = func(stats walker.JobStats, err error) {
 		r.mu.Lock()

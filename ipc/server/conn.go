@@ -30,14 +30,9 @@ type listener struct {
 	once  sync.Once
 	err   error
 
-	mu      sync.Mutex
-	conns   map[*conn]struct{}
-	refused int // of conns, those of peers that are not served
+	mu    sync.Mutex
+	conns map[*conn]struct{}
 }
-
-// maxRefused bounds the connections of peers that are not served: each gets its
-// clear answer, but all of them together cannot keep others out.
-const maxRefused = 16
 
 func newListener(l net.Listener, s *Server) *listener {
 	return &listener{
@@ -77,15 +72,9 @@ func (l *listener) admit(nc net.Conn) *conn {
 		l.srv.log.Warn("connection from nobody", "err", err)
 		return nil
 	}
-	c := &conn{Conn: nc, l: l, peer: peer, served: l.srv.opt.Allow(peer)}
+	c := &conn{Conn: nc, l: l, peer: peer}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.served {
-		if l.refused >= maxRefused {
-			return nil
-		}
-		l.refused++
-	}
 	l.conns[c] = struct{}{}
 	return c
 }
@@ -119,11 +108,10 @@ func (l *listener) hurry() {
 // conn gives each write its own deadline and knows its peer.
 type conn struct {
 	net.Conn
-	l      *listener
-	peer   Peer
-	served bool
-	busy   atomic.Bool // a handler runs
-	once   sync.Once
+	l    *listener
+	peer Peer
+	busy atomic.Bool // a handler runs
+	once sync.Once
 }
 
 // Write implements net.Conn. A reader that does not take p within the write
@@ -165,9 +153,6 @@ func (c *conn) Close() error {
 	c.once.Do(func() {
 		c.l.mu.Lock()
 		delete(c.l.conns, c)
-		if !c.served {
-			c.l.refused--
-		}
 		c.l.mu.Unlock()
 		<-c.l.slots
 	})

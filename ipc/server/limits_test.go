@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/access"
 	"indexd/ipc"
 )
 
@@ -159,36 +158,6 @@ func TestSlowReader(t *testing.T) {
 	}
 	if n := r.stats.dropped.Load(); n != 1 {
 		t.Errorf("%d dropped", n)
-	}
-}
-
-// TestForbidden: others than root and the own uid are told so, and cannot use
-// up the connections.
-func TestForbidden(t *testing.T) {
-	r := serve(t, &fake{}, Options{Allow: func(Peer) bool { return false }})
-	_, err := r.client.Status(t.Context())
-	if p := ipc.ErrForbidden; err == nil || !strings.Contains(err.Error(), "answers only root and that user") {
-		t.Errorf("%v, want %v", err, p)
-	}
-	status, head, body := r.ask(get("/v1/find?q=x"))
-	problemIn(t, ipc.ErrForbidden, status, head, body)
-	eventually(t, "these have gone", func() bool { return r.listener.open() <= 1 })
-	for range 5 * maxRefused {
-		r.dial()
-	}
-	eventually(t, "refused connections are few", func() bool {
-		r.listener.mu.Lock()
-		defer r.listener.mu.Unlock()
-		return len(r.listener.conns) == maxRefused && r.listener.open() <= maxRefused+1
-	})
-}
-
-func TestAllowDefault(t *testing.T) {
-	o := Options{}.withDefaults()
-	for uid, want := range map[uint32]bool{0: true, 4294967294: false} {
-		if o.Allow(Peer{Who: access.New(uid, nil)}) != want {
-			t.Errorf("uid %d: %v", uid, !want)
-		}
 	}
 }
 

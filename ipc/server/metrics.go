@@ -36,21 +36,23 @@ func (q *request) metrics() error {
 	b = fmt.Appendf(b, "# HELP indexd_info The running daemon.\n# TYPE indexd_info gauge\nindexd_info{version=%q} 1\n", st.Version)
 	put("uptime_seconds", "gauge", "Time since the daemon started.", st.Uptime)
 	gauge("ready", "1 when every root has been listed completely and is watched.", int64(b2i(st.Ready)))
-	gauge("entries", "Entries in the index.", st.Entries)
-	gauge("directories", "Directories in the index.", st.Dirs)
-	gauge("pending_directories", "Directories waiting to be listed.", st.Pending)
-	gauge("database_bytes", "Size of the database file.", st.DB.Size)
-	gauge("database_free_bytes", "Bytes of it that are not in use.", st.DB.Free)
-	gauge("watches", "Watches in use.", st.Watch.Watches)
-	gauge("watches_limit", "Watches that may be used.", st.Watch.Limit)
-	gauge("watches_needed", "Watches that would cover every directory.", st.Watch.Needed)
-	counter("watch_overflows_total", "Times the event queue overflowed.", st.Watch.Overflows)
-	gauge("memory_rss_bytes", "Resident memory, the database's pages included.", st.Memory.RSS)
-	gauge("memory_anonymous_bytes", "Resident memory without the database's pages.", st.Memory.Anonymous)
+	if !st.Restricted { // else it is not for the one who asks to know how much there is
+		gauge("entries", "Entries in the index.", st.Entries)
+		gauge("directories", "Directories in the index.", st.Dirs)
+		gauge("pending_directories", "Directories waiting to be listed.", st.Pending)
+		gauge("database_bytes", "Size of the database file.", st.DB.Size)
+		gauge("database_free_bytes", "Bytes of it that are not in use.", st.DB.Free)
+		gauge("watches", "Watches in use.", st.Watch.Watches)
+		gauge("watches_limit", "Watches that may be used.", st.Watch.Limit)
+		gauge("watches_needed", "Watches that would cover every directory.", st.Watch.Needed)
+		counter("watch_overflows_total", "Times the event queue overflowed.", st.Watch.Overflows)
+		gauge("memory_rss_bytes", "Resident memory, the database's pages included.", st.Memory.RSS)
+		gauge("memory_anonymous_bytes", "Resident memory without the database's pages.", st.Memory.Anonymous)
+	}
 	gauge("workers", "Workers of the walker.", int64(st.Workers))
 	gauge("jobs", "Jobs under way.", int64(len(st.Jobs)))
 	gauge("goroutines", "Goroutines of the daemon.", int64(runtime.NumGoroutine()))
-	b = appendRoots(b, st.Roots)
+	b = appendRoots(b, st.Roots, st.Restricted)
 	gauge("connections", "Open connections.", int64(q.s.listener.open()))
 	gauge("requests_working", "Requests being answered.", q.s.stats.working.Load())
 	gauge("requests_queued", "Requests over their user's limit, waiting for their turn.", int64(q.s.turns.waiting()))
@@ -62,8 +64,9 @@ func (q *request) metrics() error {
 	return nil
 }
 
-// appendRoots counts the roots by their state.
-func appendRoots(b []byte, roots []ipc.Root) []byte {
+// appendRoots counts the roots by their state, and unless restricted their
+// directories.
+func appendRoots(b []byte, roots []ipc.Root, restricted bool) []byte {
 	states := []string{ipc.RootIndexing, ipc.RootReconciling, ipc.RootLive, ipc.RootSwept, ipc.RootUnwatched, ipc.RootDegraded, ipc.RootOffline}
 	count := make([]int, len(states))
 	var live, swept, unreadable, offline int64
@@ -79,6 +82,9 @@ func appendRoots(b []byte, roots []ipc.Root) []byte {
 	b = append(b, "# HELP indexd_roots Roots by state.\n# TYPE indexd_roots gauge\n"...)
 	for i, s := range states {
 		b = fmt.Appendf(b, "indexd_roots{state=%q} %d\n", s, count[i])
+	}
+	if restricted {
+		return b
 	}
 	b = append(b, "# HELP indexd_root_directories Directories of all roots by how they are kept up to date.\n# TYPE indexd_root_directories gauge\n"...)
 	return fmt.Appendf(b, "indexd_root_directories{coverage=\"live\"} %d\nindexd_root_directories{coverage=\"swept\"} %d\nindexd_root_directories{coverage=\"unreadable\"} %d\nindexd_root_directories{coverage=\"offline\"} %d\n",

@@ -78,7 +78,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set(ipc.HeaderProtocol, strconv.Itoa(ipc.Protocol))
 	h.Set(ipc.HeaderVersion, s.opt.Version)
 	// Where connections are scarce none is kept for a next request.
-	if !c.served || s.stopping.Err() != nil || c.l.open() > s.opt.MaxConns/2 {
+	if s.stopping.Err() != nil || c.l.open() > s.opt.MaxConns/2 {
 		h.Set("Connection", "close")
 	}
 
@@ -105,16 +105,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.log.Debug("request", "method", r.Method, "endpoint", r.URL.Path, "uid", q.peer.UID, "pid", q.peer.PID,
 			"status", q.status, "took", time.Since(start))
 	}()
-	if err := q.route(c.served); err != nil {
+	if err := q.route(); err != nil {
 		q.fail(err)
 	}
 }
 
 // route finds what is asked for and does it.
-func (q *request) route(served bool) error {
-	if !served {
-		return ipc.ErrForbidden.With("this indexd runs as uid %d and answers only root and that user, not uid %d", os.Geteuid(), q.peer.UID)
-	}
+func (q *request) route() error {
 	path := q.r.URL.Path
 	if id, ok := strings.CutPrefix(path, "/v1/jobs/"); ok {
 		n, err := strconv.ParseUint(id, 10, 64)

@@ -13,7 +13,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -24,8 +23,6 @@ import (
 type Options struct {
 	Version string // the daemon's, told in every answer
 	Logger  *slog.Logger
-	// Allow says whether a peer is served; nil: root and the daemon's own uid.
-	Allow func(Peer) bool
 
 	MaxConns      int           // at once; beyond it new ones wait in the kernel's queue; 512
 	MaxPerUID     int           // requests of one uid in work at once; beyond it they queue; 16
@@ -49,10 +46,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.Allow == nil {
-		own := uint32(os.Geteuid())
-		o.Allow = func(p Peer) bool { return p.UID == 0 || p.UID == own }
 	}
 	def(&o.MaxConns, 512)
 	def(&o.MaxPerUID, 16)

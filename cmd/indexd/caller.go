@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"indexd/internal/access"
+	"indexd/internal/indexer"
+	"indexd/internal/query/run"
+	"indexd/ipc"
+	"indexd/ipc/server"
+	"indexd/listing"
+	"indexd/store"
+)
+
+// caller is who asks, and what it may see and do, for one answer.
+type caller struct {
+	d   *daemon
+	uid uint32
+	// all: it may see everything. That are root and the daemon's own user.
+	all bool
+	// admin: it may have anything done, and see how much there is in all. That are
+	// those who may see everything and the admin group, who may not for that.
+	admin bool
+
+	view *access.View // nil where all
+}
+
+// caller says what p may see. since, if not zero, is a moment before which nothing
+// that decides may have been looked at.
+func (d *daemon) caller(p server.Peer, since time.Time) *caller {
+	c := &caller{d: d, uid: p.UID, all: p.UID == 0 || p.UID == uint32(os.Geteuid())}
+	c.admin = c.all || d.cfg.AdminGID >= 0 && p.In(uint32(d.cfg.AdminGID))
+	if !c.all {
+		c.view = d.stats.View(p.Who, since)
+	}
+	return c
+}
+
+// lists reports whether the caller may list what is at dir now.
+func (c *caller) lists(dir string) bool { return c.all || c.view.Lists(dir) }
+
+// enters reports whether it may list that, or something in it.
+func (c *caller) enters(dir string) bool { return c.all || c.view.Enters(dir) }
+
+// roots are those that the caller may know of.
+func (c *caller) roots() []string {
+	roots := c.d.x.Roots()
+	return slices.DeleteFunc(roots, func(r string) bool { return !c.enters(r) })
+}
+
+// sees reports whether the caller could find out itself whether there is anything
+// at a path: it may list the directory that it is in, or, if it is a directory,
+// itself; of a root it is enough to reach it.
+func (c *caller) sees(p string) bool {
+	return c.lists(path.Dir(p)) || c.lists(p) || slices.Contains(c.d.x.Roots(), p) && c.enters(p)
+}
+
+// sight is what the caller may be shown of what the index has of a directory. Where
+// that is not what is there now it is listed again first.
+func (c *caller) sight(ctx context.Context, dir string) (access.Sight, error) {
+	if c.all {
+		return access.All, nil
+	}
+	v := c.viewer()
+	for {
+		s, err := c.sightNow(dir)
+		if err != nil {
+			return s, err
+		}
+		if again, err := v.Again(ctx); err != nil || !again {
+			return s, err
+		}
+	}
+}
+
+// sightNow is sight without listing again.
+func (c *caller) sightNow(dir string) (access.Sight, error) {
+	h, volume, ok, err := c.d.x.Stored(dir)
+	if err != nil || !ok {
+		return access.Nothing, err
+	}
+	return c.view.Walk().Sight(dir, c.viewer().stored(volume, &h)), nil
+}
+
+const (
+	// relistTries is how often an answer has directories that changed since they
+	// were listed, or while they were, listed again, and relistWait how long it
+	// waits for that in all.
+	relistTries = 3
+	relistWait  = time.Second
+)
+
+// viewer is run.Viewer for a caller who may not see all. But for Look and what it
+// returns it is for the answer's goroutine.
+type viewer struct {
+	c      *caller
+	mounts map[store.Volume]uint64
+	tries  int
+	waited time.Duration
+	missed []string // directories that the caller may list and that are not shown, a sample
+}
+
+var _ run.Viewer = (*viewer)(nil)
+
+func (c *caller) viewer() *viewer { return &viewer{c: c, mounts: c.d.x.MountIDs()} }
+
+func (v *viewer) stored(volume store.Volume, h *store.Header) *access.Stored {
+	return &access.Stored{
+		Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, Stamp: h.Stamp, Mount: v.mounts[volume], Failed: h.Errno != 0,
+	}
+}
+
+// Look is run.Viewer's.
+func (v *viewer) Look() func(dir string, key store.Key, h *store.Header) run.Sight {
+	walk := v.c.view.Walk()
+	return func(dir string, key store.Key, h *store.Header) run.Sight {
+		switch walk.Sight(dir, v.stored(key.Volume(), h)) {
+		case access.All:
+			return run.SeeAll
+		case access.Names:
+			return run.SeeNames
+		case access.Below:
+			return run.SeeBelow
+		}
+		return run.SeeNothing
+	}
+}
+
+// Lists is run.Viewer's.
+func (v *viewer) Lists(dir string) bool { return v.c.lists(dir) }
+
+// Again is run.Viewer's. What the caller could list, and was not shown since it
+// had changed, is listed again.
+func (v *viewer) Again(ctx context.Context) (bool, error) {
+	dirs, more := v.c.view.Others()
+	if len(dirs) == 0 {
+		return false, nil
+	}
+	if more || v.tries >= relistTries || v.waited >= relistWait {
+		slices.Sort(dirs)
+		v.missed = append(v.missed, dirs[:min(len(dirs), maxMissed)]...)
+		return false, nil
+	}
+	x, begun := v.c.d.x, time.Now()
+	resume := server.Waiting(ctx)
+	tooLate := errors.New("listing again takes too long")
+	wait, cancel := context.WithTimeoutCause(ctx, relistWait-v.waited, tooLate)
+	defer cancel()
+	stamp := x.Stamp()
+	err := x.Relist(wait, dirs)
+	if err != nil && !errors.Is(err, tooLate) {
+		return false, err
+	}
+	if err := resume(); err != nil {
+		return false, err
+	}
+	v.c.view.Relisted(dirs, stamp)
+	v.mounts = x.MountIDs()
+	v.tries++
+	v.waited += time.Since(begun)
+	return true, nil
+}
+
+// maxMissed bounds viewer.missed, for each round.
+const maxMissed = 4
+
+// stale is what is to be said of what was missed.
+func (v *viewer) stale() (list []ipc.Stale) {
+	slices.Sort(v.missed)
+	for _, dir := range slices.Compact(v.missed) {
+		list = append(list, ipc.Stale{Path: dir, Reason: ipc.StalePending})
+	}
+	return list[:min(len(list), maxMissed)]
+}
+
+// explain is indexer.Explain as far as the caller may know it: of what it could not
+// find out about itself it is told what it is told of what is not there.
+func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, hidden bool, err error) {
+	if c.all {
+		e, err = c.d.x.Explain(p)
+		return e, false, err
+	}
+	none := indexer.Explanation{Path: p, Reason: ipc.NotIndexed}
+	up := path.Dir(p)
+	isRoot := slices.Contains(c.d.x.Roots(), p)
+	if !(isRoot && c.enters(p)) && !(p != "/" && c.lists(up)) {
+		return none, false, nil
+	}
+	if c.d.x.Within(up) && p != up && !isRoot {
+		// Of a directory that is not as it was listed nothing stored is told.
+		_, _, known, err := c.d.x.Stored(up)
+		if err != nil {
+			return none, false, err
+		}
+		if known {
+			switch s, err := c.sight(ctx, up); {
+			case err != nil:
+				return none, false, err
+			case s != access.All && s != access.Names:
+				none.Reason = up + " has changed since it was listed"
+				return none, false, nil
+			}
+		}
+	}
+	if e, err = c.d.x.Explain(p); err != nil {
+		return none, false, err
+	}
+	if e.Root == "" {
+		e.Reason = outsideRoots(c.roots())
+		return e, false, nil
+	}
+	if !c.enters(e.Root) {
+		e.Root, e.Verified = "", time.Time{}
+	}
+	if e.SameAs != "" && !c.enters(e.SameAs) {
+		e.Reason = strings.Replace(e.Reason, e.SameAs, "another", 1)
+	}
+	if !e.Indexed || e.Type != listing.Dir {
+		return e, false, nil
+	}
+	switch s, err := c.sight(ctx, p); {
+	case err != nil:
+		return none, false, err
+	case s == access.All || s == access.Names || e.Dir != p && c.lists(p):
+		return e, false, nil
+	}
+	return indexer.Explanation{Path: p, Indexed: true, Root: e.Root, Type: e.Type, Verified: e.Verified}, true, nil
+}
+
+// outsideRoots says why a path is not in the index, to who may know of these roots.
+func outsideRoots(roots []string) string {
+	why := "outside every root"
+	for i, r := range roots {
+		if i == 0 {
+			why += ":"
+		} else {
+			why += ","
+		}
+		why += " " + r
+	}
+	return why
+}

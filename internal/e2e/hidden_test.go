@@ -1,0 +1,473 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// get asks over HTTP as u, and returns the answer's body and status line.
+func (d *daemon) get(u *user, method, path, body string) string {
+	d.t.Helper()
+	type dialed struct {
+		conn net.Conn
+		err  error
+	}
+	done := make(chan dialed)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		fd, err := dialBy(u, d.socket())
+		if err != nil {
+			done <- dialed{nil, err}
+			return
+		}
+		f := os.NewFile(uintptr(fd), "socket")
+		defer f.Close()
+		c, err := net.FileConn(f)
+		done <- dialed{c, err}
+	}()
+	c := <-done
+	must(d.t, c.err)
+	defer c.conn.Close()
+	fmt.Fprintf(c.conn, "%s %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
+	all, err := io.ReadAll(c.conn)
+	must(d.t, err)
+	head, text, _ := strings.Cut(string(all), "\r\n\r\n")
+	line, _, _ := strings.Cut(head, "\r\n")
+	return line + "\n" + text
+}
+
+// dialBy connects as u: who calls is for this thread alone.
+func dialBy(u *user, socket string) (fd int, err error) {
+	// None of the supplementary groups of the test.
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
+		return 0, errno
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, uintptr(u.gid), uintptr(u.gid), uintptr(u.gid)); errno != 0 {
+		return 0, errno
+	}
+	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uintptr(u.uid), uintptr(u.uid), uintptr(u.uid)); errno != 0 {
+		return 0, errno
+	}
+	if fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0); err != nil {
+		return 0, err
+	}
+	return fd, unix.Connect(fd, &unix.SockaddrUnix{Name: socket})
+}
+
+// secrets makes what nobody but its owner may know of: files, directories, names
+// that are elsewhere too, names that sort first and last, the largest and the
+// newest of all, and some that change while it is asked.
+func secrets(t *testing.T, dir string) {
+	t.Helper()
+	for _, sub := range []string{"", "/aaa", "/zzz", "/open", "/open/more"} {
+		put(t, dir+sub, bob, 0o755, "public.txt", "secret-plan.txt", "0first", "~last", "x.go")
+	}
+	must(t, os.Truncate(dir+"/aaa/x.go", 1<<40))
+	must(t, os.Chtimes(dir+"/zzz/x.go", time.Now().Add(time.Hour), time.Now().Add(time.Hour)))
+	must(t, os.Symlink("/", dir+"/root"))
+	for i := range 300 {
+		must(t, os.WriteFile(fmt.Sprintf("%s/open/more/public-%d.txt", dir, i), nil, 0o666))
+	}
+}
+
+// TestInvisibleIsNotThere asks everything that can be asked as a user who may not
+// see a directory, before there is anything in it and after: not a byte of any
+// answer may differ. With INDEXD_SIGHT it asks twice as much.
+func TestInvisibleIsNotThere(t *testing.T) {
+	d, top := public(t)
+	put(t, top+"/home", nobody, 0o755, "public.txt", "x.go")
+	put(t, top+"/home/alice", alice, 0o700, "mine.txt", "public.txt")
+	put(t, top+"/home/alice/sub", alice, 0o755, "x.go", "public-1.txt")
+	put(t, top+"/home/bob", bob, 0o755)
+	vault := put(t, top+"/home/bob/vault", bob, 0o755)
+	hidden := []string{vault, vault + "/secret-plan.txt", vault + "/aaa", vault + "/aaa/x.go", vault + "/open/more", vault + "/nothing", vault + "/nothing/x"}
+	give(t, top+"/home/bob", bob, 0o700)
+	d.ready()
+	d.must("find", "-q", "--sync=60s", "public")
+
+	terms := []string{"", "public", "secret-plan", "/vault/"}
+	if os.Getenv("INDEXD_SIGHT") != "" {
+		terms = append(terms, "x.go", "*.txt", "a", "NOT public", "vault")
+	}
+	var asks [][]string
+	for _, flags := range [][]string{
+		{}, {"-c"}, {"-q"}, {"-1"}, {"-n3"}, {"-l"}, {"--json"}, {"--explain"}, {"--strict"}, {"--sync=60s"}, {"-i"}, {"-p"},
+		{"--sort", "path"}, {"--sort", "size", "-n", "2"}, {"--sort", "mtime", "-n", "1"}, {"--sort", "name", "-n", "2"},
+		{"--sort", "ext"}, {"--sort", "size", "--reverse"}, {"--sort", "name", "--reverse", "-n1"}, {"-d", "3"}, {"-t", "d"},
+		{"-t", "e"}, {"-S", "+1G"}, {"--changed-within", "1d"}, {"--owner", "61002"}, {"--in", top + "/home"}, {"-E", "alice"},
+	} {
+		for _, term := range terms {
+			ask := append([]string{"find"}, flags...)
+			if term != "" {
+				ask = append(ask, term)
+			}
+			asks = append(asks, ask)
+		}
+	}
+	for _, p := range hidden {
+		asks = append(asks,
+			[]string{"explain", p}, []string{"find", "--in", p}, []string{"find", "-c", "--in", p, "public"}, []string{"check", p},
+			[]string{"rescan", "--wait", p}, []string{"rescan", "--wait", "-v", "--json", p}, []string{"find", "--sync=60s", "--in", p},
+			[]string{"check", "--repair", p})
+	}
+	asks = append(asks,
+		[]string{"explain", top + "/home/bob"}, []string{"explain", top + "/home"}, []string{"explain", top + "/home/nothing"},
+		[]string{"find", "--in", top + "/home/bob"}, []string{"check"}, []string{"check", top + "/home"},
+		[]string{"rescan", "--wait", "-v", top + "/home"}, []string{"rescan", "--wait", top + "/home/bob"}, []string{"rescan", "--wait"},
+		[]string{"wait", "--ready"}, []string{"wait"}, []string{"cancel", "1"}, []string{"jobs", "1"},
+		[]string{"locate", "public"}, []string{"locate", "-c", "secret"}, []string{"locate", "-l1", "public"}, []string{"locate", "-r", "vault"})
+	gets := []string{"/v1/find?q=public", "/v1/find?count=1", "/v1/find?q=secret-plan&sort=size&limit=1", "/v1/find?explain=1&q=public", "/v1/find?in=" + vault, "/v1/explain?path=" + vault, "/v1/status", "/metrics", "/v1/jobs/1"}
+
+	answers := func() (list []string) {
+		for _, ask := range asks {
+			out, errs, status := d.ctlBy(alice, ask...)
+			if ask[0] == "rescan" && slices.Contains(ask, "-v") { // as they come
+				lines := strings.Split(errs, "\n")
+				slices.SortFunc(lines, func(a, b string) int { return strings.Compare(afterWorker(a), afterWorker(b)) })
+				for i := range lines {
+					lines[i] = afterWorker(lines[i])
+				}
+				errs = strings.Join(lines, "\n")
+			}
+			if ask[0] == "explain" { // her own rescans make them newer
+				out = whenListed.ReplaceAllString(out, "$1")
+			}
+			list = append(list, fmt.Sprintf("indexctl %q: status %d\n%s\n%s", ask, status, out, errs))
+		}
+		for _, path := range gets {
+			list = append(list, path+": "+timeless(t, d.get(alice, "GET", path, "")))
+		}
+		return list
+	}
+	compare := func(what string, before []string) {
+		t.Helper()
+		after := answers()
+		for i := range before {
+			if before[i] != after[i] {
+				t.Errorf("%s:\nbefore: %s\nafter: %s", what, before[i], after[i])
+			}
+			for _, name := range []string{"secret-plan.txt", "0first", "~last", "aaa/", "zzz"} {
+				if strings.Contains(strings.ReplaceAll(after[i], vault+"/aaa/x.go", ""), name) && !strings.Contains(before[i], name) {
+					t.Errorf("%s: %q in %s", what, name, after[i])
+				}
+			}
+		}
+	}
+	d.must("rescan", "--wait", top) // job 1, which is not hers
+	before := answers()
+	secrets(t, vault)
+	if out := d.must("find", "-c", "--sync=60s", "secret-plan"); strings.TrimSpace(out) != "5" {
+		t.Fatalf("root sees %s", out)
+	}
+	compare("with the secrets", before)
+	must(t, os.RemoveAll(vault+"/open"))
+	must(t, os.Rename(vault+"/aaa", vault+"/zzz/aaa"))
+	must(t, os.Chmod(vault+"/zzz", 0o711))
+	d.must("find", "-q", "--sync=60s", "public")
+	compare("with other secrets", before)
+}
+
+var whenListed = regexp.MustCompile(`(listed  |names verified at).*`)
+
+// afterWorker is a line of rescan -v without which worker it was.
+func afterWorker(line string) string {
+	if _, rest, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(line, "worker ") {
+		return rest
+	}
+	return line
+}
+
+// timeless leaves out of an answer what is of the moment, and of other questions.
+func timeless(t *testing.T, answer string) string {
+	line, body, _ := strings.Cut(answer, "\n")
+	var v map[string]any
+	if strings.Contains(body, "# HELP") {
+		var kept []string
+		for l := range strings.Lines(body) {
+			moment := false
+			for _, name := range []string{"uptime", "goroutines", "connections", "requests"} {
+				moment = moment || strings.HasPrefix(l, "indexd_"+name)
+			}
+			if !moment {
+				kept = append(kept, l)
+			}
+		}
+		return line + "\n" + strings.Join(kept, "")
+	}
+	if json.Unmarshal([]byte(body), &v) != nil || v["uptime"] == nil {
+		return answer
+	}
+	delete(v, "uptime")
+	for _, root := range v["roots"].([]any) {
+		delete(root.(map[string]any), "names_verified")
+		delete(root.(map[string]any), "metadata_verified")
+	}
+	b, err := json.Marshal(v)
+	must(t, err)
+	return line + "\n" + string(b)
+}
+
+// TestWhoMayDoWhat is of what is not everybody's to do.
+func TestWhoMayDoWhat(t *testing.T) {
+	d, top := public(t, "--admin-group", groupOf(t, 1))
+	put(t, top+"/alice", alice, 0o700, "a")
+	put(t, top+"/bob", bob, 0o700, "b")
+	put(t, top+"/all", nobody, 0o755, "c")
+	d.ready()
+	admin := &user{bob.uid, bob.gid, []uint32{1}}
+	job := strings.TrimSpace(d.mustBy(alice, "rescan", top+"/alice"))
+	for _, c := range []struct {
+		who    *user
+		args   []string
+		status int
+		says   string
+	}{
+		{alice, []string{"rescan", "--wait", top + "/alice"}, 0, top + "/alice: 1 file in 1 directory\n"},
+		{alice, []string{"rescan", "--wait", top + "/all/c"}, 0, ""},
+		{alice, []string{"rescan", "--wait", top + "/bob"}, 1, "permission denied"},
+		{alice, []string{"rescan", "--wait", top + "/bob/b"}, 1, "no such file or directory in the index"},
+		{alice, []string{"rescan", "--wait", top + "/bob/none"}, 1, "no such file or directory in the index"},
+		{alice, []string{"rescan", "--wait", top + "/none", top + "/all"}, 1, top + "/all: 1 file in 1 directory\n"},
+		{admin, []string{"rescan", "--wait", top + "/bob"}, 0, top + "/bob: 1 file in 1 directory\n"},
+		{admin, []string{"rescan", "--wait", top + "/alice"}, 0, ""},
+		{admin, []string{"rescan", "--wait", top + "/alice/a"}, 1, "no such file or directory in the index"},
+		{alice, []string{"check", "--repair", top + "/alice"}, 3, "admin-group"},
+		{admin, []string{"check", "--repair", top + "/bob"}, 0, ""},
+		{alice, []string{"check", top + "/alice"}, 0, ""},
+		{alice, []string{"jobs", job}, 0, top + "/alice"},
+		{alice, []string{"cancel", job}, 1, "has ended already"},
+		{bob, []string{"jobs", job}, 1, "job " + job + ": no such job"},
+		{bob, []string{"cancel", job}, 1, "job " + job + ": no such job"},
+		{bob, []string{"jobs", "1000"}, 1, "job 1000: no such job"},
+		{alice, []string{"status"}, 0, "pending  nothing"},
+		{admin, []string{"status"}, 0, "entries"},
+	} {
+		out, errs, status := d.ctlBy(c.who, c.args...)
+		if status != c.status || !strings.Contains(out+errs, c.says) {
+			t.Errorf("%d %q: status %d, want %d and %q\n%s%s", c.who.uid, c.args, status, c.status, c.says, out, errs)
+		}
+	}
+	var st struct {
+		Restricted    bool
+		Entries, Dirs int64
+		Clock         string
+		DB            struct{ Size int64 }
+		Roots         []struct {
+			Path    string
+			Entries int64
+		}
+	}
+	must(t, json.Unmarshal([]byte(d.mustBy(alice, "status", "--json")), &st))
+	if !st.Restricted || st.Entries != 0 || st.Dirs != 0 || st.Clock != "" || st.DB.Size != 0 || len(st.Roots) != 1 || st.Roots[0].Entries != 0 {
+		t.Errorf("alice is told %+v", st)
+	}
+	st.Restricted = false
+	must(t, json.Unmarshal([]byte(d.mustBy(admin, "status", "--json")), &st))
+	if st.Restricted || st.Entries == 0 || st.Clock != "" {
+		t.Errorf("an admin is told %+v", st)
+	}
+	// A root that one may not reach is not there.
+	give(t, top, bob, 0o700)
+	d.until("the root is not told of", func() bool {
+		out := d.get(alice, "GET", "/v1/status", "")
+		return !strings.Contains(out, top) && strings.Contains(out, `"roots":[]`)
+	})
+	if out, errs, status := d.ctlBy(alice, "find", "--sync"); out != "" || strings.Contains(errs, top) || status != 1 {
+		t.Errorf("alice finds in a root that she cannot reach: status %d: %s%s", status, out, errs)
+	}
+}
+
+// groupOf returns a group's name.
+func groupOf(t *testing.T, gid int) string {
+	t.Helper()
+	out, err := exec.Command("getent", "group", fmt.Sprint(gid)).Output()
+	if err != nil {
+		t.Skip("there is no group with that number, or no getent")
+	}
+	name, _, _ := strings.Cut(string(out), ":")
+	return name
+}
+
+// TestAttacks is of what somebody does to see by his own permissions what was
+// listed when others had decided: with an index that is behind, which is not
+// watched.
+func TestAttacks(t *testing.T) {
+	d, top := public(t, "--watch", "off", "--sweep-interval", "1h")
+	shared := put(t, top+"/shared", alice, 0o777)
+	for _, n := range []string{"swapped", "linked", "above", "moved", "opened"} {
+		put(t, filepath.Join(shared, n), bob, 0o700, "secret-"+n)
+		put(t, filepath.Join(shared, n, "in"), bob, 0o755, "secret-in-"+n)
+	}
+	closed := put(t, top+"/closed", bob, 0o755, "secret-closed")
+	d.ready()
+	seen := func() (list []string) {
+		for _, args := range [][]string{{"secret"}, {"-p", "secret"}, {"--sort", "size", "secret"}, {"--sync=60s", "secret"}} {
+			out, errs, _ := d.ctlBy(alice, append([]string{"find", "-0"}, args...)...)
+			list = append(list, split(out)...)
+			if strings.Contains(errs, "secret") {
+				t.Errorf("warned: %s", errs)
+			}
+		}
+		return list
+	}
+	if list := d.list(alice, "secret-closed"); len(list) != 1 {
+		t.Errorf("what is open is not seen: %q", list)
+	}
+	must(t, os.Chmod(closed, 0o700)) // right behind a look
+	if out, _, _ := d.ctlBy(alice, "find", "--sync=60s", "secret-closed"); out != "" {
+		t.Errorf("across a barrier: %s", out)
+	}
+	// Each what who owns the directory above may do.
+	swap := func(name string, do func(dir, away string)) {
+		do(filepath.Join(shared, name), filepath.Join(shared, "away-"+name))
+		if list := seen(); len(list) > 0 {
+			t.Errorf("%s: seen are %q", name, list)
+		}
+	}
+	swap("swapped", func(dir, away string) { // by one of one's own
+		must(t, os.Rename(dir, away))
+		put(t, dir, alice, 0o755, "mine")
+		put(t, dir+"/in", alice, 0o755, "mine")
+	})
+	swap("linked", func(dir, away string) { // by a link to it
+		must(t, os.Rename(dir, away))
+		must(t, os.Symlink(away, dir))
+	})
+	swap("above", func(dir, away string) { // what is above by a link to a directory of one's own
+		must(t, os.Rename(dir, away))
+		own := put(t, top+"/shared/own", alice, 0o755)
+		put(t, own+"/in", alice, 0o755)
+		must(t, os.Symlink(own, dir))
+	})
+	swap("moved", func(dir, away string) { // removed, and made anew with maybe the same inode
+		must(t, os.RemoveAll(dir))
+		for range 20 {
+			put(t, dir, alice, 0o755)
+			must(t, os.Remove(dir))
+		}
+		put(t, dir, alice, 0o755)
+	})
+	swap("opened", func(dir, away string) { // emptied by its owner, and then opened
+		must(t, os.Remove(dir+"/secret-opened"))
+		must(t, os.RemoveAll(dir+"/in"))
+		must(t, os.Chmod(dir, 0o755))
+	})
+}
+
+// list is what u finds.
+func (d *daemon) list(u *user, args ...string) []string {
+	out, _, _ := d.ctlBy(u, append([]string{"find", "-0"}, args...)...)
+	return split(out)
+}
+
+// TestStaleStatAcrossABarrier: of what was looked at before, nothing is believed by
+// who asks for what is true now.
+func TestStaleStatAcrossABarrier(t *testing.T) {
+	d, top := public(t)
+	dir := put(t, top+"/d", bob, 0o755, "secret")
+	in := put(t, dir+"/in", bob, 0o755, "secret-in")
+	d.ready()
+	for range 10 {
+		if n := len(d.list(alice, "--sync=60s", "secret")); n != 2 {
+			t.Fatalf("%d are seen", n)
+		}
+		must(t, os.Chmod(dir, 0o700))
+		if list := d.list(alice, "--sync=60s", "secret"); len(list) > 0 {
+			t.Fatalf("seen are %q", list)
+		}
+		must(t, os.Chmod(dir, 0o755))
+		must(t, os.Chmod(in, 0o711))
+		if list := d.list(alice, "--sync=60s", "secret"); !slices.Equal(list, []string{dir + "/secret"}) {
+			t.Fatalf("seen are %q", list)
+		}
+		must(t, os.Chmod(in, 0o755))
+	}
+}
+
+// TestChangedIsSeen: who may see a directory sees what is in it also while it
+// changes all the time, and what was in it before.
+func TestChangedIsSeen(t *testing.T) {
+	d, top := public(t)
+	dir := put(t, top+"/d", alice, 0o755, "stays", "stays-too")
+	d.ready()
+	for i := range 50 {
+		must(t, os.WriteFile(fmt.Sprintf("%s/new%d", dir, i), nil, 0o600))
+		if list := d.list(alice, "stays"); len(list) != 2 {
+			t.Fatalf("of two %q are seen", list)
+		}
+		if out := d.mustBy(alice, "find", "-c", "stays"); out != "2\n" {
+			t.Fatalf("of two %s are counted", out)
+		}
+	}
+}
+
+// TestHungAndOffline: what does not answer, or is not mounted any more, is hidden
+// from all but those who see everything, and holds nobody up.
+func TestHungAndOffline(t *testing.T) {
+	d, top := public(t, "--prune-fs=", "--prune-fs=fuse")
+	disk := put(t, top+"/disk", nobody, 0o755)
+	if err := unix.Mount("none", disk, "tmpfs", 0, "mode=755"); err != nil {
+		t.Skip("mount: ", err)
+	}
+	t.Cleanup(func() { unix.Unmount(disk, unix.MNT_DETACH) })
+	put(t, disk+"/in", nobody, 0o755, "away")
+	net := put(t, top+"/net", nobody, 0o755, "hangs")
+	put(t, net+"/in", nobody, 0o755, "hangs-too")
+	put(t, top+"/here", nobody, 0o755, "hangs-not")
+	d.ready()
+	d.must("rescan", "--wait", top)
+	d.must("find", "-q", "--sync=60s", "away")
+	if n := len(d.list(alice, "away")); n != 1 {
+		t.Fatalf("%d are seen while it is mounted", n)
+	}
+	must(t, unix.Unmount(disk, 0))
+	d.until("root is told that it is offline", func() bool {
+		_, errs, _ := d.ctl("find", "away")
+		return strings.Contains(errs, "offline")
+	})
+	if n := len(split(d.must("find", "-0", "away"))); n != 1 {
+		t.Errorf("root sees %d", n)
+	}
+	if out, errs, status := d.ctlBy(alice, "find", "away"); out != "" || errs != "" || status != 1 {
+		t.Errorf("of what is offline alice is told %s%s, status %d", out, errs, status)
+	}
+	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Skip("/dev/fuse: ", err)
+	}
+	defer unix.Close(fuse) // which ends all that waits
+	options := fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other", fuse)
+	if err := unix.Mount("none", net, "fuse", 0, options); err != nil {
+		t.Skip("mount: ", err)
+	}
+	defer unix.Unmount(net, unix.MNT_DETACH|unix.MNT_FORCE)
+	d.until("what hangs is hidden, and nothing else", func() bool {
+		return slices.Equal(d.list(alice, "hangs"), []string{top + "/here/hangs-not"})
+	})
+	if n := len(split(d.must("find", "-0", "hangs-not"))); n != 1 {
+		t.Errorf("root sees %d", n)
+	}
+}
+
+// until waits until something is so.
+func (d *daemon) until(what string, so func() bool) {
+	d.t.Helper()
+	for end := time.Now().Add(time.Minute); !so(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			d.t.Fatalf("not: %s\nindexd said:\n%s", what, d.stderr)
+		}
+	}
+}
