@@ -274,7 +274,7 @@ func TestProtocolExamples(t *testing.T) {
 			case strings.Contains(line, `"change"`):
 				v = new(ipc.Difference)
 			case strings.Contains(line, `"differences"`):
-				v = &struct{ End ipc.CheckResult }{}
+				v = &struct{ End, Progress ipc.CheckResult }{}
 			case strings.Contains(line, `"indexed"`):
 				v = new(ipc.Explanation)
 			case strings.HasPrefix(line, `{"id"`):
