@@ -1,5 +1,18 @@
 package walker
 
+// devicesOf is what Options.Device says of directories, nil for nothing. Called
+// without the lock.
+func (p *Pool) devicesOf(dirs []string) []uint64 {
+	if p.o.Device == nil {
+		return nil
+	}
+	devs := make([]uint64, len(dirs))
+	for i, dir := range dirs {
+		devs[i] = p.o.Device(dir)
+	}
+	return devs
+}
+
 // enter takes a place on the device of a directory that has been opened; false
 // if there is none, or if the listing was taken away meanwhile. Called without
 // the lock.

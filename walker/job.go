@@ -46,12 +46,13 @@ func (j *Job) ID() uint64 { return j.id }
 // before anything queued earlier. ErrJobDone once the job has ended or was
 // stopped or cancelled.
 func (j *Job) Add(dirs ...string) error {
+	devs := j.pool.devicesOf(dirs)
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	if j.ended || j.err != nil {
 		return ErrJobDone
 	}
-	j.add(dirs)
+	j.add(dirs, devs)
 	return nil
 }
 
@@ -124,9 +125,13 @@ func (j *Job) statsLocked() JobStats {
 
 // add queues directories given from outside, of whose devices nothing is
 // known.
-func (j *Job) add(dirs []string) {
-	for _, dir := range slices.Backward(dirs) {
-		j.pool.push(j, 0, item{dir: dir})
+func (j *Job) add(dirs []string, devs []uint64) {
+	for i, dir := range slices.Backward(dirs) {
+		dev := uint64(0)
+		if devs != nil {
+			dev = devs[i]
+		}
+		j.pool.push(j, dev, item{dir: dir})
 	}
 	j.pool.wake(len(dirs))
 	j.notify()

@@ -196,7 +196,13 @@ func (ls *lister) readPart(r *reading, limit int) error {
 			return ErrCancelled
 		}
 		ls.pulse.beat()
-		errno := ls.k.statx(ls.fd, ns.pointer(n), unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, st)
+		flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+		if n.typ == listing.Dir {
+			// Perhaps a mount whose server hangs. What the kernel knows of it is
+			// enough until it is listed itself.
+			flags |= unix.AT_STATX_DONT_SYNC
+		}
+		errno := ls.k.statx(ls.fd, ns.pointer(n), flags, st)
 		if errno == unix.ENOENT {
 			continue // vanished
 		}

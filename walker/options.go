@@ -31,6 +31,11 @@ type Options struct {
 	// one time; further ones are missing until their system call returns.
 	// 0: 8; negative: none is replaced.
 	MaxStuck int
+	// Device, if not nil, says on which device (st_dev) a directory of Spec.Dirs or
+	// Job.Add lies, without touching it; 0: it is not known before it is opened.
+	// Where two workers are stuck on a device, what is known to lie on it ends with
+	// ErrStuck at once. It must be safe for concurrent use and must not block.
+	Device func(dir string) uint64
 	// OnStuck, if not nil, is told of each worker that is stuck, of the
 	// directory it has in hand, and for how long. It is called on a goroutine of
 	// its own.

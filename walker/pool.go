@@ -77,6 +77,7 @@ func (p *Pool) Submit(ctx context.Context, s Spec) (*Job, error) {
 		return nil, cancelledBy(ctx)
 	}
 	s.Priority = min(max(s.Priority, 0), priorities-1)
+	dirs, devs := s.Dirs, p.devicesOf(s.Dirs)
 	j := &Job{pool: p, spec: s, done: make(chan struct{}), cut: make(chan struct{})}
 	j.changed.L = &p.mu
 	j.spec.Dirs = nil
@@ -92,7 +93,7 @@ func (p *Pool) Submit(ctx context.Context, s Spec) (*Job, error) {
 	}
 	p.jobs[j] = struct{}{}
 	j.unwatch = context.AfterFunc(ctx, func() { j.end(cancelledBy(ctx)) })
-	j.add(s.Dirs)
+	j.add(dirs, devs)
 	j.check()
 	return j, nil
 }

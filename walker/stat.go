@@ -10,8 +10,10 @@ import (
 )
 
 // Stat says what one name in a directory (absolute, clean) is, as a listing of
-// the directory would, without following a symbolic link anywhere. errors.Is
-// with fs.ErrNotExist: there is no such name, or no such directory.
+// the directory would, without following a symbolic link anywhere. Where a file
+// system is mounted on the name its server is not asked, nor is that of the
+// directory's, should it have one: it is for local file systems. errors.Is with
+// fs.ErrNotExist: there is no such name, or no such directory.
 func Stat(dir, name string) (listing.Entry, error) {
 	var k linux
 	o := opener{k: &k}
@@ -26,7 +28,7 @@ func Stat(dir, name string) (listing.Entry, error) {
 	e := listing.Entry{Name: name}
 	var st unix.Statx_t
 	b := append([]byte(name), 0)
-	if errno := k.statx(fd, &b[0], unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, &st); errno != 0 {
+	if errno := k.statx(fd, &b[0], unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT|unix.AT_STATX_DONT_SYNC, &st); errno != 0 {
 		return listing.Entry{}, &fs.PathError{Op: "statx", Path: dir + "/" + name, Err: errno}
 	}
 	setStat(&e.Stat, &st)

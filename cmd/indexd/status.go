@@ -96,7 +96,7 @@ func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
 		Entries: int64(r.Entries), Dirs: int64(r.Dirs), Bytes: r.Bytes,
 		NamesVerified: timePtr(r.Names), MetadataVerified: timePtr(r.Metadata),
 	}
-	w.LiveDirs = int64(r.LiveDirs)
+	w.LiveDirs, w.Unreadable = int64(r.LiveDirs), int64(r.Unreadable)
 	if d.cfg.SweepInterval > 0 {
 		w.SweptDirs = w.Dirs - w.LiveDirs
 	}

@@ -50,8 +50,9 @@ type Config struct {
 	Own func(path string) bool
 	Log *slog.Logger // nil: none
 
-	compactSoon bool   // a test's: however small the database is, and without a pause
-	compared    func() // a test's: called in a reconcile before the rest is watched
+	compactSoon bool          // a test's: however small the database is, and without a pause
+	compared    func()        // a test's: called in a reconcile before the rest is watched
+	patience    time.Duration // a test's, with a file system that hangs; 0: the usual
 }
 
 // Indexer keeps a store true. All methods may be called from any goroutine;
@@ -80,6 +81,7 @@ type Indexer struct {
 
 	stamps   atomic.Uint64
 	flights  flights
+	hung     hung
 	queue    queue
 	active   gauge // tasks under way and things to do later
 	epochs   epochs
@@ -106,6 +108,9 @@ type Indexer struct {
 func New(st *store.Store, cfg Config) (*Indexer, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.patience == 0 {
+		cfg.patience = patience
 	}
 	x := &Indexer{
 		st: st, log: cfg.Log, cfg: cfg, born: time.Now(),
@@ -154,6 +159,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	x.pool = walker.New(walker.Options{
 		Workers: x.cfg.Workers,
 		Stamp:   x.stamp,
+		Device:  x.deviceOf, StuckAfter: x.cfg.patience, MaxStuck: maxStuck,
 		OnStuck: func(worker int, dir string, since time.Duration) {
 			x.log.Warn("a directory does not answer; going on without it", "dir", dir, "worker", worker, "since", since)
 		},
@@ -186,7 +192,11 @@ func (x *Indexer) Run(ctx context.Context) error {
 	for _, j := range x.jobs.all() {
 		j.cancel(Interrupted)
 	}
-	err = errors.Join(err, x.pool.Close())
+	if left := x.pool.Close(); errors.Is(left, walker.ErrStuck) {
+		x.log.Warn("stopping without waiting for a file system that does not answer", "err", left)
+	} else {
+		err = errors.Join(err, left)
+	}
 	x.writer.stop()
 	wg.Wait()
 	x.cancel(ErrStopping)

@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -118,6 +117,7 @@ func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace, kind pas
 		begun := time.Now()
 		dirty, err := x.compare(page, p != nil, kind)
 		if err != nil {
+			r.unwatched.Add(1) // at least
 			return err
 		}
 		changed += len(dirty)
@@ -134,8 +134,9 @@ func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace, kind pas
 	return changed, errors.Join(err, again.wait(x.running))
 }
 
-// compare returns which of the directories may hold other names than are stored.
-func (x *Indexer) compare(page []suspect, idly bool, kind passKind) (dirty []int, err error) {
+// compare returns which of the directories, all of one volume, may hold other
+// names than are stored. errHung: the volume does not answer.
+func (x *Indexer) compare(page []suspect, idly bool, kind passKind) ([]int, error) {
 	var at atomic.Int64
 	stat := func(from, to int) (dirty []int) {
 		for i := from; i < to; i++ {
@@ -147,7 +148,11 @@ func (x *Indexer) compare(page []suspect, idly bool, kind passKind) (dirty []int
 		}
 		return dirty
 	}
-	dirty, ok := patiently(x.running, func() []int {
+	volume := page[0].volume
+	if x.hung.has(volume) {
+		return nil, errHung
+	}
+	dirty, late := patiently(x.running, x.cfg.patience, func() []int {
 		if idly {
 			return walker.Idly(func() []int { return stat(0, len(page)) })
 		}
@@ -159,10 +164,21 @@ func (x *Indexer) compare(page []suspect, idly bool, kind passKind) (dirty []int
 		wg.Wait()
 		return slices.Concat(parts...)
 	})
-	if !ok {
-		err = fmt.Errorf("%s does not answer", page[at.Load()].dir)
+	if late == nil {
+		return dirty, nil
 	}
-	return dirty, err
+	if x.running.Err() != nil {
+		return nil, context.Cause(x.running)
+	}
+	x.hung.add(volume, 1)
+	go func() { // as long as what was left behind
+		<-late
+		if x.hung.add(volume, -1) == 0 {
+			x.answersAgain()
+		}
+	}()
+	x.unanswered(volume, page[at.Load()].dir)
+	return nil, errHung
 }
 
 // differs reports whether a directory may hold other names than are stored.
@@ -187,7 +203,7 @@ func (x *Indexer) differs(s *suspect, kind passKind) bool {
 // there finds out whether a root is a directory now, notes it and, where that is
 // news, says so.
 func (x *Indexer) there(r *root) bool {
-	err, ok := patiently(x.running, func() error {
+	err, late := patiently(x.running, x.cfg.patience, func() error {
 		fd, err := unix.Openat2(unix.AT_FDCWD, r.path, &unix.OpenHow{
 			Flags: unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC, Resolve: unix.RESOLVE_NO_SYMLINKS,
 		})
@@ -196,8 +212,8 @@ func (x *Indexer) there(r *root) bool {
 		}
 		return err
 	})
-	if !ok {
-		err = errors.New("it does not answer")
+	if late != nil {
+		err = errHung
 	}
 	if x.running.Err() != nil {
 		return false
@@ -219,29 +235,9 @@ func (x *Indexer) there(r *root) bool {
 	return why == ""
 }
 
-// patience is how long a system call may take before a file system is taken for
-// hung.
-const patience = 30 * time.Second
-
-// patiently calls fn on a goroutine of its own, which is left behind where it
-// has not returned after patience, or when ctx ends: in a system call that
-// nothing can interrupt.
-func patiently[T any](ctx context.Context, fn func() T) (result T, ok bool) {
-	done := make(chan T, 1)
-	go func() { done <- fn() }()
-	limit := time.NewTimer(patience)
-	defer limit.Stop()
-	select {
-	case result = <-done:
-		return result, true
-	case <-limit.C:
-	case <-ctx.Done():
-	}
-	return result, false
-}
-
-// eachPage gives do the directories of a root, in the order of keys, a page at
-// a time, until one returns an error.
+// eachPage gives do the directories of a root, in the order of keys, a page of one
+// volume at a time, until one returns an error. errHung leaves out what is left of
+// the volume alone.
 func (x *Indexer) eachPage(r *root, do func([]suspect) error) error {
 	var ranges []store.Segment
 	err := x.st.View(func(sn *store.Snap) (err error) {
@@ -255,8 +251,11 @@ func (x *Indexer) eachPage(r *root, do func([]suspect) error) error {
 				page, from = suspects(sn, x.places.Load(), from, seg.Hi)
 				return nil
 			})
-			if err == nil {
+			if err == nil && len(page) > 0 {
 				err = do(page)
+			}
+			if errors.Is(err, errHung) {
+				from, err = nil, nil
 			}
 			if x.running.Err() != nil {
 				return context.Cause(x.running)
@@ -279,7 +278,7 @@ func suspects(sn *store.Snap, where *places, from, hi store.Key) (page []suspect
 		}
 		if dir, ok := where.pathOf(c.Dir()); ok {
 			h := c.Record().Header()
-			page = append(page, suspect{dir, h.Dir, h.TrustTimes})
+			page = append(page, suspect{c.Dir().Volume(), dir, h.Dir, h.TrustTimes && h.Errno == 0})
 		}
 	}
 	return page, nil
@@ -287,9 +286,10 @@ func suspects(sn *store.Snap, where *places, from, hi store.Key) (page []suspect
 
 // A suspect is a directory as the store has it.
 type suspect struct {
-	dir   string
-	stat  listing.Stat
-	trust bool
+	volume store.Volume
+	dir    string
+	stat   listing.Stat
+	trust  bool
 }
 
 func timeOf(t unix.StatxTimestamp) listing.Time { return listing.Time{Sec: t.Sec, Nsec: t.Nsec} }

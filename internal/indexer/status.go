@@ -45,6 +45,7 @@ type RootStatus struct {
 	// listed completely.
 	Names, Metadata time.Time
 	LiveDirs        uint64 // that are watched
+	Unreadable      uint64 // directories, for another reason than that they may not be read
 	Reason          string // of Offline and Degraded
 }
 
@@ -75,6 +76,9 @@ func (x *Indexer) Status() (Status, error) {
 					live++ // in which nothing else changes
 				}
 				rs.LiveDirs = min(live, counts.Dirs)
+			}
+			if rs.Unreadable, err = unreadable(sn, r); err != nil {
+				return err
 			}
 			if rec := r.record(); rec.Complete {
 				rs.Names, rs.Metadata = rec.Names, rec.Metadata
@@ -118,6 +122,17 @@ func (x *Indexer) count(sn *store.Snap, r *root) (sum store.Counts, err error) {
 		}
 	}
 	return sum, nil
+}
+
+// unreadable counts the directories of a root that could not be read.
+func unreadable(sn *store.Snap, r *root) (n uint64, err error) {
+	segments, err := sn.Segments(r.path)
+	for _, seg := range segments {
+		for range sn.Failed(seg.Lo, seg.Hi) {
+			n++
+		}
+	}
+	return n, err
 }
 
 // Progress since the start; cheap.

@@ -47,6 +47,12 @@ func (t *task) visit(r *walker.Result) []string {
 		return s.enter(tx)
 	}
 	it.done = func(err error) { s.committed(&applied, err) }
+	if dir, stat := r.Dir, r.Listing.Dir; key.Rel() == "" && r.Last && !x.isRoot(dir) {
+		it.done = func(err error) {
+			s.committed(&applied, err)
+			x.tellAbove(t.epochNow(), dir, &stat)
+		}
+	}
 	files := len(r.Entries)
 	if r.Dir == t.alone {
 		t.aloneEntries += int64(files) // one part after another
@@ -59,6 +65,22 @@ func (t *task) visit(r *walker.Result) []string {
 		t.each(func(u taskUser) { u.directory(r.Worker, r.Dir, files) })
 	}
 	return s.children
+}
+
+// tellAbove has the directory that a mount point lies in listed again, where that
+// has another stat of the mount point than its own listing: in one volume the
+// store sees to it.
+func (x *Indexer) tellAbove(epoch uint64, dir string, now *listing.Stat) {
+	var e listing.Entry
+	var ok bool
+	err := x.st.View(func(sn *store.Snap) (err error) {
+		e, ok, err = x.entry(sn, dir)
+		return err
+	})
+	if err == nil && ok && (e.Ino != now.Ino || e.Size != now.Size || e.Mtime != now.Mtime || e.Mode != now.Mode ||
+		e.UID != now.UID || e.GID != now.GID) {
+		x.dirtyIn(epoch, path.Dir(dir))
+	}
 }
 
 // visitError records that a directory could not be listed: what was known of
@@ -81,8 +103,11 @@ func (t *task) visitError(r *walker.Result) {
 			return err
 		}})
 	}
-	if gone(errno) {
+	switch at := x.rootOf(r.Dir); {
+	case gone(errno):
 		x.unwatch(r.Dir)
+	case errno != syscall.EACCES && at != nil:
+		at.unwatched.Add(1) // perhaps
 	}
 	switch {
 	case !gone(errno) || x.isRoot(r.Dir):
