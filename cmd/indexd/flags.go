@@ -10,6 +10,7 @@ import (
 
 	"indexd/internal/config"
 	"indexd/internal/getopt"
+	"indexd/internal/indexer"
 )
 
 // options are what the command line says.
@@ -18,6 +19,7 @@ type options struct {
 	verifyDB    bool
 	showVersion bool
 	status      int // to exit with, where there is no error
+	tune        func(*indexer.Config)
 }
 
 // run does what was asked for.
@@ -34,7 +36,7 @@ func (o *options) run() error {
 		o.status, err = verify(cfg.DB, os.Stdout)
 		return err
 	}
-	return serve(cfg, o.args)
+	return serve(cfg, o.args, o.tune)
 }
 
 // flags are the settings, and what only a command line can ask for.

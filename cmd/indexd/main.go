@@ -16,12 +16,13 @@ import (
 
 	"indexd/internal/config"
 	"indexd/internal/getopt"
+	"indexd/internal/indexer"
 )
 
 // version is set by the linker: -ldflags "-X main.version=1.2.3".
 var version = "devel"
 
-func main() { os.Exit(command(os.Args)) }
+func main() { os.Exit(command(os.Args, nil)) }
 
 // The exit statuses.
 const (
@@ -30,9 +31,10 @@ const (
 	statusUsage = 2 // wrong flags
 )
 
-// command does what args say and returns the exit status.
-func command(args []string) int {
-	var o options
+// command does what args say and returns the exit status. tune, if it is not nil,
+// is a test's: it may change what the indexer is made of.
+func command(args []string, tune func(*indexer.Config)) int {
+	o := options{tune: tune}
 	app := o.app()
 	flags, roots, err := getopt.Parse(getoptions(app.Flags), args[1:])
 	if err == nil {

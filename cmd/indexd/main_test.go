@@ -23,13 +23,18 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/internal/indexer"
 	"indexd/internal/scripttest"
-
 	"indexd/ipc"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"indexd": main})
+	testscript.Main(m, map[string]func(){
+		"indexd": main,
+		"indexd-eager": func() {
+			os.Exit(command(os.Args, func(c *indexer.Config) { c.Eager = true }))
+		},
+	})
 }
 
 // TestScripts runs testdata/script/*.txt. Each has a home directory of its own,

@@ -33,6 +33,7 @@ type process struct {
 	log     *slog.Logger
 	level   *slog.LevelVar
 	notify  *notifier
+	tune    func(*indexer.Config) // nil but in tests
 
 	st       *store.Store
 	listener net.Listener
@@ -42,13 +43,13 @@ type process struct {
 
 // serve runs the daemon until a signal ends it. Nothing is touched before it is
 // clear that it can run.
-func serve(cfg *config.Config, args config.Args) error {
+func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) error {
 	signal.Ignore(unix.SIGPIPE) // of a log that nobody reads any more
 	signals := catchSignals()
 	defer signals.stop()
 	limitMemory()
 
-	p := &process{args: args, cfg: cfg, console: newConsole(os.Stderr), level: new(slog.LevelVar)}
+	p := &process{args: args, cfg: cfg, tune: tune, console: newConsole(os.Stderr), level: new(slog.LevelVar)}
 	p.level.Set(cfg.LogLevel)
 	p.log = slog.New(logHandler(cfg.LogFormat, p.console, p.level))
 	p.notify = &notifier{log: p.log}
@@ -127,11 +128,15 @@ func (p *process) index() (err error) {
 			p.log.Warn("changes are not watched; directories are only looked at again on time", "err", err)
 		}
 	}
-	p.x, err = indexer.New(p.st, indexer.Config{
+	icfg := indexer.Config{
 		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
 		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
 		Watch: p.src, Cookies: cookies, Own: p.isOwn,
-	})
+	}
+	if p.tune != nil {
+		p.tune(&icfg)
+	}
+	p.x, err = indexer.New(p.st, icfg)
 	if err != nil && p.src != nil {
 		err = errors.Join(err, p.src.Close())
 	}

@@ -28,10 +28,10 @@ const (
 	compactRetry = 15 * time.Minute
 )
 
-func newCompacting(soon bool) compacting {
+func newCompacting(eager bool) compacting {
 	c := compacting{min: compactMin, pause: compactPause, timer: time.NewTimer(0), result: make(chan error, 1)}
 	c.timer.Stop()
-	if soon {
+	if eager {
 		c.min, c.pause = 0, 10*time.Millisecond
 	}
 	return c

@@ -15,7 +15,7 @@ func TestCompactsWhatIsFree(t *testing.T) {
 		}
 	}
 	root := tree(t, paths...)
-	r := run(t, "", Config{Roots: []string{root}, compactSoon: true})
+	r := run(t, "", Config{Roots: []string{root}, Eager: true})
 	r.idle()
 	size := func() int64 {
 		fi, err := os.Stat(r.db)

@@ -87,7 +87,7 @@ func liveThrough(t *testing.T, db, root string, opt store.Options, opened func(*
 		t.Skip(err)
 	}
 	must(t, err)
-	r := run(t, db, Config{Roots: []string{root}, Watch: src, Cookies: cookies, compactSoon: true})
+	r := run(t, db, Config{Roots: []string{root}, Watch: src, Cookies: cookies, Eager: true})
 	if opened != nil {
 		opened(r.st)
 	}

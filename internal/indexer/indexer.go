@@ -49,10 +49,12 @@ type Config struct {
 	// raise no work. Nil: none is.
 	Own func(path string) bool
 	Log *slog.Logger // nil: none
+	// Eager has merged and compacted at once what else waits for company, for its
+	// time or for the database to be large: for tests that are to meet it.
+	Eager bool
 
-	compactSoon bool          // a test's: however small the database is, and without a pause
-	compared    func()        // a test's: called in a reconcile before the rest is watched
-	patience    time.Duration // a test's, with a file system that hangs; 0: the usual
+	compared func()        // a test's: called in a reconcile before the rest is watched
+	patience time.Duration // a test's, with a file system that hangs; 0: the usual
 }
 
 // Indexer keeps a store true. All methods may be called from any goroutine;
@@ -129,8 +131,8 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)
 	x.pace.pressure = pressure
-	x.compacting = newCompacting(cfg.compactSoon)
-	x.merger.wake = make(chan struct{}, 1)
+	x.compacting = newCompacting(cfg.Eager)
+	x.merger = newMerger(cfg.Eager)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.running, x.stop = context.WithCancelCause(x.ctx)
 	x.rules.Store(cfg.Rules)

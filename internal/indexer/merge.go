@@ -22,6 +22,15 @@ const (
 // What it writes waits its turn behind what was listed, a step at a time.
 type merger struct {
 	wake chan struct{} // capacity 1: something was committed
+	idle time.Duration // mergeIdle
+}
+
+func newMerger(eager bool) merger {
+	m := merger{wake: make(chan struct{}, 1), idle: mergeIdle}
+	if eager {
+		m.idle = 10 * time.Millisecond
+	}
+	return m
 }
 
 // changed says that something was committed.
@@ -45,7 +54,7 @@ func (x *Indexer) merge(ctx context.Context) {
 		case <-x.merger.wake:
 			if !armed {
 				armed = true
-				timer.Reset(mergeIdle)
+				timer.Reset(x.merger.idle)
 			}
 		case <-timer.C:
 			armed, idle = false, true
@@ -57,10 +66,10 @@ func (x *Indexer) merge(ctx context.Context) {
 			}
 			if err != nil {
 				// What it left behind is cleared away when it is tried again.
-				x.log.Error("cannot bring the postings up to date", "err", err, "again in", mergeIdle)
+				x.log.Error("cannot bring the postings up to date", "err", err, "again in", x.merger.idle)
 				if !armed {
 					armed = true
-					timer.Reset(mergeIdle)
+					timer.Reset(x.merger.idle)
 				}
 			}
 			if err != nil || !more {
