@@ -283,7 +283,7 @@ func (c *compaction) swap() error {
 		return err
 	}
 	err = s.opt.at(Point{Op: OpRename, Path: compactName(s.path), To: s.path}, func() error { return os.Rename(compactName(s.path), s.path) })
-	if err != nil {
+	if err != nil && isAt(c.to.file, s.path) != nil {
 		return err
 	}
 	c.to.renamed(s.path)
@@ -292,7 +292,25 @@ func (c *compaction) swap() error {
 	c.to = nil
 	s.pageSize = s.files.now.db.Info().PageSize
 	s.slack.forget()
-	return s.opt.syncDir(filepath.Dir(s.path))
+	s.unnamed = true
+	if err := s.name(); err != nil {
+		s.log.Warn("the compacted database waits for its directory to be synced", "err", err)
+	}
+	return nil
+}
+
+// name makes sure, where that is not known, that the file in use has its name after
+// a power cut too: what is committed to it would be lost with it. With an error
+// nothing may be written yet. The writer is held.
+func (s *Store) name() error {
+	if !s.unnamed {
+		return nil
+	}
+	if err := s.opt.syncDir(filepath.Dir(s.path)); err != nil {
+		return err
+	}
+	s.unnamed = false
+	return nil
 }
 
 // discard forgets a copy that did not come to its end.

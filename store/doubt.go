@@ -85,7 +85,7 @@ func (s *Store) openAgain(h *handle, good uint64) (next *handle, size int64, err
 		if err != nil {
 			return nil, os.NewSyscallError("dup", err)
 		}
-		return os.NewFile(uintptr(fd), h.file.Name()), nil
+		return os.NewFile(uintptr(fd), s.path), nil
 	})
 	if err != nil {
 		return nil, 0, errors.Join(err, relock(h.file)) // bbolt unlocked it

@@ -41,11 +41,15 @@ type faulty struct {
 	f    *fakeFS
 	s    *store.Store
 	v    store.Volume
+	done func() // called when something was done, if it is not nil
 }
 
 // try does fn until it does not fail, which must be the second time.
 func (y *faulty) try(what string, fn func() error) {
 	y.t.Helper()
+	if y.done != nil {
+		defer y.done()
+	}
 	err := fn()
 	if err == nil {
 		return

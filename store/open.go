@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -45,7 +46,11 @@ func openOnce(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{path: path, opt: o, log: o.Logger, readOnly: o.ReadOnly, pageSize: h.db.Info().PageSize}
-	if err = isAt(h.file, path); err == nil {
+	if err = isAt(h.file, path); err == nil && !o.ReadOnly {
+		// Whoever gave it its name may have been killed before it was safe.
+		err = o.syncDir(filepath.Dir(path))
+	}
+	if err == nil {
 		err = s.start(h.db)
 	}
 	if err != nil {

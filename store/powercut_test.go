@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"indexd/internal/powercut"
 	"indexd/store"
@@ -242,4 +243,58 @@ func TestMigrationKilledOrCutAtEveryStep(t *testing.T) {
 		}
 	}
 	t.Logf("%d steps, %d images", log.Len(), n)
+}
+
+// failing is a disk that fails once, at its at-th point, and is cut later.
+type failing struct {
+	powercut.Log
+	at, n  int
+	failed int // how many steps there were when it failed
+}
+
+func (f *failing) Fault(p store.Point) error {
+	if f.n++; f.n != f.at {
+		return f.Log.Fault(p)
+	}
+	if p.Op == store.OpSync || !p.Done {
+		f.Failed(p)
+	} else {
+		_ = f.Log.Fault(p)
+	}
+	f.failed = f.Len()
+	return unix.EIO
+}
+
+// Something fails, and what comes after it goes on; then power is cut. What was
+// promised before and after is there, whatever a sync that failed has lost.
+func TestCutAfterAnError(t *testing.T) {
+	seed := seeds(t, 1)[0]
+	t.Logf("STORE_SEED=%d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	points := 0
+	for i := range images(t, 40) {
+		f := failing{}
+		if i > 0 {
+			f.at = 1 + r.IntN(points)
+		}
+		y := faulty{t: t, path: filepath.Join(memoryDir(t), "index.db"), f: newFakeFS(true)}
+		y.done = func() {
+			if y.s != nil {
+				f.Promise(y.s.Clock())
+			}
+		}
+		y.run(store.Options{Faults: &f})
+		if points == 0 {
+			points = f.n
+		}
+		m := &sim{t: t, r: r, f: y.f, v: y.v, path: y.path, part: 100, names: simNames}
+		at, way := f.failed+r.IntN(f.Len()-f.failed+1), powercut.Way(r.IntN(int(powercut.Ways)))
+		d := f.Play()
+		for range at {
+			d.Next()
+		}
+		if err := m.resume(d.Cut(way, r), d.Promised()); err != nil || t.Failed() {
+			t.Fatalf("error at point %d, then cut, kept %v at %s: %v", f.at, way, d.Step(), err)
+		}
+	}
 }

@@ -82,6 +82,7 @@ type Store struct {
 	seen    seenMap
 	delta   *delta // what is committed while Compact copies; nil: it does not
 	doubt   *doubt // after a commit that failed; nil: none did
+	unnamed bool   // see name
 
 	compacting sync.Mutex                              // held by Compact
 	stopping   atomic.Pointer[context.CancelCauseFunc] // ends the compaction under way; nil: there is none

@@ -57,7 +57,7 @@ type Tx struct {
 func (s *Store) Begin() (*Tx, error) {
 	var t *Tx
 	s.writer.Lock()
-	if err := s.dispel(); err != nil {
+	if err := errors.Join(s.name(), s.dispel()); err != nil {
 		s.writer.Unlock()
 		return nil, err
 	}

@@ -53,6 +53,18 @@ func (w Way) String() string {
 	return [...]string{"nothing", "some", "torn", "torn pages", "the tail", "reordered"}[w]
 }
 
+// reorder shuffles what was written between two changes of the file's size.
+func reorder(open []store.Point, r *rand.Rand) {
+	for len(open) > 0 {
+		n := slices.IndexFunc(open, func(p store.Point) bool { return p.Op == store.OpTruncate })
+		if n < 0 {
+			n = len(open)
+		}
+		r.Shuffle(n, func(i, j int) { open[i], open[j] = open[j], open[i] })
+		open = open[min(n+1, len(open)):]
+	}
+}
+
 // Cut is what a disk may have when power is cut now.
 func (d *Disk) Cut(way Way, r *rand.Rand) State {
 	names := make(map[string]*file)
@@ -81,7 +93,7 @@ func (d *Disk) Cut(way Way, r *rand.Rand) State {
 		b := slices.Clone(f.kept)
 		open := slices.Clone(f.open)
 		if way == Reordered {
-			r.Shuffle(len(open), func(i, j int) { open[i], open[j] = open[j], open[i] })
+			reorder(open, r)
 		}
 		for i, p := range open {
 			sector := 0

@@ -34,19 +34,33 @@ type Log struct {
 // step is one thing done, and what was promised by then.
 type step struct {
 	store.Point
+	failed   bool
 	promised uint64
 }
 
 // Fault is called by the store.
 func (l *Log) Fault(p store.Point) error {
-	if p.Done { // what fails is not noted: nothing does
-		p.Data = slices.Clone(p.Data)
-		p.Path, p.To = filepath.Base(p.Path), filepath.Base(p.To)
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.steps = append(l.steps, step{Point: p})
+	if p.Done {
+		l.note(step{Point: p})
 	}
 	return nil
+}
+
+// Failed notes that what p says fails; whoever calls it lets it. Of a sync that
+// fails the disk has kept some, and the rest is lost: the next sync does not try
+// again what this one did not do. Anything else that fails is not done at all.
+func (l *Log) Failed(p store.Point) {
+	if p.Op == store.OpSync {
+		l.note(step{Point: p, failed: true})
+	}
+}
+
+func (l *Log) note(s step) {
+	s.Data = slices.Clone(s.Data)
+	s.Path, s.To = filepath.Base(s.Path), filepath.Base(s.To)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.steps = append(l.steps, s)
 }
 
 // Promise notes that whatever is called n has been done for good: from now on
@@ -118,7 +132,12 @@ func (d *Disk) Next() bool {
 	case store.OpWrite, store.OpTruncate:
 		f.apply(p.Point)
 	case store.OpSync:
-		f.kept, f.open = slices.Clone(f.now), nil
+		for i, w := range f.open {
+			if !p.failed || lost[(d.next+i)%len(lost)] == 0 {
+				f.kept = change(f.kept, w)
+			}
+		}
+		f.open = nil
 	case store.OpRename:
 		d.move(move{from: p.Path, to: p.To, f: f})
 	case store.OpRemove:
@@ -132,18 +151,25 @@ func (d *Disk) Next() bool {
 	return true
 }
 
+// lost is which of the writes before a sync that fails are lost.
+var lost = [...]byte{1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0}
+
 // Step says what the last step was.
 func (d *Disk) Step() string {
 	if d.next == 0 {
 		return "the beginning"
 	}
-	return fmt.Sprintf("step %d, %v", d.next, d.steps[d.next-1].Point)
+	s := d.steps[d.next-1]
+	if s.failed {
+		return fmt.Sprintf("step %d, a failed %v", d.next, s.Point)
+	}
+	return fmt.Sprintf("step %d, %v", d.next, s.Point)
 }
 
 // Synced reports whether the last step made anything safe: whether the next cut
 // of power is at a boundary.
 func (d *Disk) Synced() bool {
-	return d.next > 0 && (d.steps[d.next-1].Op == store.OpSync || d.steps[d.next-1].Op == store.OpSyncDir)
+	return d.next > 0 && !d.steps[d.next-1].failed && (d.steps[d.next-1].Op == store.OpSync || d.steps[d.next-1].Op == store.OpSyncDir)
 }
 
 // Promised is what was promised by now.
@@ -166,11 +192,11 @@ func (f *file) apply(p store.Point) {
 	f.open = append(f.open, p)
 }
 
-// change returns b after a write, or after it was made longer or empty.
+// change returns b after a write or truncation.
 func change(b []byte, p store.Point) []byte {
 	end := int(p.Off) + len(p.Data)
-	if p.Op == store.OpTruncate && end == 0 {
-		b = b[:0]
+	if p.Op == store.OpTruncate {
+		b = b[:min(end, len(b))]
 	}
 	if end > len(b) {
 		b = append(b, make([]byte, end-len(b))...)
