@@ -20,8 +20,9 @@ type Applied struct {
 
 	// Changed: something was written of the listing.
 	Changed bool
-	// Added, Removed and Modified count entries.
-	Added, Removed, Modified int
+	// Added, Removed and Modified count entries; ModifiedFiles those of the
+	// modified that are no directories, whose times change with what is in them.
+	Added, Removed, Modified, ModifiedFiles int
 	// NewDirs are the children that are new, or another directory than before
 	// under the same name; they were made pending with their subtrees.
 	NewDirs []string

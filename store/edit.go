@@ -108,7 +108,7 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 	case there && e == nil:
 		w.Removed++
 	case there && was != *e:
-		w.Modified++
+		w.modified(e)
 	case !there && e != nil:
 		w.Added++
 	}
@@ -161,6 +161,14 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 		return cw.err
 	}
 	return t.putDir(w.key, &w.old, &h, nil, w.doc)
+}
+
+// modified counts an entry that is e now.
+func (w *work) modified(e *listing.Entry) {
+	w.Modified++
+	if e.Type() != listing.Dir {
+		w.ModifiedFiles++
+	}
 }
 
 // SetError notes that a directory could not be read: why, and when that was. What

@@ -127,7 +127,7 @@ func (w *work) merge(ch *storedChunk, lo, hi string, in *newEntries, bound strin
 			w.Added++
 			changed = true
 		case *a != *b:
-			w.Modified++
+			w.modified(b)
 			changed = true
 		}
 		if cmp <= 0 && a.Type() == listing.Dir && (cmp < 0 || b.Type() != listing.Dir) {

@@ -127,6 +127,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	}
 	if x.src != nil {
 		x.live = newLive(x, x.src)
+		x.src.OnGiveUp(x.gaveUp)
 	}
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)

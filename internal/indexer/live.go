@@ -2,12 +2,9 @@ package indexer
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -224,57 +221,6 @@ func (l *live) submit(ctx context.Context, t *task) {
 	}
 }
 
-// watchDir sees to it that events of a directory are known from now on, if that
-// can be had. To be called before the directory is looked at.
-//
-// want is what is going to be looked at. What it was like once it was watched is
-// returned; false: it is not, or was not asked.
-func (x *Indexer) watchDir(dir string, want watch.Ident) (st watch.Stat, ok bool) {
-	if x.src == nil || dir == x.cfg.Cookies {
-		return st, false
-	}
-	pl, ok := x.places.Load().find(dir)
-	if !ok {
-		return st, false
-	}
-	if watch.Local(pl.mount.FSType) {
-		st, err := x.src.Watch(dir, want, time.Time{})
-		switch {
-		case err == nil:
-			return st, true
-		case errors.Is(err, watch.ErrMoved), errors.Is(err, watch.ErrClosed), errors.Is(err, syscall.EACCES),
-			errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
-			return st, false // it is not there, or cannot be listed either
-		}
-	}
-	if r := x.rootOf(dir); r != nil {
-		r.unwatched.Add(1)
-	}
-	return st, false
-}
-
-// watchAbove watches the directories above a root, as far as they are there, so
-// that it is known when the root goes, comes, or is another.
-func (x *Indexer) watchAbove(r *root) {
-	if x.src == nil {
-		return
-	}
-	table := x.places.Load().table
-	for dir := r.path; dir != "/"; {
-		dir = path.Dir(dir)
-		if m := table.Containing(dir); m != nil && watch.Local(m.FSType) {
-			_, _ = x.src.Watch(dir, watch.Ident{}, time.Time{}) // as far as it can be had
-		}
-	}
-}
-
-// unwatch ends the watching of a directory and all below it.
-func (x *Indexer) unwatch(dir string) {
-	if x.src != nil {
-		x.src.UnwatchTree(dir)
-	}
-}
-
 // Excluded reports whether changes of a path are of no interest: for
 // watch.Options. The directory that it lies in is indexed, or is above a root.
 func (x *Indexer) Excluded(p string) bool {
@@ -336,10 +282,4 @@ func (x *Indexer) lookAgain(r *root) {
 	case idle && x.unsure(r):
 		x.verify(r)
 	}
-}
-
-// isLive reports whether every directory of a root is watched, as far as it can
-// be read.
-func (x *Indexer) isLive(r *root) bool {
-	return x.src != nil && !r.partly.Load() && r.unwatched.Load() == 0
 }

@@ -142,7 +142,6 @@ func (x *Indexer) compare(page []suspect, idly bool, kind passKind) ([]int, erro
 		for i := from; i < to; i++ {
 			at.Store(int64(i))
 			if x.differs(&page[i], kind) {
-				x.moveWatch(page[i].dir)
 				dirty = append(dirty, i)
 			}
 		}
@@ -193,7 +192,7 @@ func (x *Indexer) differs(s *suspect, kind passKind) bool {
 		return true
 	}
 	if unwatched {
-		if watched, ok := x.watchDir(s.dir, st.Ident); ok {
+		if watched, ok := x.watchDir(s.dir, st.Ident, timeOf(st.Mtime)); ok {
 			st = watched
 		}
 	}

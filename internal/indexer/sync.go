@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"errors"
-	"time"
 
 	"indexd/internal/mounts"
 	"indexd/store"
@@ -205,20 +204,4 @@ func (x *Indexer) reapSpared(ctx context.Context, r *root) error {
 		}
 	}
 	return nil
-}
-
-// moveWatch watches a directory that changed unseen, if need be instead of one
-// in which nothing has changed for an hour.
-func (x *Indexer) moveWatch(dir string) {
-	if x.src == nil || x.src.Watched(dir) {
-		return
-	}
-	cold, since := x.src.Coldest()
-	if st := x.src.Status(); cold == "" || st.Watches < st.Budget || time.Since(since) < time.Hour {
-		return
-	}
-	x.src.Unwatch(cold)
-	if r := x.rootOf(cold); r != nil {
-		r.unwatched.Add(1)
-	}
 }

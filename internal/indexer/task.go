@@ -88,7 +88,7 @@ func (t *task) opened(dir string, dev uint64, st *listing.Stat) {
 	if !st.Btime.IsZero() {
 		want.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 	}
-	t.x.watchDir(dir, want)
+	t.x.watchDir(dir, want, st.Mtime)
 }
 
 // count makes the task one of those under way; uncount ends that.

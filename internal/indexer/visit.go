@@ -217,6 +217,7 @@ func (s *sight) committed(a *store.Applied, err error) {
 		return // said by the writer; the directory is still pending
 	}
 	x, epoch := s.task.x, s.task.epochNow()
+	x.attract(epoch, s.dir, a)
 	if a.Again != nil {
 		if dir, ok := x.places.Load().pathOf(a.Again); ok {
 			x.dirtyIn(epoch, dir)

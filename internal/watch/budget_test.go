@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -12,44 +13,74 @@ import (
 func TestBudget(t *testing.T) {
 	limits := Limits{Watches: 10}
 	s, dir := open(t, Options{Share: 50, Limits: func() (Limits, error) { return limits, nil }})
+	var gone []string
+	s.OnGiveUp(func(dir string) { gone = append(gone, dir[len(dir)-1:]) })
 	start(t, s)
-	for i := range 6 {
+	for i := range 10 {
 		mkdir(t, fmt.Sprintf("%s/%d", dir, i))
 	}
-	at := func(i int) time.Time { return time.Unix(int64(1000-i), 0) }
-	for i := range 6 {
-		_, err := s.Watch(fmt.Sprintf("%s/%d", dir, i), Ident{}, at(i))
-		if want := i >= 5; errors.Is(err, ErrBudget) != want {
+	path := func(i int) string { return fmt.Sprintf("%s/%d", dir, i) }
+	at := func(i int, changed int64) {
+		t.Helper()
+		_, err := s.Watch(path(i), Ident{}, time.Unix(changed, 0))
+		if want := !s.Watched(path(i)); errors.Is(err, ErrBudget) != want {
 			t.Errorf("%d: %v", i, err)
 		}
 	}
+	watched := func(want, wantGone string) {
+		t.Helper()
+		got := ""
+		for i := range 10 {
+			if s.Watched(path(i)) {
+				got += fmt.Sprint(i)
+			}
+		}
+		if g := strings.Join(gone, ""); got != want || g != wantGone {
+			t.Errorf("%s are watched, %s were given up; want %s, %s", got, g, want, wantGone)
+		}
+	}
+	for i := range 5 {
+		at(i, int64(1000-i))
+	}
+	at(5, 996) // as long ago as the coldest, and longer
+	at(6, 1)
+	watched("01234", "")
 	if st := s.Status(); st != (Status{Watches: 5, Budget: 5, Limit: 10}) {
 		t.Errorf("%+v", st)
 	}
-	s.watch(t, dir+"/4") // again costs nothing
-	if cold, since := s.Coldest(); cold != dir+"/4" || !since.Equal(at(4)) {
-		t.Errorf("%s %v", cold, since)
-	}
+	at(4, 0) // again costs nothing
 	write(t, dir+"/4/f")
 	s.sync(t)
-	if cold, since := s.Coldest(); cold != dir+"/3" || !since.Equal(at(3)) {
-		t.Errorf("%s %v, after a change elsewhere", cold, since)
-	}
-	s.Unwatch(dir + "/3")
-	s.watch(t, dir+"/5")
+	at(5, 2000) // instead of 3, not of 4, which changed since
+	watched("01245", "3")
 	write(t, dir+"/3/f", dir+"/5/f")
 	if b := s.sync(t); b.says(dir+"/3/f", Named) || !b.says(dir+"/5/f", Named) {
 		t.Errorf("%+v", b)
 	}
-	// A limit that was raised is found out in time.
-	limits.Watches = 100
-	if _, err := s.Watch(dir+"/3", Ident{}, time.Time{}); !errors.Is(err, ErrBudget) {
+	if _, err := s.Watch(dir, Ident{}, Always); err != nil {
 		t.Error(err)
 	}
+	for i := 6; i < 10; i++ {
+		if _, err := s.Watch(path(i), Ident{}, time.Now().Add(time.Hour)); err != nil {
+			t.Error(err)
+		}
+	}
+	watched("6789", "32104"+"5")
+	at(0, time.Now().Unix())
+	if !s.Watched(dir) || s.Status().Watches != 5 {
+		t.Error("what is always to be watched is not")
+	}
+	s.Unwatch(path(9))
+	// A limit that was raised is found out in time.
+	limits.Watches = 100
+	at(1, 1)
+	at(2, 1)
+	watched("1678", "321045")
 	s.ops.Lock()
 	s.budget.at = s.budget.at.Add(-budgetAge)
 	s.ops.Unlock()
-	s.watch(t, dir+"/3")
+	at(2, 1)
+	watched("12678", "321045")
 }
 
 func TestBudgetOfNothing(t *testing.T) {
@@ -57,9 +88,6 @@ func TestBudgetOfNothing(t *testing.T) {
 	start(t, s)
 	if _, err := s.Watch(dir, Ident{}, time.Time{}); !errors.Is(err, ErrBudget) {
 		t.Error(err)
-	}
-	if cold, _ := s.Coldest(); cold != "" {
-		t.Error(cold)
 	}
 	s.sync(t)
 }
@@ -146,6 +174,9 @@ func init() {
 		s.Unwatch(dir + "/0")
 		if _, err := s.Watch(dir+"/5", Ident{}, time.Time{}); err != nil {
 			fmt.Println("for another:", err)
+		}
+		if _, err := s.Watch(dir+"/4", Ident{}, time.Now()); err != nil || s.Status().Watches != 4 {
+			fmt.Println("for one that changed later:", err, s.Status())
 		}
 		if limit("max_inotify_watches", "0") {
 			if _, err := Open(Options{Cookies: dir + "/cookies"}); !errors.Is(err, ErrUnavailable) {

@@ -15,8 +15,8 @@ import (
 // Errors of Watch. Others are of the file system: EACCES where the directory
 // cannot be read, ENAMETOOLONG of a path longer than PATH_MAX.
 var (
-	// ErrBudget: no more watches may be had. Coldest says which ones to give up
-	// for one that is worth more.
+	// ErrBudget: no more watches may be had, and those there are stand where
+	// something changed later.
 	ErrBudget = errors.New("no more directories may be watched")
 	// ErrMoved: what stands at the path is not the directory that was meant, or
 	// not for long enough. Its parent is to be listed again.
@@ -33,8 +33,10 @@ var (
 // want is what is to stand there, for instance by fstat of the descriptor that
 // is going to be listed; zero: whatever does. got is what does stand there, as it
 // was when the watch stood.
-// changed is when something changed in it last, which orders Coldest; an event
-// makes it now.
+// changed is when something changed in it last, as far as can be told; an event
+// makes it now. Where there are no more watches, the directory in which nothing
+// has changed for the longest time is given up for one that changed later, see
+// OnGiveUp.
 //
 // It must not be called for directories of file systems that may hang, see
 // Local.
@@ -45,6 +47,10 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 		}
 	}
 	n, err := s.add(dir, want, changed)
+	if errors.Is(err, syscall.ENOSPC) {
+		s.exhausted(n)
+		n, err = s.add(dir, want, changed) // in place of another
+	}
 	if n == nil {
 		return got, err
 	}
@@ -70,18 +76,27 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
 		s.lose(dir)
 	}
-	left := s.set.len()
 	s.mu.Unlock()
 	s.ops.Lock()
 	s.reap()
 	s.ops.Unlock()
-	if errors.Is(err, syscall.ENOSPC) {
-		if s.budget.exhausted(left) {
-			s.log.Info("the kernel gives no more watches", "watches", left, "sysctl", Sysctl)
-		}
+	if errors.Is(err, syscall.ENOSPC) { // others had that one
 		err = ErrBudget
 	}
 	return got, err
+}
+
+// exhausted takes note that the kernel has no watch for n.
+func (s *Source) exhausted(n *node) {
+	s.ops.Lock()
+	defer s.ops.Unlock()
+	s.mu.Lock()
+	s.set.remove(n)
+	left := s.set.len()
+	s.mu.Unlock()
+	if s.budget.exhausted(left) {
+		s.log.Info("the kernel gives no more watches", "watches", left, "sysctl", Sysctl)
+	}
 }
 
 // add has the kernel watch a directory. n is nil where there was no attempt.
@@ -132,10 +147,10 @@ func (s *Source) enter(dir string, want Ident, changed time.Time) (n *node, isNe
 		}
 		s.lose(dir) // what is below was in another directory
 	}
-	if !s.budget.allows(s.set.len(), s.o.Limits) {
+	n = &node{path: dir, id: want, changed: clampTime(changed)}
+	if !s.budget.allows(s.set.len(), s.o.Limits) && !s.giveUpFor(n) {
 		return nil, false, ErrBudget
 	}
-	n = &node{path: dir, id: want, changed: clampTime(changed)}
 	s.set.add(n)
 	return n, true, nil
 }
@@ -176,16 +191,17 @@ func (s *Source) CountBelow(dir string) int {
 	return s.set.countBelow(dir)
 }
 
-// Coldest returns the watched directory in which nothing has changed for the
-// longest time, and since when; "" if there is none. It is given up by Unwatch.
-func (s *Source) Coldest() (dir string, since time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.set.cold) == 0 {
-		return "", time.Time{}
+// giveUpFor gives up the directory in which nothing has changed for the longest
+// time, if that is longer than in n. Called under ops and mu.
+func (s *Source) giveUpFor(n *node) bool {
+	if len(s.set.cold) == 0 || s.set.cold[0].changed >= n.changed {
+		return false
 	}
-	n := s.set.cold[0]
-	return n.path, time.Unix(int64(n.changed), 0)
+	cold := s.set.cold[0]
+	s.gaveUp(cold.path)
+	s.set.remove(cold)
+	s.doomed = append(s.doomed, cold.path)
+	return true
 }
 
 // drop takes a directory and all below it out of the set; the watches go at the

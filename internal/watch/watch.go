@@ -71,6 +71,7 @@ type Source struct {
 	ops    sync.Mutex
 	closed bool   // under ops
 	budget budget // under ops, but what Status reads
+	gaveUp func(dir string)
 
 	mu      sync.Mutex
 	set     set
@@ -118,6 +119,7 @@ func Open(o Options) (*Source, error) {
 		chores:  make(chan struct{}, 1),
 		ping:    make(chan chan struct{}),
 		ended:   make(chan struct{}),
+		gaveUp:  func(string) {},
 	}
 	s.budget.share = o.Share
 	if err := s.budget.read(o.Limits); err != nil {
@@ -136,6 +138,11 @@ func Open(o Options) (*Source, error) {
 	}
 	return s, nil
 }
+
+// OnGiveUp has fn called with each directory that loses its watch to one that
+// changed later: it is to be looked at as one that is not watched. fn must not
+// block nor call the Source. To be called before Watch.
+func (s *Source) OnGiveUp(fn func(dir string)) { s.gaveUp = fn }
 
 // Close ends a Source whose Run was never called.
 func (s *Source) Close() error {
@@ -221,6 +228,10 @@ func (s *Source) Status() Status {
 	defer s.mu.Unlock()
 	return Status{Watches: s.set.len(), Budget: int(s.budget.may.Load()), Limit: int(s.budget.limit.Load()), Overflows: s.lost}
 }
+
+// Always, as the time of a change, is for a directory that is never given up for
+// another.
+var Always = time.Unix(1<<32-1, 0)
 
 // clampTime makes t seconds that a node can hold.
 func clampTime(t time.Time) uint32 {
