@@ -5,7 +5,7 @@
 //	go run ./bench                    all of it, over /
 //	go run ./bench -tree /usr index   one section
 //
-// Sections: index, walk, query, list, live, size, store, cancel, burst, cold. Peers that are
+// Sections: index, walk, query, list, live, size, store, cancel, burst, clients, cold. Peers that are
 // not installed are left out with a note. Dropping caches needs root.
 package main
 
@@ -63,6 +63,7 @@ func sections() []section {
 		{"live", "Changes, and what watching costs", (*bench).live},
 		{"cancel", "Cancelling a job in a directory of a million entries", (*bench).cancel},
 		{"burst", "10,000 rescans at once", (*bench).burst},
+		{"clients", "Slow and broken clients, and many at once", (*bench).clients},
 		{"store", "A synthetic database", (*bench).store},
 		{"cold", "Cold cache", (*bench).cold},
 	}

@@ -118,7 +118,11 @@ func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *ipc.FindReque
 			return err
 		}
 		if sink.Full() {
-			return sink.Flush(ctx)
+			slow, err := sink.Flush(ctx)
+			if slow && err == nil {
+				err = sink.Drain(ctx)
+			}
+			return err
 		}
 		return nil
 	})

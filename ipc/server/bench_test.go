@@ -27,7 +27,7 @@ func benchDaemon() Daemon {
 				return ipc.Trailer{}, err
 			}
 			if s.Full() {
-				if err := s.Flush(ctx); err != nil {
+				if err := flush(ctx, s); err != nil {
 					return ipc.Trailer{}, err
 				}
 			}

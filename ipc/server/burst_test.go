@@ -33,7 +33,7 @@ func TestS15_Burst(t *testing.T) {
 			return rows(req.Limit)(ctx, p, req, s)
 		}
 		return rows(1<<30)(ctx, p, req, s)
-	}}, Options{MaxConns: conns, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second, IdleTimeout: time.Second})
+	}}, Options{MaxConns: 2 * conns, ReadTimeout: 3 * time.Second, WriteTimeout: 3 * time.Second, IdleTimeout: time.Second})
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -88,32 +88,32 @@ func TestS15_Burst(t *testing.T) {
 	if m, limit := most.Load(), int64(before+2*conns+2*good+10); m > limit {
 		t.Errorf("%d goroutines, %d before", m, before)
 	}
-	eventually(t, "all connections are closed", func() bool { return r.listener.open() <= 1 })
+	eventually(t, "all connections are closed", func() bool { return r.connections() <= 1 })
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+3 })
 }
 
 // TestGoroutines counts exactly: nobody but the server has goroutines here.
 func TestGoroutines(t *testing.T) {
 	const conns = 50
-	r := serve(t, &fake{}, Options{MaxConns: conns})
-	io.WriteString(r.dial(), get("/v1/wait"))
+	r := serve(t, &fake{}, Options{MaxConns: 2 * conns, peerOf: named})
+	io.WriteString(r.dialAs(1001), get("/v1/wait"))
 	eventually(t, "one waits", func() bool { return r.stats.working.Load() == 1 })
 	before := runtime.NumGoroutine() - 2
 	for range conns - 1 {
-		io.WriteString(r.dial(), get("/v1/wait"))
+		io.WriteString(r.dialAs(1001), get("/v1/wait"))
 	}
 	eventually(t, "all wait", func() bool { return r.stats.working.Load() == conns })
-	// Those beyond the cap wait in the kernel's queue.
+	// Those beyond the share wait, without a goroutine.
 	var beyond []net.Conn
 	for range 3 * conns {
-		c := r.dial()
+		c := r.dialAs(1001)
 		io.WriteString(c, get("/v1/status"))
 		beyond = append(beyond, c)
 	}
 	// The second goroutine of a connection appears when its handler begins.
 	eventually(t, "two goroutines a connection", func() bool { return runtime.NumGoroutine() == before+2*conns })
-	if r.listener.open() != conns || r.stats.requests.Load() != conns {
-		t.Errorf("%d connections, %d requests", r.listener.open(), r.stats.requests.Load())
+	if r.connections() != conns || r.stats.requests.Load() != conns {
+		t.Errorf("%d connections, %d requests", r.connections(), r.stats.requests.Load())
 	}
 	// One ends, and all of them have their answer, one after another.
 	r.listener.mu.Lock()

@@ -20,123 +20,137 @@ import (
 	"indexd/ipc"
 )
 
-// listener caps the connections of a listener: while there are max of them it
-// does not accept, so that new ones wait in the kernel's queue.
-type listener struct {
-	net.Listener
-	srv   *Server
-	slots chan struct{} // one in it for each connection
-	done  chan struct{} // closed by Close
-	once  sync.Once
-	err   error
-
-	mu    sync.Mutex
-	conns map[*conn]struct{}
-}
-
-func newListener(l net.Listener, s *Server) *listener {
-	return &listener{
-		Listener: l,
-		srv:      s,
-		slots:    make(chan struct{}, s.opt.MaxConns),
-		done:     make(chan struct{}),
-		conns:    make(map[*conn]struct{}),
-	}
-}
-
-// Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		select {
-		case l.slots <- struct{}{}:
-		case <-l.done:
-			return nil, net.ErrClosed
-		}
-		nc, err := l.Listener.Accept()
-		if err != nil {
-			<-l.slots
-			return nil, err
-		}
-		if c := l.admit(nc); c != nil {
-			return c, nil
-		}
-		nc.Close()
-		<-l.slots
-	}
-}
-
-// admit returns nil for a connection that is not to be answered at all.
-func (l *listener) admit(nc net.Conn) *conn {
-	peer, err := peerOf(nc)
-	if err != nil {
-		l.srv.log.Warn("connection from nobody", "err", err)
-		return nil
-	}
-	c := &conn{Conn: nc, l: l, peer: peer}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.conns[c] = struct{}{}
-	return c
-}
-
-// Close implements net.Listener; it may be called more than once.
-func (l *listener) Close() error {
-	l.once.Do(func() {
-		close(l.done)
-		l.err = l.Listener.Close()
-	})
-	return l.err
-}
-
-// open is how many connections there are.
-func (l *listener) open() int { return len(l.slots) }
-
-// hurry closes every connection that has no request in work, and gives the
-// others no more than Options.Grace for what they are writing.
-func (l *listener) hurry() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for c := range l.conns {
-		if c.busy.Load() {
-			c.Conn.SetWriteDeadline(time.Now().Add(l.srv.opt.Grace))
-		} else {
-			c.Conn.Close()
-		}
-	}
-}
-
-// conn gives each write its own deadline and knows its peer.
+// conn is a connection of the listener: it knows its peer, and how long its
+// reader keeps a write waiting.
 type conn struct {
 	net.Conn
-	l    *listener
-	peer Peer
-	busy atomic.Bool // a handler runs
-	once sync.Once
+	l      *listener
+	peer   Peer
+	refuse *ipc.Problem // what its requests are answered with; nil: they are served
+	place  place        // l's
+
+	busy    atomic.Bool  // a handler runs
+	since   atomic.Int64 // when busy changed last, or it was accepted, in ns
+	blocked atomic.Int64 // since when a write waits for the reader, in ns; 0: none does
+	once    sync.Once
+
+	// Of the goroutine that writes. With stash a write does not wait for a slow
+	// reader: what it has not taken is kept in rest. eager, if not nil, reports
+	// whether the connection has what others wait for.
+	stash bool
+	rest  []byte
+	eager func() bool
+}
+
+const (
+	// soon is within what a reader takes a page if it reads at all; it need
+	// not, but the answer behind the page then gives back what it holds.
+	soon = 50 * time.Millisecond
+	// eagerness is how long a reader may keep waiting what others wait for.
+	eagerness = time.Second
+)
+
+// working is called when a handler begins and ends.
+func (c *conn) working(on bool) {
+	c.since.Store(time.Now().UnixNano())
+	c.busy.Store(on)
 }
 
 // Write implements net.Conn. A reader that does not take p within the write
 // timeout is dropped.
 func (c *conn) Write(p []byte) (int, error) {
-	timeout := c.l.srv.opt.WriteTimeout
-	if c.l.srv.working.Err() != nil {
-		timeout = min(timeout, c.l.srv.opt.Grace)
-	}
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(timeout)); err != nil {
-		return 0, err
-	}
 	if own := ownError(p, c.l.srv.opt.Version); own != nil {
-		if _, err := c.Conn.Write(own); err != nil {
+		if _, err := c.write(own); err != nil {
 			return 0, err
 		}
 		return len(p), nil
 	}
-	n, err := c.Conn.Write(p)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c.l.srv.stats.dropped.Add(1)
-		c.l.srv.log.Info("dropped a client that does not read its answer", "uid", c.peer.UID, "pid", c.peer.PID)
-		c.Close()
+	return c.write(p)
+}
+
+func (c *conn) write(p []byte) (int, error) {
+	if len(c.rest) > 0 {
+		if c.stash {
+			c.rest = append(c.rest, p...)
+			return len(p), nil
+		}
+		if err := c.drain(); err != nil {
+			return 0, err
+		}
 	}
-	return n, err
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(min(soon, c.patience()))); err != nil {
+		return 0, err
+	}
+	n, err := c.Conn.Write(p)
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		return n, err
+	}
+	if c.stash {
+		c.rest = bytes.Clone(p[n:])
+		return len(p), nil
+	}
+	m, err := c.wait(p[n:])
+	return n + m, err
+}
+
+// drain writes what a slow reader has not taken.
+func (c *conn) drain() error {
+	if len(c.rest) == 0 {
+		return nil
+	}
+	_, err := c.wait(c.rest)
+	c.rest = nil
+	return err
+}
+
+// patience is how long a write may take.
+func (c *conn) patience() time.Duration {
+	if c.l.srv.working.Err() != nil {
+		return min(c.l.srv.opt.WriteTimeout, c.l.srv.opt.Grace)
+	}
+	return c.l.srv.opt.WriteTimeout
+}
+
+// wait writes to a reader that is slow.
+func (c *conn) wait(p []byte) (n int, err error) {
+	begun := time.Now()
+	c.blocked.Store(begun.UnixNano())
+	defer c.blocked.Store(0)
+	for {
+		left := c.patience() - time.Since(begun)
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(min(left, eagerness))); err != nil {
+			return n, err
+		}
+		var k int
+		k, err = c.Conn.Write(p[n:])
+		n += k
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if left <= eagerness || c.eager != nil && c.eager() {
+			c.drop()
+			return n, err
+		}
+	}
+}
+
+// unread is how many bytes have come that we have not read.
+func (c *conn) unread() (n int) {
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return 0
+	}
+	if raw, err := sc.SyscallConn(); err == nil {
+		raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+	}
+	return n
+}
+
+// drop closes a connection whose peer does not read.
+func (c *conn) drop() {
+	c.l.srv.stats.dropped.Add(1)
+	c.l.srv.log.Info("dropped a client that does not read its answer", "uid", c.peer.UID, "pid", c.peer.PID)
+	c.Close()
 }
 
 // CloseWrite lets net/http end a connection whose peer is still sending.
@@ -150,12 +164,7 @@ func (c *conn) CloseWrite() error {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() {
-		c.l.mu.Lock()
-		delete(c.l.conns, c)
-		c.l.mu.Unlock()
-		<-c.l.slots
-	})
+	c.once.Do(func() { c.l.gone(c) })
 	return err
 }
 

@@ -65,8 +65,14 @@ type Sink interface {
 	Row(dir []byte, e *listing.Entry, noMeta bool) error
 	// Full says that the page should be flushed before more rows.
 	Full() bool
-	// Flush writes the page to the socket. It may block and must not be called
-	// within a read transaction. An error: the client has gone, or was too slow,
-	// or the daemon is stopping.
-	Flush(ctx context.Context) error
+	// Flush writes the page to the socket, of which a slow reader may not take
+	// all at once, or others' turns may come first: then Drain must be called
+	// before more rows. It must not be called within a read transaction; with an
+	// empty page it does nothing else, so it is to be called now and then where
+	// nothing is found. An error: the client has gone, or was too slow, or the
+	// daemon is stopping.
+	Flush(ctx context.Context) (slow bool, err error)
+	// Drain waits for the reader, for a minute or so. What the answer holds and
+	// can find again should be given back before.
+	Drain(ctx context.Context) error
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,6 +143,12 @@ func serve(t *testing.T, d Daemon, o Options) *running {
 	return r
 }
 
+// connections are those that are served.
+func (r *running) connections() int {
+	open, _ := r.listener.held()
+	return open
+}
+
 // dial opens a bare connection, which the end of the test closes.
 func (r *running) dial() *net.UnixConn {
 	r.t.Helper()
@@ -151,6 +158,41 @@ func (r *running) dial() *net.UnixConn {
 	}
 	r.t.Cleanup(func() { c.Close() })
 	return c.(*net.UnixConn)
+}
+
+// named is an Options.peerOf that believes what dialAs says.
+func named(nc net.Conn) (Peer, error) {
+	if uid, ok := strings.CutPrefix(nc.RemoteAddr().String(), "@indexd-test-"); ok {
+		var p Peer
+		_, err := fmt.Sscanf(uid, "%d-", &p.UID)
+		return p, err
+	}
+	return peerOf(nc)
+}
+
+var dialled atomic.Int64
+
+// dialAs opens a connection as if another user did.
+func (r *running) dialAs(uid uint32) *net.UnixConn {
+	r.t.Helper()
+	c, err := dialAs(r.socket, uid)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func dialAs(socket string, uid uint32) (*net.UnixConn, error) {
+	from := &net.UnixAddr{Name: fmt.Sprintf("@indexd-test-%d-%d-%d", uid, os.Getpid(), dialled.Add(1)), Net: "unix"}
+	return net.DialUnix("unix", from, &net.UnixAddr{Name: socket, Net: "unix"})
+}
+
+// clientOf is a client of a user's.
+func (r *running) clientOf(uid uint32) *ipc.Client {
+	return &ipc.Client{Sockets: []string{r.socket}, Dial: func(_ context.Context, socket string) (io.ReadWriteCloser, error) {
+		return dialAs(socket, uid)
+	}}
 }
 
 // ask sends text as it is on a connection of its own and returns the whole
@@ -211,13 +253,22 @@ func rows(n int) func(context.Context, Peer, *ipc.FindRequest, Sink) (ipc.Traile
 				return ipc.Trailer{}, err
 			}
 			if s.Full() {
-				if err := s.Flush(ctx); err != nil {
+				if err := flush(ctx, s); err != nil {
 					return ipc.Trailer{}, err
 				}
 			}
 		}
 		return ipc.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}, nil
 	}
+}
+
+// flush is Flush, and Drain where that is needed.
+func flush(ctx context.Context, s Sink) error {
+	slow, err := s.Flush(ctx)
+	if slow && err == nil {
+		err = s.Drain(ctx)
+	}
+	return err
 }
 
 // problemIn asserts that an answer is a problem of a kind.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -29,6 +30,11 @@ func (q *request) find() error {
 	if req.Limit < 0 || req.MinDepth < 0 || req.MaxDepth < 0 || req.Sync < 0 {
 		return ipc.ErrBadRequest.With("limit, depths and sync cannot be negative")
 	}
+	if sorted := req.Sort != "" && req.Sort != "path" || req.Reverse; sorted && !req.Count {
+		if err := q.sort.take(q.ctx); err != nil {
+			return err
+		}
+	}
 	ctx, err := q.work()
 	if err != nil {
 		return err
@@ -39,6 +45,7 @@ func (q *request) find() error {
 		return err
 	}
 	q.turn.give()
+	q.sort.give()
 	if err != nil {
 		t.Error = q.problem(err)
 		t.Complete = false
@@ -107,6 +114,7 @@ type sink struct {
 	paths0 bool
 	page   []byte
 	full   int // bytes from which page is
+	sent   int // bytes of pages
 	rows   int64
 	err    error // of the connection; final
 
@@ -161,12 +169,33 @@ func (s *sink) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 func (s *sink) Full() bool { return len(s.page) >= s.full }
 
 // Flush implements Sink. While it writes, others have their turn.
-func (s *sink) Flush(ctx context.Context) error {
+func (s *sink) Flush(ctx context.Context) (slow bool, err error) {
 	if len(s.page) == 0 && s.err == nil {
-		return context.Cause(ctx) // nothing is sent, so an error can still be the answer
+		// Nothing is sent, so an error can still be the answer.
+		return false, cmp.Or(context.Cause(ctx), s.q.turn.pass(ctx))
 	}
 	s.q.turn.give()
+	s.q.conn.stash = true
 	s.write()
+	s.q.conn.stash = false
+	if s.err != nil {
+		return false, s.err
+	}
+	if len(s.q.conn.rest) > 0 {
+		return true, nil
+	}
+	ok, err := s.q.turn.takeSoon(ctx, soon)
+	s.err = err
+	return !ok, err
+}
+
+// Drain implements Sink.
+func (s *sink) Drain(ctx context.Context) error {
+	s.page = nil
+	s.q.sort.give() // what it holds is in a file now
+	if s.err == nil {
+		s.err = s.q.conn.drain()
+	}
 	if s.err == nil {
 		s.err = s.q.turn.take(ctx)
 	}
@@ -178,7 +207,7 @@ func (s *sink) write() {
 	if s.err != nil {
 		return
 	}
-	if s.q.ctx.Err() != nil && s.q.s.stopping.Err() == nil {
+	if s.q.gone() {
 		s.err = context.Cause(s.q.ctx)
 		return
 	}
@@ -192,7 +221,10 @@ func (s *sink) write() {
 	if _, s.err = s.q.w.Write(s.page); s.err == nil {
 		s.err = http.NewResponseController(s.q.w).Flush()
 	}
-	s.full = s.q.s.opt.PageSize
+	// The kernel takes some 200 KiB of an answer that nobody reads: for whom
+	// that is all, pages stay small.
+	s.sent += len(s.page)
+	s.full = min(max(s.sent/8, s.q.s.opt.FirstPageSize), s.q.s.opt.PageSize)
 	if cap(s.page) < s.full || cap(s.page) > 4*s.full {
 		s.page = nil // the next is of the right size
 	} else {
@@ -213,5 +245,8 @@ func (s *sink) end(t *ipc.Trailer) error {
 	s.page = append(s.page, b...)
 	s.page = append(s.page, "}\n"...)
 	s.write()
+	if s.err == nil {
+		s.err = s.q.conn.drain() // of a Flush that nobody drained
+	}
 	return s.err
 }

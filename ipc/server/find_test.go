@@ -53,7 +53,7 @@ func TestFindRowsAndPaths(t *testing.T) {
 					return ipc.Trailer{}, err
 				}
 				if s.Full() {
-					if err := s.Flush(ctx); err != nil {
+					if err := flush(ctx, s); err != nil {
 						return ipc.Trailer{}, err
 					}
 				}
@@ -151,7 +151,7 @@ func TestFindFails(t *testing.T) {
 		"odd":      func() error { return &ipc.Problem{Type: "urn:other:odd"} },
 	}
 	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
-		if err := s.Flush(ctx); err != nil { // of nothing
+		if err := flush(ctx, s); err != nil { // of nothing
 			return ipc.Trailer{}, err
 		}
 		if _, err := rows(req.Limit)(ctx, p, req, s); err != nil {

@@ -15,8 +15,8 @@ func (q *request) jobs() error {
 	if err := q.params(nil); err != nil {
 		return err
 	}
-	list, err := q.s.daemon.Jobs(q.ctx, q.peer)
-	if err != nil {
+	var list []ipc.Job
+	if err := q.quick(func() (err error) { list, err = q.s.daemon.Jobs(q.ctx, q.peer); return err }); err != nil {
 		return err
 	}
 	if list == nil {
@@ -33,8 +33,8 @@ func (q *request) job() error {
 	}); err != nil {
 		return err
 	}
-	job, err := q.s.daemon.Job(q.ctx, q.peer, q.id)
-	if err != nil {
+	var job ipc.Job
+	if err := q.quick(func() (err error) { job, err = q.s.daemon.Job(q.ctx, q.peer, q.id); return err }); err != nil {
 		return err
 	}
 	if !wait {
@@ -61,6 +61,7 @@ func (q *request) rescan() error {
 	}
 	job, err := q.s.daemon.Rescan(ctx, q.peer, &req)
 	q.turn.give()
+	q.letGo()
 	if err != nil {
 		return err
 	}
@@ -122,16 +123,22 @@ func (q *request) follow(job ipc.Job, l *lines) (ended bool) {
 
 // cancelJob answers DELETE /v1/jobs/{id}.
 func (q *request) cancelJob() error {
-	job, err := q.s.daemon.Cancel(q.ctx, q.peer, q.id)
-	if err != nil {
+	var job ipc.Job
+	if err := q.quick(func() (err error) { job, err = q.s.daemon.Cancel(q.ctx, q.peer, q.id); return err }); err != nil {
 		return err
 	}
 	return q.json(http.StatusOK, job)
 }
 
+// getStatus asks the daemon for it.
+func (q *request) getStatus() (st ipc.Status, err error) {
+	err = q.quick(func() error { st, err = q.s.daemon.Status(q.ctx, q.peer); return err })
+	return st, err
+}
+
 // statusPage answers GET /v1/status.
 func (q *request) statusPage() error {
-	st, err := q.s.daemon.Status(q.ctx, q.peer)
+	st, err := q.getStatus()
 	if err != nil {
 		return err
 	}
@@ -197,6 +204,8 @@ func (q *request) check() error {
 			return err
 		}
 	}
+	// It reads as much as a rescan does, so it has a queue of its own.
+	q.turn = turn{of: q.s.long, uid: q.peer.UID}
 	ctx, err := q.work()
 	if err != nil {
 		return err

@@ -210,21 +210,21 @@ func TestTurns(t *testing.T) {
 
 // TestTurnsInOrder: first come, first served.
 func TestTurnsInOrder(t *testing.T) {
-	turns := newTurns(1)
+	turns := newTurns(1, 2, nil)
 	ctx := t.Context()
-	turns.take(ctx, 7)
+	turns.take(ctx, 7, false)
 	const n = 50
 	got := make(chan int, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			turns.take(ctx, 7)
+			turns.take(ctx, 7, false)
 			got <- i
 			turns.give(7)
 		})
 		eventually(t, "it queues", func() bool { return turns.waiting() == i+1 })
 	}
-	if err := turns.take(ctx, 8); err != nil { // another's are its own
+	if err := turns.take(ctx, 8, false); err != nil { // another's are its own
 		t.Error(err)
 	}
 	turns.give(8)
@@ -281,14 +281,14 @@ func TestWaitersHaveNoTurn(t *testing.T) {
 func TestLargeBodies(t *testing.T) {
 	r := serve(t, &fake{}, Options{ReadTimeout: 300 * time.Millisecond})
 	big := strings.Repeat(" ", 100<<10)
-	for range largeBodies {
+	for range maxLarge {
 		io.WriteString(r.dial(), fmt.Sprintf("POST /v1/rescan HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", len(big)+1, big))
 	}
-	eventually(t, "the slow ones are being read", func() bool { return len(r.large) == largeBodies })
+	eventually(t, "the slow ones are being read", func() bool { return r.large.held() == maxLarge })
 	if status, _, body := r.ask(post("/v1/rescan", big+"{}")); status != http.StatusAccepted {
 		t.Errorf("%d %s", status, body)
 	}
-	eventually(t, "none is counted any more", func() bool { return len(r.large) == 0 })
+	eventually(t, "none is counted any more", func() bool { return r.large.held() == 0 })
 }
 
 func TestPeerOfNobody(t *testing.T) {

@@ -79,7 +79,7 @@ func (l *lines) flush() {
 	if l.err == nil {
 		l.err = http.NewResponseController(l.q.w).Flush()
 	}
-	if l.err == nil && l.q.ctx.Err() != nil && l.q.s.stopping.Err() == nil {
+	if l.err == nil && l.q.gone() {
 		l.err = context.Cause(l.q.ctx)
 	}
 	l.sent = time.Now()

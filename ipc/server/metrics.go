@@ -22,7 +22,7 @@ type stats struct {
 // metrics answers GET /metrics in the text format of Prometheus. There are no
 // paths in it: who may scrape may not see every name.
 func (q *request) metrics() error {
-	st, err := q.s.daemon.Status(q.ctx, q.peer)
+	st, err := q.getStatus()
 	if err != nil {
 		return err
 	}
@@ -53,12 +53,14 @@ func (q *request) metrics() error {
 	gauge("jobs", "Jobs under way.", int64(len(st.Jobs)))
 	gauge("goroutines", "Goroutines of the daemon.", int64(runtime.NumGoroutine()))
 	b = appendRoots(b, st.Roots, st.Restricted)
-	gauge("connections", "Open connections.", int64(q.s.listener.open()))
+	open, waiting := q.s.listener.held()
+	gauge("connections", "Open connections.", int64(open))
+	gauge("connections_waiting", "Connections over their user's limit, waiting to be served.", int64(waiting))
 	gauge("requests_working", "Requests being answered.", q.s.stats.working.Load())
 	gauge("requests_queued", "Requests over their user's limit, waiting for their turn.", int64(q.s.turns.waiting()))
 	counter("requests_total", "Requests ever.", q.s.stats.requests.Load())
 	counter("requests_failed_total", "Requests answered with a problem.", q.s.stats.failed.Load())
-	counter("clients_dropped_total", "Clients dropped because they did not read.", q.s.stats.dropped.Load())
+	counter("clients_dropped_total", "Clients dropped because they did not read, or held what others waited for.", q.s.stats.dropped.Load())
 	q.w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	q.send(http.StatusOK, b)
 	return nil

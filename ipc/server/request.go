@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -24,10 +23,13 @@ type request struct {
 	w      http.ResponseWriter
 	r      *http.Request
 	ctx    context.Context // done when the client goes, or the daemon stops
+	conn   *conn
 	peer   Peer
 	id     uint64 // of a job, where the path has one
 	turn   turn
-	status int // sent; 0: nothing was
+	large  turn // while it has a large body
+	sort   turn // while it holds what it sorts
+	status int  // sent; 0: nothing was
 }
 
 // endpoint is what is done for a method on a path. An error that it returns is
@@ -70,15 +72,22 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		panic("server: a connection that is not of its listener")
 	}
-	c.busy.Store(true)
-	defer c.busy.Store(false)
-	q := &request{s: s, w: w, r: r, ctx: r.Context(), peer: c.peer}
-	q.turn = turn{of: s.turns, uid: c.peer.UID}
+	c.working(true)
+	defer c.working(false)
+	ctx, cancel := context.WithCancelCause(r.Context())
+	defer cancel(nil)
+	q := &request{s: s, w: w, r: r, ctx: ctx, conn: c, peer: c.peer}
+	q.turn = turn{of: s.turns, uid: c.peer.UID, limit: s.opt.MaxWork}
+	q.turn.stop = func() {
+		cancel(ipc.ErrTooLarge.With("this has been worked on for %v; ask for less", s.opt.MaxWork))
+	}
+	q.large = turn{of: s.large, uid: c.peer.UID}
+	q.sort = turn{of: s.sorts, uid: c.peer.UID}
 	h := w.Header()
 	h.Set(ipc.HeaderProtocol, strconv.Itoa(ipc.Protocol))
 	h.Set(ipc.HeaderVersion, s.opt.Version)
 	// Where connections are scarce none is kept for a next request.
-	if s.stopping.Err() != nil || c.l.open() > s.opt.MaxConns/2 {
+	if c.refuse != nil || s.stopping.Err() != nil || c.l.crowded() {
 		h.Set("Connection", "close")
 	}
 
@@ -88,6 +97,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	defer func() {
 		s.stats.working.Add(-1)
 		q.turn.give()
+		q.sort.give()
+		q.letGo()
 		v := recover()
 		if v == http.ErrAbortHandler {
 			panic(v)
@@ -112,6 +123,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 
 // route finds what is asked for and does it.
 func (q *request) route() error {
+	if q.conn.refuse != nil {
+		return q.conn.refuse
+	}
 	path := q.r.URL.Path
 	if id, ok := strings.CutPrefix(path, "/v1/jobs/"); ok {
 		n, err := strconv.ParseUint(id, 10, 64)
@@ -133,6 +147,9 @@ func (q *request) route() error {
 		if q.s.stopping.Err() != nil {
 			return ipc.ErrStopping
 		}
+		if e.waits && q.conn.place == inSpare {
+			return ipc.ErrUnavailable.With("uid %d has so many connections to indexd that this one may not wait", q.peer.UID)
+		}
 		if e.waits {
 			ctx, cancel := context.WithCancelCause(q.ctx)
 			defer cancel(nil)
@@ -146,6 +163,17 @@ func (q *request) route() error {
 	}
 	q.w.Header().Set("Allow", strings.Join(allow, ", "))
 	return ipc.ErrMethod.With("%s takes %s, not %s", q.r.URL.Path, strings.Join(allow, " and "), q.r.Method)
+}
+
+// quick has fn done in its turn. It takes no time, so it does not wait behind
+// what does.
+func (q *request) quick(fn func() error) error {
+	t := turn{of: q.s.quick, uid: q.peer.UID}
+	if err := t.take(q.ctx); err != nil {
+		return err
+	}
+	defer t.give()
+	return fn()
 }
 
 // work waits for the request's turn; its context carries it, for Waiting.
@@ -167,11 +195,14 @@ func (q *request) problem(err error) *ipc.Problem {
 	if q.ctx.Err() == nil {
 		q.s.log.Error("a request failed", "path", q.r.URL.Path, "err", err)
 	}
-	if q.peer.UID != 0 && q.peer.UID != uint32(os.Geteuid()) {
+	if !trusted(q.peer.UID) {
 		return ipc.ErrInternal // its text may name what others may not see
 	}
 	return ipc.ErrInternal.With("%v", err)
 }
+
+// gone reports whether there is nobody to answer any more.
+func (q *request) gone() bool { return q.r.Context().Err() != nil && q.s.stopping.Err() == nil }
 
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
@@ -225,11 +256,10 @@ func (q *request) json(status int, v any) error {
 // decode reads the body into v. No body is an empty object. A field that is not
 // known is refused: leaving out a filter would be a wrong answer.
 func (q *request) decode(v any) error {
-	body, release, err := q.body()
+	body, err := q.body()
 	if err != nil {
 		return err
 	}
-	defer release()
 	if len(body) == 0 {
 		return nil
 	}
@@ -271,48 +301,6 @@ func bodyError(err error) string {
 		return what + " where another kind of value belongs"
 	}
 	return mistyped.Field + " cannot be " + what
-}
-
-// body reads the body within its limits of size and time. Large ones are read a
-// few at a time; release ends that.
-func (q *request) body() (_ []byte, release func(), err error) {
-	release = func() {}
-	if q.r.Body == http.NoBody {
-		return nil, release, nil
-	}
-	rc := http.NewResponseController(q.w)
-	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout))
-	defer func() {
-		if err == nil {
-			rc.SetReadDeadline(time.Time{})
-			return
-		}
-		release()
-		q.w.Header().Set("Connection", "close")
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			err = ipc.ErrTimeout.With("the request's body did not arrive within %v", q.s.opt.ReadTimeout)
-		case errors.As(err, new(*http.MaxBytesError)):
-			err = ipc.ErrTooLarge.With("the request's body is larger than %d bytes", q.s.opt.MaxBody)
-		case errors.As(err, new(*ipc.Problem)):
-		default:
-			err = ipc.ErrBadRequest.With("body: %v", err)
-		}
-	}()
-	limited := http.MaxBytesReader(q.w, q.r.Body, q.s.opt.MaxBody)
-	body, err := io.ReadAll(io.LimitReader(limited, smallBody))
-	if err != nil || len(body) < smallBody {
-		return body, release, err
-	}
-	select {
-	case q.s.large <- struct{}{}:
-		release = func() { <-q.s.large }
-	case <-q.ctx.Done():
-		return nil, release, context.Cause(q.ctx)
-	}
-	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout)) // the wait was not the client's
-	rest, err := io.ReadAll(limited)
-	return append(body, rest...), release, err
 }
 
 // flag reads a parameter that is there, without a value or with 1 or true, or

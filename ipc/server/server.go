@@ -2,8 +2,12 @@
 // net/http. It knows nothing of the index: a Daemon does the work.
 //
 // A connection costs two goroutines while a request is in work (net/http's own:
-// one works, the other sees when the client goes away) and one otherwise. The
-// rest are Serve's caller and, during a shutdown, one more.
+// one works, the other sees when the client goes away) and one otherwise, none
+// while it waits to be served. The rest are Serve's caller, one that takes
+// connections and, during a shutdown, one more.
+//
+// Nobody can keep others out, whether with connections, requests or large
+// bodies: see listener and turns. What a slow reader holds is one page: see Sink.
 package server
 
 import (
@@ -13,6 +17,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime"
 	"sync"
 	"time"
 
@@ -24,8 +30,15 @@ type Options struct {
 	Version string // the daemon's, told in every answer
 	Logger  *slog.Logger
 
-	MaxConns      int           // at once; beyond it new ones wait in the kernel's queue; 512
-	MaxPerUID     int           // requests of one uid in work at once; beyond it they queue; 16
+	// MaxConns is how many connections are served at once and MaxWaiting how many
+	// may wait for that; of either a uid may take no more than are left. 1024
+	// and 8192, or what the limit of open files allows.
+	MaxConns, MaxWaiting int
+	// MaxPerUID is how many requests of one uid are in work at once, beyond
+	// which they queue: twice the processors, from 4 to 16. Of all uids
+	// together it is twice as many, of which one may take no more than are left.
+	MaxPerUID     int
+	MaxWork       time.Duration // of one request, not counting waits; 10 min
 	MaxBody       int64         // bytes of a request's body; 4 MiB
 	MaxHeader     int           // bytes of a request's header; 64 KiB
 	ReadTimeout   time.Duration // for a request's header, and again for its body; 10 s
@@ -34,12 +47,18 @@ type Options struct {
 	Grace         time.Duration // for answers under way in a shutdown; 1 s
 	PageSize      int           // bytes from which a page is full; 64 KiB
 	FirstPageSize int           // the same for the first page of an answer; 8 KiB
+
+	// A test's; zero: the kernel is asked, 5 s.
+	peerOf   func(net.Conn) (Peer, error)
+	patience time.Duration
 }
 
 // withDefaults fills in what is zero.
 //
 // A connection that is read slowly holds one page, so MaxConns times PageSize
-// is what all of them can take: 32 MiB. Larger pages were no faster.
+// is what all of them can take, 64 MiB, and one uid half of it. A reader that
+// has never taken more than the kernel's buffer holds a quarter of a page.
+// Larger pages were no faster.
 func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = "unknown"
@@ -47,8 +66,15 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	def(&o.MaxConns, 512)
-	def(&o.MaxPerUID, 16)
+	if o.peerOf == nil {
+		o.peerOf = peerOf
+	}
+	conns, waiting := descriptors(1024, 8192, openFiles())
+	def(&o.MaxConns, conns)
+	def(&o.MaxWaiting, waiting)
+	def(&o.MaxPerUID, min(max(2*runtime.GOMAXPROCS(0), 4), 16))
+	def(&o.patience, patience)
+	def(&o.MaxWork, 10*time.Minute)
 	def(&o.MaxBody, 4<<20)
 	def(&o.MaxHeader, 64<<10)
 	def(&o.ReadTimeout, 10*time.Second)
@@ -59,6 +85,11 @@ func (o Options) withDefaults() Options {
 	def(&o.FirstPageSize, 8<<10)
 	return o
 }
+
+var ownUID = uint32(os.Geteuid())
+
+// trusted are root and the daemon's own uid, which have a reserve.
+func trusted(uid uint32) bool { return uid == 0 || uid == ownUID }
 
 func def[T comparable](v *T, d T) {
 	var zero T
@@ -74,7 +105,10 @@ type Server struct {
 	log    *slog.Logger
 	http   *http.Server
 	turns  *turns
-	large  chan struct{} // one in it for each large body that is being read
+	quick  *turns // of requests that are done at once
+	long   *turns // of checks, which may take minutes
+	large  *turns // of requests with a large body
+	sorts  *turns // of answers that are sorted in memory
 	stats  stats
 
 	// stopping is done when a shutdown begins: waiters are told, and requests
@@ -89,10 +123,14 @@ type Server struct {
 	shut     sync.WaitGroup // the shutdown that Serve began
 }
 
-// largeBodies is how many bodies of more than smallBody bytes are read at once.
+// What a uid may have at once of what is not work; in all it is twice as many.
 const (
-	smallBody   = 64 << 10
-	largeBodies = 4
+	maxQuick = 8
+	maxLong  = 2
+	maxLarge = 2 // requests with a body of more than smallBody bytes
+	maxSorts = 4
+
+	smallBody = 16 << 10
 )
 
 // New returns a Server; Serve starts it.
@@ -102,8 +140,11 @@ func New(d Daemon, o Options) *Server {
 		daemon: d,
 		opt:    o,
 		log:    o.Logger,
-		turns:  newTurns(o.MaxPerUID),
-		large:  make(chan struct{}, largeBodies),
+		turns:  newTurns(o.MaxPerUID, 2*o.MaxPerUID, trusted),
+		quick:  newTurns(maxQuick, 2*maxQuick, trusted),
+		long:   newTurns(maxLong, 2*maxLong, trusted),
+		large:  newTurns(maxLarge, 2*maxLarge, trusted),
+		sorts:  newTurns(maxSorts, 2*maxSorts, trusted),
 	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	s.working, s.stopWork = context.WithCancelCause(context.Background())
@@ -153,6 +194,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	}
 	s.listener = limited
 	s.mu.Unlock()
+	go limited.accept()
 
 	s.shut.Add(1)
 	unhook := context.AfterFunc(ctx, func() {
@@ -172,6 +214,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	} else {
 		err = nil
 	}
+	limited.Close()
+	<-limited.ended
 	s.shut.Wait()
 	s.conns.Wait()
 	return err

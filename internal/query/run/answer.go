@@ -24,6 +24,7 @@ type answer struct {
 	sum     Summary
 	damage  error // the first
 	waiting bool  // rows were given since the last Flush
+	slow    bool  // the reader was, lately
 	wanted  int   // rows that a round need not go beyond; negative: no bound
 
 	tasks   []*task // what is left, in path order
@@ -94,12 +95,15 @@ func (a *answer) give(dir []byte, e *listing.Entry, noMeta bool) error {
 	return nil
 }
 
+// flush returns errSlow where drain is to be called.
 func (a *answer) flush() error {
-	if !a.waiting {
-		return nil
+	slow, err := a.sink.Flush(a.ctx)
+	if slow && err == nil {
+		return errSlow
 	}
+	a.slow = a.slow && !a.waiting
 	a.waiting = false
-	return a.sink.Flush(a.ctx)
+	return err
 }
 
 // left is how many rows are still wanted; a negative number: all.
@@ -147,7 +151,12 @@ func (a *answer) list() error {
 		}
 		for len(a.tasks) > 0 {
 			t := a.tasks[0]
-			if err := a.giveRows(&t.rows); err != nil {
+			err := a.giveRows(&t.rows)
+			if err == errSlow {
+				a.unlist()
+				err = a.drain()
+			}
+			if err != nil {
 				return err
 			}
 			t.full = false
@@ -156,13 +165,22 @@ func (a *answer) list() error {
 			}
 			a.tasks = a.tasks[1:]
 		}
-		if err := a.flush(); err != nil {
-			return err
-		}
 		if len(a.tasks) == 0 || a.left() == 0 {
 			return nil
 		}
+		if err := a.flushAll(); err != nil {
+			return err
+		}
 	}
+}
+
+// flushAll is flush where nothing is held that could be given back.
+func (a *answer) flushAll() error {
+	err := a.flush()
+	if err == errSlow {
+		err = a.drain()
+	}
+	return err
 }
 
 // giveRows gives the rows in r, as many as are wanted, and empties it.
@@ -173,7 +191,9 @@ func (a *answer) giveRows(r *rows) error {
 		}
 		return a.give(dir, e, noMeta)
 	})
-	r.reset()
+	if err == nil {
+		r.reset()
+	}
 	return err
 }
 

@@ -109,8 +109,9 @@ func (n *nowhere) Row(dir []byte, e *listing.Entry, _ bool) error {
 	n.bytes += len(dir) + 1 + len(e.Name)
 	return nil
 }
-func (n *nowhere) Full() bool                  { return n.bytes > 64<<10 }
-func (n *nowhere) Flush(context.Context) error { n.bytes = 0; return nil }
+func (n *nowhere) Full() bool                          { return n.bytes > 64<<10 }
+func (n *nowhere) Flush(context.Context) (bool, error) { n.bytes = 0; return false, nil }
+func (n *nowhere) Drain(context.Context) error         { return nil }
 
 func BenchmarkFind(b *testing.B) {
 	st := benchStore(b)

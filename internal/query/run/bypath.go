@@ -70,14 +70,26 @@ func (a *answer) listByPath() error {
 			b.at, b.done = at, false
 			continue
 		}
-		if err := a.giveRows(&b.rows); err != nil {
-			return err
+		err := a.giveRows(&b.rows)
+		if err == errSlow {
+			b.unlist()
+			err = a.drain()
+		} else if err == nil && !b.done {
+			err = a.flushAll()
 		}
-		if err := a.flush(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// unlist drops the rows that were not given, to find them again.
+func (b *byPath) unlist() {
+	last := b.rows.given()
+	b.at = append(append(last.dir, 0), last.name...)
+	b.done, b.rows = false, rows{}
+	b.stack, b.spare, b.hits = nil, nil, hits{}
 }
 
 // round goes on until the rows are enough or the time is up.
@@ -240,7 +252,7 @@ func (b *byPath) drain(upTo []byte) bool {
 			e, noMeta := b.judge.show(f.rec, int(m.i), name, f.sight, stat)
 			b.rows.add(f.s, f.key[2:], e, noMeta, stat)
 			f.next, f.after = f.next+1, name
-			if b.rows.size() >= b.a.r.opt.Buffer || b.rows.n == b.a.wanted || b.tick.due(2) {
+			if b.rows.size() >= b.a.buffer() || b.rows.n == b.a.wanted || b.tick.due(2) {
 				b.at = append(append(f.s.pathKey(f.key), 0), name...)
 				return false
 			}

@@ -198,7 +198,7 @@ func TestChangesBetweenPages(t *testing.T) {
 				if r.IntN(30) == 0 {
 					post(t, w.st)
 				}
-			}}
+			}, slow: func() bool { return r.IntN(30) == 0 }}
 			run := newRunner(w, &q)
 			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
 			sum, err := run.Find(t.Context(), &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse}, sink)

@@ -21,12 +21,18 @@ type page struct {
 	n      int
 	rows   []found
 	flush  func()
+	slow   func() bool // after flush; nil: never
 	broken error
+
+	owed bool // Drain
 }
 
 func (p *page) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 	f := found{dir: string(dir), e: *e, noMeta: noMeta}
 	f.e.Name = strings.Clone(e.Name)
+	if p.owed {
+		panic("a row before Drain")
+	}
 	p.rows = append(p.rows, f)
 	p.n++
 	return p.broken
@@ -34,11 +40,17 @@ func (p *page) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 
 func (p *page) Full() bool { return p.size > 0 && p.n >= p.size }
 
-func (p *page) Flush(context.Context) error {
+func (p *page) Flush(context.Context) (bool, error) {
 	p.n = 0
 	if p.flush != nil {
 		p.flush()
 	}
+	p.owed = p.slow != nil && p.slow()
+	return p.owed, nil
+}
+
+func (p *page) Drain(context.Context) error {
+	p.owed = false
 	return nil
 }
 
@@ -261,6 +273,9 @@ func TestEqualsBruteForce(t *testing.T) {
 			run := newRunner(w, &q)
 			what := fmt.Sprintf("%+v order %q reverse %v limit %d options %+v tuning %+v", q.req, by, reverse, query.Limit, run.opt, run.tune)
 			sink := &page{size: r.IntN(5)}
+			if r.IntN(2) == 0 {
+				sink.slow = func() bool { return r.IntN(30) == 0 }
+			}
 			sum, err := run.Find(t.Context(), query, sink)
 			if err != nil {
 				t.Fatalf("%s: %v", what, err)

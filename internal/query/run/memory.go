@@ -17,7 +17,19 @@ type memory struct {
 	used int64    // reserved, or in blocks, idle ones included
 	out  int      // blocks that sorters have
 	idle []*block // none where no sorter has any
+
+	heap sync.Pool // of *block: those of sorters' own that have ended
 }
+
+// ownBlock returns an empty block of the heap; giveOwn is its end.
+func (m *memory) ownBlock() *block {
+	if b, ok := m.heap.Get().(*block); ok {
+		return b
+	}
+	return newBlock(m.data, m.rows)
+}
+
+func (m *memory) giveOwn(b *block) { m.heap.Put(b) }
 
 // blockSize is the memory that a block takes.
 func (m *memory) blockSize() int64 { return int64(m.data) + int64(m.rows)*refSize }

@@ -146,7 +146,7 @@ func (rd *round) open() int {
 func (rd *round) take() *task {
 	for !rd.stop.Load() {
 		i := int(rd.next.Add(1)) - 1
-		if i >= len(rd.a.tasks) || i > 0 && rd.buffered.Load() >= int64(2*rd.a.r.opt.Buffer) {
+		if i >= len(rd.a.tasks) || i > 0 && (rd.a.slow || rd.buffered.Load() >= int64(2*rd.a.r.opt.Buffer)) {
 			break
 		}
 		t := rd.a.tasks[i]
@@ -167,6 +167,9 @@ func (rd *round) work(w *worker) {
 		t := rd.take()
 		if t == nil {
 			return
+		}
+		if t.rows.n == 0 {
+			t.start = t.from
 		}
 		w.scan(rd, t, &tick)
 		if t == rd.a.tasks[0] {

@@ -19,6 +19,9 @@ type rows struct {
 	n     int    // rows
 	dir   []byte // pathKey of the last row's directory
 	any   bool   // dir is of a row in b
+
+	atDir  pathKey // of the row that each is giving
+	atName string
 }
 
 type stat struct {
@@ -83,9 +86,11 @@ func (r *rows) each(yield func(dir []byte, e *listing.Entry, noMeta bool) error)
 	for len(d.b) > 0 {
 		tag := d.byte()
 		if tag&tagDir != 0 {
-			dir = appendPath(dir[:0], d.bytes())
+			r.atDir = d.bytes()
+			dir = appendPath(dir[:0], r.atDir)
 		}
 		e.Name = d.string()
+		r.atName = e.Name
 		if tag&tagStat != 0 {
 			e.Stat, e.StatErrno = stats[0].Stat, stats[0].errno
 			stats = stats[1:]

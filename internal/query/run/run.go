@@ -21,7 +21,8 @@
 //     are one round however long it takes.
 //
 // Memory is bounded whatever the index holds: rows wait in buffers of fixed
-// size, and sorting beyond Options.SortMemory goes to an unlinked file.
+// size, and sorting beyond Options.SortMemory goes to an unlinked file. An answer
+// whose reader is slow holds next to nothing.
 package run
 
 import (
@@ -95,7 +96,7 @@ type Runner struct {
 	st     *store.Store
 	opt    Options
 	procs  atomic.Int64 // helpers that may still be started
-	memory memory
+	memory *memory
 	tune   tuning
 	lookup lookup
 }
@@ -135,7 +136,7 @@ func defaults() tuning {
 
 func (r *Runner) retune(t tuning) {
 	r.tune = t
-	r.memory = memory{max: r.opt.SortMemory, data: t.blockData, rows: t.blockRows}
+	r.memory = &memory{max: r.opt.SortMemory, data: t.blockData, rows: t.blockRows}
 }
 
 // Query is one question to a Runner.
@@ -196,8 +197,12 @@ type Sink interface {
 	Row(dir []byte, e *listing.Entry, noMeta bool) error
 	// Full says that Flush is to be called before more rows.
 	Full() bool
-	// Flush may block.
-	Flush(ctx context.Context) error
+	// Flush is called where Full says so, and now and then; not at the end. It
+	// may block, but not for a reader that is slow: then Drain is called
+	// before more rows. With no rows since the last it lets others go first.
+	Flush(ctx context.Context) (slow bool, err error)
+	// Drain waits until the reader has taken what it was given.
+	Drain(ctx context.Context) error
 }
 
 // Summary is what is to be said about an answer besides its rows.

@@ -15,6 +15,7 @@ type sorting struct {
 	spill   spill
 	mem     *memory
 	buffers int64 // bytes reserved for reading back
+	rest    bool  // what was left is in spill, or was to be
 }
 
 func (s *sorting) close() {
@@ -44,7 +45,7 @@ func (a *answer) sort() error {
 
 // gatherSorted gathers all matches, or as many as are wanted.
 func (a *answer) gatherSorted() (*sorting, error) {
-	s := &sorting{order: order{a.q.Sort, a.q.Reverse}, mem: &a.r.memory}
+	s := &sorting{order: order{a.q.Sort, a.q.Reverse}, mem: a.r.memory}
 	s.spill = spill{ctx: a.ctx, dir: a.r.opt.TempDir, max: a.r.opt.MaxTemp}
 	a.orders = s
 	limit, rows := a.r.opt.SortRound, 0
@@ -73,6 +74,9 @@ func (a *answer) gatherSorted() (*sorting, error) {
 		}
 		a.tasks = left
 		if err := s.relieve(); err != nil {
+			return s, err
+		}
+		if err := a.flushAll(); err != nil { // of nothing, so that others may go first
 			return s, err
 		}
 	}
@@ -126,15 +130,19 @@ func (a *answer) giveSorted(s *sorting) error {
 		if tag&tagStat != 0 {
 			d.stat(&e)
 		}
-		if err := a.give(dir, &e, tag&tagNoMeta != 0); err != nil {
+		err := a.give(dir, &e, tag&tagNoMeta != 0)
+		m.pop()
+		if err == errSlow {
+			e = listing.Entry{} // its name is of what is given back
+			if m, err = s.spillRest(a, m, a.left()); err == nil {
+				err = a.drain()
+			}
+		}
+		if err != nil {
 			return err
 		}
-		m.pop()
 	}
-	if m.bad != nil {
-		return m.bad
-	}
-	return a.flush()
+	return m.bad
 }
 
 // bufferSize returns the size of the buffers through which runs are read.

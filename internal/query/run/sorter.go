@@ -79,7 +79,7 @@ func (s *sorter) block() *block {
 	}
 	if s.blocks < freeBlocks {
 		s.blocks++
-		return newBlock(s.mem.data, s.mem.rows)
+		return s.mem.ownBlock()
 	}
 	b := s.mem.takeBlock()
 	if b != nil {
@@ -94,6 +94,11 @@ func (s *sorter) close() {
 		s.sorted, s.open = append(s.sorted, s.open), nil
 	}
 	s.clear()
+	for _, b := range s.spare {
+		s.mem.giveOwn(b)
+	}
+	s.blocks -= len(s.spare)
+	s.spare = nil
 }
 
 // prune keeps the first limit rows. Where there is not the memory to copy them

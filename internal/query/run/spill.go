@@ -34,7 +34,7 @@ func (f *spill) write(fill func(put func(key, value []byte) error) error) error 
 		if f.file, err = tempFile(f.dir); err != nil {
 			return fmt.Errorf("sort: %w", err)
 		}
-		f.out = bufio.NewWriterSize(f.file, 256<<10)
+		f.out = bufio.NewWriterSize(f.file, 64<<10)
 	}
 	from := f.size
 	var lens [2 * binary.MaxVarintLen32]byte

@@ -15,6 +15,8 @@ type task struct {
 	done bool
 	full bool // it is not to be gone on with now
 	rows rows // a lister's
+
+	start pos // what is in rows is behind it
 }
 
 // worker is one goroutine's part in an answer, round after round.
