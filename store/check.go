@@ -50,7 +50,7 @@ func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 		return openErr(err)
 	}
 	defer tx.Rollback()
-	if err := checkPages(ctx, h.file, true); err != nil {
+	if err := checkPages(ctx, h.file, true, nil); err != nil {
 		return err
 	}
 	n := 0

@@ -236,7 +236,7 @@ func inspect(path string, o Options) error {
 	if err := waitShared(f, o.Timeout); err != nil {
 		return err
 	}
-	return checkPages(context.Background(), f, false)
+	return checkPages(context.Background(), f, false, nil)
 }
 
 // waitShared locks f as a reader does; ErrLocked where a writer keeps it.

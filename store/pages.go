@@ -1,8 +1,10 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -63,13 +65,16 @@ func readMeta(head []byte) (meta boltMeta, ok, torn bool) {
 }
 
 // checkPages walks the pages that are in use, with plain reads, and checks that
-// each is what it should be, is used once, and has all that is in it within it:
-// whoever goes on through the mapping then cannot fall out of it nor run in a
-// circle, in which bbolt takes all memory there is. Without all, of a bucket's
-// leaf pages only the first is read, which leaves the skeleton, a hundredth of
-// the file: 5 ms for 8 million entries. The writer must hold still. The error is
-// ErrDamaged, or why it could not read on.
-func checkPages(ctx context.Context, f *os.File, all bool) error {
+// each is what it should be, is used once and is not free, holds just what it
+// says it does, in order, and that what is above it leads to it rightly: whoever
+// goes on through the mapping then cannot fall out of it, nor run in a circle, in
+// which bbolt takes all memory there is, nor be led past a key. What can be wrong
+// then is bytes of keys and values. Without all, of the large buckets only the
+// first leaf page is read, which leaves the skeleton, a hundredth of the file: 5
+// ms for 8 million entries. The writer must hold still. The error is ErrDamaged,
+// or why it could not read on; where report is not nil it gets what is wrong with
+// each page in place of that, and the pages below that one are passed over.
+func checkPages(ctx context.Context, f *os.File, all bool, report func(error)) error {
 	head := make([]byte, 2*maxPageSize)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
@@ -90,13 +95,17 @@ func checkPages(ctx context.Context, f *os.File, all bool) error {
 	}
 	w := pageWalk{ctx: ctx, f: f, all: all, meta: meta, seen: make([]bool, meta.pages)}
 	w.todo = []wantedPage{
-		{id: meta.freelist, flags: freelistPage, in: new(pageTree)},
-		{id: meta.root, flags: branchPage | leafPage, in: &pageTree{top: true}},
+		{id: meta.freelist, flags: freelistPage, in: &pageTree{name: "the list of free pages"}}, // the last
+		{id: meta.root, flags: branchPage | leafPage, in: &pageTree{name: "the list of buckets", top: true}},
 	}
 	for len(w.todo) > 0 {
 		p := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
-		if err := w.page(p); err != nil {
+		err := w.page(p)
+		if err != nil && report != nil && errors.Is(err, ErrDamaged) {
+			p.in.last = nil // what comes behind is not to be blamed for it
+			report(err)
+		} else if err != nil {
 			return err
 		}
 	}
@@ -108,114 +117,225 @@ type pageWalk struct {
 	f    *os.File
 	all  bool
 	meta boltMeta
-	seen []bool
+	seen []bool // pages in use
 	todo []wantedPage
-	buf  []byte
+	buf  []byte // the page that is looked at, with what it goes on in
+
+	elems []element // of it
 }
 
-// wantedPage is a page, and the kinds that it may be of.
+// wantedPage is a page, and what it is to be.
 type wantedPage struct {
 	id    uint64
-	flags uint16
+	flags uint16 // the kinds that it may be of
 	in    *pageTree
 	depth int
+	key   []byte // its first; nil: any
 }
 
 // pageTree is the tree of pages that a bucket is. All its leaves are equally
-// deep, and the walk comes to the first of them first.
+// deep, and the walk comes to them in the order of keys.
 type pageTree struct {
-	top    bool // the bucket of buckets
-	leaves int  // their depth; 0: not known, or the root is one
+	name   string
+	top    bool   // the bucket of buckets
+	large  bool   // of its leaves only the first is read, unless all are asked for
+	leaves int    // their depth; 0: not known, or the root is one
+	last   []byte // the key read last
+}
+
+// largeBuckets are those that grow with the index. The others are so small that
+// they are looked at whole.
+var largeBuckets = [...][]byte{bucketListings, bucketDocs, bucketZones, bucketPostings}
+
+// use notes that a page is in use.
+func (w *pageWalk) use(id uint64) string {
+	switch {
+	case id < 2 || id >= w.meta.pages:
+		return "does not exist"
+	case w.seen[id]:
+		return "is used twice"
+	}
+	w.seen[id] = true
+	return ""
 }
 
 func (w *pageWalk) page(want wantedPage) error {
-	bad := func(what string) error { return fmt.Errorf("%w: page %d %s", ErrDamaged, want.id, what) }
-	if want.id < 2 || want.id >= w.meta.pages {
-		return bad("does not exist")
+	if wrong, err := w.look(want); err != nil {
+		return err
+	} else if wrong != "" {
+		return fmt.Errorf("%w: page %d of %s %s", ErrDamaged, want.id, want.in.name, wrong)
 	}
-	if w.seen[want.id] {
-		return bad("is used twice")
+	return nil
+}
+
+// look returns what is wrong with a page, and has the pages below it looked at
+// later.
+func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
+	if wrong = w.use(want.id); wrong != "" {
+		return wrong, nil
 	}
-	w.seen[want.id] = true
-	if want.depth > 0 && want.depth == want.in.leaves && !w.all && !want.in.top {
-		return nil
+	if want.depth > 0 && want.depth == want.in.leaves && want.in.large && !w.all {
+		return "", nil
 	}
 	if want.id%1024 == 0 && w.ctx.Err() != nil {
-		return context.Cause(w.ctx)
+		return "", context.Cause(w.ctx)
 	}
 	if err := w.read(want.id, 1); err != nil {
-		return err
+		return "", err
 	}
 	flags, count, overflow := u16(w.buf[8:]), int(u16(w.buf[10:])), uint64(u32(w.buf[12:]))
 	switch {
 	case u64(w.buf) != want.id:
-		return bad("says it is another")
+		return "says it is another", nil
 	case flags&want.flags != flags || flags&(flags-1) != 0 || flags == 0:
-		return bad("is of another kind")
+		return "is of another kind", nil
 	case overflow >= w.meta.pages-want.id:
-		return bad("goes on beyond the end")
+		return "goes on beyond the end", nil
 	}
 	if overflow > 0 {
-		if err := w.read(want.id, overflow+1); err != nil {
-			return err
-		}
-	}
-	end := uint64(len(w.buf))
-	if flags == leafPage {
-		want.in.leaves = want.depth
-	}
-	if flags == freelistPage {
-		ids, n := w.buf[pageHeader:], uint64(count)
-		if count == 0xffff { // the number is too large for where it should be
-			n, ids = u64(ids), ids[8:]
-		}
-		if n > uint64(len(ids))/8 {
-			return bad("holds more than it can")
-		}
-		last := uint64(1)
-		for ids := ids[:n*8]; len(ids) > 0; ids = ids[8:] {
-			id := u64(ids)
-			if id <= last || id >= w.meta.pages {
-				return bad("frees what cannot be free")
+		for i := range overflow {
+			if wrong = w.use(want.id + 1 + i); wrong != "" {
+				return "goes on in a page that " + wrong, nil
 			}
-			last = id
 		}
-		return nil
+		if err := w.read(want.id, overflow+1); err != nil {
+			return "", err
+		}
 	}
-	if uint64(pageHeader+count*elemLen) > end {
-		return bad("holds more than it can")
+	switch flags {
+	case freelistPage:
+		return w.free(count), nil
+	case branchPage:
+		return w.branch(&want, count), nil
 	}
-	if count == 0 && flags == branchPage {
-		return bad("leads nowhere")
+	want.in.leaves = want.depth
+	return w.leaf(&want, count), nil
+}
+
+// free looks at the list of free pages, when all others were seen.
+func (w *pageWalk) free(count int) string {
+	ids, n := w.buf[pageHeader:], uint64(count)
+	if count == 0xffff { // the number is too large for where it should be
+		n, ids = u64(ids), ids[8:]
+	}
+	if n > uint64(len(ids))/8 {
+		return "holds more than it can"
+	}
+	last := uint64(1)
+	for ids := ids[:n*8]; len(ids) > 0; ids = ids[8:] {
+		id := u64(ids)
+		if id <= last || id >= w.meta.pages || w.seen[id] {
+			return "frees what cannot be free"
+		}
+		last = id
+	}
+	return ""
+}
+
+func (w *pageWalk) branch(want *wantedPage, count int) string {
+	elems, wrong := w.elements(count, func(e []byte) (pos, key, val uint32) { return u32(e), u32(e[4:]), 0 })
+	if wrong != "" {
+		return wrong
+	}
+	if count == 0 {
+		return "leads nowhere"
+	}
+	in := want.in
+	for i := count - 1; i >= 0; i-- {
+		key, e := elems[i].key, w.buf[pageHeader+i*elemLen:]
+		if i > 0 && bytes.Compare(elems[i-1].key, key) >= 0 {
+			return "has its keys out of order"
+		}
+		// It is the first of the page that it leads to.
+		if i == 0 && want.key != nil && !bytes.Equal(key, want.key) {
+			return "begins with another key than it is found by"
+		}
+		child := wantedPage{id: u64(e[8:]), flags: branchPage | leafPage, in: in, depth: want.depth + 1}
+		if child.depth == in.leaves && in.large && !w.all {
+			if wrong := w.use(child.id); wrong != "" {
+				return "leads to a page that " + wrong
+			}
+			continue
+		}
+		child.key = bytes.Clone(key)
+		w.todo = append(w.todo, child)
+	}
+	return ""
+}
+
+func (w *pageWalk) leaf(want *wantedPage, count int) string {
+	elems, wrong := w.elements(count, func(e []byte) (pos, key, val uint32) { return u32(e[4:]), u32(e[8:]), u32(e[12:]) })
+	if wrong != "" {
+		return wrong
+	}
+	in := want.in
+	if count == 0 && want.depth > 0 {
+		return "is empty"
+	}
+	for i := range elems {
+		key := elems[i].key
+		if i == 0 && want.key != nil && !bytes.Equal(key, want.key) {
+			return "begins with another key than it is found by"
+		}
+		if in.last != nil && bytes.Compare(in.last, key) >= 0 {
+			return "has its keys out of order"
+		}
+		in.last = append(in.last[:0], key...)
 	}
 	for i := count - 1; i >= 0; i-- {
-		at := uint64(pageHeader + i*elemLen)
-		e := w.buf[at:][:elemLen]
-		if flags == branchPage {
-			if at+uint64(u32(e))+uint64(u32(e[4:])) > end {
-				return bad("has a key outside of it")
-			}
-			w.todo = append(w.todo, wantedPage{u64(e[8:]), branchPage | leafPage, want.in, want.depth + 1})
+		val := elems[i].val
+		switch flags := u32(w.buf[pageHeader+i*elemLen:]); {
+		case flags == 0 && !in.top:
 			continue
+		case flags != bucketElem || !in.top || len(val) < bucketLen:
+			return "has a bucket that is none"
 		}
-		key, keyLen, valLen := at+uint64(u32(e[4:])), uint64(u32(e[8:])), uint64(u32(e[12:]))
-		if key+keyLen+valLen > end {
-			return bad("has a value outside of it")
-		}
-		if u32(e)&bucketElem == 0 {
-			continue
-		}
-		if valLen < bucketLen {
-			return bad("has a bucket that is none")
-		}
-		val := w.buf[key+keyLen:][:valLen]
+		name := string(elems[i].key)
 		if root := u64(val); root != 0 {
-			w.todo = append(w.todo, wantedPage{root, branchPage | leafPage, new(pageTree), 0})
+			tree := &pageTree{name: name}
+			for _, large := range largeBuckets {
+				tree.large = tree.large || name == string(large)
+			}
+			w.todo = append(w.todo, wantedPage{id: root, flags: branchPage | leafPage, in: tree})
 		} else if !inlineBucket(val[bucketLen:]) {
-			return bad("has a bucket that is none")
+			return fmt.Sprintf("has a bucket, %q, that is none", name)
 		}
 	}
-	return nil
+	return ""
+}
+
+type element struct{ key, val []byte }
+
+// elements returns the keys and values of the page in buf, of which at says where
+// they are. bbolt puts them one behind the other, behind the elements.
+func (w *pageWalk) elements(count int, at func(elem []byte) (pos, key, val uint32)) ([]element, string) {
+	list, end := pageElements(w.elems[:0], w.buf, count, at)
+	w.elems = list
+	size := uint64(w.meta.pageSize)
+	if end < 0 || count > 0 && (uint64(end)+size-1)/size*size != uint64(len(w.buf)) {
+		return nil, "does not hold together"
+	}
+	return list, ""
+}
+
+// pageElements appends the count keys and values of a page to list; end: of the
+// last, negative where they are not where they must be.
+func pageElements(list []element, page []byte, count int, at func(elem []byte) (pos, key, val uint32)) (_ []element, end int) {
+	next := uint64(pageHeader + count*elemLen)
+	if next > uint64(len(page)) {
+		return nil, -1
+	}
+	for i := range count {
+		begin := uint64(pageHeader + i*elemLen)
+		pos, keyLen, valLen := at(page[begin:][:elemLen])
+		if begin+uint64(pos) != next || keyLen == 0 || next+uint64(keyLen)+uint64(valLen) > uint64(len(page)) {
+			return nil, -1
+		}
+		key := next + uint64(keyLen)
+		list = append(list, element{page[next:key:key], page[key:][:valLen:valLen]})
+		next = key + uint64(valLen)
+	}
+	return list, int(next)
 }
 
 // inlineBucket checks the page of a bucket so small that it is a value.
@@ -224,13 +344,12 @@ func inlineBucket(b []byte) bool {
 		return false
 	}
 	count := int(u16(b[10:]))
-	if pageHeader+count*elemLen > len(b) {
+	list, end := pageElements(nil, b, count, func(e []byte) (pos, key, val uint32) { return u32(e[4:]), u32(e[8:]), u32(e[12:]) })
+	if end != len(b) {
 		return false
 	}
-	for i := range count {
-		at := uint64(pageHeader + i*elemLen)
-		e := b[at:][:elemLen]
-		if u32(e)&bucketElem != 0 || at+uint64(u32(e[4:]))+uint64(u32(e[8:]))+uint64(u32(e[12:])) > uint64(len(b)) {
+	for i := range list {
+		if u32(b[pageHeader+i*elemLen:]) != 0 || i > 0 && bytes.Compare(list[i-1].key, list[i].key) >= 0 {
 			return false
 		}
 	}
