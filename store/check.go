@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
@@ -25,7 +26,7 @@ func (p Problem) String() string { return p.Where + ": " + p.What }
 // reads the pages the writer waits. A report is never made by two goroutines at
 // once.
 func (s *Store) Check(ctx context.Context, report func(Problem)) error {
-	if err := Guard(func() error { return s.checkBolt(ctx, report) }); err != nil {
+	if err := s.guard(func() error { return s.checkBolt(ctx, report) }); err != nil {
 		return err
 	}
 	return s.View(func(sn *Snap) error {
@@ -50,7 +51,8 @@ func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 		return openErr(err)
 	}
 	defer tx.Rollback()
-	if err := checkPages(ctx, h.file, true, nil); err != nil {
+	s.sound = false // it is asked for
+	if err := s.soundLocked(ctx, h); err != nil {
 		return err
 	}
 	n := 0
@@ -66,7 +68,8 @@ type checker struct {
 	sn      *Snap
 	ctx     context.Context
 	report  func(Problem)
-	damaged bool // records that could not be read: sums need not fit
+	note    func(finding) // nil: nobody is to mend anything
+	damaged bool          // records that could not be read: sums need not fit
 	counts  map[Volume]*Counts
 	records uint64
 	rows    uint64   // of zones, that say that there are entries
@@ -88,12 +91,21 @@ type checkedDir struct {
 	loose bool       // nothing leads to it, and Reap is to see to it
 }
 
+// found tells who mends things where to look.
+func (c *checker) found(kind findingKind, raw []byte) {
+	if c.note != nil {
+		c.note(finding{kind, bytes.Clone(raw)})
+	}
+}
+
 func (c *checker) problem(where string, format string, args ...any) {
 	c.report(Problem{where, fmt.Sprintf(format, args...)})
 }
 
+func (c *checker) begin() { c.counts, c.living = make(map[Volume]*Counts), roaring.New() }
+
 func (c *checker) run() error {
-	c.counts, c.living = make(map[Volume]*Counts), roaring.New()
+	c.begin()
 	if err := c.values(); err != nil {
 		return err
 	}
@@ -175,17 +187,28 @@ const anyCount = 1<<64 - 1
 
 // listings checks all records, dead ones too.
 func (c *checker) listings() error {
+	_, err := c.listingsFrom(nil, math.MaxInt)
+	return err
+}
+
+// listingsFrom checks the records from a key on, n of them and the chunks of the
+// last, and says where to go on; nil: that was the end. Of the directories that
+// the end is in the checker remembers what it was at.
+func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 	cur := c.sn.b.listings.Cursor()
 	dead := deadWalk{c: c.sn.b.dead.Cursor()}
-	dead.seek(c.sn, nil)
+	dead.seek(c.sn, from)
 	var rec Record
-	for raw, val := cur.First(); raw != nil; raw, val = cur.Next() {
+	for raw, val := cur.Seek(from); raw != nil; raw, val = cur.Next() {
 		if c.records++; c.records%1024 == 0 {
 			if err := context.Cause(c.ctx); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		dir, first, chunk := SplitChunk(raw)
+		if n--; n < 0 && !chunk {
+			return bytes.Clone(raw), nil
+		}
 		where := fmt.Sprintf("listings %s", dir)
 		if chunk {
 			where += fmt.Sprintf(" chunk %q", first)
@@ -196,11 +219,13 @@ func (c *checker) listings() error {
 		}
 		if len(dir) < 2 {
 			c.problem(where, "no key of a directory")
+			c.found(misplaced, raw)
 			continue
 		}
 		if err := rec.Decode(val); err != nil {
 			c.damaged = true
 			c.problem(where, "header: %v", err)
+			c.found(unreadable, raw)
 			continue
 		}
 		h := *rec.Header()
@@ -216,9 +241,10 @@ func (c *checker) listings() error {
 		}
 		if err := rec.Verify(); err != nil {
 			c.problem(where, "%v", err)
+			c.found(unreadable, raw)
 		}
 		if chunk {
-			c.chunk(where, dir, first, &rec)
+			c.chunk(where, raw, first, &rec)
 		} else {
 			c.directory(where, dir, &rec, died != 0)
 		}
@@ -226,7 +252,7 @@ func (c *checker) listings() error {
 	for len(c.stack) > 0 {
 		c.leave()
 	}
-	return nil
+	return nil, nil
 }
 
 func (c *checker) count(v Volume, h *Header) {
@@ -251,29 +277,43 @@ func (c *checker) directory(where string, key Key, rec *Record, spared bool) {
 	top := c.sn.isTop(key)
 	if !named && !top && !spared && !(ok && c.sn.IsPending(dir)) {
 		c.problem(where, "no record above names it")
+		c.found(unnamed, key)
 	}
 	kind, parent, text, err := c.sn.doc(h.Doc)
 	switch {
 	case err != nil:
 		c.problem(where, "doc %d: %v", h.Doc, err)
+		c.found(badDocs, nil)
 	case kind == docTop && bytes.Equal(text, key) && (top || named):
 	case kind == docChild && string(text) == name && (!named || parent == up.head.Doc):
 	default:
 		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
+		c.strange(kind, key)
 	}
 	if failed := c.sn.b.failed.Get(key) != nil; failed != isFailure(h.Errno) {
 		c.problem(where, "error %d, and it is among the failed: %v", h.Errno, failed)
+		c.found(unreadable, key)
 	}
 	if h.InProgress && c.sn.b.pending.Get(key) == nil {
 		c.problem(where, "in progress and not pending")
+		c.found(unreadable, key)
 	}
-	d := checkedDir{key: key, head: *h, loose: !top && (!named || up.loose)}
+	d := checkedDir{key: bytes.Clone(key), head: *h, loose: !top && (!named || up.loose)}
 	if !h.Chunked {
 		for name := range rec.Dirs() {
 			d.dirs = append(d.dirs, name)
 		}
 	}
 	c.stack = append(c.stack, d)
+}
+
+// strange is for a record of which docs says something else than its key.
+func (c *checker) strange(kind docKind, raw []byte) {
+	if kind == docNone {
+		c.found(badDocs, nil)
+	} else {
+		c.found(misplaced, raw)
+	}
 }
 
 // meet passes over the children of d before name, which have no record, and
@@ -297,6 +337,7 @@ func (c *checker) unrecorded(d *checkedDir, name string) {
 		return
 	}
 	c.problem(fmt.Sprintf("listings %s", d.key), "its child %q has no record and is not pending", name)
+	c.found(missing, key)
 }
 
 // in reports whether dir is the directory that the walk is in.
@@ -304,10 +345,12 @@ func (c *checker) in(dir Key) bool {
 	return len(c.stack) > 0 && c.stack[len(c.stack)-1].key.Equal(dir)
 }
 
-func (c *checker) chunk(where string, dir Key, first string, rec *Record) {
+func (c *checker) chunk(where string, raw []byte, first string, rec *Record) {
 	h := rec.Header()
+	dir, _, _ := SplitChunk(raw)
 	if !c.in(dir) || !c.stack[len(c.stack)-1].head.Chunked {
 		c.problem(where, "its listing has no chunks")
+		c.found(misplaced, raw)
 		return
 	}
 	d := &c.stack[len(c.stack)-1]
@@ -315,14 +358,18 @@ func (c *checker) chunk(where string, dir Key, first string, rec *Record) {
 	switch {
 	case err != nil:
 		c.problem(where, "doc %d: %v", h.Doc, err)
+		c.found(badDocs, nil)
 	case kind != docChunk || string(text) != first || parent != d.head.Doc:
 		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
+		c.strange(kind, raw)
 	}
 	if n := rec.Len(); n == 0 || n > MaxSingle {
 		c.problem(where, "it has %d entries", n)
+		c.found(unreadable, raw)
 	} else {
 		if rec.Name(0) < first || d.inAny && first <= d.last {
 			c.problem(where, "it begins with %q, after a chunk that ends with %q", rec.Name(0), d.last)
+			c.found(unreadable, raw)
 		}
 		d.last, d.inAny = rec.Name(n-1), true
 	}
@@ -343,6 +390,7 @@ func (c *checker) leave() {
 		if a.Count != b.Count || a.Dirs != b.Dirs || a.Bytes != b.Bytes || a.Blocks != b.Blocks ||
 			b.Count > 0 && (a.MinSize > b.MinSize || a.MaxSize < b.MaxSize || a.Oldest.Compare(b.Oldest) > 0 || a.Newest.Compare(b.Newest) < 0) {
 			c.problem(fmt.Sprintf("listings %s", d.key), "the header says %+v, the chunks come to %+v", *a, *b)
+			c.found(unreadable, d.key)
 		}
 	}
 	c.stack = c.stack[:len(c.stack)-1]

@@ -71,12 +71,15 @@ func TestCheckFinds(t *testing.T) {
 				t.Fatal(err)
 			}
 			store.Change(t, path, c.change)
+			var got []string
 			s, err := store.Open(path, store.Options{})
+			if errors.Is(err, store.ErrDamaged) && strings.Contains(err.Error(), c.want) {
+				return // what is small is looked at before
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.Close()
-			var got []string
 			if err := s.Check(t.Context(), func(p store.Problem) { got = append(got, p.String()) }); err != nil {
 				t.Fatal(err)
 			}

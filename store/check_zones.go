@@ -33,9 +33,11 @@ func (c *checker) zone(where string, h *Header) {
 		c.block = n
 	}
 	if c.zones == nil {
+		c.found(badDocs, nil)
 		return // said already
 	}
 	if got := c.zones.row(int(h.Doc % blockLen)); got != want {
 		c.problem(where, "its zone is %014x, its entries come to %014x", uint64(got), uint64(want))
+		c.found(badDocs, nil)
 	}
 }

@@ -70,7 +70,7 @@ func (s *Store) Compact(ctx context.Context) (err error) {
 		s.delta = nil
 		s.writer.Unlock()
 	}()
-	if err := Guard(c.run); err != nil {
+	if err := s.guard(c.run); err != nil {
 		c.discard()
 		return fmt.Errorf("compact %s: %w", s.path, err)
 	}

@@ -74,6 +74,16 @@ func (o *handles) replace(h *handle) {
 	}
 }
 
+// abandon lets go of the present handle without closing it.
+func (o *handles) abandon() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.now != nil {
+		letGo(o.now.file)
+		o.now = nil
+	}
+}
+
 // wait returns when all are closed, with what went wrong.
 func (o *handles) wait() error {
 	o.open.Wait()

@@ -12,6 +12,15 @@ func (t *Tx) mend() error {
 	counts := make(map[Volume]*Counts)
 	used := make([]uint64, t.state.nextDoc/64+1)
 	badDocs, badZones := setOf(t.badDocs), setOf(t.badZones)
+	badDoc := func(id uint64) bool {
+		n := id / blockLen
+		bad, known := badDocs[n]
+		if !known { // a block that is not there stands for docs that are gone
+			bad = t.blocks[n] == nil && t.b.docs.Get(blockKey(id)) == nil
+			badDocs[n] = bad
+		}
+		return bad
+	}
 	var above []namedDoc
 	c := t.b.listings.Cursor()
 	var rec Record
@@ -35,13 +44,10 @@ func (t *Tx) mend() error {
 		if badZones[h.Doc/blockLen] {
 			t.setZone(h.Doc, rowOf(h, &h.Agg))
 		}
-		if len(badDocs) == 0 {
-			continue
-		}
 		for len(above) > 0 && !dir.Within(above[len(above)-1].key) {
 			above = above[:len(above)-1]
 		}
-		if badDocs[h.Doc/blockLen] {
+		if badDoc(h.Doc) {
 			if e := t.standsFor(raw, above); e.kind != docNone {
 				t.setDoc(h.Doc, e)
 			}
@@ -77,6 +83,13 @@ func (t *Tx) findBad() {
 		}
 		if _, err := readZones(key, t.b.zones.Get(key)); err != nil {
 			t.zoned(id)
+		}
+	}
+	// A key that was changed is of no docs, or of those of another.
+	stray := t.b.zones.Cursor()
+	for key, _ := stray.First(); key != nil; key, _ = stray.Next() {
+		if t.b.docs.Get(key) == nil {
+			t.zoned(blockNumber(key) * blockLen)
 		}
 	}
 	for _, n := range t.badDocs {

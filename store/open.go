@@ -32,9 +32,11 @@ func open(path string, o Options) (*Store, error) {
 var errReplaced = errors.New("store: the database was replaced")
 
 func openOnce(path string, o Options) (*Store, error) {
+	made := false
 	err := inspect(path, o)
 	if errors.Is(err, fs.ErrNotExist) && !o.ReadOnly {
 		if err = create(path, &o); err == nil {
+			made = true
 			err = inspect(path, o)
 		}
 	}
@@ -45,13 +47,16 @@ func openOnce(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, opt: o, log: o.Logger, readOnly: o.ReadOnly, pageSize: h.db.Info().PageSize}
+	s := &Store{
+		path: path, opt: o, log: o.Logger, readOnly: o.ReadOnly, pageSize: h.db.Info().PageSize,
+		damaged: make(chan struct{}), sound: made,
+	}
 	if err = isAt(h.file, path); err == nil && !o.ReadOnly {
 		// Whoever gave it its name may have been killed before it was safe.
 		err = o.syncDir(filepath.Dir(path))
 	}
 	if err == nil {
-		err = s.start(h.db)
+		err = s.start(h)
 	}
 	if err != nil {
 		return nil, closeBolt(h.db, h.file, err)
@@ -97,7 +102,8 @@ func letGo(file *os.File) {
 
 // start brings an opened database to the current schema and reads what is kept
 // in memory.
-func (s *Store) start(db *bolt.DB) error {
+func (s *Store) start(h *handle) error {
+	db := h.db
 	v, err := readSchema(db)
 	if err != nil {
 		return err
@@ -105,6 +111,9 @@ func (s *Store) start(db *bolt.DB) error {
 	if v < schemaVersion {
 		if s.readOnly {
 			return fmt.Errorf("store: the database has the older schema %d: open it for writing once", v)
+		}
+		if err := s.soundLocked(context.Background(), h); err != nil {
+			return err
 		}
 		if err := migrate(db, v, schemaVersion, migrations(), s.log); err != nil {
 			return err
@@ -121,6 +130,9 @@ func (s *Store) start(db *bolt.DB) error {
 				return fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
 			}
 			s.state.Store(&st)
+			if err := checkSmall(&b, &st); err != nil {
+				return err
+			}
 			id, err := unseal(keyID, b.meta.Get(keyID))
 			if err != nil || len(id) != len(s.id) {
 				return fmt.Errorf("%w: its id", ErrDamaged)

@@ -102,6 +102,14 @@ func pageKey(seg uint32, m trigram.Mark) []byte {
 	return binary.BigEndian.AppendUint16(key, m.Doc)
 }
 
+// segOfPage returns the number of the segment in the key of a page.
+func segOfPage(key []byte) uint32 {
+	if len(key) < 4 {
+		return 0
+	}
+	return binary.BigEndian.Uint32(key)
+}
+
 // isPageOf reports whether key is that of a page of a segment.
 func isPageOf(key []byte, seg uint32) bool {
 	return len(key) == 4+markLen && binary.BigEndian.Uint32(key) == seg

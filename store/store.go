@@ -23,8 +23,7 @@ var (
 	ErrNotDatabase = errors.New("store: not an index database")
 	// ErrDamaged is returned when a file is a database but its structure is
 	// broken: cut off, or a page is not what it should be. Whoever gets it from
-	// Open may move the file aside and begin anew. Who gets it later had best end
-	// the process: what bbolt holds then it may hold for ever.
+	// Open may move the file aside and begin anew. For later see Store.Damaged.
 	ErrDamaged = errors.New("store: the database is damaged")
 )
 
@@ -69,6 +68,9 @@ type Store struct {
 	readOnly bool
 	pageSize int
 
+	broken  atomic.Pointer[error] // why nothing can be had any more; nil: it can
+	damaged chan struct{}         // closed then
+
 	state  atomic.Pointer[state] // as last committed
 	puts   atomic.Uint64         // values put since Open or Compact
 	merges merges
@@ -83,6 +85,7 @@ type Store struct {
 	delta   *delta // what is committed while Compact copies; nil: it does not
 	doubt   *doubt // after a commit that failed; nil: none did
 	unnamed bool   // see name
+	sound   bool   // all pages were looked at, or made by this process
 
 	compacting sync.Mutex                              // held by Compact
 	stopping   atomic.Pointer[context.CancelCauseFunc] // ends the compaction under way; nil: there is none
@@ -107,8 +110,13 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close waits for all transactions, then closes the file.
+// Close waits for all transactions, then closes the file. One that is damaged is
+// only let go of.
 func (s *Store) Close() error {
+	if s.Damage() != nil {
+		s.files.abandon()
+		return nil
+	}
 	s.writer.Lock()
 	s.files.replace(nil)
 	s.writer.Unlock()
@@ -145,7 +153,7 @@ func (s *Store) View(fn func(*Snap) error) error {
 		return err
 	}
 	defer s.files.release(h)
-	return Guard(func() error {
+	return s.guard(func() error {
 		tx, err := h.db.Begin(false)
 		if err != nil {
 			return openErr(err)

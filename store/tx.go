@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"maps"
 
@@ -66,7 +67,7 @@ func (s *Store) Begin() (*Tx, error) {
 		s.writer.Unlock()
 		return nil, err
 	}
-	err = Guard(func() error {
+	err = s.guard(func() error {
 		tx, err := h.db.Begin(true)
 		if err != nil {
 			return openErr(err)
@@ -112,6 +113,9 @@ func (t *Tx) Commit() error {
 		if err := t.put(t.b.meta, keyState, t.state.encode()); err != nil {
 			return err
 		}
+		if err := t.s.soundLocked(context.Background(), t.h); err != nil {
+			return err
+		}
 		good := uint64(t.tx.ID()) - 1
 		if err := openErr(t.tx.Commit()); err != nil {
 			if !errors.Is(err, ErrFull) { // which comes before anything is written
@@ -149,8 +153,11 @@ func (t *Tx) end(do func() error) error {
 	}
 	defer t.s.writer.Unlock()
 	defer t.s.files.release(t.h)
-	err := Guard(do)
+	err := t.s.guard(do)
 	t.tx = nil
+	if t.s.Damage() != nil {
+		return err // to roll it back may take for ever
+	}
 	if err != nil {
 		t.s.parents.clear()
 		t.s.seen.clear()
@@ -167,7 +174,7 @@ func (t *Tx) do(fn func() error) error {
 	if t.tx == nil {
 		return ErrClosed
 	}
-	return Guard(fn)
+	return t.s.guard(fn)
 }
 
 // Bulk says that what follows comes nearly in the order of keys, as a first
