@@ -139,7 +139,7 @@ func TestScrubMends(t *testing.T) {
 	good := read(t, path)
 	want := names(t, openAt(t, path))
 	given, mended := 0, 0
-	for _, seed := range seeds(t, 300) {
+	for _, seed := range seeds(t, 80) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
 		path := filepath.Join(dir, "index.db")
