@@ -306,11 +306,13 @@ func (cw *chunkWriter) uncount(ch *storedChunk) {
 func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *Body) error {
 	e := docEnt{docChunk, dir, strings.Clone(first)}
 	h := Header{Stamp: stamp}
-	if old := t.stored(raw); old.there && !old.damaged { // a dead one
+	old := t.stored(raw)
+	if old.there && !old.damaged { // a dead one
 		h.Doc = old.rec.Header().Doc
 		t.setDoc(h.Doc, e)
 	} else {
 		h.Doc = t.newDoc(e)
+		t.damage = t.damage || old.damaged // for the doc that it had
 	}
 	return t.putRecord(raw, &h, body)
 }

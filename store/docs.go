@@ -40,6 +40,8 @@ type docBlock struct {
 	dirty bool
 }
 
+const blockKeyLen = 5
+
 func blockKey(id uint64) []byte {
 	n := id / blockLen
 	return []byte{byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}

@@ -8,7 +8,9 @@ import "bytes"
 // doc ids and zones in blocks that could not be read. It takes away the doc ids
 // that no record has. It reads all headers: 0.1 s for 600,000 directories.
 func (t *Tx) mend() error {
-	t.findBad()
+	if err := t.findBad(); err != nil {
+		return err
+	}
 	counts := make(map[Volume]*Counts)
 	used := make([]uint64, t.state.nextDoc/64+1)
 	badDocs, badZones := setOf(t.badDocs), setOf(t.badZones)
@@ -47,8 +49,11 @@ func (t *Tx) mend() error {
 		for len(above) > 0 && !dir.Within(above[len(above)-1].key) {
 			above = above[:len(above)-1]
 		}
-		if badDoc(h.Doc) {
-			if e := t.standsFor(raw, above); e.kind != docNone {
+		if e := t.standsFor(raw, above); e.kind != docNone {
+			// A directory that was made anew has a new doc id, which what is in it
+			// does not know.
+			kind, parent, name, err := t.snap.doc(h.Doc)
+			if badDoc(h.Doc) || err == nil && (kind != e.kind || parent != e.parent || string(name) != e.name) {
 				t.setDoc(h.Doc, e)
 			}
 		}
@@ -73,10 +78,15 @@ func (t *Tx) mend() error {
 }
 
 // findBad finds the blocks of docs and zones that cannot be read, and has them
-// written anew.
-func (t *Tx) findBad() {
+// written anew. Those under a key that is not one of theirs go.
+func (t *Tx) findBad() error {
+	var strayDocs, strayZones [][]byte
 	blocks := t.b.docs.Cursor()
 	for key, val := blocks.First(); key != nil; key, val = blocks.Next() {
+		if len(key) != blockKeyLen {
+			strayDocs = append(strayDocs, bytes.Clone(key))
+			continue
+		}
 		id := blockNumber(key) * blockLen
 		if _, err := readBlock(key, val); err != nil {
 			t.block(id)
@@ -85,16 +95,28 @@ func (t *Tx) findBad() {
 			t.zoned(id)
 		}
 	}
-	// A key that was changed is of no docs, or of those of another.
-	stray := t.b.zones.Cursor()
-	for key, _ := stray.First(); key != nil; key, _ = stray.Next() {
-		if t.b.docs.Get(key) == nil {
+	zones := t.b.zones.Cursor()
+	for key, _ := zones.First(); key != nil; key, _ = zones.Next() {
+		if len(key) != blockKeyLen {
+			strayZones = append(strayZones, bytes.Clone(key))
+		} else if t.b.docs.Get(key) == nil {
 			t.zoned(blockNumber(key) * blockLen)
+		}
+	}
+	for _, key := range strayDocs {
+		if err := t.del(t.b.docs, key); err != nil {
+			return err
+		}
+	}
+	for _, key := range strayZones {
+		if err := t.del(t.b.zones, key); err != nil {
+			return err
 		}
 	}
 	for _, n := range t.badDocs {
 		t.block(n * blockLen).dirty = true
 	}
+	return nil
 }
 
 // namedDoc is a directory and its doc id.

@@ -21,10 +21,10 @@ const (
 	maxPageSize = 1 << 16
 	noFreelist  = 1<<64 - 1
 
-	branchPage, leafPage, freelistPage = 1, 2, 16 // flags
-	elemLen                            = 16       // of branch and leaf pages
-	bucketElem                         = 1        // flag of a leaf element: its value is a bucket
-	bucketLen                          = 16       // root page 8, sequence 8
+	branchPage, leafPage, metaPage, freelistPage = 1, 2, 4, 16 // flags
+	elemLen                                      = 16          // of branch and leaf pages
+	bucketElem                                   = 1           // flag of a leaf element: its value is a bucket
+	bucketLen                                    = 16          // root page 8, sequence 8
 )
 
 var (

@@ -44,6 +44,14 @@ func (s *Store) Scrub(ctx context.Context, apply func(func(*Tx) error) error, re
 	if err := s.CheckPages(ctx); err != nil {
 		return 0, err
 	}
+	for range 2 { // each commit writes one
+		if s.metasWhole() {
+			break
+		}
+		if err := apply(func(t *Tx) error { return t.PutValue(Settings, keyMended, s.Clock()) }); err != nil {
+			return 0, err
+		}
+	}
 	sc := scrub{s: s, rest: rest}
 	sc.c = checker{ctx: ctx, note: sc.note, report: sc.report}
 	sc.c.begin()
@@ -61,6 +69,31 @@ func (s *Store) Scrub(ctx context.Context, apply func(func(*Tx) error) error, re
 		err = apply(func(t *Tx) error { return t.heal(sc.list) })
 	}
 	return sc.n, err
+}
+
+// keyMended is of a setting that is only there to be changed.
+var keyMended = []byte("mended")
+
+// metasWhole reports whether both of the pages are whole of which only one counts.
+func (s *Store) metasWhole() bool {
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	h, err := s.files.take()
+	if err != nil {
+		return true
+	}
+	defer s.files.release(h)
+	head := make([]byte, 2*s.pageSize)
+	if _, err := h.file.ReadAt(head, 0); err != nil {
+		return true
+	}
+	for i := range 2 {
+		page := head[i*s.pageSize:][:s.pageSize]
+		if _, ok, _ := readMeta(page); !ok || u64(page) != uint64(i) || u16(page[8:]) != metaPage {
+			return false
+		}
+	}
+	return true
 }
 
 type scrub struct {
@@ -240,7 +273,7 @@ func (t *Tx) healOne(f finding) error {
 		t.damage = true
 		return nil
 	case strayPage:
-		if t.b.segments.Get(segKey(segOfPage(f.key))) != nil {
+		if len(f.key) == 4+markLen && t.b.segments.Get(segKey(segOfPage(f.key))) != nil {
 			return nil
 		}
 		return t.del(t.b.postings, f.key)

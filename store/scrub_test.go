@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -139,6 +140,12 @@ func TestScrubMends(t *testing.T) {
 	good := read(t, path)
 	want := names(t, openAt(t, path))
 	given, mended := 0, 0
+	var log bytes.Buffer
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the log of the last: %s", &log)
+		}
+	})
 	for _, seed := range seeds(t, 80) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		dir := t.TempDir()
@@ -149,9 +156,10 @@ func TestScrubMends(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("STORE_SEED=%d, page %d", seed, at/4096)
-		s, err := store.Open(path, store.Options{})
-		if errors.Is(err, store.ErrDamaged) {
+		t.Logf("STORE_SEED=%d, byte %d of page %d", seed, at%4096, at/4096)
+		log.Reset()
+		s, err := store.Open(path, store.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrNotDatabase) {
 			given++
 			continue
 		}
