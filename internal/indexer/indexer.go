@@ -92,6 +92,7 @@ type Indexer struct {
 	progress progress
 
 	settling   settling
+	scrubbing  scrubbing
 	compacting compacting
 	merger     merger
 	pace       pace
@@ -138,6 +139,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.running, x.stop = context.WithCancelCause(x.ctx)
 	x.rules.Store(cfg.Rules)
 	x.stamps.Store(st.LastStamp())
+	x.scrubbing.doubt.Store(st.Clock() > 0) // until Run has looked
 	var next uint64
 	err := st.View(func(sn *store.Snap) error {
 		_, err := sn.Value(store.Settings, nextJobKey, &next)
@@ -187,6 +189,9 @@ func (x *Indexer) Run(ctx context.Context) error {
 	}
 	if err == nil {
 		close(x.begun)
+		if x.scrubbing.doubt.Load() {
+			x.Distrust()
+		}
 		x.goes.Go(func() { x.merge(x.running) })
 		x.loop(ctx)
 	}

@@ -150,7 +150,7 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 		return Offline, r.gone
 	case !r.stored.Complete:
 		return Indexing, ""
-	case r.busy == Reconcile || r.again:
+	case r.busy == Reconcile || r.again || x.scrubbing.doubt.Load():
 		return Reconciling, ""
 	case x.isLive(r):
 		return Live, ""

@@ -12,6 +12,9 @@ import (
 // Sync returns when every change that was made below dirs (none: all roots)
 // before the call is in the index, or with ctx's error.
 func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
+	if err := x.active.wait(ctx, func(int) bool { return !x.scrubbing.doubt.Load() }); err != nil {
+		return err
+	}
 	if x.src == nil {
 		return x.rescanned(ctx, dirs)
 	}
