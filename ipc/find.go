@@ -66,6 +66,7 @@ const (
 	StalePending   = "changes not yet read"
 	StaleOffline   = "offline"
 	StaleOverdue   = "sweep overdue"
+	StaleDamaged   = "damaged in the index, listed again soon"
 	// StaleMetadata is said only of answers that use more than names and types.
 	StaleMetadata = "sizes, times and owners are not verified yet"
 )

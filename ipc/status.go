@@ -34,6 +34,15 @@ type StatusDB struct {
 	// last merged into the index of trigrams: every search for a text looks at
 	// them.
 	Fresh int64 `json:"fresh"`
+	// Aside is the damaged database that this one is in the place of; nil: none.
+	Aside *StatusAside `json:"set_aside,omitempty"`
+}
+
+// StatusAside is a damaged database that was put aside.
+type StatusAside struct {
+	Path string    `json:"path"` // where it is kept, if it was not removed since
+	At   time.Time `json:"at"`
+	Why  string    `json:"why"`
 }
 
 // StatusWatch is what is watched and what that takes.

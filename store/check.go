@@ -51,7 +51,9 @@ func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 		return openErr(err)
 	}
 	defer tx.Rollback()
-	s.sound = false // it is asked for
+	if !s.readOnly { // whose pages Verify has looked at, or nobody writes
+		s.sound = false
+	}
 	if err := s.soundLocked(ctx, h); err != nil {
 		return err
 	}
@@ -203,6 +205,9 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 		if c.records++; c.records%1024 == 0 {
 			if err := context.Cause(c.ctx); err != nil {
 				return nil, err
+			}
+			if tell := c.sn.s.tell; tell != nil {
+				tell(c.records, c.sn.state.docs)
 			}
 		}
 		dir, first, chunk := SplitChunk(raw)

@@ -279,7 +279,7 @@ func (c *compaction) swap() error {
 	if err := c.to.sync(); err != nil {
 		return err
 	}
-	if err := checkPages(c.ctx, c.to.file, false, nil); err != nil {
+	if err := checkPages(c.ctx, c.to.file, false); err != nil {
 		return err
 	}
 	err = s.opt.at(Point{Op: OpRename, Path: compactName(s.path), To: s.path}, func() error { return os.Rename(compactName(s.path), s.path) })

@@ -61,7 +61,7 @@ func (s *Store) soundLocked(ctx context.Context, h *handle) error {
 	if s.sound {
 		return nil
 	}
-	err := checkPages(ctx, h.file, true, nil)
+	err := checkPages(ctx, h.file, true)
 	s.sound = err == nil
 	s.notice(err)
 	return err

@@ -110,7 +110,7 @@ func (s *Store) start(h *handle) error {
 	}
 	if v < schemaVersion {
 		if s.readOnly {
-			return fmt.Errorf("store: the database has the older schema %d: open it for writing once", v)
+			return fmt.Errorf("%w, %d: open it for writing once", ErrOlderSchema, v)
 		}
 		if err := s.soundLocked(context.Background(), h); err != nil {
 			return err
@@ -235,20 +235,27 @@ func inspect(path string, o Options) error {
 		return err
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
+	if err := canBeDatabase(f); err != nil {
 		return err
-	}
-	if !fi.Mode().IsRegular() {
-		return fmt.Errorf("%w: not a regular file", ErrNotDatabase)
-	}
-	if fi.Size() == 0 {
-		return fmt.Errorf("%w: the file is empty", ErrNotDatabase)
 	}
 	if err := waitShared(f, o.Timeout); err != nil {
 		return err
 	}
-	return checkPages(context.Background(), f, false, nil)
+	return checkPages(context.Background(), f, false)
+}
+
+// canBeDatabase returns ErrNotDatabase for what is no regular file, or empty.
+func canBeDatabase(f *os.File) error {
+	fi, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !fi.Mode().IsRegular():
+		return fmt.Errorf("%w: not a regular file", ErrNotDatabase)
+	case fi.Size() == 0:
+		return fmt.Errorf("%w: the file is empty", ErrNotDatabase)
+	}
+	return nil
 }
 
 // waitShared locks f as a reader does; ErrLocked where a writer keeps it.

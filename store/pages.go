@@ -64,7 +64,19 @@ func readMeta(head []byte) (meta boltMeta, ok, torn bool) {
 	return meta, ok, torn && !ok
 }
 
-// checkPages walks the pages that are in use, with plain reads, and checks that
+// pageCheck says how pages are checked.
+type pageCheck struct {
+	all    bool                     // else only the skeleton
+	report func(error)              // nil: the first error is returned
+	tell   func(done, total uint64) // of how many pages were read; nil: nobody
+}
+
+// checkPages checks them with the first error returned, see pageCheck.check.
+func checkPages(ctx context.Context, f *os.File, all bool) error {
+	return pageCheck{all: all}.check(ctx, f)
+}
+
+// check walks the pages that are in use, with plain reads, and checks that
 // each is what it should be, is used once and is not free, holds just what it
 // says it does, in order, and that what is above it leads to it rightly: whoever
 // goes on through the mapping then cannot fall out of it, nor run in a circle, in
@@ -74,7 +86,7 @@ func readMeta(head []byte) (meta boltMeta, ok, torn bool) {
 // ms for 8 million entries. The writer must hold still. The error is ErrDamaged,
 // or why it could not read on; where report is not nil it gets what is wrong with
 // each page in place of that, and the pages below that one are passed over.
-func checkPages(ctx context.Context, f *os.File, all bool, report func(error)) error {
+func (c pageCheck) check(ctx context.Context, f *os.File) error {
 	head := make([]byte, 2*maxPageSize)
 	n, err := f.ReadAt(head, 0)
 	if err != nil && err != io.EOF {
@@ -93,7 +105,7 @@ func checkPages(ctx context.Context, f *os.File, all bool, report func(error)) e
 	case meta.pages > uint64(fi.Size())/uint64(meta.pageSize):
 		return fmt.Errorf("%w: it is cut off", ErrDamaged)
 	}
-	w := pageWalk{ctx: ctx, f: f, all: all, meta: meta, seen: make([]bool, meta.pages)}
+	w := pageWalk{pageCheck: c, ctx: ctx, f: f, meta: meta, seen: make([]bool, meta.pages)}
 	w.todo = []wantedPage{
 		{id: meta.freelist, flags: freelistPage, in: &pageTree{name: "the list of free pages"}}, // the last
 		{id: meta.root, flags: branchPage | leafPage, in: &pageTree{name: "the list of buckets", top: true}},
@@ -102,9 +114,9 @@ func checkPages(ctx context.Context, f *os.File, all bool, report func(error)) e
 		p := w.todo[len(w.todo)-1]
 		w.todo = w.todo[:len(w.todo)-1]
 		err := w.page(p)
-		if err != nil && report != nil && errors.Is(err, ErrDamaged) {
+		if err != nil && c.report != nil && errors.Is(err, ErrDamaged) {
 			p.in.last = nil // what comes behind is not to be blamed for it
-			report(err)
+			c.report(err)
 		} else if err != nil {
 			return err
 		}
@@ -113,9 +125,10 @@ func checkPages(ctx context.Context, f *os.File, all bool, report func(error)) e
 }
 
 type pageWalk struct {
+	pageCheck
 	ctx  context.Context
 	f    *os.File
-	all  bool
+	n    uint64 // pages read
 	meta boltMeta
 	seen []bool // pages in use
 	todo []wantedPage
@@ -177,8 +190,13 @@ func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
 	if want.depth > 0 && want.depth == want.in.leaves && want.in.large && !w.all {
 		return "", nil
 	}
-	if want.id%1024 == 0 && w.ctx.Err() != nil {
-		return "", context.Cause(w.ctx)
+	if w.n++; w.n%1024 == 0 {
+		if w.ctx.Err() != nil {
+			return "", context.Cause(w.ctx)
+		}
+		if w.tell != nil {
+			w.tell(w.n, w.meta.pages)
+		}
 	}
 	if err := w.read(want.id, 1); err != nil {
 		return "", err

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -158,20 +159,32 @@ func (sc *scrub) listings() error {
 	})
 }
 
-// tops looks for those directories that no other names.
+// tops looks for those directories that no other names: roots, and the volumes
+// that are mounted in them.
 func (sc *scrub) tops() error {
 	return sc.s.View(func(sn *Snap) error {
-		look := func(k, _ []byte) error {
+		look := func(k Key) {
 			if sn.b.listings.Get(k) == nil && !sn.IsPending(k) && sn.anyWithin(k) {
-				sc.report(Problem{fmt.Sprintf("listings %s", Key(k)), "it has no record"})
+				sc.report(Problem{fmt.Sprintf("listings %s", k), "it has no record"})
 				sc.note(finding{missing, bytes.Clone(k)})
 			}
-			return nil
 		}
-		if err := sn.b.roots.ForEach(look); err != nil {
+		var roots []string
+		err := sn.b.roots.ForEach(func(k, _ []byte) error {
+			roots = append(roots, sn.PathOf(k))
+			look(k)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
-		return sn.b.volumes.ForEach(look)
+		return sn.b.volumes.ForEach(func(k, _ []byte) error {
+			at := sn.PathOf(k)
+			if slices.ContainsFunc(roots, func(root string) bool { _, in := below(at, root); return in && root != "" }) {
+				look(k)
+			}
+			return nil
+		})
 	})
 }
 
@@ -286,6 +299,7 @@ func (t *Tx) healOne(f finding) error {
 			return nil
 		}
 		again.Subtree = true
+		t.damage = true // for what it counted for, and its doc
 	}
 	if len(dir) < 2 {
 		t.damage = true

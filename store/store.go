@@ -17,6 +17,10 @@ var (
 	// ErrNewerSchema is returned when a newer version of this program wrote the
 	// database. It is not touched.
 	ErrNewerSchema = errors.New("store: the database was written by a newer version")
+	// ErrOlderSchema is returned when an older version of this program wrote the
+	// database and it is opened for reading only: who opens it for writing brings
+	// it up to date.
+	ErrOlderSchema = errors.New("store: the database has an older schema")
 	// ErrNotDatabase is returned when a file is not a database of this package:
 	// it is empty, of another kind, or another program's bbolt file. It is not
 	// touched.
@@ -82,10 +86,11 @@ type Store struct {
 	parts   map[string]progress // of big listings, by key
 	parents parentCache
 	seen    seenMap
-	delta   *delta // what is committed while Compact copies; nil: it does not
-	doubt   *doubt // after a commit that failed; nil: none did
-	unnamed bool   // see name
-	sound   bool   // all pages were looked at, or made by this process
+	delta   *delta                   // what is committed while Compact copies; nil: it does not
+	doubt   *doubt                   // after a commit that failed; nil: none did
+	unnamed bool                     // see name
+	tell    func(done, total uint64) // Check tells it how far it is; nil: nobody
+	sound   bool                     // all pages were looked at, or made by this process
 
 	compacting sync.Mutex                              // held by Compact
 	stopping   atomic.Pointer[context.CancelCauseFunc] // ends the compaction under way; nil: there is none

@@ -58,6 +58,9 @@ func (p *program) printStatus(s *ipc.Status) {
 	t.row("pending", counted(s.Pending, "directory", "directories"))
 	t.row("entries", fmt.Sprintf("%d in %s", s.Entries, counted(s.Dirs, "directory", "directories")))
 	t.row("database", fmt.Sprintf("%s, %s, %s of it free", escape(s.DB.Path), sizeText(s.DB.Size), sizeText(s.DB.Free)))
+	if a := s.DB.Aside; a != nil {
+		t.row("", fmt.Sprintf("begun %s in the place of a damaged one, kept as %s: %s", a.At.Local().Format(time.DateTime), escape(a.Path), escape(a.Why)))
+	}
 	t.row("memory", fmt.Sprintf("%s resident, %s anonymous", sizeText(s.Memory.RSS), sizeText(s.Memory.Anonymous)))
 	t.row("watches", watchText(&s.Watch))
 	if s.Watch.Needed > s.Watch.Limit && s.Watch.Sysctl != "" {

@@ -11,10 +11,12 @@ import (
 	"syscall"
 	"time"
 
+	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/run"
 	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/store"
 )
 
 // Find is server.Daemon's.
@@ -56,7 +58,18 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 		ask.Viewer = v
 	}
 	sum, err := d.runner.Find(ctx, ask, sink)
-	if err == nil && len(sum.Missing) > 0 {
+	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrDamaged) {
+		// What could be read was given. Who begins anew is told by the store itself.
+		err = nil
+		d.x.Distrust()
+		for _, path := range d.x.Touched(plan.In()) {
+			stale = append(stale, indexer.Stale{Path: path, Reason: ipc.StaleDamaged})
+		}
+	} else if err == nil && len(sum.Missing) > 0 && d.x.Distrusted() {
+		for _, path := range d.x.Touched(sum.Missing) {
+			stale = append(stale, indexer.Stale{Path: path, Reason: ipc.StalePending})
+		}
+	} else if err == nil && len(sum.Missing) > 0 {
 		err = c.outside(ctx, sum.Missing[0])
 	}
 	t.Count = sum.Count

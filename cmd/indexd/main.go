@@ -29,6 +29,8 @@ const (
 	statusDone  = 0
 	statusError = 1 // it could not run, or the database is not in order
 	statusUsage = 2 // wrong flags
+
+	statusInterrupted = 128 + 2 // by Ctrl-C, while it checked a database
 )
 
 // command does what args say and returns the exit status. tune, if it is not nil,
@@ -53,6 +55,9 @@ func command(args []string, tune func(*indexer.Config)) int {
 		return o.status
 	}
 	fmt.Fprintf(os.Stderr, "indexd: %s\n", oneLine(plain{err}.Error()))
+	if o.status == statusInterrupted {
+		return o.status
+	}
 	var flag *getopt.Error
 	if errors.As(err, &flag) || errors.Is(err, config.ErrUsage) {
 		return statusUsage

@@ -53,6 +53,9 @@ func TestMain(m *testing.M) {
 //	told REGEXP          wait until systemd ($NOTIFY_SOCKET) has been told REGEXP
 //	settled SOCKET       wait until the daemon at SOCKET has nothing to do
 //	damage FILE TEXT     change TEXT in FILE
+//	zeros FILE           make the last page that is in use in FILE zeros
+//	anew SOCKET          wait until the daemon there has a database in the place of
+//	                     a damaged one, asking it for all it has
 //	newer FILE           make FILE a database of a newer schema
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
@@ -86,9 +89,15 @@ func TestScripts(t *testing.T) {
 				"INDEXD_SOCKET="+filepath.Join(run, "indexd", "indexd.sock"))
 			return nil
 		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "race" {
+				return false, fmt.Errorf("no condition %s", cond)
+			}
+			return underRace, nil
+		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scripttest.Exits, "line": line, "send": send, "ready": ready, "found": found, "synced": synced, "inside": inside, "state": state,
-			"settled": settled, "damage": damage, "rescan": rescan, "told": told, "newer": newer,
+			"settled": settled, "damage": damage, "rescan": rescan, "told": told, "newer": newer, "zeros": zeros, "anew": anew,
 		},
 	})
 }
@@ -276,6 +285,39 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("there is no %q in %s", args[1], args[0])
 	}
 	ts.Check(os.WriteFile(file, changed, 0o600))
+}
+
+// zeros makes leaf pages of listings zeros, which nobody has looked at when the
+// database is open: all but the metas that hold a name.
+func zeros(ts *testscript.TestScript, neg bool, args []string) {
+	file := ts.MkAbs(args[0])
+	data, err := os.ReadFile(file)
+	ts.Check(err)
+	n := 0
+	for at := 2 * 4096; at+4096 <= len(data); at += 4096 {
+		if page := data[at:][:4096]; bytes.Contains(page, []byte("three.o")) {
+			clear(page)
+			n++
+		}
+	}
+	if n == 0 {
+		ts.Fatalf("there is no such page")
+	}
+	ts.Check(os.WriteFile(file, data, 0o600))
+}
+
+func anew(ts *testscript.TestScript, neg bool, args []string) {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		c, ctx, cancel := client(args[0])
+		// Whatever it says, it is not to end but by beginning anew.
+		_, _ = c.Find(ctx, &ipc.FindRequest{}, func(*ipc.Row) error { return nil })
+		s, err := c.Status(ctx)
+		cancel()
+		if err == nil && s.DB.Aside != nil && s.Uptime < 60 && s.Ready {
+			return
+		}
+	}
+	ts.Fatalf("it has not begun anew")
 }
 
 // newer writes a schema version of the far future, sealed as package store

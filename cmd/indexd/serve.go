@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -35,10 +33,12 @@ type process struct {
 	notify  *notifier
 	tune    func(*indexer.Config) // nil but in tests
 
-	st       *store.Store
-	listener net.Listener
-	x        *indexer.Indexer
-	src      *watch.Source // nil: nothing is watched
+	begun     time.Time
+	st        *store.Store
+	listener  net.Listener
+	inherited bool // systemd made it
+	x         *indexer.Indexer
+	src       *watch.Source // nil: nothing is watched
 }
 
 // serve runs the daemon until a signal ends it. Nothing is touched before it is
@@ -49,7 +49,7 @@ func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) err
 	defer signals.stop()
 	limitMemory()
 
-	p := &process{args: args, cfg: cfg, tune: tune, console: newConsole(os.Stderr), level: new(slog.LevelVar)}
+	p := &process{args: args, cfg: cfg, tune: tune, console: newConsole(os.Stderr), level: new(slog.LevelVar), begun: time.Now()}
 	p.level.Set(cfg.LogLevel)
 	p.log = slog.New(logHandler(cfg.LogFormat, p.console, p.level))
 	p.notify = &notifier{log: p.log}
@@ -62,6 +62,9 @@ func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) err
 		p.log.Info("indexd starts", "version", version, "roots", cfg.Roots, "db", cfg.DB, "socket", p.listener.Addr().String(), "config", cfg.File)
 		err = p.run(signals)
 	}
+	if errors.Is(err, errDamaged) {
+		return p.restart()
+	}
 	err = errors.Join(err, p.close())
 	p.log.Info("indexd has stopped")
 	return err
@@ -72,6 +75,7 @@ func (p *process) open() (err error) {
 	if p.listener, err = server.Inherited(); err != nil {
 		return err
 	}
+	p.inherited = p.listener != nil
 	if p.listener == nil && p.cfg.Socket == "" {
 		return errors.New("there is no place for the socket: XDG_RUNTIME_DIR is not set; use --socket")
 	}
@@ -94,28 +98,6 @@ func (p *process) open() (err error) {
 		}
 	}
 	return nil
-}
-
-// openStore opens the database. One whose structure is broken is put aside: all
-// that was in it can be had from the file system again.
-func (p *process) openStore() (*store.Store, error) {
-	file := p.cfg.DB
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, err
-	}
-	st, err := store.Open(file, store.Options{Logger: p.log})
-	switch {
-	case errors.Is(err, store.ErrLocked):
-		return nil, fmt.Errorf("%s: another indexd has this database open", file)
-	case errors.Is(err, store.ErrDamaged):
-		aside := file + ".damaged-" + time.Now().Format("20060102T150405")
-		if rerr := os.Rename(file, aside); rerr != nil {
-			return nil, errors.Join(err, rerr)
-		}
-		p.log.Error("the database is damaged; beginning a new one", "err", err, "kept", aside)
-		return store.Open(file, store.Options{Logger: p.log})
-	}
-	return st, err
 }
 
 // index makes the indexer, and the source of its hints, if one is wanted and can
@@ -197,6 +179,8 @@ func (p *process) run(signals *signals) error {
 			begun = true
 		case err := <-indexed:
 			return err
+		case <-p.st.Damaged():
+			return errDamaged // Run may never return
 		case sig := <-signals.all:
 			if sig != unix.SIGHUP { // what it asks for has just been done
 				signals.end()
@@ -238,6 +222,14 @@ func (p *process) run(signals *signals) error {
 		case err = <-indexed:
 			indexed <- nil
 			waiting = false
+		case <-p.st.Damaged():
+			p.log.Error("the database is damaged", "err", p.st.Damage())
+			stopServer()
+			select {
+			case <-served:
+			case <-time.After(answersGrace):
+			}
+			return errDamaged // the indexer may never return
 		}
 	}
 	signals.end()
@@ -271,41 +263,4 @@ func logHandler(format string, c *console, level slog.Leveler) slog.Handler {
 		return slog.NewJSONHandler(c, o)
 	}
 	return slog.NewTextHandler(c, o)
-}
-
-// verify checks a database that nobody has open and returns what to exit with.
-func verify(file string, out *os.File) (status int, err error) {
-	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
-		return statusError, fmt.Errorf("%s: there is no database", file)
-	}
-	st, err := store.Open(file, store.Options{ReadOnly: true})
-	if errors.Is(err, store.ErrLocked) {
-		return statusError, fmt.Errorf("%s: a running indexd has this database open; stop it first", file)
-	}
-	if err != nil {
-		return statusError, err
-	}
-	defer st.Close()
-	problems := 0
-	err = st.Check(context.Background(), func(problem store.Problem) {
-		problems++
-		fmt.Fprintln(out, oneLine(problem.String()))
-	})
-	if err != nil {
-		return statusError, fmt.Errorf("%s: %w", file, err)
-	}
-	if problems > 0 {
-		fmt.Fprintf(out, "%s: damaged, %d problems\n", oneLine(file), problems)
-		return statusError, nil
-	}
-	var stats store.Stats
-	err = st.View(func(sn *store.Snap) (err error) {
-		stats, err = sn.Stats()
-		return err
-	})
-	if err != nil {
-		return statusError, err
-	}
-	_, err = fmt.Fprintf(out, "%s: in order, %s entries in %s directories\n", oneLine(file), grouped(stats.Entries), grouped(stats.Dirs))
-	return statusDone, err
 }

@@ -73,6 +73,9 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 	}
 	w.Memory = memory()
 	w.DB = ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())}
+	if a := asideOf(d.st); a != nil && c.sees(string(a.Kept)) {
+		w.DB.Aside = &ipc.StatusAside{Path: string(a.Kept), At: a.At, Why: a.Why}
+	}
 	if c.all {
 		w.Clock = d.clock(stats.Clock)
 	} else if !c.sees(w.DB.Path) {

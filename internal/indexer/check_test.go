@@ -105,7 +105,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		return listings.Put(key, val)
 	})
 
-	r = run(t, r.db, Config{Roots: []string{root}})
+	r = run(t, r.db, Config{Roots: []string{root}, trust: true})
 	r.forged = true
 	r.idle()
 	if list := r.differences(root, true); !slices.Contains(list, "modified /a") {

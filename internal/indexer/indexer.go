@@ -53,6 +53,7 @@ type Config struct {
 	// time or for the database to be large: for tests that are to meet it.
 	Eager bool
 
+	trust    bool          // a test's: nothing in the database is damaged
 	compared func()        // a test's: called in a reconcile before the rest is watched
 	patience time.Duration // a test's, with a file system that hangs; 0: the usual
 }
@@ -139,9 +140,9 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.running, x.stop = context.WithCancelCause(x.ctx)
 	x.rules.Store(cfg.Rules)
 	x.stamps.Store(st.LastStamp())
-	x.scrubbing.doubt.Store(st.Clock() > 0) // until Run has looked
 	var next uint64
 	err := st.View(func(sn *store.Snap) error {
+		x.scrubbing.doubt.Store(sn.Docs() > 0 && !cfg.trust) // until Run has looked
 		_, err := sn.Value(store.Settings, nextJobKey, &next)
 		return err
 	})

@@ -38,6 +38,10 @@ func (x *Indexer) Distrust() {
 	}
 }
 
+// Distrusted reports whether Distrust was called, or this is a start, and not all
+// was looked at since.
+func (x *Indexer) Distrusted() bool { return x.scrubbing.doubt.Load() }
+
 func (x *Indexer) scrub() {
 	defer x.active.add(-1)
 	s := &x.scrubbing

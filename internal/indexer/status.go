@@ -203,6 +203,16 @@ func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 	return list
 }
 
+// Touched returns the roots that an answer about dirs touches; no dirs: all.
+func (x *Indexer) Touched(dirs []string) (list []string) {
+	for _, r := range x.allRoots() {
+		if touches(r.path, dirs) {
+			list = append(list, r.path)
+		}
+	}
+	return list
+}
+
 func touches(root string, dirs []string) bool {
 	for _, d := range dirs {
 		if mounts.Within(d, root) || mounts.Within(root, d) {

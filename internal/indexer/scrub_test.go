@@ -1,0 +1,75 @@
+package indexer
+
+import (
+	"bytes"
+	"testing"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// What is damaged is found after a start and listed again by itself; until then
+// nothing is said to be sure.
+func TestDamageIsListedAgain(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(listings *bolt.Bucket, key []byte) error
+	}{
+		{"entries", func(b *bolt.Bucket, key []byte) error {
+			val := bytes.Clone(b.Get(key))
+			val[len(val)-5] ^= 1
+			return b.Put(key, val)
+		}},
+		{"header", func(b *bolt.Bucket, key []byte) error {
+			val := bytes.Clone(b.Get(key))
+			val[2] ^= 1
+			return b.Put(key, val)
+		}},
+		{"gone", func(b *bolt.Bucket, key []byte) error { return b.Delete(key) }},
+		{"another key", func(b *bolt.Bucket, key []byte) error {
+			val := bytes.Clone(b.Get(key))
+			other := append(bytes.Clone(key[:len(key)-1]), 'B')
+			if err := b.Delete(key); err != nil {
+				return err
+			}
+			return b.Put(other, val)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := tree(t, "a/b/x", "a/b/c/y", "a/z", "d/e/f")
+			r := run(t, "", Config{Roots: []string{root}})
+			r.idle()
+			key, _, err := r.places.Load().key(root + "/a/b")
+			must(t, err)
+			r.stop()
+			forge(t, r.db, func(listings *bolt.Bucket) error { return c.change(listings, key) })
+			r = run(t, r.db, Config{Roots: []string{root}})
+			r.idle()
+			if r.Distrusted() {
+				t.Error("it is distrusted still")
+			}
+			for _, s := range r.Stale(nil, false) {
+				t.Errorf("%s is stale: %s", s.Path, s.Reason)
+			}
+			r.same(root)
+			if list := r.differences(root, false); len(list) > 0 {
+				t.Errorf("a check finds %q", list)
+			}
+		})
+	}
+}
+
+// Until all was looked at an answer is said to be unsure.
+func TestUnsureUntilLookedAt(t *testing.T) {
+	root := tree(t, "a/x")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	r.scrubbing.doubt.Store(true)
+	if s := r.Stale(nil, false); len(s) != 1 || s[0].Reason != Pending {
+		t.Errorf("%+v", s)
+	}
+	r.Distrust()
+	r.idle()
+	if s := r.Stale(nil, false); len(s) != 0 {
+		t.Errorf("%+v", s)
+	}
+}
