@@ -69,6 +69,8 @@ const (
 	StaleDamaged   = "damaged in the index, listed again soon"
 	// StaleMetadata is said only of answers that use more than names and types.
 	StaleMetadata = "sizes, times and owners are not verified yet"
+	// StaleUnwritten: the database cannot be written; Status.Degraded says why.
+	StaleUnwritten = "changes not yet written"
 )
 
 // MarshalJSON implements json.Marshaler.

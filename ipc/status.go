@@ -5,20 +5,23 @@ import "time"
 // Status is what the daemon says about itself. A field that is a pointer is
 // null where there is nothing to say.
 type Status struct {
-	Version string      `json:"version"`
-	PID     int         `json:"pid"`
-	Uptime  float64     `json:"uptime"`  // seconds
-	Ready   bool        `json:"ready"`   // every root listed completely once, what is to be watched is
-	Pending int64       `json:"pending"` // directories waiting to be listed (again)
-	Entries int64       `json:"entries"`
-	Dirs    int64       `json:"dirs"`
-	Clock   string      `json:"clock"` // opaque; a cursor
-	DB      StatusDB    `json:"db"`
-	Watch   StatusWatch `json:"watch"`
-	Memory  StatusMem   `json:"memory"`
-	Workers int         `json:"workers"` // of the walker
-	Roots   []Root      `json:"roots"`
-	Jobs    []Job       `json:"jobs"` // under way
+	Version string  `json:"version"`
+	PID     int     `json:"pid"`
+	Uptime  float64 `json:"uptime"` // seconds
+	Ready   bool    `json:"ready"`  // every root listed completely once, what is to be watched is
+	// Degraded is why nothing can be written to the database now, which is tried
+	// again until it can: the disk is full, or fails. "" if all is well.
+	Degraded string      `json:"degraded,omitempty"`
+	Pending  int64       `json:"pending"` // directories waiting to be listed (again)
+	Entries  int64       `json:"entries"`
+	Dirs     int64       `json:"dirs"`
+	Clock    string      `json:"clock"` // opaque; a cursor
+	DB       StatusDB    `json:"db"`
+	Watch    StatusWatch `json:"watch"`
+	Memory   StatusMem   `json:"memory"`
+	Workers  int         `json:"workers"` // of the walker
+	Roots    []Root      `json:"roots"`
+	Jobs     []Job       `json:"jobs"` // under way
 	// Restricted: who asked may not know how much there is in all. Then Pending is
 	// 0 or 1, numbers of directories and entries, sizes and the clock are not
 	// given, and Roots and Jobs are those that it may know of.
@@ -76,6 +79,7 @@ const (
 type Root struct {
 	Path             string     `json:"path"`
 	State            string     `json:"state"`
+	Reason           string     `json:"reason,omitempty"` // why it is degraded or offline
 	Entries          int64      `json:"entries"`
 	Dirs             int64      `json:"dirs"`
 	Bytes            int64      `json:"bytes"`

@@ -48,6 +48,9 @@ func (p *program) printStatus(s *ipc.Status) {
 	if !s.Ready {
 		state = "not ready: the first index is not complete"
 	}
+	if s.Degraded != "" {
+		state += "; degraded: " + escape(s.Degraded)
+	}
 	var t table
 	t.row("indexd", fmt.Sprintf("%s, pid %d, up %s", escape(s.Version), s.PID, age(s.Uptime)))
 	t.row("state", state)

@@ -49,8 +49,10 @@ type notifier struct {
 	log  *slog.Logger
 	deaf sync.Once // so that it is said once
 
-	mu     sync.Mutex
-	status string // as last told
+	mu      sync.Mutex
+	status  string // as last told
+	well    string // as it would be without trouble
+	trouble string // why the index cannot be written; "": it can
 }
 
 func (n *notifier) tell(lines ...string) {
@@ -71,11 +73,28 @@ func (n *notifier) reloading() {
 	n.tell(sd.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
 }
 
-// say sets the line that systemctl status shows.
+// say sets the line that systemctl status shows while all is well.
 func (n *notifier) say(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.well = fmt.Sprintf(format, args...)
+	n.show()
+}
+
+// degraded makes trouble what is shown, "": what say said last.
+func (n *notifier) degraded(why string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.trouble = why
+	n.show()
+}
+
+// show tells what is to be shown, if that is news. Called under mu.
+func (n *notifier) show() {
+	text := n.well
+	if n.trouble != "" {
+		text = "Degraded: " + n.trouble
+	}
 	if text != n.status {
 		n.status = text
 		n.tell("STATUS=" + text)

@@ -113,7 +113,7 @@ func (p *process) index() (err error) {
 	icfg := indexer.Config{
 		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
 		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
-		Watch: p.src, Cookies: cookies, Own: p.isOwn,
+		Watch: p.src, Cookies: cookies, Own: p.isOwn, Degraded: p.notify.degraded,
 	}
 	if p.tune != nil {
 		p.tune(&icfg)

@@ -33,7 +33,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 	}
 	w := ipc.Status{
 		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
-		Ready: s.Ready, Pending: s.Pending, Workers: s.Workers,
+		Ready: s.Ready, Degraded: s.Degraded, Pending: s.Pending, Workers: s.Workers,
 		Watch: d.watching(),
 		Roots: []ipc.Root{},
 		Jobs:  jobs,
@@ -53,6 +53,9 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 	}
 	if !c.admin {
 		w.Restricted = true
+		if w.Degraded != "" {
+			w.Degraded = "the database cannot be written"
+		}
 		w.Pending, w.Entries, w.Dirs = min(w.Pending, 1), 0, 0
 		w.Watch = ipc.StatusWatch{Backend: w.Watch.Backend}
 		return w, nil
@@ -95,7 +98,7 @@ func (d *daemon) watching() ipc.StatusWatch {
 
 func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
 	w := ipc.Root{
-		Path: r.Path, State: string(r.State),
+		Path: r.Path, State: string(r.State), Reason: r.Reason,
 		Entries: int64(r.Entries), Dirs: int64(r.Dirs), Bytes: r.Bytes,
 		NamesVerified: timePtr(r.Names), MetadataVerified: timePtr(r.Metadata),
 	}

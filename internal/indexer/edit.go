@@ -125,7 +125,7 @@ func (l *live) name(e *edits, epoch uint64, s *sight, key store.Key, stamp uint6
 	var applied store.Applied
 	x.epochs.add(epoch)
 	e.items = append(e.items, item{
-		bytes: 512 + len(n.Name),
+		bytes: 512 + len(n.Name), root: x.rootOf(s.dir),
 		do: func(tx *store.Tx) (err error) {
 			applied, err = tx.ApplyName(key, stamp, n.Name, now, descend)
 			return err

@@ -48,7 +48,10 @@ type Config struct {
 	// Own reports whether a path is a file of the daemon's, changes of which
 	// raise no work. Nil: none is.
 	Own func(path string) bool
-	Log *slog.Logger // nil: none
+	// Degraded is told why nothing can be written, when that begins or is for
+	// another reason, and "" when it can again. It must not block. Nil: nobody is.
+	Degraded func(why string)
+	Log      *slog.Logger // nil: none
 	// Eager has merged and compacted at once what else waits for company, for its
 	// time or for the database to be large: for tests that are to meet it.
 	Eager bool
@@ -127,6 +130,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		wake:    make(chan struct{}, 1),
 		begun:   make(chan struct{}),
 	}
+	x.writer.trouble.told = cfg.Degraded
 	if x.src != nil {
 		x.live = newLive(x, x.src)
 		x.src.OnGiveUp(x.gaveUp)

@@ -5,6 +5,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -20,8 +21,9 @@ import (
 type live struct {
 	x       *Indexer
 	src     *watch.Source
-	room    *semaphore.Weighted // tasks under way
-	asks    chan chan struct{}  // who wants all hints so far to be acted on
+	room    *semaphore.Weighted         // tasks under way
+	asks    chan chan struct{}          // who wants all hints so far to be acted on
+	taken   atomic.Pointer[watch.Batch] // of which the work is being begun
 	backoff backoff
 }
 
@@ -115,6 +117,8 @@ func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
 	if b.Overflow {
 		l.x.eventsLost()
 	}
+	l.taken.Store(&b)
+	defer l.taken.Store(nil)
 	walked := make(map[string]bool) // subtrees that a listing of their parent goes on to
 	for i := range b.Dirs {
 		h := &b.Dirs[i]

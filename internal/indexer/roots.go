@@ -24,6 +24,9 @@ type root struct {
 	unwatched atomic.Int64
 	partly    atomic.Bool
 
+	// held counts what is known or being found out of it and not yet written.
+	held atomic.Int64
+
 	mu     sync.Mutex
 	key    store.Key
 	stored rootRecord
@@ -45,6 +48,13 @@ type rootRecord struct {
 	// Names and Metadata: every change of a name, or of a size, time, owner or
 	// mode, that was made before is in the index.
 	Names, Metadata time.Time
+}
+
+// hold counts in or out n things of a root, which may be nil.
+func (r *root) hold(n int64) {
+	if r != nil {
+		r.held.Add(n)
+	}
 }
 
 func (r *root) record() rootRecord {

@@ -58,9 +58,7 @@ func (x *Indexer) Status() (Status, error) {
 		Listed:  x.Progress(),
 		Running: time.Since(x.progress.begun),
 	}
-	if why := x.writer.degraded.Load(); why != nil {
-		s.Degraded = *why
-	}
+	s.Degraded = x.writer.trouble.now()
 	return s, x.st.View(func(sn *store.Snap) error {
 		s.Pending = int64(x.st.PendingCount())
 		for _, r := range x.allRoots() {
@@ -173,14 +171,17 @@ const (
 	Gone      = "offline"
 	Overdue   = "sweep overdue"
 	Unsure    = "sizes, times and owners are not verified yet"
+	Unwritten = "changes not yet written"
 )
 
 // Stale says which roots that an answer about dirs touches are stale: not yet
 // listed, being reconciled, offline, or not swept on time; and, for an answer
 // that uses more than names and types, those that are watched but were not
-// listed since that began. No dirs: all roots. Cheap, called with every query.
+// listed since that began; and while the index cannot be written, those of which
+// anything may have changed. No dirs: all roots. Cheap, called with every query.
 func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 	var list []Stale
+	degraded := x.writer.trouble.now() != ""
 	for _, r := range x.allRoots() {
 		if !touches(r.path, dirs) {
 			continue
@@ -194,6 +195,8 @@ func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 			list = append(list, Stale{r.path, Pending})
 		case state == Offline:
 			list = append(list, Stale{r.path, Gone})
+		case degraded && x.unwritten(r, dirs):
+			list = append(list, Stale{r.path, Unwritten})
 		case state == Swept && (time.Since(rec.Names) > 2*x.cfg.SweepInterval || time.Since(rec.Metadata) > 2*verifyEvery*x.cfg.SweepInterval):
 			list = append(list, Stale{r.path, Overdue})
 		case metadata && x.unsure(r):

@@ -27,6 +27,8 @@ type task struct {
 	// it is not; on the writer's goroutine, so it must not block.
 	ended func(walker.JobStats, error)
 
+	home *root // in which it looks; nil: in none. Set by count
+
 	solo bool // nobody else's: it is neither joined nor waits for another
 
 	aloneEntries int64 // found in alone; valid when the walk has ended
@@ -93,11 +95,18 @@ func (t *task) opened(dir string, dev uint64, st *listing.Stat) {
 
 // count makes the task one of those under way; uncount ends that.
 func (t *task) count() {
+	dir := t.alone
+	if dir == "" && len(t.trees) > 0 {
+		dir = t.trees[0]
+	}
+	t.home = t.x.rootOf(dir)
+	t.home.hold(1)
 	t.x.active.add(1)
 	t.x.epochs.add(t.epoch)
 }
 
 func (t *task) uncount() {
+	t.home.hold(-1)
 	t.x.epochs.done(t.epochNow())
 	t.x.active.add(-1)
 }

@@ -38,7 +38,7 @@ func (t *task) visit(r *walker.Result) []string {
 		mounts: x.places.Load().inside[r.Dir],
 	}
 	p := store.Prepare(r.Listing, s.keep, s.descend)
-	it := item{bytes: p.Size() + len(key) + 512}
+	it := item{bytes: p.Size() + len(key) + 512, root: x.rootOf(r.Dir)}
 	var applied store.Applied
 	it.do = func(tx *store.Tx) (err error) {
 		if applied, err = tx.Apply(key, p); err != nil {
@@ -98,7 +98,7 @@ func (t *task) visitError(r *walker.Result) {
 	errors.As(r.Err, &errno)
 	if key, err := x.keyOf(r.Dir, 0); err == nil {
 		stamp, now := x.stamp(), time.Now()
-		_ = x.writer.put(x.ctx, item{bytes: 512, do: func(tx *store.Tx) error {
+		_ = x.writer.put(x.ctx, item{bytes: 512, root: x.rootOf(r.Dir), do: func(tx *store.Tx) error {
 			_, err := tx.SetError(key, stamp, uint16(errno), now)
 			return err
 		}})

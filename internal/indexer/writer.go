@@ -27,7 +27,8 @@ const (
 // An item is one thing to be written. It may be run more than once: when the
 // transaction it was part of could not be committed, it runs again in another.
 type item struct {
-	bytes int // memory held until it is committed
+	bytes int   // memory held until it is committed
+	root  *root // in which it is news; nil: in none
 	when  urgency
 	do    func(*store.Tx) error // on the writer's goroutine; an error drops this item alone
 	done  func(error)           // after the commit, or with why there was none; must not block
@@ -58,10 +59,14 @@ type writer struct {
 	committed chan struct{}
 
 	// bulk: what comes is a first index, nearly in the order of keys.
-	bulk     atomic.Int32
-	degraded atomic.Pointer[string] // why nothing can be written, while that is so
-	hurry    atomic.Int32           // how many wait for whatever comes: soon is now
-	names    atomic.Int64           // that changed since the last item that is soon
+	bulk    atomic.Int32
+	hurry   atomic.Int32 // how many wait for whatever comes: soon is now
+	names   atomic.Int64 // that changed since the last item that is soon
+	trouble trouble      // why nothing can be written, while that is so
+
+	// full has something in it when the database reached its size limit; from
+	// again the writer learns that it is worth another try. Both have capacity 1.
+	full, again chan struct{}
 
 	// Confined to run.
 	tx    *store.Tx
@@ -74,7 +79,7 @@ type writer struct {
 
 func newWriter(st *store.Store, log *slog.Logger) *writer {
 	w := &writer{
-		st: st, log: log,
+		st: st, log: log, trouble: trouble{log: log},
 		room:  semaphore.NewWeighted(queueBytes),
 		items: make(chan item, queueItems),
 		quit:  make(chan struct{}),
@@ -82,6 +87,8 @@ func newWriter(st *store.Store, log *slog.Logger) *writer {
 		timer: time.NewTimer(time.Hour),
 
 		committed: make(chan struct{}, 1),
+		full:      make(chan struct{}, 1),
+		again:     make(chan struct{}, 1),
 	}
 	w.timer.Stop()
 	return w
@@ -91,7 +98,9 @@ func newWriter(st *store.Store, log *slog.Logger) *writer {
 // not be called on the writer's own goroutine.
 func (w *writer) put(ctx context.Context, it item) error {
 	it.bytes = min(it.bytes, queueBytes)
+	it.root.hold(1)
 	if err := w.room.Acquire(ctx, int64(it.bytes)); err != nil {
+		it.root.hold(-1)
 		return context.Cause(ctx)
 	}
 	select {
@@ -100,6 +109,7 @@ func (w *writer) put(ctx context.Context, it item) error {
 	case <-w.ended:
 		return ErrStopping
 	case <-ctx.Done():
+		it.root.hold(-1)
 		w.room.Release(int64(it.bytes))
 		return context.Cause(ctx)
 	}
@@ -185,10 +195,15 @@ func (w *writer) apply(ctx context.Context, it item) {
 		if err = it.do(w.tx); err == nil {
 			return
 		}
+		w.rollback()
+		if !passing(err) {
+			w.drop(len(w.batch)-1, err)
+			err = w.redo()
+		}
 	}
-	w.drop(len(w.batch)-1, err)
-	w.rollback()
-	w.redo()
+	if err != nil {
+		w.commit(ctx)
+	}
 }
 
 func (w *writer) begin() error {
@@ -221,43 +236,59 @@ func (w *writer) drop(i int, err error) {
 	w.batch = append(w.batch[:i], w.batch[i+1:]...)
 	w.bytes -= it.bytes
 	w.room.Release(int64(it.bytes))
+	it.root.hold(-1)
 	w.log.Error("a change could not be written", "err", err)
 	if it.done != nil {
 		it.done(err)
 	}
 }
 
-// redo runs the whole batch again in a new transaction.
-func (w *writer) redo() {
+// redo runs the whole batch again in a new transaction. An error is the system's,
+// and leaves the batch as it is.
+func (w *writer) redo() error {
 	for i := 0; i < len(w.batch); {
 		err := w.begin()
-		if err == nil {
-			err = w.batch[i].do(w.tx)
+		if err != nil {
+			return err
 		}
-		if err == nil {
+		if err = w.batch[i].do(w.tx); err == nil {
 			i++
 			continue
 		}
-		w.drop(i, err)
 		w.rollback()
+		if passing(err) {
+			return err
+		}
+		w.drop(i, err)
 		i = 0
 	}
+	return nil
 }
+
+const (
+	// A commit that failed is tried again after so long, and then after twice as
+	// long each time, up to the most.
+	retryFirst = time.Second
+	retryMost  = 30 * time.Second
+)
 
 // commit makes the batch durable. A disk that is full or fails is waited for:
 // what is in the batch stays there, workers wait when the queue is full, and
 // queries go on.
 func (w *writer) commit(ctx context.Context) {
-	for wait := time.Second; len(w.batch) > 0; wait = min(2*wait, 30*time.Second) {
+	for wait := retryFirst; len(w.batch) > 0; wait = min(2*wait, retryMost) {
 		err := w.tryCommit()
 		if err == nil {
 			break
 		}
-		why := err.Error()
-		w.degraded.Store(&why)
-		w.log.Error("the index cannot be written; trying again", "err", err, "in", wait)
+		w.trouble.begins(err)
+		if errors.Is(err, store.ErrFull) {
+			poke(w.full)
+		}
+		timer := time.NewTimer(wait)
 		select {
-		case <-time.After(wait):
+		case <-timer.C:
+		case <-w.again:
 		case <-w.quit:
 			w.fail(err)
 			return
@@ -265,19 +296,19 @@ func (w *writer) commit(ctx context.Context) {
 			w.fail(context.Cause(ctx))
 			return
 		}
+		timer.Stop()
 	}
-	w.degraded.Store(nil)
+	w.trouble.ends()
 	w.fail(nil)
-	select {
-	case w.committed <- struct{}{}:
-	default:
-	}
+	poke(w.committed)
 }
 
 // tryCommit commits the batch, run anew where a transaction before failed.
 func (w *writer) tryCommit() error {
 	if w.tx == nil {
-		w.redo()
+		if err := w.redo(); err != nil {
+			return err
+		}
 	}
 	if w.tx == nil { // nothing of it is left
 		return nil
@@ -291,6 +322,14 @@ func (w *writer) tryCommit() error {
 	return err
 }
 
+// poke puts a value into a channel of capacity 1, unless there is one.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // fail empties the batch and tells each giver err, nil for success.
 func (w *writer) fail(err error) {
 	batch := w.batch
@@ -298,6 +337,7 @@ func (w *writer) fail(err error) {
 	w.room.Release(int64(w.bytes))
 	w.bytes, w.when = 0, later
 	for i := range batch {
+		batch[i].root.hold(-1)
 		if batch[i].done != nil {
 			batch[i].done(err)
 		}

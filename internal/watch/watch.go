@@ -192,6 +192,22 @@ func (s *Source) Take() Batch {
 	return b
 }
 
+// Pending reports whether concerns says so of a directory of which there is a hint
+// that was not taken yet, or whether events were lost. It must not block.
+func (s *Source) Pending(concerns func(dir string) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending.overflow {
+		return true
+	}
+	for dir := range s.pending.dirs {
+		if concerns(dir) {
+			return true
+		}
+	}
+	return false
+}
+
 // note counts something that became pending and tells the consumer. Called
 // under mu.
 func (s *Source) note() {
