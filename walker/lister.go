@@ -116,9 +116,13 @@ func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error
 // open opens the directory and learns what it is; done closes it.
 func (ls *lister) open(r *reading) error {
 	ls.pulse.op(opOpen)
+	var p patience
 	fd, err := ls.opener.open(r.dir)
+	for err != nil && p.again(ls, err) {
+		fd, err = ls.opener.open(r.dir)
+	}
 	if err != nil {
-		return err
+		return ls.unless(err)
 	}
 	ls.fd = fd
 	if !r.named {
@@ -145,6 +149,15 @@ func (ls *lister) open(r *reading) error {
 	return nil
 }
 
+// unless makes err that of a listing that nobody wants any more, where it says no
+// more of the directory than that.
+func (ls *lister) unless(err error) error {
+	if Shortage(err) {
+		return ErrCancelled
+	}
+	return err
+}
+
 // done closes the directory.
 func (ls *lister) done() {
 	if ls.fd >= 0 {
@@ -164,9 +177,13 @@ func (ls *lister) readNames(r *reading) error {
 			return ErrCancelled
 		}
 		ls.pulse.beat()
+		p := patience{}
 		n, errno := ls.k.getdents(ls.fd, ls.dents)
+		for errno != 0 && p.again(ls, errno) {
+			n, errno = ls.k.getdents(ls.fd, ls.dents)
+		}
 		if errno != 0 {
-			return &fs.PathError{Op: "getdents64", Path: r.dir, Err: errno}
+			return ls.unless(&fs.PathError{Op: "getdents64", Path: r.dir, Err: errno})
 		}
 		if n == 0 {
 			break
@@ -203,6 +220,9 @@ func (ls *lister) readPart(r *reading, limit int) error {
 			flags |= unix.AT_STATX_DONT_SYNC
 		}
 		errno := ls.k.statx(ls.fd, ns.pointer(n), flags, st)
+		for p := (patience{}); errno == unix.ENOMEM && p.again(ls, errno); {
+			errno = ls.k.statx(ls.fd, ns.pointer(n), flags, st)
+		}
 		if errno == unix.ENOENT {
 			continue // vanished
 		}

@@ -214,6 +214,11 @@ func (x *Indexer) there(r *root) bool {
 	if late != nil {
 		err = errHung
 	}
+	if walker.Shortage(err) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.gone == "" // as far as is known
+	}
 	if x.running.Err() != nil {
 		return false
 	}

@@ -105,7 +105,7 @@ func (t *Table) askKernel(m *Mount) string {
 		return ""
 	}
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	fd, err := unix.Open(m.Point, flags, 0)
+	fd, err := insist(func() (int, error) { return unix.Open(m.Point, flags, 0) })
 	if err != nil {
 		return ""
 	}
@@ -144,7 +144,7 @@ func byUUID(m *Mount) string {
 		return ""
 	}
 	const dir = "/dev/disk/by-uuid"
-	links, err := os.ReadDir(dir)
+	links, err := insist(func() ([]os.DirEntry, error) { return os.ReadDir(dir) })
 	if err != nil {
 		return ""
 	}

@@ -42,7 +42,7 @@ type Table struct {
 
 // Read reads the mount table of this process.
 func Read() (*Table, error) {
-	f, err := os.Open("/proc/self/mountinfo")
+	f, err := insist(func() (*os.File, error) { return os.Open("/proc/self/mountinfo") })
 	if err != nil {
 		return nil, err
 	}

@@ -396,8 +396,9 @@ func identOf(dir string) (Ident, error) {
 	case err == nil:
 		err = unix.Statx(fd, "", unix.AT_EMPTY_PATH, identMask, &st)
 		unix.Close(fd)
-	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM):
-		// Before Linux 5.6, and in some sandboxes: links further up are followed.
+	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		// Before Linux 5.6, in some sandboxes, and where too many files are open:
+		// links further up are followed.
 		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
 	}
 	got, err := statOf(dir, &st, err)
