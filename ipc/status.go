@@ -37,6 +37,11 @@ type StatusDB struct {
 	// last merged into the index of trigrams: every search for a text looks at
 	// them.
 	Fresh int64 `json:"fresh"`
+	// Max is how large the file may become, 0 for no limit.
+	Max int64 `json:"max,omitempty"`
+	// Needs is the room in bytes for which a compaction of the file waits, 0 if none
+	// does.
+	Needs int64 `json:"needs,omitempty"`
 	// Aside is the damaged database that this one is in the place of; nil: none.
 	Aside *StatusAside `json:"set_aside,omitempty"`
 }

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 )
 
 // Slack estimates how much smaller the file would be after Compact, and returns
@@ -54,12 +55,16 @@ func compactName(path string) string { return path + ".compact" }
 // for what it changed in the last moment to be copied too. It needs the room for
 // the copy on disk; an error leaves the old file as it was. One call at a time
 // does it, others wait. It is called on a goroutine that holds no transaction.
+// Where it is clear that there is not enough room it is not begun: *NoRoomError.
 func (s *Store) Compact(ctx context.Context) (err error) {
 	if s.readOnly {
 		return ErrReadOnly
 	}
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
+	if err := s.roomToCompact(); err != nil {
+		return err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	s.stopping.Store(&stop)
 	c := compaction{s: s, ctx: ctx}
@@ -73,6 +78,35 @@ func (s *Store) Compact(ctx context.Context) (err error) {
 	if err := s.guard(c.run); err != nil {
 		c.discard()
 		return fmt.Errorf("compact %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// NoRoomError is returned by Compact where the copy would not fit on the disk, or
+// leave next to nothing of it.
+type NoRoomError struct {
+	Need, Free int64 // bytes
+}
+
+func (e *NoRoomError) Error() string {
+	return fmt.Sprintf("store: to compact the database takes %d bytes on its disk, of which %d are free", e.Need, e.Free)
+}
+
+// roomToCompact returns a *NoRoomError where there is less room than the copy will
+// take and a sixteenth more, for what changes meanwhile. Where it cannot be told
+// the copy is tried.
+func (s *Store) roomToCompact() error {
+	slack, size, err := s.Slack()
+	if err != nil {
+		return err
+	}
+	var st unix.Statfs_t
+	if unix.Statfs(filepath.Dir(s.path), &st) != nil || st.Blocks == 0 {
+		return nil
+	}
+	need := (size-slack)/16*17 + 1<<20
+	if free := int64(st.Bavail) * st.Bsize; free < need {
+		return &NoRoomError{need, free}
 	}
 	return nil
 }

@@ -61,6 +61,12 @@ func (p *program) printStatus(s *ipc.Status) {
 	t.row("pending", counted(s.Pending, "directory", "directories"))
 	t.row("entries", fmt.Sprintf("%d in %s", s.Entries, counted(s.Dirs, "directory", "directories")))
 	t.row("database", fmt.Sprintf("%s, %s, %s of it free", escape(s.DB.Path), sizeText(s.DB.Size), sizeText(s.DB.Free)))
+	if s.DB.Max > 0 {
+		t.row("", sizeText(s.DB.Max)+" at most")
+	}
+	if s.DB.Needs > 0 {
+		t.row("", fmt.Sprintf("not compacted before there are %s of room on its disk", sizeText(s.DB.Needs)))
+	}
 	if a := s.DB.Aside; a != nil {
 		t.row("", fmt.Sprintf("begun %s in the place of a damaged one, kept as %s: %s", a.At.Local().Format(time.DateTime), escape(a.Path), escape(a.Why)))
 	}

@@ -40,7 +40,7 @@ func (p *process) openStore() (*store.Store, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return nil, err
 	}
-	st, err := store.Open(file, store.Options{Logger: p.log})
+	st, err := store.Open(file, store.Options{Logger: p.log, MaxSize: p.cfg.MaxSize})
 	switch {
 	case errors.Is(err, store.ErrLocked):
 		return nil, fmt.Errorf("%s: another indexd has this database open", file)
@@ -67,7 +67,7 @@ func (p *process) beginAnew(why error) (*store.Store, error) {
 	}
 	p.log.Error("the database is damaged; beginning a new one", "err", a.Why, "kept", kept)
 	p.dropAside()
-	st, err := store.Open(file, store.Options{Logger: p.log})
+	st, err := store.Open(file, store.Options{Logger: p.log, MaxSize: p.cfg.MaxSize})
 	if err != nil {
 		return nil, err
 	}

@@ -76,6 +76,10 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 	}
 	w.Memory = memory()
 	w.DB = ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())}
+	w.DB.Max = int64(d.cfg.MaxSize)
+	if s.NoRoom != nil {
+		w.DB.Needs = s.NoRoom.Need
+	}
 	if a := asideOf(d.st); a != nil && c.sees(string(a.Kept)) {
 		w.DB.Aside = &ipc.StatusAside{Path: string(a.Kept), At: a.At, Why: a.Why}
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	Rules *rules.Set
 
 	DB         string      // absolute path of the database file
+	MaxSize    int         // bytes that it may have; 0: no limit
 	Socket     string      // absolute path of the socket
 	SocketMode fs.FileMode // its permissions
 	// AdminGroup may do what only root and the daemon's user may else; "" for

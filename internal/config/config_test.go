@@ -110,6 +110,7 @@ func TestPrecedence(t *testing.T) {
 	}{
 		{"db", "/f", "/e", "g", func(c *Config) any { return filepath.Base(c.DB) }, [3]any{"f", "e", "g"}, false},
 		{"socket", "/f", "e", "/g", func(c *Config) any { return filepath.Base(c.Socket) }, [3]any{"f", "e", "g"}, false},
+		{"max-size", "0", "500M", "4194304", func(c *Config) any { return c.MaxSize }, [3]any{0, 500 << 20, 4 << 20}, false},
 		{"socket-mode", "0600", "660", "0666", func(c *Config) any { return int(c.SocketMode) }, [3]any{0o600, 0o660, 0o666}, false},
 		{"workers", "1", "2", "3", func(c *Config) any { return c.Workers }, [3]any{1, 2, 3}, true},
 		{"watch", "off", "inotify", "fanotify", func(c *Config) any { return c.Watch }, [3]any{"off", "inotify", "fanotify"}, false},
@@ -146,7 +147,7 @@ func TestPrecedenceCoversEverySetting(t *testing.T) {
 	for _, s := range Settings() {
 		switch s.Name {
 		case "exclude", "prune-name", "prune-fs", "updatedb-conf": // TestLists, TestUpdatedbConf
-		case "db", "socket", "socket-mode", "workers", "watch", "watch-share", "sweep-interval", "log-level", "log-format", "admin-group":
+		case "db", "max-size", "socket", "socket-mode", "workers", "watch", "watch-share", "sweep-interval", "log-level", "log-format", "admin-group":
 		default:
 			t.Errorf("%s has no test", s.Name)
 		}
@@ -319,6 +320,10 @@ func TestErrors(t *testing.T) {
 		{flag: "workers=many", want: `--workers: "many" is not a whole number`, usage: true},
 		{flag: "socket-mode=999", want: `--socket-mode: "999" is not a mode in octal`, usage: true},
 		{flag: "admin-group=no such group", want: `--admin-group: there is no group "no such group"`, usage: true},
+		{flag: "max-size=1M", want: `--max-size: "1M" is smaller than 4M`, usage: true},
+		{flag: "max-size=9999999T", want: `--max-size: "9999999T" is not a size such as 500M or 2G`, usage: true},
+		{flag: "max-size=-1", want: `--max-size: "-1" is not a size such as 500M or 2G`, usage: true},
+		{flag: "max-size=2 G", want: `--max-size: "2 G" is not a size such as 500M or 2G`, usage: true},
 		{flag: "sweep-interval=soon", want: `--sweep-interval: "soon" is not a duration`, usage: true},
 		{flag: "sweep-interval=1ms", want: `--sweep-interval: "1ms" is shorter than a second`, usage: true},
 		{flag: "sweep-interval=-1h", want: `--sweep-interval: "-1h" is shorter than a second`, usage: true},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"os/user"
 	"path/filepath"
 	"strconv"
@@ -40,6 +41,8 @@ func Settings() []Setting {
 	return []Setting{
 		{Name: "db", Value: "FILE", Usage: "the database", path: true,
 			set: func(b *builder, v string) error { return setPath(&b.DB, v) }},
+		{Name: "max-size", Value: "SIZE", Usage: "how large the database may become, such as 500M or 2G (0: as large as it has to)",
+			set: func(b *builder, v string) error { return setSize(&b.MaxSize, v) }},
 		{Name: "socket", Value: "PATH", Usage: "where to listen; a socket handed over by systemd wins", path: true,
 			set: func(b *builder, v string) error { return setPath(&b.Socket, v) }},
 		{Name: "socket-mode", Value: "OCTAL", Usage: "the socket's permissions (0666 as root, else 0600)",
@@ -150,6 +153,30 @@ func setNumber(dst *int, v string, least, most int) error {
 		return fmt.Errorf("%q is not a whole number from %d to %d", v, least, most)
 	}
 	*dst = n
+	return nil
+}
+
+// leastSize of a database: what one of some ten thousand entries takes while it
+// changes.
+const leastSize = 4 << 20
+
+// setSize takes bytes, or a number with one of the letters k, M, G and T behind it,
+// powers of 1024 as in queries.
+func setSize(dst *int, v string) error {
+	number, shift := v, 0
+	for i, unit := range []string{"k", "M", "G", "T"} {
+		if n, ok := strings.CutSuffix(v, unit); ok {
+			number, shift = n, 10*(i+1)
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	switch {
+	case err != nil || n < 0 || n > math.MaxInt>>shift:
+		return fmt.Errorf("%q is not a size such as 500M or 2G", v)
+	case n > 0 && n<<shift < leastSize:
+		return fmt.Errorf("%q is smaller than %dM", v, leastSize>>20)
+	}
+	*dst = int(n << shift)
 	return nil
 }
 

@@ -1,6 +1,12 @@
 package indexer
 
-import "time"
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"indexd/store"
+)
 
 // compacting sees to it that the database gives back what it does not use.
 // Confined to Run's goroutine, but for what it starts.
@@ -12,29 +18,32 @@ type compacting struct {
 	next   time.Time // no look before
 	result chan error
 	busy   bool
+	putOff atomic.Pointer[store.NoRoomError] // why it waits; nil: it does not
 }
 
 const (
 	// A look costs what the changes since the last one did: store.Store.Slack.
 	compactPause = 20 * time.Second
-	compactMin   = 8 << 20
+	compactMin   = 2 << 20
 	// compactShare: compacted when a fourth of the file is free, or lies unused
 	// in pages that changes have left half empty. A database grows to four
 	// thirds of its size then, and copying it costs the changes that made a
 	// fourth of it useless about three times their bytes.
 	compactShare = 4
-	// compactRetry is how long to wait after a failure: most often the disk had
-	// no room for the copy.
+	// compactRetry is how long to wait after a failure, compactRoom where the disk
+	// has no room for the copy, which costs nothing to ask.
 	compactRetry = 15 * time.Minute
+	compactRoom  = time.Minute
 )
 
-func newCompacting(eager bool) compacting {
-	c := compacting{min: compactMin, pause: compactPause, timer: time.NewTimer(0), result: make(chan error, 1)}
-	c.timer.Stop()
+// init makes c ready; eager: however small the database is, and without a pause.
+func (c *compacting) init(eager bool) {
+	c.min, c.pause = compactMin, compactPause
 	if eager {
 		c.min, c.pause = 0, 10*time.Millisecond
 	}
-	return c
+	c.timer, c.result = time.NewTimer(0), make(chan error, 1)
+	c.timer.Stop()
 }
 
 // changed says that something was committed.
@@ -62,15 +71,30 @@ func (x *Indexer) compactIfDue() {
 	if size < c.min || slack < size/compactShare {
 		return
 	}
-	c.busy = true
+	x.compact()
+}
+
+// compactForRoom starts a compaction where the database is as large as it may
+// become, and a twentieth of it is unused.
+func (x *Indexer) compactForRoom() {
+	slack, size, err := x.st.Slack()
+	if err == nil && !x.compacting.busy && slack >= size/20 {
+		x.compact()
+	}
+}
+
+// compact starts a compaction; there is none under way.
+func (x *Indexer) compact() {
+	x.compacting.busy = true
 	begun := time.Now()
+	_, was, _ := x.st.Slack()
 	x.goes.Go(func() {
 		err := x.st.Compact(x.running)
 		if err == nil {
 			_, now, _ := x.st.Slack()
-			x.log.Info("compacted the database", "was", size, "is", now, "took", time.Since(begun).Round(time.Millisecond))
+			x.log.Info("compacted the database", "was", was, "is", now, "took", time.Since(begun).Round(time.Millisecond))
 		}
-		c.result <- err
+		x.compacting.result <- err
 	})
 }
 
@@ -78,9 +102,26 @@ func (x *Indexer) compactIfDue() {
 func (x *Indexer) compacted(err error) {
 	c := &x.compacting
 	c.busy = false
-	if err != nil && x.running.Err() == nil {
+	was := c.putOff.Swap(nil)
+	var room *store.NoRoomError
+	switch {
+	case err == nil:
+		poke(x.writer.again)
+	case x.running.Err() != nil:
+	case errors.As(err, &room):
+		c.putOff.Store(room)
+		if was == nil {
+			x.log.Info("the database is not compacted before there is room for it", "need", room.Need, "free", room.Free)
+		}
+		c.wait(compactRoom)
+	default:
 		x.log.Warn("the database was not compacted", "err", err, "again in", compactRetry)
-		c.next = time.Now().Add(compactRetry)
-		c.changed()
+		c.wait(compactRetry)
 	}
+}
+
+// wait puts the next look off for so long at least.
+func (c *compacting) wait(d time.Duration) {
+	c.next = time.Now().Add(d)
+	c.changed()
 }

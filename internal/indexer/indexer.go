@@ -48,6 +48,9 @@ type Config struct {
 	// Own reports whether a path is a file of the daemon's, changes of which
 	// raise no work. Nil: none is.
 	Own func(path string) bool
+	// Queue is how many bytes of listings may be prepared and not yet committed;
+	// 0: 8 MiB. Half as many are a batch.
+	Queue int
 	// Degraded is told why nothing can be written, when that begins or is for
 	// another reason, and "" when it can again. It must not block. Nil: nobody is.
 	Degraded func(why string)
@@ -121,7 +124,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	}
 	x := &Indexer{
 		st: st, log: cfg.Log, cfg: cfg, born: time.Now(),
-		writer:  newWriter(st, cfg.Log),
+		writer:  newWriter(st, cfg.Queue, cfg.Log),
 		flights: flights{m: make(map[string][]again)},
 		queue:   queue{m: make(map[taskKey]*slot)},
 		active:  gauge{changed: make(chan struct{})},
@@ -138,7 +141,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)
 	x.pace.pressure = pressure
-	x.compacting = newCompacting(cfg.Eager)
+	x.compacting.init(cfg.Eager)
 	x.merger = newMerger(cfg.Eager)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.running, x.stop = context.WithCancelCause(x.ctx)
@@ -246,6 +249,8 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.merger.changed()
 		case <-x.compacting.timer.C:
 			x.compactIfDue()
+		case <-x.writer.full:
+			x.compactForRoom()
 		case err := <-x.compacting.result:
 			x.compacted(err)
 		}

@@ -13,7 +13,9 @@ type Status struct {
 	Pending  int64 // directories that wait to be listed
 	Workers  int
 	Degraded string // why nothing can be written now, "" if it can
-	Roots    []RootStatus
+	// NoRoom is why a compaction of the database is put off, nil if none is.
+	NoRoom *store.NoRoomError
+	Roots  []RootStatus
 	// Progress since the start.
 	Listed  Progress
 	Running time.Duration
@@ -59,6 +61,7 @@ func (x *Indexer) Status() (Status, error) {
 		Running: time.Since(x.progress.begun),
 	}
 	s.Degraded = x.writer.trouble.now()
+	s.NoRoom = x.compacting.putOff.Load()
 	return s, x.st.View(func(sn *store.Snap) error {
 		s.Pending = int64(x.st.PendingCount())
 		for _, r := range x.allRoots() {

@@ -17,8 +17,9 @@ import (
 // dirty is anonymous memory, so it wants small ones. With 4 MiB the fsyncs of
 // a first index of 400,000 entries are under a twentieth of its time.
 const (
-	batchBytes = 4 << 20 // of prepared listings: then the batch is committed
-	queueBytes = 8 << 20 // of prepared listings, queued and in the batch: then workers wait
+	// Of prepared listings, queued and in the batch: then workers wait. At half of
+	// it the batch is committed.
+	queueBytes = 8 << 20
 	queueItems = 4096
 	// A change that nobody waits for may be held back this long for company.
 	batchAge = 500 * time.Millisecond
@@ -50,6 +51,7 @@ type writer struct {
 	st  *store.Store
 	log *slog.Logger
 
+	queue int                 // bytes, in all
 	room  *semaphore.Weighted // bytes
 	items chan item
 	quit  chan struct{} // closed by stop: drain, commit, return
@@ -77,10 +79,13 @@ type writer struct {
 	allow allowance
 }
 
-func newWriter(st *store.Store, log *slog.Logger) *writer {
+func newWriter(st *store.Store, queue int, log *slog.Logger) *writer {
+	if queue == 0 {
+		queue = queueBytes
+	}
 	w := &writer{
-		st: st, log: log, trouble: trouble{log: log},
-		room:  semaphore.NewWeighted(queueBytes),
+		st: st, log: log, queue: queue, trouble: trouble{log: log},
+		room:  semaphore.NewWeighted(int64(queue)),
 		items: make(chan item, queueItems),
 		quit:  make(chan struct{}),
 		ended: make(chan struct{}),
@@ -97,7 +102,7 @@ func newWriter(st *store.Store, log *slog.Logger) *writer {
 // put hands an item to the writer and blocks while the queue is full. It must
 // not be called on the writer's own goroutine.
 func (w *writer) put(ctx context.Context, it item) error {
-	it.bytes = min(it.bytes, queueBytes)
+	it.bytes = min(it.bytes, w.queue)
 	it.root.hold(1)
 	if err := w.room.Acquire(ctx, int64(it.bytes)); err != nil {
 		it.root.hold(-1)
@@ -150,7 +155,7 @@ func (w *writer) run(ctx context.Context) {
 			if it.when == soon {
 				w.allow.change(w.names.Swap(0), time.Now())
 			}
-			if w.bytes >= batchBytes || len(w.items) == 0 && w.due(w.when) {
+			if w.bytes >= w.queue/2 || len(w.items) == 0 && w.due(w.when) {
 				w.commit(ctx)
 			}
 		case <-w.timer.C:

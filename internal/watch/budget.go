@@ -2,16 +2,16 @@ package watch
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"path"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"indexd/internal/cgroup"
 )
 
 const (
@@ -42,29 +42,7 @@ func SystemLimits() (Limits, error) {
 	if err != nil {
 		return Limits{}, err
 	}
-	l := Limits{Watches: int(min(n, 1<<31-1))}
-	if file, err := os.ReadFile("/proc/self/cgroup"); err == nil {
-		l.Memory = memoryLimit(file, "/sys/fs/cgroup")
-	}
-	return l, nil
-}
-
-// memoryLimit is the least memory.max of a cgroup (of version 2) and those it
-// lies in; 0 where there is none. file is the process's /proc/self/cgroup.
-func memoryLimit(file []byte, mount string) (least int64) {
-	for line := range bytes.Lines(file) {
-		group, ok := strings.CutPrefix(strings.TrimSuffix(string(line), "\n"), "0::")
-		if !ok {
-			continue
-		}
-		for dir := path.Join(mount, group); len(dir) >= len(mount); dir = path.Dir(dir) {
-			n, err := readNumber(path.Join(dir, "memory.max")) // "max" is none
-			if err == nil && n > 0 && (least == 0 || n < least) {
-				least = n
-			}
-		}
-	}
-	return least
+	return Limits{Watches: int(min(n, 1<<31-1)), Memory: cgroup.MemoryLimit()}, nil
 }
 
 func readNumber(name string) (int64, error) {

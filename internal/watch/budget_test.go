@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -109,24 +108,6 @@ func TestBudgetOfMemory(t *testing.T) {
 	}
 	if l, err := SystemLimits(); err != nil || l.Watches <= 0 {
 		t.Errorf("%+v %v", l, err)
-	}
-}
-
-func TestMemoryLimit(t *testing.T) {
-	top := tempDir(t)
-	mkdir(t, top+"/a/b/c")
-	for dir, max := range map[string]string{"/a": "4096000\n", "/a/b": "max\n", "/a/b/c": "8192000\n"} {
-		if err := os.WriteFile(filepath.Join(top, dir, "memory.max"), []byte(max), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for group, want := range map[string]int64{
-		"0::/a/b/c\n": 4096000, "0::/a\n": 4096000, "0::/\n": 0, "1:memory:/a\n": 0, "": 0, "5:x:/\n0::/a/b\n": 4096000,
-		"0::/../../a\n": 0,
-	} {
-		if n := memoryLimit([]byte(group), top); n != want {
-			t.Errorf("%q: %d, want %d", group, n, want)
-		}
 	}
 }
 
