@@ -1,0 +1,217 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"indexd/internal/testdisk"
+	"indexd/ipc"
+)
+
+// asked is what the daemon says of itself; false: it does not answer.
+func (d *daemon) asked() (s ipc.Status, ok bool) {
+	d.t.Helper()
+	out, _, exit := d.ctl("status", "--json")
+	if exit != 0 {
+		return s, false
+	}
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		d.t.Fatal(err)
+	}
+	return s, true
+}
+
+// becomes waits until what the daemon says of itself is so.
+func (d *daemon) becomes(what string, so func(*ipc.Status) bool) (s ipc.Status) {
+	d.t.Helper()
+	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		s, answers := d.asked()
+		if answers && so(&s) {
+			return s
+		}
+		if time.Now().After(end) {
+			d.t.Fatalf("never %s; status is %+v\nindexd said:\n%s", what, s, d.stderr)
+		}
+	}
+}
+
+// stir changes a tree at random, n times.
+func stir(t *testing.T, r *rand.Rand, root string, n int) {
+	t.Helper()
+	for range n {
+		dir := filepath.Join(root, fmt.Sprint("d", r.IntN(30)))
+		name := filepath.Join(dir, fmt.Sprint("a name of some length, so that few are enough ", r.IntN(300)))
+		var err error
+		switch r.IntN(8) {
+		case 0:
+			err = os.RemoveAll(name)
+		case 1:
+			err = os.RemoveAll(dir)
+		case 2:
+			if err = os.MkdirAll(filepath.Join(dir, "deep", fmt.Sprint(r.IntN(5))), 0o755); err == nil {
+				err = os.Rename(dir, filepath.Join(root, fmt.Sprint("moved", r.IntN(1e9))))
+			}
+		default:
+			if err = os.MkdirAll(dir, 0o755); err == nil {
+				if st, serr := os.Stat(name); serr == nil && st.IsDir() {
+					continue
+				}
+				err = os.WriteFile(name, make([]byte, r.IntN(100)), 0o644)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// troubled runs a daemon whose database is on a disk that takes nothing any more
+// from fail on, and takes everything again from heal on, while a tree changes: it
+// goes on answering, says so, warns of what is not right, and becomes right.
+func troubled(t *testing.T, disk *testdisk.Disk, fail, heal func()) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	root, quiet := filepath.Join(t.TempDir(), "root"), t.TempDir()
+	if err := os.WriteFile(filepath.Join(quiet, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	stir(t, r, root, 300)
+	states := notified(t)
+	d := start(t, disk.Dir, "--watch", "inotify", root, quiet)
+	d.ready()
+	same(t, "at first", split(d.must("find", "-0", "--in", root)), find(t, root))
+	for round := range 2 {
+		fail()
+		s := d.becomes("degraded", func(s *ipc.Status) bool {
+			if s.Degraded == "" {
+				stir(t, r, root, 50)
+			}
+			return s.Degraded != ""
+		})
+		for _, want := range []string{s.Roots[0].State, s.Roots[1].State} {
+			if want != "degraded" {
+				t.Errorf("a root is %s", want)
+			}
+		}
+		if out := d.must("status"); !strings.Contains(out, "degraded: "+s.Degraded) {
+			t.Errorf("status does not say %q:\n%s", s.Degraded, out)
+		}
+		states.wait("Degraded: " + s.Degraded)
+		stir(t, r, root, 500)
+		if out, errs, exit := d.ctl("find", "-c", "--in", root); exit != 0 || out == "0\n" || !strings.Contains(errs, "not yet written") {
+			t.Errorf("a count: %q, exit status %d, %q", out, exit, errs)
+		}
+		if _, _, exit := d.ctl("find", "--strict", "-q", "--in", root); exit != 4 {
+			t.Errorf("a strict question: exit status %d", exit)
+		}
+		if _, errs, exit := d.ctl("find", "no such name", "--in", root); exit != 4 || errs == "" {
+			t.Errorf("what is not found: exit status %d, %q", exit, errs)
+		}
+		if out, errs, exit := d.ctl("find", "--strict", "file", "--in", quiet); exit != 0 || errs != "" || out != filepath.Join(quiet, "file")+"\n" {
+			t.Errorf("where nothing changed: %q, exit status %d, %q", out, exit, errs)
+		}
+		if _, _, exit := d.ctl("find", "--sync=50ms", "-c", "--in", root); exit != 4 {
+			t.Errorf("--sync: exit status %d", exit)
+		}
+		heal()
+		d.becomes("well again", func(s *ipc.Status) bool { return s.Degraded == "" })
+		states.wait("Ready.")
+		stir(t, r, root, 50)
+		out := split(d.must("find", "-0", "--sync=1m", "--in", root))
+		same(t, fmt.Sprint("after round ", round), out, find(t, root))
+		if n := strings.Count(d.stderr.String(), "cannot be written"); n != 2*(round+1) && n != round+1 {
+			t.Errorf("it was said %d times:\n%s", n, d.stderr)
+		}
+	}
+	d.end(15)
+	if out, err := d.verify(); err != nil {
+		t.Errorf("the database: %v: %s", err, out)
+	}
+}
+
+func TestFullDiskInAStorm(t *testing.T) {
+	disk := testdisk.Full(t, "30m")
+	ballast := filepath.Join(disk.Dir, "ballast")
+	troubled(t, disk, func() {
+		f, err := os.Create(ballast)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		for buf := make([]byte, 64<<10); ; {
+			if _, err := f.Write(buf); err != nil {
+				break // full
+			}
+		}
+	}, func() {
+		if err := os.Remove(ballast); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Syncs fail, after which the page cache has what the disk does not.
+func TestFailingDiskInAStorm(t *testing.T) {
+	disk := testdisk.Failing(t, "64M", "60m")
+	troubled(t, disk, disk.Tighten, func() { disk.Room("60m") })
+}
+
+// states are what a daemon tells systemd.
+type states struct {
+	t    *testing.T
+	conn *net.UnixConn
+	last string
+}
+
+// notified has the next daemon believe that systemd started it.
+func notified(t *testing.T) *states {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "e2e-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	name := filepath.Join(dir, "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	t.Setenv("NOTIFY_SOCKET", name)
+	return &states{t: t, conn: conn}
+}
+
+// wait returns when STATUS is what it is to be.
+func (s *states) wait(want string) {
+	s.t.Helper()
+	buf := make([]byte, 4096)
+	for {
+		if err := s.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			s.t.Fatal(err)
+		}
+		n, err := s.conn.Read(buf)
+		if err != nil {
+			s.t.Fatalf("systemd was never told %q, last %q: %v", want, s.last, err)
+		}
+		for line := range bytes.Lines(buf[:n]) {
+			if text, ok := strings.CutPrefix(strings.TrimSuffix(string(line), "\n"), "STATUS="); ok {
+				s.last = text
+			}
+		}
+		if s.last == want {
+			return
+		}
+	}
+}
