@@ -29,7 +29,8 @@ func (b *bench) start(name string, args ...string) (*daemon, error) {
 	d := &daemon{db: filepath.Join(b.dir, name+".db"), socket: filepath.Join(b.dir, name+".sock"), err: new(strings.Builder)}
 	d.client = &ipc.Client{Sockets: []string{d.socket}}
 	args = append([]string{"--config", "/dev/null", "--db", d.db, "--socket", d.socket, "--log-level", "error", "--watch", "off"}, args...)
-	d.cmd = exec.CommandContext(b.ctx, b.bin("indexd"), args...)
+	words := append(append(b.before[:len(b.before):len(b.before)], b.bin("indexd")), args...)
+	d.cmd = exec.CommandContext(b.ctx, words[0], words[1:]...)
 	d.cmd.Stderr = d.err
 	return d, d.cmd.Start()
 }

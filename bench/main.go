@@ -5,8 +5,9 @@
 //	go run ./bench                    all of it, over /
 //	go run ./bench -tree /usr index   one section
 //
-// Sections: index, walk, query, list, live, size, store, cancel, burst, clients, cold. Peers that are
-// not installed are left out with a note. Dropping caches needs root.
+// Sections: index, walk, query, list, live, size, store, cancel, burst, clients, growth,
+// memory, cold. Peers that are not installed are left out with a note. Dropping caches
+// needs root.
 package main
 
 import (
@@ -29,6 +30,8 @@ type bench struct {
 	pairs int
 	synth int
 	dir   string // temporary; has the built programs in bin
+
+	before []string // what daemons are started by
 }
 
 func main() {
@@ -37,10 +40,18 @@ func main() {
 	flag.IntVar(&b.pairs, "n", 5, "pairs of runs of each comparison")
 	flag.IntVar(&b.synth, "synth", 8_000_000, "entries of the synthetic database")
 	tmp := flag.String("dir", "", "where the databases are made (default: a temporary directory)")
+	load := flag.String("load", "", "only load synthetic entries below -tree into this database")
 	flag.Parse()
 	var stop context.CancelFunc
 	b.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if *load != "" {
+		if _, err := b.load(*load, b.tree, b.synth); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := b.run(*tmp, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -65,6 +76,8 @@ func sections() []section {
 		{"burst", "10,000 rescans at once", (*bench).burst},
 		{"clients", "Slow and broken clients, and many at once", (*bench).clients},
 		{"store", "A synthetic database", (*bench).store},
+		{"growth", "What changes make of the database, and compacting it", (*bench).growth},
+		{"memory", "Control groups with little memory", (*bench).memory},
 		{"cold", "Cold cache", (*bench).cold},
 	}
 }

@@ -56,6 +56,15 @@ type daemon struct {
 // start runs indexd over roots with a database in dir ("" for a new one).
 func start(t *testing.T, dir string, args ...string) *daemon {
 	t.Helper()
+	d := newDaemon(t, dir, args...)
+	d.run()
+	t.Cleanup(func() { d.end(syscall.SIGTERM) })
+	return d
+}
+
+// newDaemon is start but for the start.
+func newDaemon(t *testing.T, dir string, args ...string) *daemon {
+	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil && os.Getenv("INDEXD_BIN") == "" {
 		t.Skip("there is no go to build the programs with, and no INDEXD_BIN")
 	}
@@ -70,10 +79,7 @@ func start(t *testing.T, dir string, args ...string) *daemon {
 		}
 		t.Cleanup(func() { os.RemoveAll(dir) })
 	}
-	d := &daemon{t: t, bin: bin, dir: dir, args: args}
-	d.run()
-	t.Cleanup(func() { d.end(syscall.SIGTERM) })
-	return d
+	return &daemon{t: t, bin: bin, dir: dir, args: args}
 }
 
 func (d *daemon) run() { d.runBy() }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,7 @@ func stir(t *testing.T, r *rand.Rand, root string, n int) {
 // troubled runs a daemon whose database is on a disk that takes nothing any more
 // from fail on, and takes everything again from heal on, while a tree changes: it
 // goes on answering, says so, warns of what is not right, and becomes right.
+// INDEXD_FAULTS says how often.
 func troubled(t *testing.T, disk *testdisk.Disk, fail, heal func()) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -92,7 +94,11 @@ func troubled(t *testing.T, disk *testdisk.Disk, fail, heal func()) {
 	d := start(t, disk.Dir, "--watch", "inotify", root, quiet)
 	d.ready()
 	same(t, "at first", split(d.must("find", "-0", "--in", root)), find(t, root))
-	for round := range 2 {
+	rounds := 1
+	if n, err := strconv.Atoi(os.Getenv("INDEXD_FAULTS")); err == nil {
+		rounds = n
+	}
+	for round := range rounds {
 		fail()
 		s := d.becomes("degraded", func(s *ipc.Status) bool {
 			if s.Degraded == "" {

@@ -273,8 +273,8 @@ func (w *writer) redo() error {
 const (
 	// A commit that failed is tried again after so long, and then after twice as
 	// long each time, up to the most.
-	retryFirst = time.Second
-	retryMost  = 30 * time.Second
+	retryFirst = time.Second / 4
+	retryMost  = 8 * time.Second
 )
 
 // commit makes the batch durable. A disk that is full or fails is waited for:
