@@ -84,8 +84,10 @@ func (d *daemon) stop() error {
 }
 
 // proc returns a number in kB from the daemon's /proc/PID/status.
-func (d *daemon) proc(field string) int {
-	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+func (d *daemon) proc(field string) int { return procOf(d.cmd.Process.Pid, field) }
+
+func procOf(pid int, field string) int {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	for line := range strings.Lines(string(data)) {
 		if rest, ok := strings.CutPrefix(line, field+":"); ok {
 			n, _ := strconv.Atoi(strings.Fields(rest)[0])
@@ -93,6 +95,21 @@ func (d *daemon) proc(field string) int {
 		}
 	}
 	return 0
+}
+
+// cpuOf is the processor time of a process so far, also of threads that ended, in
+// steps of 10 ms.
+func cpuOf(pid int) time.Duration {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, rest, _ := strings.Cut(string(data), ") ") // behind the name
+	var sum time.Duration
+	if f := strings.Fields(rest); len(f) > 12 {
+		for _, s := range f[11:13] { // user, system
+			n, _ := strconv.Atoi(s)
+			sum += time.Duration(n) * 10 * time.Millisecond
+		}
+	}
+	return sum
 }
 
 // peak samples RssAnon until stop is called, which returns the most that was

@@ -5,9 +5,9 @@
 //	go run ./bench                    all of it, over /
 //	go run ./bench -tree /usr index   one section
 //
-// Sections: index, walk, query, list, live, size, store, cancel, burst, clients, growth,
-// memory, cold. Peers that are not installed are left out with a note. Dropping caches
-// needs root.
+// Sections: index, walk, query, list, live, settle, size, store, cancel, burst,
+// clients, growth, memory, cold. Peers that are not installed are left out with a
+// note. Dropping caches needs root.
 package main
 
 import (
@@ -29,6 +29,7 @@ type bench struct {
 	tree  string
 	pairs int
 	synth int
+	files int
 	dir   string // temporary; has the built programs in bin
 
 	before []string // what daemons are started by
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&b.tree, "tree", "/", "the directory that is indexed")
 	flag.IntVar(&b.pairs, "n", 5, "pairs of runs of each comparison")
 	flag.IntVar(&b.synth, "synth", 8_000_000, "entries of the synthetic database")
+	flag.IntVar(&b.files, "files", 100_000, "files that the writers of settle write each time")
 	tmp := flag.String("dir", "", "where the databases are made (default: a temporary directory)")
 	load := flag.String("load", "", "only load synthetic entries below -tree into this database")
 	flag.Parse()
@@ -72,6 +74,7 @@ func sections() []section {
 		{"list", "Every path of the tree to a pipe, whole processes", (*bench).list},
 		{"size", "The database and the daemon's memory", (*bench).size},
 		{"live", "Changes, and what watching costs", (*bench).live},
+		{"settle", "Very many changes at once, beside watchman", (*bench).settle},
 		{"cancel", "Cancelling a job in a directory of a million entries", (*bench).cancel},
 		{"burst", "10,000 rescans at once", (*bench).burst},
 		{"clients", "Slow and broken clients, and many at once", (*bench).clients},

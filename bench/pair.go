@@ -41,7 +41,7 @@ func (b *bench) inTurn(n int, all ...side) ([][]time.Duration, error) {
 }
 
 // ratio is the median of the ratios pair by pair.
-func ratio(ours, theirs []time.Duration) float64 {
+func ratio[T time.Duration | float64](ours, theirs []T) float64 {
 	var ratios []float64
 	for i := range min(len(ours), len(theirs)) {
 		ratios = append(ratios, float64(ours[i])/float64(theirs[i]))

@@ -26,6 +26,9 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			return err
 		}
 	}
+	// What is found behind the barrier is waited for as well.
+	x.writer.hurry.Add(1)
+	defer x.writer.hurry.Add(-1)
 	if err := x.caughtUp(ctx); err != nil {
 		return err
 	}
