@@ -108,8 +108,9 @@ func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
 	}
 	w.LiveDirs, w.Unreadable = int64(r.LiveDirs), int64(r.Unreadable)
 	if d.cfg.SweepInterval > 0 {
-		w.SweptDirs = w.Dirs - w.LiveDirs
+		w.SweptDirs = max(w.Dirs-w.LiveDirs-int64(r.OfflineDirs), 0)
 	}
+	w.Offline = int64(r.OfflineDirs)
 	if r.State == indexer.Offline {
 		w.Offline = w.Dirs
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"indexd/internal/mounts"
+	"indexd/internal/watch"
 	"indexd/store"
 )
 
@@ -18,9 +19,12 @@ var errAway = errors.New("its file system is not mounted")
 // first time, and all that was mounted before and is now back, since nobody
 // looked at it meanwhile. What is no longer mounted stays in the index, offline.
 // To be called when the kernel says that the table changed, from any goroutine;
-// the work is done later.
+// the work is done later, and a barrier waits for it, but not for the walk of what
+// is no local file system.
 func (x *Indexer) MountsChanged() {
+	epoch := x.epochs.begin()
 	x.later(func() {
+		defer x.epochs.done(epoch)
 		was := x.places.Load()
 		if err := x.refreshPlaces(was); err != nil {
 			x.log.Error("cannot read what is mounted", "err", err)
@@ -33,12 +37,16 @@ func (x *Indexer) MountsChanged() {
 		for _, point := range changedPoints(was, now) {
 			x.unwatch(point) // which was of what was there
 			if up := path.Dir(point); up != point && x.Within(up) {
-				x.dirty(up)
+				x.dirtyIn(epoch, up)
 			}
 			if pl, ok := now.at(point); ok && !x.isRoot(point) && x.Within(point) && x.isKnown(pl.volume) {
-				x.discovered(point)
+				if watch.Local(pl.mount.FSType) {
+					x.discoveredIn(epoch, point)
+				} else {
+					x.discovered(point)
+				}
 			} else if !ok && x.src != nil && x.Within(point) && now.enters(point) {
-				x.discovered(point) // what was below the mount, to be watched again
+				x.discoveredIn(epoch, point) // what was below the mount, to be watched again
 			}
 		}
 	})

@@ -85,7 +85,7 @@ func (x *Indexer) scrubOnce() bool {
 			if !r.record().Complete {
 				continue // what is pending is listed as the first index goes on
 			}
-			if err := x.settleNow(x.running, r); err != nil {
+			if err := x.settleNow(x.running, r, nil); err != nil {
 				x.log.Error("cannot list again what was damaged", "root", r.path, "err", err)
 				return false
 			}

@@ -48,6 +48,7 @@ type RootStatus struct {
 	Names, Metadata time.Time
 	LiveDirs        uint64 // that are watched
 	Unreadable      uint64 // directories, for another reason than that they may not be read
+	OfflineDirs     uint64 // directories of file systems that are not mounted
 	Reason          string // of Offline and Degraded
 }
 
@@ -78,8 +79,11 @@ func (x *Indexer) Status() (Status, error) {
 				}
 				rs.LiveDirs = min(live, counts.Dirs)
 			}
-			if rs.Unreadable, err = unreadable(sn, r); err != nil {
+			if rs.Unreadable, rs.OfflineDirs, err = amiss(sn, r); err != nil {
 				return err
+			}
+			if rs.State == Live && rs.OfflineDirs > 0 {
+				rs.State = Swept
 			}
 			if rec := r.record(); rec.Complete {
 				rs.Names, rs.Metadata = rec.Names, rec.Metadata
@@ -125,15 +129,21 @@ func (x *Indexer) count(sn *store.Snap, r *root) (sum store.Counts, err error) {
 	return sum, nil
 }
 
-// unreadable counts the directories of a root that could not be read.
-func unreadable(sn *store.Snap, r *root) (n uint64, err error) {
+// amiss counts the directories of a root that could not be read, and those that are
+// not there to be.
+func amiss(sn *store.Snap, r *root) (failed, offline uint64, err error) {
 	segments, err := sn.Segments(r.path)
+	counted := make(map[store.Volume]bool)
 	for _, seg := range segments {
 		for range sn.Failed(seg.Lo, seg.Hi) {
-			n++
+			failed++
+		}
+		if v := seg.Volume; v.Offline && !counted[v.Volume] {
+			counted[v.Volume] = true
+			offline += v.Counts.Dirs
 		}
 	}
-	return n, err
+	return failed, offline, err
 }
 
 // Progress since the start; cheap.

@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"indexd/internal/mounts"
 	"indexd/store"
@@ -46,7 +47,7 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			err = x.lookAtUnwatched(ctx, r, dirs)
 		}
 		if err == nil {
-			err = x.settleNow(ctx, r)
+			err = x.settleNow(ctx, r, dirs)
 		}
 		if err != nil {
 			return err
@@ -149,17 +150,18 @@ func (x *Indexer) lookAtUnwatched(ctx context.Context, r *root, dirs []string) e
 	return x.epochs.wait(ctx)
 }
 
-// settleNow lists what became pending in a root on the way, without waiting, as
-// settle does, for a moment when nothing else is under way. First it has those
+// settleNow lists what became pending in a root on the way, in dirs (none: all) or
+// above, without waiting, as settle does, for a moment when nothing else is under way. First it has those
 // found that no listing names any more: the deletion of a subtree spares what is
 // newer in it, be it only the news that it cannot be opened.
-func (x *Indexer) settleNow(ctx context.Context, r *root) error {
+func (x *Indexer) settleNow(ctx context.Context, r *root, dirs []string) error {
 	for range settleRounds {
 		if err := x.reapSpared(ctx, r); err != nil {
 			return err
 		}
 		epoch := x.epochs.begin()
 		pending, err := x.pendingIn(r, settleBatch)
+		pending = slices.DeleteFunc(pending, func(p pendingDir) bool { return !touches(p.dir, dirs) })
 		for _, p := range pending {
 			if p.subtree {
 				x.discoveredIn(epoch, p.dir)

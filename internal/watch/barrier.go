@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // barrier proves that events were drained: the kernel's queue is in order, so
@@ -47,7 +49,7 @@ func (b *barrier) init(dir string) {
 }
 
 // Barrier returns when every event that the kernel had queued before the call
-// is a hint, or a lost one is Batch.Overflow. These are in the batches up to the
+// is a hint, a lost one is Batch.Overflow, and a mount Batch.Mounts. These are in the batches up to the
 // first with a Seq of at least the one returned, and Take gives such a batch
 // from then on. Where events are lost it tries again, until ctx ends. ErrClosed.
 func (s *Source) Barrier(ctx context.Context) (seq uint64, err error) {
@@ -77,6 +79,11 @@ func (s *Source) Barrier(ctx context.Context) (seq uint64, err error) {
 
 // run serves one round after the other until the Source ends.
 func (b *barrier) run(s *Source) {
+	// An open file of its own: what was told is kept with that. See watchMounts.
+	table, err := unix.Open(mountTable, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer unix.Close(table)
+	}
 	for {
 		select {
 		case <-b.wake:
@@ -90,6 +97,10 @@ func (b *barrier) run(s *Source) {
 		b.mu.Unlock()
 		if r != nil {
 			r.err = b.prove(s, r)
+			told := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}}
+			if n, err := unix.Poll(told, 0); err == nil && n > 0 && told[0].Revents&unix.POLLPRI != 0 {
+				s.mountsChanged()
+			}
 			s.mu.Lock()
 			r.seq = s.seq
 			s.mu.Unlock()
