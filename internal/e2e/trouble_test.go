@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -220,4 +221,94 @@ func (s *states) wait(want string) {
 			return
 		}
 	}
+}
+
+// A daemon that may open next to no files lists everything none the less, and is
+// asked none the less, when clients have taken all the files that there are too.
+func TestFewFiles(t *testing.T) {
+	prlimit, err := exec.LookPath("prlimit")
+	if err != nil {
+		t.Skip(err)
+	}
+	root := filepath.Join(t.TempDir(), "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	r := rand.New(rand.NewPCG(1, 2))
+	stir(t, r, root, 1000)
+	d := newDaemon(t, "", "--workers", "32", root)
+	d.runBy(prlimit, "--nofile=20:20")
+	t.Cleanup(func() { d.end(15) })
+	d.ready()
+	same(t, "at first", split(d.must("find", "-0")), find(t, root))
+	var idle []net.Conn
+	for range 40 { // more than it may have files
+		if c, err := net.DialTimeout("unix", d.socket(), 100*time.Millisecond); err == nil {
+			idle = append(idle, c)
+		}
+	}
+	stir(t, r, root, 1000)
+	for _, c := range idle {
+		c.Close()
+	}
+	same(t, "after changes", split(d.must("find", "-0", "--sync=1m")), find(t, root))
+	s, _ := d.asked()
+	for i := range s.Roots {
+		if s.Roots[i].Unreadable > 0 || s.Roots[i].State == ipc.RootOffline {
+			t.Errorf("%+v", s.Roots[i])
+		}
+	}
+	if strings.Contains(d.stderr.String(), "too many open files") {
+		t.Logf("indexd said:\n%s", d.stderr)
+	}
+}
+
+// A database that may not become larger does not, says so, is asked as before, and
+// goes on where the limit is raised.
+func TestMaxSize(t *testing.T) {
+	const most = 4 << 20
+	root := filepath.Join(t.TempDir(), "root")
+	if err := os.Mkdir(root, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	fill := func(dir string, n int) {
+		t.Helper()
+		dir = filepath.Join(root, dir)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			name := fmt.Sprintf("%s/%06d%s", dir, i, strings.Repeat("long ", 45))
+			if err := os.Link(filepath.Join(root, "file"), name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "file"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	fill("first", 2000)
+	d := start(t, "", "--max-size", "4M", root)
+	d.ready()
+	fill("second", 14000)
+	s := d.becomes("full", func(s *ipc.Status) bool { return s.Degraded != "" })
+	if !strings.Contains(s.Degraded, "max-size") || s.DB.Max != most {
+		t.Errorf("it says %q, of %d at most", s.Degraded, s.DB.Max)
+	}
+	if out, _, exit := d.ctl("find", "-c", "--in", filepath.Join(root, "first")); exit != 0 || out != "2000\n" {
+		t.Errorf("what it has: %q, exit status %d", out, exit)
+	}
+	if _, errs, exit := d.ctl("find", "--strict", "-q"); exit != 4 || errs == "" {
+		t.Errorf("a strict question: exit status %d, %q", exit, errs)
+	}
+	for name := range map[string]bool{"index.db": true, "index.db.compact": true} {
+		if fi, err := os.Stat(filepath.Join(d.dir, name)); err == nil && fi.Size() > most {
+			t.Errorf("%s has %d bytes", name, fi.Size())
+		}
+	}
+	d.end(15)
+	d.args = []string{"--max-size", "1G", root}
+	d.run()
+	d.ready()
+	same(t, "with more room", split(d.must("find", "-0", "--sync=1m")), find(t, root))
 }
