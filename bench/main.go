@@ -5,7 +5,7 @@
 //	go run ./bench                    all of it, over /
 //	go run ./bench -tree /usr index   one section
 //
-// Sections: index, walk, query, list, live, settle, size, store, cancel, burst,
+// Sections: index, walk, query, sight, list, live, settle, size, store, cancel, burst,
 // clients, growth, memory, cold. Peers that are not installed are left out with a
 // note. Dropping caches needs root.
 package main
@@ -71,6 +71,7 @@ func sections() []section {
 		{"index", "First index, from exec to ready and synced", (*bench).index},
 		{"walk", "The walker alone, with statx", (*bench).walk},
 		{"query", "Questions, beside plocate and at size", (*bench).query},
+		{"sight", "Questions of a user who may not see all, beside root's", (*bench).sight},
 		{"list", "Every path of the tree to a pipe, whole processes", (*bench).list},
 		{"size", "The database and the daemon's memory", (*bench).size},
 		{"live", "Changes, and what watching costs", (*bench).live},

@@ -88,26 +88,30 @@ func show(d time.Duration) string {
 // pipe and is thrown away.
 func (b *bench) command(name string, args ...string) side {
 	return side{name: name, run: func() (time.Duration, error) {
-		cmd := exec.CommandContext(b.ctx, args[0], args[1:]...)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			return 0, err
-		}
-		start := time.Now()
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		if _, err := io.Copy(io.Discard, out); err != nil {
-			return 0, err
-		}
-		err = cmd.Wait()
-		took := time.Since(start)
-		// 1 is a find that met an unreadable or vanished directory.
-		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
-			err = nil
-		}
-		return took, err
+		return timed(exec.CommandContext(b.ctx, args[0], args[1:]...))
 	}}
+}
+
+// timed runs a command, and throws away what it prints to a pipe.
+func timed(cmd *exec.Cmd) (time.Duration, error) {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	if _, err := io.Copy(io.Discard, out); err != nil {
+		return 0, err
+	}
+	err = cmd.Wait()
+	took := time.Since(start)
+	// 1 is a find that met an unreadable or vanished directory.
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
+		err = nil
+	}
+	return took, err
 }
 
 // installed returns the path of the first of the names that there is; without

@@ -73,7 +73,7 @@ func (c *caller) sight(ctx context.Context, dir string) (access.Sight, error) {
 		if err != nil {
 			return s, err
 		}
-		if again, err := v.Again(ctx); err != nil || !again {
+		if dirs, err := v.Again(ctx); err != nil || len(dirs) == 0 {
 			return s, err
 		}
 	}
@@ -85,42 +85,49 @@ func (c *caller) sightNow(dir string) (access.Sight, error) {
 	if err != nil || !ok {
 		return access.Nothing, err
 	}
-	return c.view.Walk().Sight(dir, c.viewer().stored(volume, &h)), nil
+	s := stored(&h, c.d.x.MountIDs()[volume])
+	return c.view.Walk().Sight(dir, &s), nil
 }
 
-const (
-	// relistTries is how often an answer has directories that changed since they
-	// were listed, or while they were, listed again, and relistWait how long it
-	// waits for that in all.
-	relistTries = 3
-	relistWait  = time.Second
-)
+// relistWait is how long an answer waits in all for directories to be listed again
+// that changed since they were.
+const relistWait = time.Second
 
 // viewer is run.Viewer for a caller who may not see all. But for Look and what it
 // returns it is for the answer's goroutine.
 type viewer struct {
 	c      *caller
 	mounts map[store.Volume]uint64
-	tries  int
+	tried  map[string]bool // directories that were listed again for it
 	waited time.Duration
 	missed []string // directories that the caller may list and that are not shown, a sample
 }
 
 var _ run.Viewer = (*viewer)(nil)
 
-func (c *caller) viewer() *viewer { return &viewer{c: c, mounts: c.d.x.MountIDs()} }
+func (c *caller) viewer() *viewer {
+	return &viewer{c: c, mounts: c.d.x.MountIDs(), tried: make(map[string]bool)}
+}
 
-func (v *viewer) stored(volume store.Volume, h *store.Header) *access.Stored {
-	return &access.Stored{
-		Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, Stamp: h.Stamp, Mount: v.mounts[volume], Failed: h.Errno != 0,
+func stored(h *store.Header, mount uint64) access.Stored {
+	return access.Stored{
+		Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, Stamp: h.Stamp, Doc: h.Doc, Mount: mount, Failed: h.Errno != 0,
 	}
 }
 
 // Look is run.Viewer's.
 func (v *viewer) Look() func(dir string, key store.Key, h *store.Header) run.Sight {
 	walk := v.c.view.Walk()
+	var (
+		volume store.Volume // of the last directory
+		mount  uint64
+	)
 	return func(dir string, key store.Key, h *store.Header) run.Sight {
-		switch walk.Sight(dir, v.stored(key.Volume(), h)) {
+		if k := key.Volume(); k != volume || mount == 0 {
+			volume, mount = k, v.mounts[k]
+		}
+		s := stored(h, mount)
+		switch walk.Sight(dir, &s) {
 		case access.All:
 			return run.SeeAll
 		case access.Names:
@@ -136,16 +143,22 @@ func (v *viewer) Look() func(dir string, key store.Key, h *store.Header) run.Sig
 func (v *viewer) Lists(dir string) bool { return v.c.lists(dir) }
 
 // Again is run.Viewer's. What the caller could list, and was not shown since it
-// had changed, is listed again.
-func (v *viewer) Again(ctx context.Context) (bool, error) {
+// had changed, is listed again, once.
+func (v *viewer) Again(ctx context.Context) ([]string, error) {
 	dirs, more := v.c.view.Others()
+	slices.Sort(dirs)
+	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
+		if v.tried[dir] || more || v.waited >= relistWait {
+			if len(v.missed) < maxMissed && !slices.Contains(v.missed, dir) {
+				v.missed = append(v.missed, dir)
+			}
+			return true
+		}
+		v.tried[dir] = true
+		return false
+	})
 	if len(dirs) == 0 {
-		return false, nil
-	}
-	if more || v.tries >= relistTries || v.waited >= relistWait {
-		slices.Sort(dirs)
-		v.missed = append(v.missed, dirs[:min(len(dirs), maxMissed)]...)
-		return false, nil
+		return nil, nil
 	}
 	x, begun := v.c.d.x, time.Now()
 	resume := server.Waiting(ctx)
@@ -155,28 +168,26 @@ func (v *viewer) Again(ctx context.Context) (bool, error) {
 	stamp := x.Stamp()
 	err := x.Relist(wait, dirs)
 	if err != nil && !errors.Is(err, tooLate) {
-		return false, err
+		return nil, err
 	}
 	if err := resume(); err != nil {
-		return false, err
+		return nil, err
 	}
 	v.c.view.Relisted(dirs, stamp)
 	v.mounts = x.MountIDs()
-	v.tries++
 	v.waited += time.Since(begun)
-	return true, nil
+	return dirs, nil
 }
 
-// maxMissed bounds viewer.missed, for each round.
+// maxMissed bounds viewer.missed.
 const maxMissed = 4
 
 // stale is what is to be said of what was missed.
 func (v *viewer) stale() (list []ipc.Stale) {
-	slices.Sort(v.missed)
-	for _, dir := range slices.Compact(v.missed) {
+	for _, dir := range v.missed {
 		list = append(list, ipc.Stale{Path: dir, Reason: ipc.StalePending})
 	}
-	return list[:min(len(list), maxMissed)]
+	return list
 }
 
 // explain is indexer.Explain as far as the caller may know it: of what it could not

@@ -16,6 +16,8 @@ const (
 	// maxStuck is how many looks may not have come back; with so many, nothing that
 	// is not known is looked at.
 	maxStuck = 64
+	// patienceRounds is how often in that time it is looked whether it has come.
+	patienceRounds = 4
 )
 
 // lookers are goroutines that make system calls which may never return. Each is
@@ -25,18 +27,23 @@ type lookers struct {
 	patience time.Duration
 	mountOf  func(dir string) string // the mount point that it lies on
 
-	mu     sync.Mutex
-	idle   []*looker
-	closed bool
-	stuck  map[*looker]stuck // those that are waited for no more
+	mu      sync.Mutex
+	idle    []*looker
+	busy    map[*looker]struct{} // those that somebody waits for
+	stuck   map[*looker]stuck    // those that are waited for no more
+	watched bool                 // there is a monitor
+	rounds  int                  // that monitors have done
+	closed  bool
 }
 
 type looker struct {
 	asks  chan question // closed when it is to end
 	tells chan stat     // holds one
-	timer *time.Timer
 	state atomic.Int32
-	back  bool // from where nobody waited for it any more; under lookers.mu
+
+	// Under lookers.mu:
+	since int  // monitor's round in which it was taken
+	back  bool // from where nobody waited for it any more
 }
 
 // stuck is where a look does not come back from.
@@ -54,7 +61,7 @@ type question struct {
 const (
 	asked     = iota // somebody waits
 	answered         // it has told, or is about to
-	abandoned        // nobody waits any more
+	abandoned        // nobody waits any more, or not for long
 )
 
 // ask has dir looked at. false: it did not answer, and the stat is not to be kept.
@@ -63,20 +70,12 @@ func (l *lookers) ask(dir string, known *stat) (stat, bool) {
 	if lo == nil {
 		return stat{none: true}, false
 	}
-	lo.state.Store(asked)
-	lo.timer.Reset(l.patience)
 	lo.asks <- question{dir, known}
-	var st stat
-	select {
-	case st = <-lo.tells:
-	case <-lo.timer.C:
-		if lo.state.CompareAndSwap(asked, abandoned) {
-			l.hang(lo, dir)
-			return stat{none: true}, false
-		}
-		st = <-lo.tells
+	st := <-lo.tells
+	if lo.state.Load() == abandoned {
+		l.hang(lo, dir)
+		return stat{none: true}, false
 	}
-	lo.timer.Stop()
 	l.give(lo)
 	return st, true
 }
@@ -98,13 +97,24 @@ func (l *lookers) take(dir string) *looker {
 	if l.closed {
 		return nil
 	}
+	var lo *looker
 	if n := len(l.idle); n > 0 {
-		lo := l.idle[n-1]
+		lo = l.idle[n-1]
 		l.idle = l.idle[:n-1]
-		return lo
+	} else {
+		lo = &looker{asks: make(chan question), tells: make(chan stat, 1)}
+		go l.run(lo)
 	}
-	lo := &looker{asks: make(chan question), tells: make(chan stat, 1), timer: time.NewTimer(time.Hour)}
-	go l.run(lo)
+	lo.state.Store(asked)
+	lo.since = l.rounds
+	if l.busy == nil {
+		l.busy = make(map[*looker]struct{})
+	}
+	l.busy[lo] = struct{}{}
+	if !l.watched {
+		l.watched = true
+		go l.monitor()
+	}
 	return lo
 }
 
@@ -112,11 +122,38 @@ func (l *lookers) take(dir string) *looker {
 func (l *lookers) give(lo *looker) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.busy, lo)
 	if l.closed || len(l.idle) >= 2*runtime.GOMAXPROCS(0) {
 		close(lo.asks)
 		return
 	}
 	l.idle = append(l.idle, lo)
+}
+
+// monitor ends the waiting for looks that take too long: a timer for each would
+// take as long as the look. It ends when for some time there was none.
+func (l *lookers) monitor() {
+	tick := time.NewTicker(l.patience / patienceRounds)
+	defer tick.Stop()
+	for idle := 0; ; {
+		<-tick.C
+		l.mu.Lock()
+		l.rounds++
+		for lo := range l.busy {
+			if l.rounds-lo.since > patienceRounds && lo.state.CompareAndSwap(asked, abandoned) {
+				lo.tells <- stat{none: true}
+			}
+		}
+		if idle++; len(l.busy) > 0 {
+			idle = 0
+		}
+		if idle > patienceRounds || l.closed && len(l.busy) == 0 {
+			l.watched = false
+			l.mu.Unlock()
+			return
+		}
+		l.mu.Unlock()
+	}
 }
 
 // run is a looker's goroutine.
@@ -141,6 +178,7 @@ func (l *lookers) hang(lo *looker, dir string) {
 	at := stuck{below: dir, mount: l.mountOf(dir)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	delete(l.busy, lo)
 	if lo.back {
 		return
 	}

@@ -2,8 +2,8 @@ package access
 
 import (
 	"hash/maphash"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"indexd/listing"
@@ -13,31 +13,54 @@ import (
 // still see what is closed by now.
 const MaxAge = time.Second
 
-// keep is how long a look is good for, and again what was made of it.
-const keep = MaxAge / 2
+// keep is how long a look is good for, and keepWay how long what was made of it.
+const (
+	keep    = MaxAge - keepWay
+	keepWay = MaxAge / 10
+)
 
 // Stats are what directories are like now, for all callers. What they say is
-// looked up again after half of MaxAge. It may be used by any number of
+// looked up again in time. It may be used by any number of
 // goroutines. Looks are made by goroutines of its own, so that one that does not
 // come back holds up nobody for longer than patience; Close ends those that wait
 // for work.
 type Stats struct {
 	shards  [32]shard
+	blocks  [blockCount]atomic.Pointer[block]
 	seed    maphash.Seed
 	begun   time.Time
 	lookers lookers
 	now     func() time.Time
 }
 
-// shard holds what was looked up in two generations, of which the older is
-// dropped when the younger is full, so that memory is bounded: about 120 bytes
-// each. The keys are hashes of the paths by a seed that nobody knows.
+// block holds what was looked up of directories that have numbers, those of the
+// index, which it gives in the order in which it is read: so the next one is in
+// the cache of the processor when it is asked for. In a map of as many each is
+// waited for, which takes longer than all the rest. A place is for one directory at
+// a time, of those with the same number modulo placeCount; memory is bounded.
+type block struct {
+	mu     sync.Mutex
+	places [blockLen]struct {
+		key uint64
+		stat
+	}
+}
+
+const (
+	blockLen   = 64
+	blockCount = 2048
+	placeCount = blockLen * blockCount // 131,072, which take 13 MB if they are used
+)
+
+// shard holds what was looked up of others, in two generations, of which the older
+// is dropped when the younger is full. The keys are hashes of the paths by a seed
+// that nobody knows.
 type shard struct {
 	mu         sync.Mutex
 	young, old map[uint64]stat
 }
 
-const shardLen = 2048 // so 131,072 in all, which take 16 MB
+const shardLen = 256 // so 16,384 in all, which take 2 MB
 
 // stat is what one look at a directory said.
 type stat struct {
@@ -66,44 +89,75 @@ func (s *Stats) Close() { s.lookers.close() }
 func (s *Stats) since(t time.Time) int64 { return int64(t.Sub(s.begun)) }
 
 // of returns what dir is like, by a look that was not made before since nor longer
-// ago than keep.
-func (s *Stats) of(dir string, now, since int64) stat {
+// ago than keep. number, if not 0, is one that it has for some time.
+func (s *Stats) of(dir string, number uint64, now, since int64) stat {
 	key := maphash.String(s.seed, dir)
-	sh := &s.shards[key%uint64(len(s.shards))]
-	sh.mu.Lock()
-	st, ok := sh.young[key]
-	if !ok {
-		st, ok = sh.old[key]
-	}
-	sh.mu.Unlock()
-	if ok && st.at >= since && now-st.at < int64(keep) {
+	st, known := s.get(key, number)
+	if known && st.at >= since && now-st.at < int64(keep) {
 		return st
+	}
+	return s.anew(dir, key, number, st, known)
+}
+
+// anew is of where there has to be a look. was is what an earlier one said, if it
+// is known.
+func (s *Stats) anew(dir string, key, number uint64, was stat, known bool) stat {
+	var last *stat
+	if known {
+		last = &was
 	}
 	at := s.since(s.now())
-	known := &st
-	if !ok {
-		known = nil
+	st, ok := s.lookers.ask(dir, last) // system calls: under no lock
+	if st.at = at; ok {
+		s.put(key, number, &st)
 	}
-	st, ok = s.lookers.ask(dir, known) // system calls: not under the lock
-	st.at = at
-	if !ok {
-		return st
-	}
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if len(sh.young) >= shardLen || sh.young == nil {
-		sh.young, sh.old = make(map[uint64]stat, shardLen/4), sh.young
-	}
-	sh.young[key] = st
 	return st
 }
 
-// above returns the directory that the one at a clean absolute path is in: of
-// "/a" that is "", of "" and of "/" nothing.
-func above(dir string) (up string, ok bool) {
-	i := strings.LastIndexByte(dir, '/')
-	if i < 0 || len(dir) == 1 {
-		return "", false
+func (s *Stats) get(key, number uint64) (st stat, ok bool) {
+	if number == 0 {
+		sh := &s.shards[key%uint64(len(s.shards))]
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		if st, ok = sh.young[key]; !ok {
+			st, ok = sh.old[key]
+		}
+		return st, ok
 	}
-	return dir[:i], true
+	b := s.blocks[number/blockLen%blockCount].Load()
+	if b == nil {
+		return st, false
+	}
+	p := &b.places[number%blockLen]
+	b.mu.Lock()
+	if ok = p.key == key && p.at != 0; ok {
+		st = p.stat
+	}
+	b.mu.Unlock()
+	return st, ok
+}
+
+func (s *Stats) put(key, number uint64, st *stat) {
+	if number == 0 {
+		sh := &s.shards[key%uint64(len(s.shards))]
+		sh.mu.Lock()
+		defer sh.mu.Unlock()
+		if len(sh.young) >= shardLen || sh.young == nil {
+			sh.young, sh.old = make(map[uint64]stat, shardLen/4), sh.young
+		}
+		sh.young[key] = *st
+		return
+	}
+	at := &s.blocks[number/blockLen%blockCount]
+	b := at.Load()
+	if b == nil {
+		b = new(block)
+		if !at.CompareAndSwap(nil, b) {
+			b = at.Load()
+		}
+	}
+	p := &b.places[number%blockLen]
+	b.mu.Lock()
+	p.key, p.stat = key, *st
+	b.mu.Unlock()
 }

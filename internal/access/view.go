@@ -22,6 +22,7 @@ type Stored struct {
 	Ino   uint64
 	Ctime listing.Time
 	Stamp uint64 // of the listing
+	Doc   uint64 // the record's number, by which what is looked up is kept; 0: it has none
 	// Mount is the number of the mount on which the directory is looked for, as
 	// /proc/self/mountinfo has it; 0: that is not known.
 	Mount uint64
@@ -121,5 +122,5 @@ func (v *View) Enters(dir string) bool {
 // IsDir reports whether there is a directory at a path that the caller can reach.
 func (v *View) IsDir(p string) bool {
 	w := v.Walk()
-	return w.reach(p) && !w.stat(p).none
+	return w.reach(p) && !w.stat(p, 0).none
 }

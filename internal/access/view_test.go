@@ -258,7 +258,9 @@ func BenchmarkSight(b *testing.B) {
 	_ = filepath.WalkDir("/usr", func(p string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			st := look(p, nil)
-			dirs = append(dirs, dir{p, st.stored()})
+			stored := st.stored()
+			stored.Doc = uint64(len(dirs) + 1) // as those of the index are
+			dirs = append(dirs, dir{p, stored})
 		}
 		return nil
 	})

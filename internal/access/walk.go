@@ -27,7 +27,7 @@ func (w *Walk) Sight(dir string, stored *Stored) Sight {
 	if !w.reach(dir) {
 		return Nothing
 	}
-	st := w.stat(dir)
+	st := w.stat(dir, stored.Doc)
 	if st.none {
 		return Nothing
 	}
@@ -56,14 +56,14 @@ func (w *Walk) Sight(dir string, stored *Stored) Sight {
 }
 
 // stat is Stats.of.
-func (w *Walk) stat(dir string) stat {
-	st := w.v.stats.of(dir, w.now, w.v.since)
+func (w *Walk) stat(dir string, number uint64) stat {
+	st := w.v.stats.of(dir, number, w.now, w.v.since)
 	w.now = max(w.now, st.at)
 	return st
 }
 
 func (w *Walk) may(dir string, want uint32) bool {
-	st := w.stat(dir)
+	st := w.stat(dir, 0)
 	return !st.none && st.allow(&w.v.who, want)
 }
 
@@ -75,7 +75,7 @@ func (w *Walk) tick() {
 	}
 	s := w.v.stats
 	w.now = s.since(s.now())
-	if len(w.ok) > 0 && (w.now-w.at >= int64(keep) || w.since != w.v.since) {
+	if len(w.ok) > 0 && (w.now-w.at >= int64(keepWay) || w.since != w.v.since) {
 		w.ok = w.ok[:0]
 	}
 }
@@ -83,43 +83,41 @@ func (w *Walk) tick() {
 // reach reports whether every directory above dir may be searched.
 func (w *Walk) reach(dir string) bool {
 	w.tick()
-	up, ok := above(dir)
-	if !ok {
+	if dir == "/" {
 		return true
 	}
-	w.back(up)
-	for len(w.ok) == 0 || w.ok[len(w.ok)-1] < len(up) {
-		d, end := "/", 0
-		if n := len(w.ok); n > 0 {
-			end = len(up)
-			from := w.ok[n-1] + 1
-			if i := strings.IndexByte(up[from:], '/'); i >= 0 {
-				end = from + i
-			}
-			d = up[:end]
+	// As much of the way as leads to dir too: a directory's neighbours mostly have
+	// all of it.
+	n := len(w.ok)
+	for ; n > 0; n-- {
+		if end := w.ok[n-1]; len(dir) > end && dir[end] == '/' && dir[:end] == string(w.path[:end]) {
+			break
 		}
-		if !w.may(d, maySearch) {
+	}
+	w.ok = w.ok[:n]
+	from := -1 // where the next component begins, but for the first directory of all
+	if n > 0 {
+		from = w.ok[n-1] + 1
+		if strings.IndexByte(dir[from:], '/') < 0 {
+			return true
+		}
+	}
+	w.path = append(w.path[:0], dir...)
+	for {
+		up, end := "/", 0
+		if from >= 0 {
+			i := strings.IndexByte(dir[from:], '/')
+			if i < 0 {
+				return true
+			}
+			end = from + i
+			up = dir[:end]
+		}
+		if !w.may(up, maySearch) {
 			return false
 		}
 		w.add(end)
-	}
-	return true
-}
-
-// back shortens the way to what leads to up too, which is the path then. A
-// directory's neighbours mostly have all of it.
-func (w *Walk) back(up string) {
-	n := len(w.ok)
-	for n > 0 {
-		end := w.ok[n-1]
-		if len(up) >= end && up[:end] == string(w.path[:end]) && (len(up) == end || up[end] == '/') {
-			break
-		}
-		n--
-	}
-	w.ok = w.ok[:n]
-	if n == 0 || w.ok[n-1] < len(up) {
-		w.path = append(w.path[:0], up...)
+		from = end + 1
 	}
 }
 

@@ -1,18 +1,57 @@
 package run
 
-// again asks whether the round that has ended is to be done once more. No
-// transaction is held.
-func (a *answer) again() (bool, error) {
+import (
+	"bytes"
+	"slices"
+)
+
+// changed asks whether the round that has ended is to be done once more, for what
+// was not shown and can be now. No transaction is held.
+func (a *answer) changed() (bool, error) {
 	if a.q.Viewer == nil {
 		return false, nil
 	}
-	return a.q.Viewer.Again(a.ctx)
+	dirs, err := a.q.Viewer.Again(a.ctx)
+	return len(dirs) > 0, err
 }
 
-// restart forgets what the rounds so far have found, and where they have come to.
-func (a *answer) restart() {
-	a.tasks, a.cut = []*task{{}}, false
-	a.workers = nil
+// again makes what was not shown, and can be now, the task of the rounds to come;
+// false: there is nothing. Where that needs everything to be looked at again it
+// calls afresh, which forgets what was found. No transaction is held.
+func (a *answer) again(afresh func()) (bool, error) {
+	if a.q.Viewer == nil {
+		return false, nil
+	}
+	dirs, err := a.q.Viewer.Again(a.ctx)
+	if err != nil || len(dirs) == 0 {
+		return false, err
+	}
+	a.tasks, a.cut = []*task{{}}, true
+	if a.q.Plan.NeedsEmptyDir() {
+		// What is in them counts for their entries in the directories above too.
+		a.cut = false
+		afresh()
+		return true, nil
+	}
+	a.later = dirs
+	return true, nil
+}
+
+// only are the directories that are looked at alone; nil: all are to be.
+func (a *answer) only(g *ground) *candidates {
+	if a.later == nil {
+		return nil
+	}
+	c := &candidates{inPieces: true}
+	for _, dir := range a.later {
+		pk := toPathKey(dir)
+		if s := g.find(pk); s != nil {
+			key := s.key(pk)
+			c.pieces = append(c.pieces, piece{key, key.ChunksEnd()})
+		}
+	}
+	slices.SortFunc(c.pieces, func(p, q piece) int { return bytes.Compare(p.lo, q.lo) })
+	return c
 }
 
 // mark is a task as it was before a round.

@@ -27,8 +27,9 @@ type answer struct {
 	slow    bool  // the reader was, lately
 	wanted  int   // rows that a round need not go beyond; negative: no bound
 
-	tasks   []*task // what is left, in path order
-	cut     bool    // tasks were cut as far as they are to be
+	tasks   []*task  // what is left, in path order
+	cut     bool     // tasks were cut as far as they are to be
+	later   []string // if not nil, the only directories that are looked at now
 	workers []*worker
 	orders  *sorting // of the orders that are sorted
 }
@@ -71,7 +72,9 @@ func (a *answer) view(fn func(*ground) error) error {
 		if first {
 			a.survey(g)
 		}
-		g.cand = a.candidates(g)
+		if g.cand = a.only(g); g.cand == nil {
+			g.cand = a.candidates(g)
+		}
 		a.sum.LastClock = sn.Clock()
 		return fn(g)
 	})
@@ -119,12 +122,14 @@ func (a *answer) count() error {
 	total := tally{limit: int64(max(a.q.Limit, 0))}
 	newCounter := func() collector { return &counter{total: &total} }
 	err := a.round(0, newCounter)
-	for again := true; err == nil; err = a.round(0, newCounter) {
-		if again, err = a.again(); err != nil || !again {
-			break
+	for more := true; err == nil && more; {
+		more, err = a.again(func() {
+			a.workers = nil
+			total.n.Store(0)
+		})
+		if more {
+			err = a.round(0, newCounter)
 		}
-		a.restart()
-		total.n.Store(0)
 	}
 	for _, w := range a.workers {
 		a.sum.Count += w.collector.(*counter).n
@@ -143,7 +148,7 @@ func (a *answer) list() error {
 		if err := a.round(a.r.opt.Round, func() collector { return lister{a} }); err != nil {
 			return err
 		}
-		if again, err := a.again(); err != nil {
+		if again, err := a.changed(); err != nil {
 			return err
 		} else if again {
 			a.backTo(before)

@@ -63,7 +63,7 @@ func (a *answer) listByPath() error {
 		if err := a.view(func(g *ground) error { b.round(g); return nil }); err != nil {
 			return err
 		}
-		if again, err := a.again(); err != nil {
+		if again, err := a.changed(); err != nil {
 			return err
 		} else if again {
 			b.rows.reset()

@@ -28,7 +28,7 @@ type judge struct {
 	truth query.Truth
 	sight Sight
 
-	pk, buf []byte // its path
+	buf []byte // its path
 
 	child   *store.Cursor // for looking up children; nil: none yet
 	zone    query.Zone
@@ -99,8 +99,10 @@ func (j *judge) closed() bool {
 
 // path returns the directory's path, valid until the next call.
 func (j *judge) path(s *stretch, dir store.Key) string {
-	j.pk = s.appendPathKey(j.pk[:0], dir)
-	j.buf = appendPath(j.buf[:0], j.pk)
+	if j.buf = s.appendPathKey(j.buf[:0], dir); len(j.buf) == 0 {
+		return "/"
+	}
+	slashes(j.buf)
 	return text(j.buf)
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 )
 
@@ -24,13 +25,24 @@ func appendPath(dst []byte, pk []byte) []byte {
 	}
 	n := len(dst)
 	dst = append(dst, pk...)
-	for p := dst[n:]; ; {
-		i := bytes.IndexByte(p, 0)
-		if i < 0 {
-			return dst
+	slashes(dst[n:])
+	return dst
+}
+
+// slashes replaces each 00 by a slash, eight bytes at a time.
+func slashes(p []byte) {
+	const low7 = 0x7f7f7f7f7f7f7f7f
+	for len(p) >= 8 {
+		x := binary.LittleEndian.Uint64(p)
+		if zeros := ^((x&low7 + low7) | x | low7); zeros != 0 { // the high bit of each that is 00
+			binary.LittleEndian.PutUint64(p, x|zeros>>7*'/')
 		}
-		p[i] = '/'
-		p = p[i+1:]
+		p = p[8:]
+	}
+	for i := range p {
+		if p[i] == 0 {
+			p[i] = '/'
+		}
 	}
 }
 

@@ -18,7 +18,8 @@
 //     and of the last. An entry whose path exists throughout is given exactly
 //     once, whatever else changes meanwhile.
 //   - A count, and the first n of an order as long as they fit into memory,
-//     are one round however long it takes.
+//     are one round however long it takes, but for what a Viewer has looked at
+//     again.
 //
 // Memory is bounded whatever the index holds: rows wait in buffers of fixed
 // size, and sorting beyond Options.SortMemory goes to an unlinked file. An answer
@@ -169,10 +170,11 @@ type Viewer interface {
 	// it may be said that the index does not know it well. It is called as Look's
 	// function is.
 	Lists(dir string) bool
-	// Again is asked after a round, outside of its transaction, whether it is to
-	// be done once more, because what was said in it was said of directories that
-	// have been listed again since. It may wait. An error ends the answer.
-	Again(ctx context.Context) (bool, error)
+	// Again is asked after a round, outside of its transaction, for directories of
+	// which Look said SeeBelow or SeeNothing and may say more now, since they have
+	// been listed again. They are looked at once more. It may wait. An error ends
+	// the answer.
+	Again(ctx context.Context) (dirs []string, err error)
 }
 
 // Sight is what an answer may show of a directory.

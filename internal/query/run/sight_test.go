@@ -22,7 +22,7 @@ func (v viewer) Look() func(dir string, key store.Key, h *store.Header) Sight { 
 
 func (v viewer) Lists(dir string) bool { s := v(dir, nil, nil); return s == SeeAll || s == SeeNames }
 
-func (v viewer) Again(context.Context) (bool, error) { return false, nil }
+func (v viewer) Again(context.Context) ([]string, error) { return nil, nil }
 
 // TestVisible shows that an answer holds what may be seen and nothing else, and
 // that terms on what may not be seen match nothing, negated or not.
@@ -112,13 +112,11 @@ func TestVisible(t *testing.T) {
 }
 
 // later is a Viewer to which directories come into sight in time: which of those
-// that it was asked for are hidden still is thrown anew when a round has ended, and
-// the round is to be done again as long as there are any.
+// that it was asked for do is thrown when a round has ended.
 type later struct {
-	r      *rand.Rand
-	mu     sync.Mutex
-	seen   map[string]bool // by directory; absent: it was not asked for yet
-	hidden bool            // one was, in this round
+	r    *rand.Rand
+	mu   sync.Mutex
+	seen map[string]bool // by directory; absent: it was not asked for yet
 }
 
 func (l *later) Look() func(dir string, key store.Key, h *store.Header) Sight {
@@ -129,20 +127,20 @@ func (l *later) Look() func(dir string, key store.Key, h *store.Header) Sight {
 			return SeeAll
 		}
 		l.seen[strings.Clone(dir)] = false
-		l.hidden = true
 		return SeeBelow
 	}
 }
 
 func (l *later) Lists(string) bool { return true }
 
-func (l *later) Again(context.Context) (bool, error) {
-	again := l.hidden
-	l.hidden = false
+func (l *later) Again(context.Context) (dirs []string, err error) {
 	for dir, seen := range l.seen {
-		l.seen[dir] = seen || l.r.IntN(3) > 0
+		if !seen {
+			dirs = append(dirs, dir)
+			l.seen[dir] = l.r.IntN(3) > 0
+		}
 	}
-	return again, nil
+	return dirs, nil
 }
 
 // TestAgain shows that an answer of which rounds are done again is the same as if

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"slices"
+	"time"
 
 	"indexd/listing"
 	"indexd/store"
@@ -28,25 +29,9 @@ func (s *sorting) close() {
 
 // sort gathers all matches and gives them in order.
 func (a *answer) sort() error {
-	s, err := a.gatherSorted()
-	for again := true; err == nil; s, err = a.gatherSorted() {
-		if again, err = a.again(); err != nil || !again {
-			break
-		}
-		s.close()
-		a.restart()
-	}
-	if err != nil {
-		return err
-	}
-	a.sum.Spilled = s.spill.size
-	return a.giveSorted(s)
-}
-
-// gatherSorted gathers all matches, or as many as are wanted.
-func (a *answer) gatherSorted() (*sorting, error) {
 	s := &sorting{order: order{a.q.Sort, a.q.Reverse}, mem: a.r.memory}
-	s.spill = spill{ctx: a.ctx, dir: a.r.opt.TempDir, max: a.r.opt.MaxTemp}
+	newSpill := func() spill { return spill{ctx: a.ctx, dir: a.r.opt.TempDir, max: a.r.opt.MaxTemp} }
+	s.spill = newSpill()
 	a.orders = s
 	limit, rows := a.r.opt.SortRound, 0
 	if a.q.Limit > 0 && a.q.Limit < 1<<30 {
@@ -58,13 +43,34 @@ func (a *answer) gatherSorted() (*sorting, error) {
 		return &sorterCollector{sorter: o, stat: !a.q.NamesOnly}
 	}
 	if rows > 0 {
-		if done, err := a.sortRanked(s, newCollector); err != nil || done {
-			return s, err
+		if done, err := a.sortRanked(s, newCollector); err != nil {
+			return err
+		} else if done {
+			return a.giveSorted(s)
 		}
 	}
+	for more := true; more; {
+		err := a.gatherSorted(s, limit, newCollector)
+		if err == nil {
+			more, err = a.again(func() {
+				s.close()
+				s.sorters, s.spill = nil, newSpill()
+				a.workers = nil
+			})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	a.sum.Spilled = s.spill.size
+	return a.giveSorted(s)
+}
+
+// gatherSorted does all tasks, round after round.
+func (a *answer) gatherSorted(s *sorting, limit time.Duration, newCollector func() collector) error {
 	for len(a.tasks) > 0 {
 		if err := a.round(limit, newCollector); err != nil {
-			return s, err
+			return err
 		}
 		left := a.tasks[:0]
 		for _, t := range a.tasks {
@@ -74,13 +80,13 @@ func (a *answer) gatherSorted() (*sorting, error) {
 		}
 		a.tasks = left
 		if err := s.relieve(); err != nil {
-			return s, err
+			return err
 		}
 		if err := a.flushAll(); err != nil { // of nothing, so that others may go first
-			return s, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // relieve spills if memory has run out: all sorters, so that they share evenly
