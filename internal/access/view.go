@@ -1,6 +1,7 @@
 package access
 
 import (
+	"strings"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (v *View) other(dir string, stamp uint64) bool {
 	if len(v.others) >= maxOthers {
 		v.more = true
 	} else {
-		v.others[dir] = struct{}{}
+		v.others[strings.Clone(dir)] = struct{}{} // the caller's is valid during the call alone
 	}
 	return false
 }

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unsafe"
 
 	"indexd/listing"
 )
@@ -59,6 +60,10 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	if got := v.Walk().Sight(dir, was.stored()); got != Below {
 		t.Errorf("another one is seen as %d", got)
 	}
+	v.others = nil
+	buf := []byte(dir) // which its giver uses again
+	v.other(unsafe.String(&buf[0], len(buf)), 0)
+	clear(buf)
 	if told, more := v.Others(); !slices.Equal(told, []string{dir}) || more {
 		t.Errorf("told of %q, %v", told, more)
 	}

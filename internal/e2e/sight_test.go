@@ -195,6 +195,9 @@ func TestSightEqualsFind(t *testing.T) {
 			}
 			ask := func(args ...string) []string {
 				out, errs, status := d.ctlBy(u, append([]string{"find", "-0"}, args...)...)
+				if errs != "" {
+					t.Logf("%s: %q: warned: %s", what, args, errs)
+				}
 				if status > 1 {
 					t.Fatalf("%s: %q: status %d: %s\n%s", what, args, status, errs, d.stderr)
 				}
