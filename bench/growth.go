@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"indexd/ipc"
@@ -221,8 +223,8 @@ func (b *bench) hollow(db, root string) error {
 	return nil
 }
 
-// askOften asks a hundred times a second, each at its time however long the one
-// before takes, until done, and returns how long each answer took.
+// askOften asks a hundred times a second until done, and returns how long each
+// answer took from when its question was due, however long those before took.
 func (b *bench) askOften(d *daemon, done func() bool) ([]time.Duration, error) {
 	questions := []ipc.FindRequest{
 		{Terms: ipc.Texts{rare}, Count: true},
@@ -230,29 +232,29 @@ func (b *bench) askOften(d *daemon, done func() bool) ([]time.Duration, error) {
 		{Terms: ipc.Texts{"readme"}, Limit: 20},
 		{Filters: ipc.Texts{"size:>8G"}, Count: true},
 	}
-	type answer struct {
-		took time.Duration
-		err  error
-	}
-	answers := make(chan answer, 1<<16)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	asked := 0
-	for ; !done(); asked++ {
-		due := <-tick.C
-		q := questions[asked%len(questions)]
-		go func() {
+	const every, most = 10 * time.Millisecond, 100 // under way at once
+	var (
+		wg    sync.WaitGroup
+		mu    sync.Mutex // of the two below
+		times []time.Duration
+		first error
+	)
+	room := make(chan struct{}, most)
+	begun := time.Now()
+	for asked := 0; !done(); asked++ {
+		due := begun.Add(time.Duration(asked) * every)
+		time.Sleep(time.Until(due))
+		room <- struct{}{}
+		wg.Go(func() {
+			q := questions[asked%len(questions)]
 			_, err := d.client.Find(b.ctx, &q, func(*ipc.Row) error { return nil })
-			answers <- answer{time.Since(due), err}
-		}()
+			<-room
+			mu.Lock()
+			defer mu.Unlock()
+			times = append(times, time.Since(due))
+			first = cmp.Or(first, err)
+		})
 	}
-	times := make([]time.Duration, asked)
-	for i := range times {
-		a := <-answers
-		if a.err != nil {
-			return nil, a.err
-		}
-		times[i] = a.took
-	}
-	return times, nil
+	wg.Wait()
+	return times, first
 }
