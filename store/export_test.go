@@ -86,3 +86,6 @@ func EachSegment(s *Store, fn func(num uint32, docs *roaring.Bitmap)) {
 		return nil
 	})
 }
+
+// SchemaVersion is that of the databases that this package writes.
+const SchemaVersion = schemaVersion
