@@ -43,6 +43,27 @@ func (d *daemon) ready(ctx context.Context) error {
 	return d.client.Wait(ctx, true)
 }
 
+// begun waits until it is ready, with a database that is not in doubt any more: one
+// that is damaged is begun anew, in which it may not answer for a moment.
+func (d *daemon) begun(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		err := d.ready(ctx)
+		if err == nil {
+			status, serr := d.client.Status(ctx)
+			sure := serr == nil && status.Ready
+			for i := range status.Roots {
+				sure = sure && status.Roots[i].State != ipc.RootReconciling
+			}
+			if sure {
+				return nil
+			}
+		}
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return fmt.Errorf("indexd is not ready: %w: %s", err, d.err)
+		}
+	}
+}
+
 // merged waits until it is ready and all names are in the index of trigrams.
 func (d *daemon) merged(ctx context.Context) error {
 	if err := d.ready(ctx); err != nil {

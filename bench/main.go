@@ -6,7 +6,7 @@
 //	go run ./bench -tree /usr index   one section
 //
 // Sections: index, walk, query, sight, list, live, settle, size, store, cancel, burst,
-// clients, growth, memory, cold. Peers that are not installed are left out with a
+// clients, growth, memory, cold, damage. Peers that are not installed are left out with a
 // note. Dropping caches needs root.
 package main
 
@@ -83,6 +83,7 @@ func sections() []section {
 		{"growth", "What changes make of the database, and compacting it", (*bench).growth},
 		{"memory", "Control groups with little memory", (*bench).memory},
 		{"cold", "Cold cache", (*bench).cold},
+		{"damage", "From a damaged database to ready, and a first index", (*bench).damage},
 	}
 }
 

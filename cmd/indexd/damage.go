@@ -126,16 +126,19 @@ const (
 	// answersGrace is how long answers under way have when the database turned
 	// out to be damaged: some may be held up in it for ever.
 	answersGrace = 2 * time.Second
-	// restartPause is how old the process is at least when it begins anew, so
-	// that a disk that damages whatever is written to it is left some time.
-	restartPause = time.Second
+	// A database that was begun anew less than restartSoon ago and is damaged is
+	// left alone for restartPause: the disk may damage whatever is written to it.
+	restartSoon  = time.Minute
+	restartPause = 10 * time.Second
 )
 
 // restart puts the damaged database aside and begins anew in this process's place,
 // under its number: what hangs in the old one is gone then, with its memory. It
 // returns only with an error.
 func (p *process) restart() error {
-	time.Sleep(time.Until(p.begun.Add(restartPause)))
+	if p.aside != nil && time.Since(p.aside.At) < restartSoon {
+		time.Sleep(restartPause)
+	}
 	why := p.st.Damage()
 	if err := p.st.Close(); err != nil {
 		return errors.Join(why, err)

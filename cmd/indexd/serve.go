@@ -35,8 +35,8 @@ type process struct {
 	notify  *notifier
 	tune    func(*indexer.Config) // nil but in tests
 
-	begun     time.Time
 	st        *store.Store
+	aside     *aside // that st is in the place of
 	listener  net.Listener
 	inherited bool // systemd made it
 	x         *indexer.Indexer
@@ -51,7 +51,7 @@ func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) err
 	defer signals.stop()
 	sizes := limitMemory(cgroup.MemoryLimit())
 
-	p := &process{args: args, cfg: cfg, tune: tune, sizes: sizes, console: newConsole(os.Stderr), level: new(slog.LevelVar), begun: time.Now()}
+	p := &process{args: args, cfg: cfg, tune: tune, sizes: sizes, console: newConsole(os.Stderr), level: new(slog.LevelVar)}
 	p.level.Set(cfg.LogLevel)
 	p.log = slog.New(logHandler(cfg.LogFormat, p.console, p.level))
 	p.notify = &notifier{log: p.log}
@@ -93,6 +93,7 @@ func (p *process) open() (err error) {
 	if p.st, err = p.openStore(); err != nil {
 		return err
 	}
+	p.aside = asideOf(p.st)
 	if p.listener == nil {
 		if p.listener, err = server.Listen(p.cfg.Socket, p.cfg.SocketMode); err != nil {
 			p.listener = nil
