@@ -279,8 +279,7 @@ func (s *Source) checkAll() {
 				return
 			default:
 			}
-			id, err := identOf(n.path)
-			if err == nil && id == n.id && id.Born != 0 { // else perhaps one that got its inode
+			if st, err := lookAt(n.path); err == nil && s.isStill(n, &st) {
 				continue
 			}
 			s.ops.Lock()
@@ -294,6 +293,13 @@ func (s *Source) checkAll() {
 		}
 		after = page[len(page)-1].path
 	}
+}
+
+// isStill reports whether st, what stands at n's path now, is surely what was
+// watched there. Where a file system keeps no time of birth, it may be another
+// that got its inode, unless nothing was done to it since the Source was made.
+func (s *Source) isStill(n *node, st *Stat) bool {
+	return st.Ident == n.id && (st.Born != 0 || st.Ctime.Sec < s.born.Unix())
 }
 
 // drainEvents makes hints of events until there are no more.
@@ -384,9 +390,15 @@ func (s *Source) fault(err error) {
 	}
 }
 
-// identOf says what directory an absolute path leads to. With a symbolic link
-// anywhere on it, it leads to none.
+// identOf says what directory an absolute path leads to, as lookAt does.
 func identOf(dir string) (Ident, error) {
+	st, err := lookAt(dir)
+	return st.Ident, err
+}
+
+// lookAt looks at the directory that an absolute path leads to. With a symbolic
+// link anywhere on it, it leads to none.
+func lookAt(dir string) (Stat, error) {
 	fd, err := unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS,
@@ -394,15 +406,14 @@ func identOf(dir string) (Ident, error) {
 	var st unix.Statx_t
 	switch {
 	case err == nil:
-		err = unix.Statx(fd, "", unix.AT_EMPTY_PATH, identMask, &st)
+		err = unix.Statx(fd, "", unix.AT_EMPTY_PATH, statMask, &st)
 		unix.Close(fd)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
 		// Before Linux 5.6, in some sandboxes, and where too many files are open:
 		// links further up are followed.
-		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, identMask, &st)
+		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statMask, &st)
 	}
-	got, err := statOf(dir, &st, err)
-	return got.Ident, err
+	return statOf(dir, &st, err)
 }
 
 // Stat is a directory as it was at one moment.
@@ -415,7 +426,7 @@ type Stat struct {
 func Lstat(dir string) (Stat, error) {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
-		identMask|unix.STATX_MTIME|unix.STATX_CTIME, &st)
+		statMask, &st)
 	return statOf(dir, &st, err)
 }
 
@@ -433,7 +444,7 @@ func statOf(dir string, st *unix.Statx_t, err error) (Stat, error) {
 	return got, nil
 }
 
-const identMask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_BTIME
+const statMask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_BTIME | unix.STATX_MTIME | unix.STATX_CTIME
 
 // Local reports whether changes to file systems of this type all go through
 // this kernel, and none of its calls waits for somebody else: such can be

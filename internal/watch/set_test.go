@@ -7,6 +7,9 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"indexd/internal/mounts"
 )
@@ -126,5 +129,30 @@ func TestMemoryOfAWatch(t *testing.T) {
 	t.Logf("%d bytes a watch", each)
 	if each > 250 {
 		t.Errorf("%d bytes a watch", each)
+	}
+}
+
+// After events were lost a watch is kept where what stands at its path is surely
+// what it was placed on.
+func TestStill(t *testing.T) {
+	s := Source{born: time.Unix(1000, 0)}
+	born, unborn := Ident{Dev: 1, Ino: 2, Born: 7}, Ident{Dev: 1, Ino: 2}
+	at := func(id Ident, ctime int64) Stat { return Stat{Ident: id, Ctime: unix.StatxTimestamp{Sec: ctime}} }
+	for _, c := range []struct {
+		n    Ident
+		st   Stat
+		want bool
+	}{
+		{born, at(born, 2000), true},
+		{born, at(Ident{Dev: 1, Ino: 2, Born: 8}, 500), false},
+		{born, at(unborn, 500), false},
+		{unborn, at(unborn, 500), true},
+		{unborn, at(unborn, 1000), false}, // another may have been made here since
+		{unborn, at(Ident{Dev: 1, Ino: 3}, 500), false},
+		{unborn, at(Ident{Dev: 2, Ino: 2}, 500), false},
+	} {
+		if got := s.isStill(&node{id: c.n}, &c.st); got != c.want {
+			t.Errorf("%+v at %+v: %v", c.n, c.st, got)
+		}
 	}
 }

@@ -62,9 +62,10 @@ type Options struct {
 // Source gives hints. Its methods may be called from any goroutine; Take by one
 // consumer.
 type Source struct {
-	o   Options
-	log *slog.Logger
-	fs  *fsnotify.Watcher
+	o    Options
+	log  *slog.Logger
+	fs   *fsnotify.Watcher
+	born time.Time
 
 	// ops is held by who adds or removes watches. Never by the two goroutines
 	// that drain. Taken before mu.
@@ -112,7 +113,7 @@ func Open(o Options) (*Source, error) {
 		o.Share = DefaultShare
 	}
 	s := &Source{
-		o: o, log: o.Log,
+		o: o, log: o.Log, born: time.Now(),
 		set:     newSet(),
 		pending: newPending(),
 		ready:   make(chan struct{}, 1),
