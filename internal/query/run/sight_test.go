@@ -150,7 +150,7 @@ func TestAgain(t *testing.T) {
 	for range 2 {
 		w := newWorld(t, r)
 		w.grow(10 + r.IntN(60))
-		for range 25 {
+		for range 12 {
 			q := w.question()
 			var want []found
 			for _, f := range w.all(q.req.In) {
