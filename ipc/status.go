@@ -56,6 +56,7 @@ type StatusAside struct {
 // StatusWatch is what is watched and what that takes.
 type StatusWatch struct {
 	Backend   string `json:"backend"`          // inotify, fanotify, off
+	Reason    string `json:"reason,omitempty"` // why it is off though it was wanted
 	Watches   int64  `json:"watches"`          // in use
 	Limit     int64  `json:"limit"`            // that may be used
 	Needed    int64  `json:"needed"`           // that would cover every directory

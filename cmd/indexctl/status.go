@@ -129,6 +129,9 @@ func (p *program) printRoot(r *ipc.Root, escape func(string) string) {
 
 func watchText(w *ipc.StatusWatch) string {
 	text := w.Backend
+	if w.Reason != "" {
+		text += ": " + w.Reason
+	}
 	if w.Watches > 0 || w.Limit > 0 {
 		text += fmt.Sprintf(", %d of at most %d", w.Watches, w.Limit)
 	}

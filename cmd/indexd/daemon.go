@@ -28,7 +28,9 @@ type daemon struct {
 	src    *watch.Source  // nil: nothing is watched
 	cfg    *config.Config // as it was at the start
 	begun  time.Time
-	stats  *access.Stats
+
+	unwatched string // why nothing is watched though it was wanted; set before use
+	stats     *access.Stats
 }
 
 var _ server.Daemon = (*daemon)(nil)

@@ -41,6 +41,7 @@ type process struct {
 	inherited bool // systemd made it
 	x         *indexer.Indexer
 	src       *watch.Source // nil: nothing is watched
+	unwatched string        // why not, though it was wanted
 }
 
 // serve runs the daemon until a signal ends it. Nothing is touched before it is
@@ -111,6 +112,7 @@ func (p *process) index() (err error) {
 	if cfg.Watch != "off" {
 		if p.src, cookies, err = p.watch(); err != nil {
 			p.log.Warn("changes are not watched; directories are only looked at again on time", "err", err)
+			p.unwatched = err.Error()
 		}
 	}
 	icfg := indexer.Config{
@@ -195,6 +197,7 @@ func (p *process) run(signals *signals) error {
 	sctx, stopServer := context.WithCancel(context.Background())
 	defer stopServer()
 	d := newDaemon(p.st, p.x, p.src, p.cfg, run.New(p.st, run.Options{SortMemory: p.sizes.sort}))
+	d.unwatched = p.unwatched
 	srv := server.New(d, server.Options{Version: version, Logger: p.log})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(sctx, p.listener) }()

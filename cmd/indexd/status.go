@@ -94,7 +94,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 // watching says what is watched; what would be needed is still to be counted.
 func (d *daemon) watching() ipc.StatusWatch {
 	if d.src == nil {
-		return ipc.StatusWatch{Backend: "off"}
+		return ipc.StatusWatch{Backend: "off", Reason: d.unwatched}
 	}
 	s := d.src.Status()
 	return ipc.StatusWatch{Backend: "inotify", Watches: int64(s.Watches), Limit: int64(s.Budget), Overflows: int64(s.Overflows)}

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -180,30 +181,52 @@ func TestSeenUnasked(t *testing.T) {
 	}
 }
 
-// Where the kernel gives no watches, or no instance, the daemon runs, says so,
-// and answers are as right as without.
+// Where the kernel gives no watches, few, or no instance, from the start or from
+// some time on, the daemon runs, says so, and answers are as right as without.
 func TestNoWatches(t *testing.T) {
-	for setting, said := range map[string]string{
-		"max_inotify_watches=0": "", "max_inotify_watches=12": "", "max_inotify_instances=0": "not watched",
+	for _, c := range []struct {
+		setting, at, later string
+		backend            string // as status says
+	}{
+		{"max_inotify_watches", "0", "0", "off"},
+		{"max_inotify_watches", "10", "10", "inotify"},
+		{"max_inotify_watches", "1000", "10", "inotify"}, // crossed
+		{"max_inotify_instances", "0", "0", "off"},
 	} {
-		t.Run(setting, func(t *testing.T) {
+		t.Run(c.setting+"="+c.at+" "+c.later, func(t *testing.T) {
 			root := treeOf(t)
-			name, value, _ := strings.Cut(setting, "=")
-			if out, err := exec.Command("unshare", "-U", "-r", "sh", "-c", "echo 1000 > /proc/sys/user/"+name).CombinedOutput(); err != nil {
+			setting := "/proc/sys/user/" + c.setting
+			if out, err := exec.Command("unshare", "-U", "-r", "sh", "-c", "echo 1000 > "+setting).CombinedOutput(); err != nil {
 				t.Skipf("no user namespaces here: %v %s", err, out)
 			}
 			d := newDaemon(t, "", root)
-			d.runBy("unshare", "-U", "-r", "sh", "-c", "echo "+value+" > /proc/sys/user/"+name+`; exec "$@"`, "sh")
+			d.runBy("unshare", "-U", "-r", "sh", "-c", "echo "+c.at+" > "+setting+`; exec "$@"`, "sh")
 			defer d.end(syscall.SIGTERM)
 			d.ready()
 			w := storm.NewWriter(1, 2, root, treeOf(t))
-			for range 4 {
-				w.Times(200)
+			for round := range 5 {
+				if round == 2 && c.later != c.at {
+					enter := []string{"-t", strconv.Itoa(d.cmd.Process.Pid), "-U", "--preserve-credentials", "--"}
+					enter = append(enter, "sh", "-c", "echo "+c.later+" > "+setting)
+					if out, err := exec.Command("nsenter", enter...).CombinedOutput(); err != nil {
+						t.Fatalf("%v %s", err, out)
+					}
+				}
+				if err := os.MkdirAll(fmt.Sprintf("%s/more/%d/a/b/c/d/e/f/g/h", root, round), 0o755); err != nil {
+					t.Fatal(err)
+				}
+				w.Times(150)
 				d.synced(root, nil)
 			}
-			d.end(syscall.SIGTERM)
-			if !strings.Contains(d.stderr.String(), said) {
-				t.Errorf("it did not say so: %s", d.stderr)
+			s := d.status(t)
+			if s.Watch.Backend != c.backend || s.Roots[0].State != "swept" || (s.Watch.Reason != "") != (c.backend == "off") {
+				t.Errorf("%+v %+v", s.Watch, s.Roots)
+			}
+			if c.backend != "off" && (s.Watch.Sysctl == "" || s.Watch.Limit >= s.Watch.Needed) {
+				t.Errorf("%+v", s.Watch)
+			}
+			if out := d.must("status"); !strings.Contains(out, s.Watch.Reason) {
+				t.Errorf("%s", out)
 			}
 		})
 	}

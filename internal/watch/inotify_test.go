@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/internal/storm"
 )
 
 func TestHints(t *testing.T) {
@@ -274,39 +276,44 @@ func within(t testing.TB, ok func() bool) {
 // fsnotify sends EINVAL while it holds its lock, where a directory is made,
 // moved and removed while watches come and go: who adds on the goroutine that
 // drains errors hangs.
+//
+// INDEXD_SOAK=2000 makes the fifty rounds long ones.
 func TestStormOfDirectoriesDoesNotDeadlock(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
 	s.watch(t, dir)
-	var storms, adders sync.WaitGroup
-	end := make(chan struct{})
-	for w := range 3 {
-		a, b := fmt.Sprintf("%s/a%d", dir, w), fmt.Sprintf("%s/b%d", dir, w)
-		storms.Go(func() {
-			for range 2000 {
-				if err := errors.Join(os.Mkdir(a, 0o755), os.Rename(a, b), os.Remove(b)); err != nil {
-					t.Error(err)
+	n := storm.Size(t, "INDEXD_SOAK", 8)
+	for round := range 50 {
+		var storms, adders sync.WaitGroup
+		end := make(chan struct{})
+		for w := range 3 {
+			a, b := fmt.Sprintf("%s/a%d-%d", dir, round, w), fmt.Sprintf("%s/b%d-%d", dir, round, w)
+			storms.Go(func() {
+				for range n {
+					if err := errors.Join(os.Mkdir(a, 0o755), os.Rename(a, b), os.Remove(b)); err != nil {
+						t.Error(err)
+					}
 				}
-			}
-		})
-		adders.Go(func() {
-			for {
-				select {
-				case <-end:
-					return
-				default:
+			})
+			adders.Go(func() {
+				for {
+					select {
+					case <-end:
+						return
+					default:
+					}
+					for _, d := range []string{a, b} {
+						_, _ = s.Watch(d, Ident{}, time.Time{}) // there or not
+					}
+					s.Unwatch(a)
+					s.Take()
 				}
-				for _, d := range []string{a, b} {
-					_, _ = s.Watch(d, Ident{}, time.Time{}) // there or not
-				}
-				s.Unwatch(a)
-				s.Take()
-			}
-		})
+			})
+		}
+		storms.Wait()
+		close(end)
+		adders.Wait()
 	}
-	storms.Wait()
-	close(end)
-	adders.Wait()
 	s.sync(t)
 	s.consistent(t)
 	if n := s.CountBelow(dir); n != 1 {
