@@ -43,7 +43,7 @@ func setKey(set docSet, part uint16) []byte {
 // decodeSet reads a bitmap of doc ids, in memory of its own.
 func decodeSet(b []byte) (*roaring.Bitmap, error) {
 	m := roaring.New()
-	if m.UnmarshalBinary(b) != nil {
+	if m.UnmarshalBinary(b) != nil || m.Validate() != nil && !m.IsEmpty() {
 		return nil, ErrCorrupt
 	}
 	return m, nil

@@ -70,10 +70,12 @@ func decodeSeg(key, val []byte, alias bool) (g postSeg, err error) {
 	if alias {
 		_, err = g.docs.FromBuffer(b[r.p:])
 	} else {
-		err = g.docs.UnmarshalBinary(b[r.p:])
+		g.docs, err = decodeSet(b[r.p:])
 	}
-	g.n = int(g.docs.GetCardinality())
-	if err != nil || g.n > trigram.MaxDocs {
+	if err != nil {
+		return g, ErrCorrupt // the set is not fit even to be counted
+	}
+	if g.n = int(g.docs.GetCardinality()); g.n > trigram.MaxDocs {
 		return g, ErrCorrupt
 	}
 	return g, nil

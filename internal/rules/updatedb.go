@@ -24,10 +24,14 @@ func ReadUpdatedb(file string) (Updatedb, error) {
 	if err != nil {
 		return Updatedb{}, err
 	}
+	return parseUpdatedb(file, string(data))
+}
+
+func parseUpdatedb(file, text string) (Updatedb, error) {
 	var u Updatedb
 	seen := make(map[string]int)
 	n := 0
-	for line := range strings.Lines(string(data)) {
+	for line := range strings.Lines(text) {
 		n++
 		name, value, err := parseUpdatedbLine(strings.TrimRight(line, "\r\n"))
 		if err == nil && name != "" {

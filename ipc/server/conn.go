@@ -172,11 +172,14 @@ func (c *conn) Close() error {
 // net/http gives of itself to a request that it cannot read; else nil.
 func ownError(p []byte, version string) []byte {
 	const mark = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-	if !bytes.HasPrefix(p, []byte("HTTP/1.1 ")) || len(p) > 1024 {
+	if !bytes.HasPrefix(p, []byte("HTTP/1.")) || len(p) > 1024 || bytes.Contains(p, []byte(ipc.HeaderProtocol)) {
 		return nil
 	}
 	i := bytes.Index(p, []byte(mark))
-	if i < len("HTTP/1.1 400") || bytes.Contains(p, []byte(ipc.HeaderProtocol)) {
+	text := "expectation failed" // which it says with no words
+	if i >= len("HTTP/1.1 400") {
+		text = string(p[i+len(mark):])
+	} else if !bytes.HasPrefix(p[min(8, len(p)):], []byte(" 417 ")) {
 		return nil
 	}
 	status, err := strconv.Atoi(string(p[9:12]))
@@ -187,7 +190,7 @@ func ownError(p []byte, version string) []byte {
 	if status == http.StatusRequestHeaderFieldsTooLarge {
 		kind = ipc.ErrTooLarge
 	}
-	problem := kind.With("%s", p[i+len(mark):])
+	problem := kind.With("%s", text)
 	problem.Status = status
 	body, err := json.Marshal(problem)
 	if err != nil {

@@ -56,6 +56,8 @@ func TestBadRequests(t *testing.T) {
 		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + strings.Repeat("10000\r\n"+strings.Repeat("x", 65536)+"\r\n", 4) + "0\r\n\r\n", ipc.ErrTooLarge, ""},
 		{"GET /v1/status HTTP/1.0\r\nX: " + strings.Repeat("y", 20<<10) + "\r\n\r\n", ipc.ErrTooLarge, ""},
 		{"NONSENSE\r\n\r\n", ipc.ErrBadRequest, ""},
+		{"GET /v1/status HTTP/1.0\r\nExpect: much\r\n\r\n", ipc.ErrBadRequest, "expectation failed"},
+		{"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", ipc.ErrVersion, "no *"},
 		{"GET /v1/status HTTP/1.1\r\n\r\n", ipc.ErrBadRequest, "Host"},
 		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", ipc.ErrBadRequest, ""},
 	} {

@@ -153,8 +153,10 @@ func New(d Daemon, o Options) *Server {
 		ReadHeaderTimeout: o.ReadTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		MaxHeaderBytes:    o.MaxHeader,
-		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
-		BaseContext:       func(net.Listener) context.Context { return s.working },
+		// A request of "OPTIONS *" is answered by us, as any that we do not know.
+		DisableGeneralOptionsHandler: true,
+		ErrorLog:                     slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
+		BaseContext:                  func(net.Listener) context.Context { return s.working },
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, c)
 		},

@@ -1,0 +1,26 @@
+package rules
+
+import (
+	"strings"
+	"testing"
+)
+
+// FuzzUpdatedb reads anything as an updatedb.conf: what can be read makes rules,
+// and what cannot is told with its line.
+func FuzzUpdatedb(f *testing.F) {
+	f.Add("PRUNE_BIND_MOUNTS = \"yes\"\n# PRUNENAMES=\".git .bzr\"\nPRUNEPATHS=\"/tmp /var/spool\"\nPRUNEFS=\"NFS afs\"\n")
+	f.Add(" PRUNENAMES = \".git\" # x\r\nPRUNENAMES=\"\"")
+	f.Add("PRUNEPATHS=\"/a\nx\"")
+	f.Fuzz(func(t *testing.T, text string) {
+		u, err := parseUpdatedb("FILE", text)
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "FILE:") {
+				t.Fatal(err)
+			}
+			return
+		}
+		if _, err := New(Config{PruneNames: u.PruneNames, PrunePaths: u.PrunePaths, PruneFS: u.PruneFS}); err != nil {
+			t.Fatalf("%+v: %v", u, err)
+		}
+	})
+}

@@ -1,0 +1,189 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// decoders are those of all values but records and pages of postings, which have
+// fuzz tests of their own. Each reads a value and returns it encoded again, or
+// nil where it is not to be.
+var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err error){
+	"dead": func(_ *testing.T, key, val []byte) ([]byte, error) {
+		d, err := decodeDead(key, val)
+		return d.encode(), err
+	},
+	"docs": func(t *testing.T, key, val []byte) ([]byte, error) {
+		d, err := readBlock(key, val)
+		if err != nil {
+			return nil, err
+		}
+		var b docBlock
+		for {
+			i, kind, parent, name, ok := d.next()
+			if !ok {
+				break
+			}
+			b.ents[i] = docEnt{kind, parent, string(name)}
+		}
+		if d.r.bad {
+			return nil, ErrCorrupt
+		}
+		return seal(key, b.append(nil, d.first)), nil
+	},
+	"fresh": func(_ *testing.T, key, val []byte) ([]byte, error) {
+		b, err := unseal(key, val)
+		if err != nil {
+			return nil, err
+		}
+		m, err := decodeSet(b)
+		if err != nil {
+			return nil, err
+		}
+		for it := m.Iterator(); it.HasNext(); {
+			it.Next()
+		}
+		m.Or(m.Clone())
+		if again, err := encodeSet(m); err == nil {
+			return seal(key, again), nil
+		}
+		return nil, nil
+	},
+	"pending": func(_ *testing.T, key, val []byte) ([]byte, error) {
+		p, err := decodePending(key, val)
+		if err != nil {
+			return nil, err
+		}
+		return p.encode(key), nil
+	},
+	"segments": func(t *testing.T, key, val []byte) ([]byte, error) {
+		g, err := decodeSeg(key, val, false)
+		h, err2 := decodeSeg(key, val, true) // which trusts the checksum
+		if err != nil {
+			return nil, err
+		}
+		if err2 != nil {
+			t.Fatalf("with aliases %v", err2)
+		}
+		if g.docs != nil && !g.docs.Equals(h.docs) {
+			t.Fatal("with aliases it has other docs")
+		}
+		return nil, nil
+	},
+	"state": func(_ *testing.T, _, val []byte) ([]byte, error) {
+		s, err := decodeState(val)
+		if err != nil {
+			return nil, err
+		}
+		return s.encode(), nil
+	},
+	"counts": func(_ *testing.T, key, val []byte) ([]byte, error) {
+		c, err := decodeCounts(key, val)
+		return c.encode(key), err
+	},
+	"volumes": func(_ *testing.T, key, val []byte) ([]byte, error) {
+		var j volumeJSON
+		if err := unsealJSON(key, val, &j); err != nil {
+			return nil, err
+		}
+		return sealJSON(key, &j)
+	},
+	"zones": func(t *testing.T, key, val []byte) ([]byte, error) {
+		z, err := readZones(key, val)
+		if err != nil {
+			return nil, err
+		}
+		var b zoneBlock
+		for i := range b.rows {
+			b.rows[i] = z.row(i)
+			var zone Zone
+			b.rows[i].zone(&zone)
+		}
+		return b.encode(key), nil
+	},
+	"bbolt's meta": func(_ *testing.T, _, val []byte) ([]byte, error) {
+		readMeta(val)
+		return nil, nil
+	},
+}
+
+// FuzzValues reads any bytes under a checksum that fits as each kind of value:
+// no panic, no other error than ErrCorrupt, and what can be read encodes to what
+// reads the same.
+func FuzzValues(f *testing.F) {
+	kinds := slices.Sorted(maps.Keys(decoders))
+	kind := func(name string) byte { return byte(slices.Index(kinds, name)) }
+	key := []byte{0, 1, 'a', 0, 'b'}
+	payload := func(sealed []byte) []byte { return sealed[4:] }
+	f.Add(kind("dead"), key, payload((&deadRange{prefix: key, stamp: 7, solid: true, resume: []byte("x")}).encode()))
+	f.Add(kind("pending"), key, payload((&Pending{Subtree: true, Stamp: 300, Jobs: []uint64{1, 500}, Cursor: "m", Listing: 9}).encode(key)))
+	f.Add(kind("state"), keyState, payload((&state{clock: 1, stamp: 1 << 60, nextDoc: 300}).encode()))
+	f.Add(kind("counts"), key[:2], payload((&Counts{Dirs: 3, Entries: 400, Bytes: -1, Blocks: 1 << 50}).encode(key[:2])))
+	volume, err := sealJSON(key[:2], &volumeJSON{Identity: []byte("uuid\xff"), MountPoint: []byte("/mnt"), FSType: "ext4"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(kind("volumes"), key[:2], payload(volume))
+	var docs docBlock
+	docs.ents[0] = docEnt{docTop, 0, "\x00\x01"}
+	docs.ents[1] = docEnt{docChild, 5 * blockLen, "usr"}
+	docs.ents[63] = docEnt{docChunk, 3, "m"}
+	f.Add(kind("docs"), blockKey(5*blockLen), docs.append(nil, 5*blockLen))
+	var zones zoneBlock
+	zones.rows[0], zones.rows[63] = 1<<56-1, 12345678
+	f.Add(kind("zones"), blockKey(1), payload(zones.encode(blockKey(1))))
+	for _, ids := range [][]uint32{nil, {1}, {3, 4, 5, 6, 7, 8, 9}, {1, 70000, 1 << 31}} {
+		m := roaring.BitmapOf(ids...)
+		b, err := encodeSet(m)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(kind("fresh"), setKey(freshDocs, 0), b)
+		f.Add(kind("segments"), segKey(3), append([]byte{byte(segLive), 9}, b...))
+	}
+	f.Add(kind("bbolt's meta"), key, append(binary.NativeEndian.AppendUint32(make([]byte, pageHeader), boltMagic), make([]byte, 200)...))
+
+	f.Fuzz(func(t *testing.T, k byte, key, payload []byte) {
+		name := kinds[int(k)%len(kinds)]
+		if name == "state" {
+			key = keyState
+		}
+		val := seal(key, payload)
+		if name == "bbolt's meta" {
+			val = payload
+		}
+		again, err := decoders[name](t, key, slices.Clip(val))
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err != nil || again == nil {
+			return
+		}
+		third, err := decoders[name](t, key, again)
+		if err != nil || !bytes.Equal(third, again) {
+			t.Fatalf("%s: %x is written as %x, and read again as %x, %v", name, payload, again, third, err)
+		}
+	})
+}
+
+// TestEveryValueIsFuzzed names the buckets whose values some fuzz test reads.
+func TestEveryValueIsFuzzed(t *testing.T) {
+	covered := map[string]string{
+		"listings": "FuzzRecord, FuzzDecode", "docs": "FuzzValues", "postings": "trigram.FuzzPage", "segments": "FuzzValues",
+		"fresh": "FuzzValues", "zones": "FuzzValues", "pending": "FuzzValues", "dead": "FuzzValues", "failed": "a checksum alone",
+		"volumes": "FuzzValues", "counts": "FuzzValues", "meta": "FuzzValues",
+		"roots": "JSON", "jobs": "JSON", "settings": "JSON", "stops": "a checksum alone",
+	}
+	for i := range reflect.TypeFor[buckets]().NumField() {
+		if name := reflect.TypeFor[buckets]().Field(i).Name; covered[name] == "" {
+			t.Errorf("no fuzz test reads values of %s", name)
+		}
+	}
+}
