@@ -123,7 +123,7 @@ func (y *faulty) list(rel string) {
 // store as it was, and it goes on: at each point in turn.
 func TestErrorAtEveryPoint(t *testing.T) {
 	whole := new(faults)
-	y := faulty{t: t, path: filepath.Join(t.TempDir(), "index.db"), f: newFakeFS(true)}
+	y := faulty{t: t, path: filepath.Join(memoryDir(t), "index.db"), f: newFakeFS(true)}
 	y.run(store.Options{Faults: whole})
 	if len(whole.points) < 60 {
 		t.Errorf("only %d points were come by", len(whole.points))
@@ -136,7 +136,7 @@ func TestErrorAtEveryPoint(t *testing.T) {
 				}
 				return nil
 			}}
-			y := faulty{t: t, path: filepath.Join(t.TempDir(), "index.db"), f: newFakeFS(true)}
+			y := faulty{t: t, path: filepath.Join(memoryDir(t), "index.db"), f: newFakeFS(true)}
 			y.run(store.Options{Faults: f})
 			s, err := store.Open(y.path, store.Options{})
 			if err != nil {
