@@ -22,7 +22,8 @@ func (s *Store) Slack() (slack, size int64, err error) {
 	s.slack.mu.Lock()
 	defer s.slack.mu.Unlock()
 	err = s.View(func(sn *Snap) error {
-		free := int64(sn.h.db.Stats().FreePageN) * int64(s.pageSize)
+		st := sn.h.db.Stats()
+		free := int64(st.FreePageN+st.PendingPageN) * int64(s.pageSize) // pending: what the last commits freed
 		size = sn.tx.Size()
 		records := uint64(0)
 		if s.slack.known {

@@ -157,9 +157,9 @@ func TestPointsAreWhatIsDone(t *testing.T) {
 	if _, err := exec.LookPath("strace"); err != nil {
 		t.Skip(err)
 	}
-	side := t.TempDir()
+	side := memoryDir(t)
 	run := func(args ...string) string {
-		dir := filepath.Join(t.TempDir(), "db")
+		dir := filepath.Join(memoryDir(t), "db")
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			t.Fatal(err)
 		}
