@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sys/unix"
@@ -65,6 +66,18 @@ func (n *notifier) tell(lines ...string) {
 
 func (n *notifier) ready()    { n.tell(sd.SdNotifyReady) }
 func (n *notifier) stopping() { n.tell(sd.SdNotifyStopping, "STATUS=Stopping.") }
+
+// watched is how often systemd wants to hear that all is well, at least; 0: it
+// does not.
+func (n *notifier) watched() time.Duration {
+	d, err := sd.SdWatchdogEnabled(false)
+	if err != nil {
+		n.log.Warn("no watchdog", "err", err)
+	}
+	return d
+}
+
+func (n *notifier) alive() { n.tell(sd.SdNotifyWatchdog) }
 
 func (n *notifier) reloading() {
 	var now unix.Timespec

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -202,6 +203,14 @@ func (p *process) run(signals *signals) error {
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(sctx, p.listener) }()
 	p.notify.ready()
+	var dog sync.WaitGroup
+	defer dog.Wait()
+	dctx, stopDog := context.WithCancel(context.Background())
+	defer stopDog()
+	if limit := p.notify.watched(); limit > 0 {
+		w := &watchdog{parts: p.x.Vitals(), every: limit / looks, ping: p.notify.alive, log: p.log}
+		dog.Go(func() { w.run(dctx) })
+	}
 
 	shown := make(chan struct{})
 	go func() {

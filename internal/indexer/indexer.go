@@ -96,6 +96,7 @@ type Indexer struct {
 	epochs   epochs
 	src      *watch.Source // nil: nothing is watched
 	live     *live         // its consumer
+	pulse    pulse         // of Run's goroutine
 	progress progress
 
 	settling   settling
@@ -132,6 +133,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		src:     cfg.Watch,
 		wake:    make(chan struct{}, 1),
 		begun:   make(chan struct{}),
+		pulse:   newPulse(),
 	}
 	x.writer.trouble.told = cfg.Degraded
 	if x.src != nil {
@@ -239,6 +241,7 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.todoMu.Unlock()
 			for _, f := range todo {
 				f()
+				x.pulse.beat()
 				x.active.add(-1)
 			}
 			x.settle()
@@ -253,6 +256,7 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.compactForRoom()
 		case err := <-x.compacting.result:
 			x.compacted(err)
+		case <-x.pulse.asks:
 		}
 	}
 }

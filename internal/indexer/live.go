@@ -24,6 +24,8 @@ type live struct {
 	room    *semaphore.Weighted         // tasks under way
 	asks    chan chan struct{}          // who wants all hints so far to be acted on
 	taken   atomic.Pointer[watch.Batch] // of which the work is being begun
+	pulse   pulse
+	waiting atomic.Bool // for room
 	backoff backoff
 }
 
@@ -46,6 +48,7 @@ func newLive(x *Indexer, src *watch.Source) *live {
 		x: x, src: src,
 		room:    semaphore.NewWeighted(liveTasks),
 		asks:    make(chan chan struct{}),
+		pulse:   newPulse(),
 		backoff: backoff{files: make(map[string]*busyFile)},
 	}
 }
@@ -64,6 +67,8 @@ func (l *live) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case <-l.pulse.asks:
+			continue
 		case <-window.C:
 			ready = l.src.Ready()
 			continue
@@ -121,6 +126,7 @@ func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
 	defer l.taken.Store(nil)
 	walked := make(map[string]bool) // subtrees that a listing of their parent goes on to
 	for i := range b.Dirs {
+		l.pulse.beat()
 		h := &b.Dirs[i]
 		switch {
 		case l.x.rootOf(h.Dir) == nil:
@@ -210,7 +216,10 @@ func (l *live) task(ctx context.Context, epoch uint64, alone string, trees []str
 }
 
 func (l *live) submit(ctx context.Context, t *task) {
-	if l.room.Acquire(ctx, 1) != nil {
+	l.waiting.Store(true)
+	err := l.room.Acquire(ctx, 1)
+	l.waiting.Store(false)
+	if err != nil {
 		return // stopping
 	}
 	ended := t.ended

@@ -55,6 +55,7 @@ type writer struct {
 	room  *semaphore.Weighted // bytes
 	items chan item
 	quit  chan struct{} // closed by stop: drain, commit, return
+	pulse pulse
 	ended chan struct{} // closed when run has returned
 
 	// committed has something in it when something was, since it was last read.
@@ -89,6 +90,7 @@ func newWriter(st *store.Store, queue int, log *slog.Logger) *writer {
 		items: make(chan item, queueItems),
 		quit:  make(chan struct{}),
 		ended: make(chan struct{}),
+		pulse: newPulse(),
 		timer: time.NewTimer(time.Hour),
 
 		committed: make(chan struct{}, 1),
@@ -166,6 +168,7 @@ func (w *writer) run(ctx context.Context) {
 			}
 			w.commit(ctx)
 			return
+		case <-w.pulse.asks:
 		}
 	}
 }
@@ -193,6 +196,7 @@ func (w *writer) hasten(ctx context.Context) (done func(), err error) {
 // fails may have left half of itself behind: the transaction is given up and
 // the others of the batch run again without it.
 func (w *writer) apply(ctx context.Context, it item) {
+	w.pulse.beat()
 	w.batch = append(w.batch, it)
 	w.bytes += it.bytes
 	err := w.begin()
@@ -252,6 +256,7 @@ func (w *writer) drop(i int, err error) {
 // and leaves the batch as it is.
 func (w *writer) redo() error {
 	for i := 0; i < len(w.batch); {
+		w.pulse.beat()
 		err := w.begin()
 		if err != nil {
 			return err
@@ -283,6 +288,7 @@ const (
 func (w *writer) commit(ctx context.Context) {
 	for wait := retryFirst; len(w.batch) > 0; wait = min(2*wait, retryMost) {
 		err := w.tryCommit()
+		w.pulse.beat() // by a failure too: to wait for room on the disk is not to hang
 		if err == nil {
 			break
 		}

@@ -306,6 +306,7 @@ func (s *Source) isStill(n *node, st *Stat) bool {
 func (s *Source) drainEvents() {
 	for e := range s.fs.Events {
 		s.event(&e)
+		s.drained.Add(1)
 	}
 }
 

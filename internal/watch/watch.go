@@ -35,6 +35,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -80,6 +81,7 @@ type Source struct {
 	pending pending
 	seq     uint64
 	lost    uint64 // overflows
+	drained atomic.Uint64
 
 	ready   chan struct{} // capacity 1: something is pending
 	chores  chan struct{} // capacity 1: there is something for the janitor
@@ -254,3 +256,6 @@ var Always = time.Unix(1<<32-1, 0)
 func clampTime(t time.Time) uint32 {
 	return uint32(min(max(t.Unix(), 0), 1<<32-1))
 }
+
+// Drained counts the events that were read. It may be called at any time.
+func (s *Source) Drained() uint64 { return s.drained.Load() }

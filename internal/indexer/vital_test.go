@@ -1,0 +1,146 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"indexd/store"
+)
+
+// vital finds one by its name.
+func (r *rig) vital(name string) Vital {
+	r.t.Helper()
+	all := r.Vitals()
+	i := slices.IndexFunc(all, func(v Vital) bool { return v.Name == name })
+	if i < 0 {
+		r.t.Fatalf("no part %q among %v", name, all)
+	}
+	return all[i]
+}
+
+// hangs reports whether a part neither answers nor works, as far as a moment
+// can show.
+func (v *Vital) hangs(t *testing.T) bool {
+	t.Helper()
+	before := v.Worked()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	err := v.Ask(ctx)
+	return errors.Is(err, context.DeadlineExceeded) && v.Worked() == before
+}
+
+// answers fails unless a part answers, however long that takes.
+func (v *Vital) answers(t *testing.T) {
+	t.Helper()
+	if err := v.Ask(deadline(t)); err != nil {
+		t.Errorf("%s: %v", v.Name, err)
+	}
+}
+
+// TestVitals: a part that is held up is the one that shows it, and the others
+// answer.
+func TestVitals(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.idle()
+	for _, c := range []struct {
+		name string
+		hold func(held chan<- struct{}, free <-chan struct{})
+	}{
+		{"writer", func(held chan<- struct{}, free <-chan struct{}) {
+			it := item{when: now, do: func(*store.Tx) error { held <- struct{}{}; <-free; return nil }}
+			if err := l.writer.put(t.Context(), it); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"indexer", func(held chan<- struct{}, free <-chan struct{}) {
+			l.later(func() { held <- struct{}{}; <-free })
+		}},
+		{"changes", func(held chan<- struct{}, free <-chan struct{}) {
+			if err := l.live.room.Acquire(t.Context(), liveTasks); err != nil {
+				t.Error(err)
+			}
+			go func() {
+				<-free
+				l.live.room.Release(liveTasks)
+			}()
+			l.touch("for-changes")
+			waitFor(t, l.live.waiting.Load)
+			held <- struct{}{}
+		}},
+		{"events", func(held chan<- struct{}, free <-chan struct{}) {
+			l.held.Store(func() {
+				select {
+				case held <- struct{}{}:
+				case <-free:
+				}
+				<-free
+			})
+			l.touch("for-events")
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			for _, v := range l.Vitals() {
+				v.answers(t)
+			}
+			held, free := make(chan struct{}, 1), make(chan struct{})
+			c.hold(held, free)
+			<-held
+			v := l.vital(c.name)
+			if !v.hangs(t) {
+				t.Errorf("%s is held up, but seems alive", c.name)
+			}
+			for _, other := range l.Vitals() {
+				if other.Name != c.name {
+					other.answers(t)
+				}
+			}
+			close(free)
+			v.answers(t)
+			l.held.Store(func() {})
+			l.idle()
+		})
+	}
+	l.compare()
+}
+
+// touch makes a file below the root.
+func (l *liveRig) touch(name string) {
+	if err := os.WriteFile(filepath.Join(l.root, name), nil, 0o600); err != nil {
+		l.t.Error(err)
+	}
+}
+
+// TestVitalsOfFullDisk: while the writer tries again and again, those who wait
+// for it are not taken to hang.
+func TestVitalsOfFullDisk(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.writer.trouble.begins(syscall.ENOSPC)
+	for _, name := range []string{"indexer", "changes"} {
+		v := l.vital(name)
+		before := v.Worked()
+		l.writer.pulse.beat() // a try that failed
+		if v.Worked() == before {
+			t.Errorf("%s does not show that the writer tries", name)
+		}
+	}
+	l.writer.trouble.ends()
+}
+
+// TestVitalsAfterRun: what has ended does not hang.
+func TestVitalsAfterRun(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	list := l.Vitals()
+	l.rig.stop()
+	for _, v := range list {
+		if err := v.Ask(deadline(t)); err == nil || strings.Contains(err.Error(), "deadline") {
+			t.Errorf("%s: %v", v.Name, err)
+		}
+	}
+}
