@@ -28,6 +28,7 @@ type conn struct {
 	peer   Peer
 	refuse *ipc.Problem // what its requests are answered with; nil: they are served
 	place  place        // l's
+	fresh  bool         // l's: no handler was called for it yet
 
 	busy    atomic.Bool  // a handler runs
 	since   atomic.Int64 // when busy changed last, or it was accepted, in ns
@@ -54,6 +55,9 @@ const (
 func (c *conn) working(on bool) {
 	c.since.Store(time.Now().UnixNano())
 	c.busy.Store(on)
+	if on {
+		c.l.served(c)
+	}
 }
 
 // Write implements net.Conn. A reader that does not take p within the write

@@ -134,6 +134,11 @@ func serve(t *testing.T, d Daemon, o Options) *running {
 	ctx, stop := context.WithCancel(context.Background())
 	r := &running{Server: New(d, o), t: t, socket: socket, client: &ipc.Client{Sockets: []string{socket}}, stop: stop, served: make(chan error, 1)}
 	go func() { r.served <- r.Serve(ctx, l) }()
+	eventually(t, "it serves", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.listener != nil
+	})
 	t.Cleanup(func() {
 		stop()
 		if err := <-r.served; err != nil {

@@ -26,10 +26,12 @@ type listener struct {
 	net.Listener
 	srv   *Server
 	done  chan struct{} // closed by Close
+	quit  chan struct{} // closed by retire
 	wake  chan struct{} // of one: there may be something for Accept
 	ended chan struct{} // closed when accept has returned
 	once  sync.Once
-	err   error // of Close
+	leave sync.Once
+	err   error // of the listener's Close
 
 	mu      sync.Mutex
 	failed  error // the listener's own, final
@@ -40,8 +42,10 @@ type listener struct {
 	ring    []*uidConns // those that have some waiting, the next one first
 	open    int         // of conns, those placed in the open
 	waiting int
-	spare   int // of conns, those beyond their uid's share
-	refused int // of conns and urgent, those of peers that are not served
+	spare   int           // of conns, those beyond their uid's share
+	refused int           // of conns and urgent, those of peers that are not served
+	fresh   int           // of all, those that no handler was called for yet
+	begun   chan struct{} // of one: fresh came to 0
 }
 
 type uidConns struct {
@@ -80,6 +84,8 @@ func newListener(l net.Listener, s *Server) *listener {
 		Listener: l,
 		srv:      s,
 		done:     make(chan struct{}),
+		quit:     make(chan struct{}),
+		begun:    make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),
 		conns:    make(map[*conn]struct{}),
@@ -87,7 +93,7 @@ func newListener(l net.Listener, s *Server) *listener {
 	}
 }
 
-// accept takes connections until the listener is closed. Its goroutine is
+// accept takes connections until the listener is closed, or retires. Its goroutine is
 // Serve's.
 func (l *listener) accept() {
 	defer close(l.ended)
@@ -104,9 +110,11 @@ func (l *listener) accept() {
 			l.srv.log.Warn("connections cannot be taken", "err", err, "again in", pause)
 			select {
 			case <-time.After(pause):
-			case <-l.done:
+			case <-l.quit:
 				return
 			}
+		case l.retires():
+			return
 		default:
 			l.mu.Lock()
 			l.failed = err
@@ -150,11 +158,13 @@ func (l *listener) take(nc net.Conn) {
 	case len(u.waiting) >= l.srv.opt.MaxWaiting-l.waiting:
 		c.refuse = ipc.ErrUnavailable.With("uid %d has %d connections to indexd, and %d that wait for one: try again when some are closed", u.uid, u.open, len(u.waiting))
 	}
+	if c.refuse != nil && l.refused >= maxRefused {
+		nc.Close()
+		return
+	}
+	c.fresh = true
+	l.fresh++
 	if c.refuse != nil {
-		if l.refused >= maxRefused {
-			nc.Close()
-			return
-		}
 		l.refused++
 		c.place = inRefused
 		l.urgent = append(l.urgent, c)
@@ -168,6 +178,68 @@ func (l *listener) take(nc net.Conn) {
 		l.waiting++
 	}
 	l.look()
+}
+
+// retire has no more connections taken: those that come wait in the kernel's
+// queue for the next daemon, if the socket outlives this one. Those that were
+// taken are given out.
+func (l *listener) retire() {
+	l.leave.Do(func() {
+		close(l.quit)
+		l.err = l.Listener.Close()
+	})
+}
+
+func (l *listener) retires() bool {
+	select {
+	case <-l.quit:
+		return true
+	default:
+		return false
+	}
+}
+
+// drain returns when, after retire, a handler was called for every connection
+// that was taken, or it is closed; or when over or late is.
+func (l *listener) drain(over, late <-chan struct{}) {
+	more := func(c <-chan struct{}) bool {
+		select {
+		case <-c:
+			return true
+		case <-over:
+		case <-late:
+		}
+		return false
+	}
+	for ok := more(l.ended); ok; ok = more(l.begun) {
+		l.mu.Lock()
+		n := l.fresh
+		l.mu.Unlock()
+		if n == 0 {
+			return
+		}
+	}
+}
+
+// served is called when a handler is called for a connection.
+func (l *listener) served(c *conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stale(c)
+}
+
+// stale says that a connection is not fresh any more. It needs mu.
+func (l *listener) stale(c *conn) {
+	if !c.fresh {
+		return
+	}
+	c.fresh = false
+	if l.fresh--; l.fresh == 0 {
+		select {
+		case l.begun <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // look has Accept look again. It needs nothing.
@@ -245,6 +317,7 @@ func (l *listener) gone(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
+	l.stale(c)
 	switch c.place {
 	case inOpen:
 		l.open--
@@ -333,8 +406,8 @@ func (l *listener) crowded() bool {
 // that wait are closed.
 func (l *listener) Close() error {
 	l.once.Do(func() {
+		l.retire()
 		close(l.done)
-		l.err = l.Listener.Close()
 		l.mu.Lock()
 		l.closed = true
 		for _, u := range l.ring {

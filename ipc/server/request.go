@@ -144,7 +144,9 @@ func (q *request) route() error {
 			allow = append(allow, e.method)
 			continue
 		}
-		if q.s.stopping.Err() != nil {
+		// What was asked of this daemon before it stopped to listen it still answers:
+		// nobody else would.
+		if q.s.working.Err() != nil || e.waits && q.s.stopping.Err() != nil {
 			return ipc.ErrStopping
 		}
 		if e.waits && q.conn.place == inSpare {

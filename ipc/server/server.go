@@ -112,7 +112,7 @@ type Server struct {
 	stats  stats
 
 	// stopping is done when a shutdown begins: waiters are told, and requests
-	// that come now are. working is done when its grace is over. The cause of
+	// that come now and would wait are. working is done when its grace is over. The cause of
 	// both is ipc.ErrStopping.
 	stopping, working context.Context
 	stop, stopWork    context.CancelCauseFunc
@@ -242,6 +242,15 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	grace := time.AfterFunc(s.opt.Grace, over)
 	defer grace.Stop()
+	// net/http drops the requests that it reads in a Shutdown, without a word. So
+	// first those are answered that were accepted.
+	s.mu.Lock()
+	l := s.listener
+	s.mu.Unlock()
+	if l != nil {
+		l.retire()
+		l.drain(s.working.Done(), ctx.Done())
+	}
 	if err := s.http.Shutdown(ctx); err != nil && ctx.Err() != nil {
 		over()
 		s.http.Close()
