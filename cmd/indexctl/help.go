@@ -6,13 +6,18 @@ import (
 )
 
 func (p *program) helpCommand() *command {
+	roff := false
 	return &command{
 		usage: "show help, of a command or of all",
 		takes: "[COMMAND]",
+		flags: []*flag{{name: "manual", usage: "print the manual page, for man(1)", set: on(&roff)}},
 		run: func(args []string) error {
 			args, err := operands("help", args, 0, 1, "one COMMAND")
 			if err != nil {
 				return err
+			}
+			if roff {
+				return p.printManual()
 			}
 			var cmd *command
 			if len(args) > 0 {

@@ -18,6 +18,7 @@ type options struct {
 	args        config.Args
 	verifyDB    bool
 	showVersion bool
+	showManual  bool
 	status      int // to exit with, where there is no error
 	tune        func(*indexer.Config)
 }
@@ -27,6 +28,9 @@ func (o *options) run() error {
 	if o.showVersion {
 		_, err := fmt.Println("indexd", version)
 		return err
+	}
+	if o.showManual {
+		return o.printManual(os.Stdout)
 	}
 	cfg, err := config.Load(o.args)
 	if err != nil {
@@ -60,6 +64,7 @@ func (o *options) flags() []cli.Flag {
 	}
 	return append(flags,
 		&flag{name: "verify-db", usage: "check the database, which no daemon has open, and exit", set: func(string) { o.verifyDB = true }},
+		&flag{name: "manual", usage: "print the manual page, for man(1)", set: func(string) { o.showManual = true }},
 		&flag{name: "version", usage: "print the version", set: func(string) { o.showVersion = true }},
 	)
 }
