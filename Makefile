@@ -1,0 +1,80 @@
+# make             both programs, in bin/
+# make test        what a change has to pass on any machine; .ci/run is all of it
+# make install     below $(DESTDIR)$(PREFIX); units, manual pages, completions too
+# make uninstall   takes away what install put there, but the configuration
+# make deb         a Debian package, in dist/
+#
+# What comes out depends on the source, the Go toolchain and VERSION alone.
+
+PREFIX     ?= /usr/local
+DESTDIR    ?=
+sysconfdir ?= /etc
+zshdir     ?= $(PREFIX)/share/zsh/site-functions
+
+GO      ?= go
+GOARCH  := $(shell $(GO) env GOARCH)
+# A tag such as v1.2.3 is that version; without one it is by the day and the commit.
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//;s/-/+/;s/-/./' | grep . || \
+	TZ=UTC git log -1 --date=format-local:%Y%m%d --format='0~%cd.%h' --abbrev=8 2>/dev/null || echo 0~unknown)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+export SOURCE_DATE_EPOCH
+
+# Static: one build runs on any distribution. Documents that the library for command
+# lines makes of itself are left out; they cost time at each start.
+GOFLAGS_BUILD := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags '-s -w -X main.version=$(VERSION)'
+
+bin  := $(DESTDIR)$(PREFIX)/bin
+lib  := $(DESTDIR)$(PREFIX)/lib
+man  := $(DESTDIR)$(PREFIX)/share/man
+doc  := $(DESTDIR)$(PREFIX)/share/doc/indexd
+bash := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zsh  := $(DESTDIR)$(zshdir)
+fish := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+
+.PHONY: all test install uninstall deb clean
+
+all:
+	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o bin/ ./cmd/indexd ./cmd/indexctl
+
+test:
+	$(GO) vet ./...
+	$(GO) test ./...
+
+# The pages and completions are made by the programs, of what their --help is made
+# of: so they are those of this machine.
+install: all
+	install -d $(bin) $(man)/man1 $(man)/man8 $(bash) $(zsh) $(fish) $(doc) $(DESTDIR)$(sysconfdir)/indexd \
+		$(lib)/systemd/system $(lib)/systemd/user $(lib)/sysusers.d $(lib)/tmpfiles.d $(lib)/sysctl.d
+	install -m 755 bin/indexd bin/indexctl $(bin)
+	bin/indexd --manual >$(man)/man8/indexd.8
+	bin/indexctl help --manual >$(man)/man1/indexctl.1
+	bin/indexctl completion bash >$(bash)/indexctl
+	bin/indexctl completion zsh >$(zsh)/_indexctl
+	bin/indexctl completion fish >$(fish)/indexctl.fish
+	chmod 644 $(man)/man8/indexd.8 $(man)/man1/indexctl.1 $(bash)/indexctl $(zsh)/_indexctl $(fish)/indexctl.fish
+	for unit in $(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)); do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit | install -m 644 /dev/stdin $(lib)/systemd/system/$$unit; done
+	for unit in $(notdir $(wildcard systemd/user/*)); do \
+		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/user/$$unit | install -m 644 /dev/stdin $(lib)/systemd/user/$$unit; done
+	install -m 644 systemd/sysusers.d/indexd.conf $(lib)/sysusers.d
+	install -m 644 systemd/tmpfiles.d/indexd.conf $(lib)/tmpfiles.d
+	install -m 644 systemd/sysctl.d/30-indexd.conf $(lib)/sysctl.d
+	[ -e $(DESTDIR)$(sysconfdir)/indexd/indexd.toml ] || \
+		install -m 644 systemd/indexd.toml $(DESTDIR)$(sysconfdir)/indexd
+	install -m 644 README.md CHANGELOG.md docs/query.md docs/locate.md docs/protocol.md docs/systemd.md $(doc)
+
+uninstall:
+	rm -f $(bin)/indexd $(bin)/indexctl $(man)/man8/indexd.8 $(man)/man1/indexctl.1 \
+		$(bash)/indexctl $(zsh)/_indexctl $(fish)/indexctl.fish \
+		$(lib)/systemd/system/indexd* $(lib)/systemd/user/indexd* \
+		$(lib)/sysusers.d/indexd.conf $(lib)/tmpfiles.d/indexd.conf $(lib)/sysctl.d/30-indexd.conf
+	rm -rf $(doc)
+
+deb:
+	rm -rf dist/root
+	$(MAKE) install DESTDIR=dist/root PREFIX=/usr sysconfdir=/etc zshdir=/usr/share/zsh/vendor-completions VERSION='$(VERSION)'
+	install -D -m 644 packaging/lintian dist/root/usr/share/lintian/overrides/indexd
+	packaging/deb dist/root '$(VERSION)' $(GOARCH) dist
+
+clean:
+	rm -rf bin dist

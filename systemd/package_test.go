@@ -1,0 +1,72 @@
+package systemd
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// debs are packages of this source, of two versions.
+type debs struct{ old, new string }
+
+// build makes packages of a copy of the source, in a directory of its own.
+func build(t *testing.T) debs {
+	t.Helper()
+	src := sources(t)
+	return debs{makeDeb(t, src, "0~1"), makeDeb(t, src, "0~2")}
+}
+
+// sources copies what git has of the source.
+func sources(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-ec", `cd .. && git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$0"`, dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("copying the source: %v\n%s", err, last(out))
+	}
+	return dir
+}
+
+func makeDeb(t *testing.T, src, version string) string {
+	t.Helper()
+	cmd := exec.Command("make", "deb", "VERSION="+version)
+	cmd.Dir = src
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("make deb: %v\n%s", err, last(out))
+	}
+	found, err := filepath.Glob(filepath.Join(src, "dist", "indexd_"+version+"_*.deb"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("make deb: %v, %v", found, err)
+	}
+	return found[0]
+}
+
+// lint has lintian look at a package: it finds nothing that it warns of.
+func lint(t *testing.T, deb string) {
+	t.Helper()
+	if _, err := exec.LookPath("lintian"); err != nil {
+		t.Skip("lintian is not installed")
+	}
+	// It leaves with 0 for warnings, and says some things on stderr.
+	cmd := exec.Command("lintian", "--allow-root", "--fail-on=error,warning", deb)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// reproduce makes the package again of another copy, elsewhere: it is the same.
+func reproduce(t *testing.T, deb, version string) {
+	t.Helper()
+	again := makeDeb(t, sources(t), version)
+	a, err := os.ReadFile(deb)
+	must(t, err)
+	b, err := os.ReadFile(again)
+	must(t, err)
+	if !bytes.Equal(a, b) {
+		t.Error("two packages of one source differ")
+	}
+	t.Logf("%s: %d bytes", filepath.Base(deb), len(a))
+}
