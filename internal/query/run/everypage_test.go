@@ -121,7 +121,6 @@ func TestEveryPage(t *testing.T) {
 				now = n
 			} else if k, _ := fmt.Sscanf(lines.Text(), "verdict %s", &verdict); k == 1 {
 				count[verdict]++
-				at = now + step
 			} else {
 				rest = append(rest, lines.Text())
 			}
