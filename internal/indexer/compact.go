@@ -123,5 +123,6 @@ func (x *Indexer) compacted(err error) {
 // wait puts the next look off for so long at least.
 func (c *compacting) wait(d time.Duration) {
 	c.next = time.Now().Add(d)
+	c.armed = false // what has changed since may have set the timer to a moment before
 	c.changed()
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // A database of which most has gone becomes small again, and is right.
@@ -32,4 +34,23 @@ func TestCompactsWhatIsFree(t *testing.T) {
 	r.rescan(root)
 	r.idle()
 	r.same(root)
+}
+
+// What changes while a database is compacted has it looked at again soon, but not
+// if that failed.
+func TestFailedCompactionWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c compacting
+		c.init(false)
+		c.changed()
+		c.next = time.Now().Add(c.pause)
+		c.armed = false
+		c.changed()
+		c.wait(compactRetry)
+		begun := time.Now()
+		<-c.timer.C
+		if waited := time.Since(begun); waited < compactRetry {
+			t.Errorf("tried again after %v", waited)
+		}
+	})
 }

@@ -58,6 +58,8 @@ type Options struct {
 	// Limits reads the limits; nil for SystemLimits.
 	Limits func() (Limits, error)
 	Log    *slog.Logger // nil: none
+
+	buffer uint // of fsnotify's channel, for tests: what drains it never blocks
 }
 
 // Source gives hints. Its methods may be called from any goroutine; Take by one
@@ -133,7 +135,7 @@ func Open(o Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.fs, err = fsnotify.NewWatcher(); err != nil {
+	if s.fs, err = fsnotify.NewBufferedWatcher(o.buffer); err != nil {
 		return nil, unavailable(err)
 	}
 	if err := s.fs.Add(o.Cookies); err != nil {
