@@ -50,7 +50,7 @@ type daemon struct {
 	dir    string // has the database and the socket
 	args   []string
 	cmd    *exec.Cmd
-	stderr *bytes.Buffer
+	stderr *said
 }
 
 // start runs indexd over roots with a database in dir ("" for a new one).
@@ -82,12 +82,30 @@ func newDaemon(t *testing.T, dir string, args ...string) *daemon {
 	return &daemon{t: t, bin: bin, dir: dir, args: args}
 }
 
+// said is what a daemon prints, which may be read while it runs.
+type said struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.Write(p)
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.buf.String()
+}
+
 func (d *daemon) run() { d.runBy() }
 
 // runBy is run by a command that ends by executing its arguments.
 func (d *daemon) runBy(command ...string) {
 	d.t.Helper()
-	d.stderr = new(bytes.Buffer)
+	d.stderr = new(said)
 	command = append(command, filepath.Join(d.bin, "indexd"), "--config", "/dev/null",
 		"--db", filepath.Join(d.dir, "index.db"), "--socket", d.socket())
 	command = append(command, d.args...)

@@ -28,6 +28,7 @@ type listener struct {
 	done  chan struct{} // closed by Close
 	quit  chan struct{} // closed by retire
 	wake  chan struct{} // of one: there may be something for Accept
+	took  chan struct{} // of one: Accept has returned something
 	ended chan struct{} // closed when accept has returned
 	once  sync.Once
 	leave sync.Once
@@ -87,6 +88,7 @@ func newListener(l net.Listener, s *Server) *listener {
 		quit:     make(chan struct{}),
 		begun:    make(chan struct{}, 1),
 		wake:     make(chan struct{}, 1),
+		took:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),
 		conns:    make(map[*conn]struct{}),
 		uids:     make(map[uint32]*uidConns),
@@ -97,17 +99,24 @@ func newListener(l net.Listener, s *Server) *listener {
 // Serve's.
 func (l *listener) accept() {
 	defer close(l.ended)
+	var said time.Time
 	for pause := time.Duration(0); ; {
 		nc, err := l.Listener.Accept()
 		switch {
 		case err == nil:
 			pause = 0
 			l.take(nc)
+			if !l.handedOver() {
+				return
+			}
 		case short(err):
 			// What is in use has to be given back first; some of it is of no use.
 			l.reclaimAll()
 			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			l.srv.log.Warn("connections cannot be taken", "err", err, "again in", pause)
+			if time.Since(said) > time.Minute {
+				said = time.Now()
+				l.srv.log.Warn("connections cannot be taken until others end", "err", errors.Unwrap(err))
+			}
 			select {
 			case <-time.After(pause):
 			case <-l.quit:
@@ -133,6 +142,28 @@ func short(err error) bool {
 		}
 	}
 	return false
+}
+
+// handedOver waits until Accept has returned what it can: what waits after that
+// waits for others to end, and not for a goroutine's turn. It is false once the
+// listener retires or is closed.
+func (l *listener) handedOver() bool {
+	for {
+		l.mu.Lock()
+		i, _ := l.turn()
+		more := i >= 0 || len(l.urgent) > 0
+		l.mu.Unlock()
+		if !more {
+			return true
+		}
+		select {
+		case <-l.took:
+		case <-l.quit:
+			return false
+		case <-l.done:
+			return false
+		}
+	}
 }
 
 // take puts a connection where it waits for Accept.
@@ -258,6 +289,10 @@ func (l *listener) Accept() (net.Conn, error) {
 		wait := l.waiting > 0
 		l.mu.Unlock()
 		if c != nil {
+			select {
+			case l.took <- struct{}{}:
+			default:
+			}
 			return c, nil
 		}
 		if err != nil {
@@ -285,31 +320,41 @@ func (l *listener) next() *conn {
 		l.conns[c] = struct{}{}
 		return c
 	}
-	for i, u := range l.ring {
-		p := inOpen
-		if u.open >= l.srv.opt.MaxConns-l.open {
-			if p = inSpare; l.spare >= maxSpare || !trusted(u.uid) {
-				continue
-			}
-		}
-		c := u.waiting[0]
-		u.waiting = slices.Delete(u.waiting, 0, 1)
-		l.waiting--
-		l.ring = slices.Delete(l.ring, i, i+1)
-		if len(u.waiting) > 0 {
-			l.ring = append(l.ring, u)
-		}
-		if c.place = p; p == inOpen {
-			u.open++
-			l.open++
-		} else {
-			l.spare++
-		}
-		c.since.Store(time.Now().UnixNano())
-		l.conns[c] = struct{}{}
-		return c
+	i, p := l.turn()
+	if i < 0 {
+		return nil
 	}
-	return nil
+	u := l.ring[i]
+	c := u.waiting[0]
+	u.waiting = slices.Delete(u.waiting, 0, 1)
+	l.waiting--
+	l.ring = slices.Delete(l.ring, i, i+1)
+	if len(u.waiting) > 0 {
+		l.ring = append(l.ring, u)
+	}
+	if c.place = p; p == inOpen {
+		u.open++
+		l.open++
+	} else {
+		l.spare++
+	}
+	c.since.Store(time.Now().UnixNano())
+	l.conns[c] = struct{}{}
+	return c
+}
+
+// turn says of whom in the ring a connection may be had now, and where it counts
+// then; -1: of nobody. It needs mu.
+func (l *listener) turn() (int, place) {
+	for i, u := range l.ring {
+		if u.open < l.srv.opt.MaxConns-l.open {
+			return i, inOpen
+		}
+		if l.spare < maxSpare && trusted(u.uid) {
+			return i, inSpare
+		}
+	}
+	return -1, nowhere
 }
 
 // gone is called once for each connection that is closed.

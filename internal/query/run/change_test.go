@@ -184,7 +184,7 @@ func (w *world) steadyQuestion() question {
 // TestChangesBetweenPages changes the index at page boundaries.
 func TestChangesBetweenPages(t *testing.T) {
 	r := newRand(t)
-	for range 8 {
+	for range 4 {
 		w := newWorld(t, r)
 		w.grow(10 + r.IntN(30))
 		for range 8 {

@@ -261,7 +261,7 @@ func TestEqualsBruteForce(t *testing.T) {
 				w.mutate(func(string) {}, func(string, listing.Entry) {})
 			}
 		}
-		for range 80 {
+		for range 50 {
 			q := w.question()
 			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
 			want := w.answer(&q, by, reverse)
