@@ -180,9 +180,9 @@ func (w *work) whole(p *Prepared) error {
 		if err := t.putDir(w.key, &w.old, &h, body, w.doc); err != nil {
 			return err
 		}
-		if err := w.tellParent(&p.Dir); err != nil {
-			return err
-		}
+	}
+	if err := w.tellParent(&p.Dir); err != nil {
+		return err
 	}
 	w.Entries = int(body.Agg().Count)
 	if t.s.parents.forget(w.key); len(p.Children) > 0 {

@@ -84,9 +84,11 @@ func (w *work) children(now []Child) error {
 			}
 			t.markShared(key, fresh)
 		case c.Ctime == st.rec.Header().Dir.Ctime || c.Ctime.IsZero():
-		case st.rec.Header().Stamp > w.stamp:
+		case st.rec.Header().Stamp > w.stamp || t.seenSince(key, w.stamp):
 			w.again(false) // for what the child is like now
-		case c.Btime.IsZero() || st.rec.Header().Dir.Btime.IsZero():
+		case c.Btime.IsZero() || st.rec.Header().Dir.Btime.IsZero() || c.Ctime.Compare(st.rec.Header().Dir.Ctime) < 0:
+			// It may be another; or it was stamped before the listing and opened after
+			// that looked at it, so that its own listing says what is true here too.
 			w.Relist = append(w.Relist, strings.Clone(c.Name))
 			t.mark(key, Pending{Jobs: jobs, Stamp: w.stamp})
 		}

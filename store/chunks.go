@@ -149,10 +149,8 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 	w.TooLong = prog.tooLong
 	w.Entries = int(h.Agg.Count)
 	defer w.settle()
-	if w.differs(h) {
-		if err := w.tellParent(&p.Dir); err != nil {
-			return err
-		}
+	if err := w.tellParent(&p.Dir); err != nil {
+		return err
 	}
 	if !prog.touched && !w.was.InProgress {
 		if !w.differs(h) {

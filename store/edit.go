@@ -46,7 +46,9 @@ func (t *Tx) ApplyName(dir Key, stamp uint64, name string, e *listing.Entry, des
 // tellParent brings what the parent's listing says of the directory up to date
 // with the directory's own stat, where the listing of the parent is older: names
 // that come and go in a directory change its times, and no event of the parent
-// tells. It leaves the parent's stamp, and its times as they are trusted, since
+// tells. Also of a listing that is as stored: a listing of the parent that was
+// stamped after the one before, and looked at the directory before that was opened,
+// may have put back what it was. It leaves the parent's stamp, and its times as they are trusted, since
 // no name of the parent's changed.
 func (w *work) tellParent(dir *listing.Stat) error {
 	t := w.t

@@ -157,6 +157,37 @@ func TestRule3_SwapByThreeRenames(t *testing.T) {
 	w.drain()
 }
 
+// TestRule4_StampedBeforeSeenAfter: a directory gets its stamp, is opened a little
+// later, and changes in between, just after the listing of its parent, stamped
+// between, has looked at it. The two are applied in either order; the change's
+// event may have the directory listed once more.
+func TestRule4_StampedBeforeSeenAfter(t *testing.T) {
+	for _, order := range []string{"child parent", "parent child", "child parent again", "parent child again", "child again parent"} {
+		w := newWorld(t, "d/sub", "e")
+		early := w.list(w.at("d"), 1<<20)[0].Stamp
+		w.create(w.root, "so that there is something to write", false)
+		up := w.look("")
+		w.create(w.at("d"), "new", false)
+		l := w.list(w.at("d"), 1<<20)[0]
+		l.Stamp = early
+		p := w.prepare(l)
+		for _, what := range strings.Fields(order) {
+			switch what {
+			case "child":
+				update(t, w.s, func(tx *store.Tx) { must(tx.Apply(w.key("d"), p))(t) })
+			case "parent":
+				up()
+			case "again":
+				w.look("d")()
+			}
+		}
+		w.drain()
+		if t.Failed() {
+			t.Fatal(order)
+		}
+	}
+}
+
 // TestRule3_InodeUsedAgain: a directory is removed and made anew, and gets the
 // inode that was just freed. Its birth time tells.
 func TestRule3_InodeUsedAgain(t *testing.T) {
