@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -329,4 +330,43 @@ func TestUnreadableDirectories(t *testing.T) {
 			t.Errorf("the directory above: %+v, %v", e, err)
 		}
 	})
+}
+
+// What changes in a directory while it is opened, before somebody watches it, is in
+// its listing: names, and its own times.
+func TestChangedWhileOpened(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chtimes(dir, time.Unix(1, 0), time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	p := New(Options{})
+	defer p.Close()
+	j, err := p.Submit(t.Context(), Spec{
+		Dirs: []string{dir},
+		Opened: func(string, uint64, *listing.Stat) {
+			if err := os.Mkdir(filepath.Join(dir, "new"), 0o755); err != nil {
+				t.Error(err)
+			}
+		},
+		Visit: func(r *Result) []string {
+			fi, err := os.Lstat(dir)
+			if err != nil || r.Err != nil {
+				t.Error(err, r.Err)
+				return nil
+			}
+			if got := r.Listing.Dir.Mtime.Std(); !got.Equal(fi.ModTime()) || r.Listing.Dir.Nlink != 3 && r.Listing.Dir.Nlink != 1 {
+				t.Errorf("its time is %v, not %v; %d links", got, fi.ModTime(), r.Listing.Dir.Nlink)
+			}
+			if len(r.Listing.Entries) != 1 {
+				t.Errorf("%+v", r.Listing.Entries)
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
 }

@@ -105,6 +105,11 @@ func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error
 	if !r.named {
 		if ls.opened != nil {
 			ls.opened(r.dir, r.dev, &r.stat)
+			// What changed before that is for nobody else to see.
+			if errno := ls.k.statx(ls.fd, &ls.nul[0], unix.AT_EMPTY_PATH, &ls.statxBuf); errno != 0 {
+				return &fs.PathError{Op: "statx", Path: r.dir, Err: errno}
+			}
+			setStat(&r.stat, &ls.statxBuf)
 		}
 		if err := ls.readNames(r); err != nil {
 			return err

@@ -47,8 +47,9 @@ type Spec struct {
 	Admit func(dir string) bool
 	// Opened, if not nil, is called on the worker when a directory that passed
 	// Admit is open, once, before any name in it is read: what changes from then
-	// on and is not in the listing is for the caller to see. dev is its device,
-	// major<<32|minor; st is valid during the call.
+	// on and is not in the listing, nor in its Dir, which is looked at again, is for
+	// the caller to see. dev is its device, major<<32|minor; st is valid during the
+	// call.
 	Opened func(dir string, dev uint64, st *listing.Stat)
 	// Done, if not nil, is called once when the job has ended, with what
 	// Job.Wait returns, on a goroutine of the pool that serves one Done after

@@ -56,8 +56,10 @@ func (t *task) start() error {
 		Priority: t.priority,
 		Visit:    t.visit,
 		Admit:    t.admit,
-		Opened:   t.opened,
 		Done:     t.done,
+	}
+	if t.x.src != nil {
+		spec.Opened = t.opened
 	}
 	if t.alone != "" {
 		spec.Dirs = []string{t.alone}
@@ -83,9 +85,6 @@ func (t *task) admit(dir string) bool {
 
 // opened is called on a worker before the names of a directory are read.
 func (t *task) opened(dir string, dev uint64, st *listing.Stat) {
-	if t.x.src == nil {
-		return
-	}
 	want := watch.Ident{Dev: dev, Ino: st.Ino}
 	if !st.Btime.IsZero() {
 		want.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
