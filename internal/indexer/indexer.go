@@ -198,10 +198,10 @@ func (x *Indexer) Run(ctx context.Context) error {
 		err = nil // stopped before it began
 	}
 	if err == nil {
-		close(x.begun)
 		if x.scrubbing.doubt.Load() {
-			x.Distrust()
+			x.Distrust() // first: who waits for nothing to be pending waits for it too
 		}
+		close(x.begun)
 		x.goes.Go(func() { x.merge(x.running) })
 		x.loop(ctx)
 	}
