@@ -90,6 +90,8 @@ type work struct {
 	was   Header   // of old where it is alive
 	gone  []string // names that were directories and no longer are
 	lost  bool     // what was stored could not be read, so gone is not all
+
+	partly bool // only some of the children got what the directory's mark asks for
 }
 
 // begin finds out whether the change may be made at all.
@@ -233,13 +235,14 @@ func (w *work) differs(h *Header) bool {
 }
 
 // settle takes the directory's mark away, unless it was made after the listing
-// was begun or the listing contradicts something newer.
+// was begun, asks for more than was done, or the listing contradicts something
+// newer.
 func (w *work) settle() {
 	t := w.t
 	m := t.pending(w.key)
 	switch {
 	case m == nil:
-	case m.Stamp < w.stamp && w.Again == nil:
+	case m.Stamp < w.stamp && w.Again == nil && !w.partly:
 		t.setPending(w.key, nil)
 	case m.Listing != 0:
 		p := *m

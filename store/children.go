@@ -66,6 +66,8 @@ func (w *work) children(now []Child) error {
 			// It outlived the record that named it, whose doc was another.
 			t.setDoc(st.rec.Header().Doc, docEnt{docChild, w.id, strings.Clone(c.Name)})
 		}
+		// What was listed of it while nothing named it came to nothing.
+		missed := st.alive && w.lost
 		switch {
 		case !st.alive:
 			if t.pending(key) == nil { // else it is known to be new
@@ -83,6 +85,9 @@ func (w *work) children(now []Child) error {
 				return err
 			}
 			t.markShared(key, fresh)
+		case missed:
+			w.Relist = append(w.Relist, strings.Clone(c.Name))
+			t.mark(key, Pending{Jobs: jobs, Stamp: w.stamp})
 		case c.Ctime == st.rec.Header().Dir.Ctime || c.Ctime.IsZero():
 		case st.rec.Header().Stamp > w.stamp || t.seenSince(key, w.stamp):
 			w.again(false) // for what the child is like now

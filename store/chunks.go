@@ -2,6 +2,7 @@ package store
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"indexd/listing"
@@ -25,6 +26,17 @@ type progress struct {
 	touched bool   // something was written
 	lost    bool   // as in work
 	tooLong int
+	asked   *Pending // the directory's mark at the first part; nil: none
+}
+
+// answers reports whether the children of all parts got what the mark m asks for:
+// those of the first parts did not get what was asked later.
+func (p *progress) answers(m *Pending) bool {
+	if m == nil || !m.Subtree {
+		return true
+	}
+	return p.asked != nil && p.asked.Subtree &&
+		!slices.ContainsFunc(m.Jobs, func(j uint64) bool { return !slices.Contains(p.asked.Jobs, j) })
 }
 
 // setProgress notes how far a listing is, nil: it is not under way. The maps are
@@ -58,7 +70,7 @@ func (t *Tx) dropProgress(key Key) {
 // that gained one name one chunk is written.
 func (w *work) part(p *Prepared) error {
 	t := w.t
-	prog := progress{stamp: w.stamp}
+	prog := progress{stamp: w.stamp, asked: t.pending(w.key)}
 	if !p.First {
 		pr, ok := t.parts[string(w.key)]
 		if !ok || pr.stamp != w.stamp {
@@ -148,6 +160,7 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 	w.tooLong(h, prog.tooLong, p.At)
 	w.TooLong = prog.tooLong
 	w.Entries = int(h.Agg.Count)
+	w.partly = !prog.answers(t.pending(w.key))
 	defer w.settle()
 	if err := w.tellParent(&p.Dir); err != nil {
 		return err

@@ -1,12 +1,16 @@
 package store_test
 
 import (
+	"bytes"
+	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
 
 	"indexd/store"
 )
@@ -85,7 +89,7 @@ func (w *world) drain() {
 func (w *world) compare() {
 	w.t.Helper()
 	if d := cmp.Diff(w.tree(), stored(w.t, w.s, w.v)); d != "" {
-		w.t.Errorf("the store is not what the file system is (- file system, + store):\n%s", d)
+		w.t.Errorf("the store is not what the file system is (- file system, + store):\n%.3000s", d)
 	}
 }
 
@@ -316,6 +320,34 @@ func TestRule4_ParentMustNameIt(t *testing.T) {
 	w.drain()
 }
 
+// TestRule4_DamagedParent: a listing that comes to nothing since its parent's record
+// is damaged is made again when that is mended, though the parent then finds the
+// directory known.
+func TestRule4_DamagedParent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "index.db")
+	s := openAt(t, path)
+	w := &world{fakeFS: newFakeFS(true), t: t, s: s, v: newVolume(t, s, "/")}
+	w.make("a/b/f*")
+	load(t, w.s, w.v, w.fakeFS)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	store.Change(t, path, func(tx *bolt.Tx) error {
+		b := tx.Bucket([]byte("listings"))
+		val := bytes.Clone(b.Get(w.key("a")))
+		val[len(val)-1] ^= 1
+		return b.Put(w.key("a"), val)
+	})
+	w.s = openAt(t, path)
+	w.fakeFS.remove(w.at("a/b"), "f")
+	parent := w.look("a")
+	if a := w.look("a/b")(); !a.ParentMissing || !a.Again.Equal(w.key("a")) {
+		t.Errorf("%+v", a)
+	}
+	parent()
+	w.drain()
+}
+
 // TestRule4_WaitersMoveUp: who waits for a directory that turns out to have no
 // place waits for the one that decides.
 func TestRule4_WaitersMoveUp(t *testing.T) {
@@ -417,4 +449,30 @@ func TestRule4_NewerBelowTheDead(t *testing.T) {
 	w.wantPending("")
 	w.drain() // which finds a again
 	w.want("a/b/c/d", true)
+}
+
+// TestRule3_RescanMeanwhile: who asks for a subtree while a big directory is being
+// listed gets all of it, also what is below the parts that were applied by then.
+func TestRule3_RescanMeanwhile(t *testing.T) {
+	w := newWorld(t, "a/b", "a/y")
+	for i := range 300 {
+		w.make(fmt.Sprintf("a/c%03d*", i))
+	}
+	w.look("a")()
+	w.make("a/b/new")
+	w.make("a/y/new")
+	parts := w.list(w.at("a"), 100)
+	for i, l := range parts {
+		if i == len(parts)-1 {
+			update(t, w.s, func(tx *store.Tx) {
+				if err := tx.PutPending(w.key("a"), store.Pending{Subtree: true}); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		p := w.prepare(l)
+		update(t, w.s, func(tx *store.Tx) { must(tx.Apply(w.key("a"), p))(t) })
+	}
+	w.look("")() // for a's times
+	w.drain()
 }

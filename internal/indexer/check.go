@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -185,17 +186,16 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 				for ; have != nil && have.Name < e.Name; have = stored.next() {
 					diffs = append(diffs, Difference{Path: join(dir, have.Name), Change: Removed})
 				}
-				if damage = stored.err; damage != nil {
-					return nil
-				}
-				if have == nil || have.Name != e.Name {
+				switch {
+				case stored.err != nil: // there is no telling what is stored of it
+				case have == nil || have.Name != e.Name:
 					diffs = append(diffs, Difference{Path: join(dir, e.Name), Change: Created})
-					continue
+				default:
+					if fields, detail := changes(have, e); len(fields) > 0 {
+						diffs = append(diffs, Difference{join(dir, e.Name), Modified, fields, detail})
+					}
+					have = stored.next()
 				}
-				if fields, detail := changes(have, e); len(fields) > 0 {
-					diffs = append(diffs, Difference{join(dir, e.Name), Modified, fields, detail})
-				}
-				have = stored.next()
 			}
 			if n := len(l.Entries); n > 0 {
 				after = strings.Clone(l.Entries[n-1].Name)
@@ -206,11 +206,11 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 			for ; cloned < len(s.children); cloned++ {
 				s.children[cloned] = strings.Clone(s.children[cloned])
 			}
-			damage = stored.err
-			if !l.Last || damage != nil {
+			damage = cmp.Or(damage, stored.err)
+			if !l.Last {
 				return nil
 			}
-			return orphans(sn, key, s.children, func(name string) {
+			orphans(sn, key, s.children, func(name string) {
 				d := Difference{Path: join(dir, name), Change: Removed}
 				// What the index names as well was met above.
 				if !slices.ContainsFunc(diffs, func(o Difference) bool { return o.Path == d.Path }) {
@@ -218,6 +218,7 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 					diffs = append(diffs, d)
 				}
 			})
+			return nil
 		})
 	})
 	if damage != nil {
@@ -233,8 +234,9 @@ const damagedField = "record"
 const unnamed = "no directory in the index names it"
 
 // orphans calls fn with the names of the directories that have a record below dir
-// and are not among its children.
-func orphans(sn *store.Snap, dir store.Key, children []string, fn func(name string)) error {
+// and are not among its children. Damaged records are passed over: those of children
+// are met when it is their turn, the others are the scrub's to find.
+func orphans(sn *store.Snap, dir store.Key, children []string, fn func(name string)) {
 	c := sn.Cursor(dir.ChunksEnd(), dir.SubtreeEnd())
 	for c.Next() {
 		name, _, _ := strings.Cut(string(c.Dir()[len(dir)+1:]), "\x00")
@@ -243,7 +245,6 @@ func orphans(sn *store.Snap, dir store.Key, children []string, fn func(name stri
 		}
 		c.Seek(dir.Child(name).SubtreeEnd())
 	}
-	return c.Err()
 }
 
 // changes names what differs between a stored entry and one just seen.
