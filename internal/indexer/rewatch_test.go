@@ -5,6 +5,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"indexd/store"
 )
 
 // restartAt stops the daemon, starts it again, and calls at once all names are
@@ -96,4 +98,33 @@ func TestSyncBeforeWatched(t *testing.T) {
 	})
 	again.do(<-synced)
 	again.same()
+}
+
+// A barrier for one directory has what is pending there listed, however much is
+// pending elsewhere.
+func TestSyncBesideMuchElse(t *testing.T) {
+	l := runLive(t, "", "", nil)
+	l.do(os.Mkdir(l.path("a"), 0o755), os.Mkdir(l.path("z"), 0o755))
+	l.compare()
+	key, _, err := l.places.Load().key(l.path("z"))
+	l.do(err)
+	l.do(l.writer.update(t.Context(), func(tx *store.Tx) error {
+		for i := range settleBatch {
+			other, _, err := l.places.Load().key(l.path(fmt.Sprintf("a/%04d", i)))
+			if err == nil {
+				err = tx.PutPending(other, store.Pending{Stamp: l.stamp()})
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return tx.PutPending(key, store.Pending{Stamp: l.stamp()})
+	}))
+	l.do(l.settleNow(deadline(t), l.rootOf(l.root), []string{l.path("z")}))
+	l.do(l.st.View(func(sn *store.Snap) error {
+		if sn.IsPending(key) {
+			t.Error("it is pending still")
+		}
+		return nil
+	}))
 }

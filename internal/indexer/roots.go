@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"slices"
@@ -449,17 +450,26 @@ type pendingDir struct {
 
 // pendingIn returns at most max directories of a root that are still to be
 // listed and can be reached.
-func (x *Indexer) pendingIn(r *root, max int) (list []pendingDir, err error) {
+func (x *Indexer) pendingIn(r *root, max int) ([]pendingDir, error) {
+	list, _, err := x.pendingFrom(r, nil, nil, max)
+	return list, err
+}
+
+// pendingFrom is pendingIn for those in dirs (none: all) or above, from a key on:
+// where there may be more it returns the key that they begin at.
+func (x *Indexer) pendingFrom(r *root, dirs []string, from store.Key, max int) (list []pendingDir, next store.Key, err error) {
 	where := x.places.Load()
 	err = x.st.View(func(sn *store.Snap) error {
-		for key, p := range sn.Pending(nil, nil) {
-			if dir, ok := where.pathOf(key); ok && mounts.Within(dir, r.path) {
-				if list = append(list, pendingDir{dir, p.Subtree}); len(list) == max {
-					break
-				}
+		for key, p := range sn.Pending(from, nil) {
+			if len(list) == max {
+				next = bytes.Clone(key)
+				break
+			}
+			if dir, ok := where.pathOf(key); ok && mounts.Within(dir, r.path) && touches(dir, dirs) {
+				list = append(list, pendingDir{dir, p.Subtree})
 			}
 		}
 		return nil
 	})
-	return list, err
+	return list, next, err
 }

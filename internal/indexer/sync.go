@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"indexd/internal/mounts"
 	"indexd/store"
@@ -159,22 +158,33 @@ func (x *Indexer) settleNow(ctx context.Context, r *root, dirs []string) error {
 		if err := x.reapSpared(ctx, r); err != nil {
 			return err
 		}
-		epoch := x.epochs.begin()
-		pending, err := x.pendingIn(r, settleBatch)
-		pending = slices.DeleteFunc(pending, func(p pendingDir) bool { return !touches(p.dir, dirs) })
-		for _, p := range pending {
-			if p.subtree {
-				x.discoveredIn(epoch, p.dir)
-			} else {
-				x.dirtyIn(epoch, p.dir)
+		found := false
+		for from := store.Key(nil); ; {
+			pending, next, err := x.pendingFrom(r, dirs, from, settleBatch)
+			if err != nil {
+				return err
+			}
+			epoch := x.epochs.begin()
+			for _, p := range pending {
+				if p.subtree {
+					x.discoveredIn(epoch, p.dir)
+				} else {
+					x.dirtyIn(epoch, p.dir)
+				}
+			}
+			x.epochs.done(epoch)
+			if len(pending) > 0 {
+				found = true
+				if err := x.epochs.wait(ctx); err != nil {
+					return err
+				}
+			}
+			if from = next; from == nil {
+				break
 			}
 		}
-		x.epochs.done(epoch)
-		if err != nil || len(pending) == 0 && !x.spared(r) {
-			return err
-		}
-		if err := x.epochs.wait(ctx); err != nil {
-			return err
+		if !found && !x.spared(r) {
+			return nil
 		}
 	}
 	return nil
