@@ -250,6 +250,7 @@ func (x *Indexer) loop(ctx context.Context) {
 		case <-x.writer.committed:
 			x.compacting.changed()
 			x.merger.changed()
+			x.settleRest()
 		case <-x.compacting.timer.C:
 			x.compactIfDue()
 		case <-x.writer.full:

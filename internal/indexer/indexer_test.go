@@ -3,6 +3,7 @@ package indexer
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,8 +109,25 @@ func deadline(t *testing.T) context.Context {
 func (r *rig) idle() {
 	r.t.Helper()
 	if err := r.WaitIdle(deadline(r.t)); err != nil {
-		r.t.Fatalf("waiting for nothing to be pending: %v", err)
+		r.t.Fatalf("waiting for nothing to be pending: %v; %s", err, r.state())
 	}
+}
+
+// state says what WaitIdle waits for.
+func (r *rig) state() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d under way, %d pending, of them %d that cannot be listed, %d dead, distrusted: %v",
+		r.active.value(), r.st.PendingCount(), r.unsettled.Load(), r.st.DeadCount(), r.Distrusted())
+	for _, root := range r.allRoots() {
+		fmt.Fprintf(&b, "; %s complete: %v, doing %q", root.path, root.record().Complete, root.doing())
+	}
+	must(r.t, r.st.View(func(sn *store.Snap) error {
+		for key, p := range sn.Pending(nil, nil) {
+			fmt.Fprintf(&b, "; %s: %+v", key, p)
+		}
+		return nil
+	}))
+	return b.String()
 }
 
 // rescan has paths listed again and returns how the job ended.

@@ -69,6 +69,19 @@ func (x *Indexer) settle() {
 	}
 }
 
+// settleRest is called after each commit: one that is no part of what counts as
+// under way, of what reap found or of a single name, may leave something pending
+// behind, or take away the last of it, when all else has ended.
+func (x *Indexer) settleRest() {
+	switch {
+	case x.active.value() > 0:
+	case x.settled() || !x.allComplete():
+		x.active.poke()
+	default:
+		x.settle()
+	}
+}
+
 // settled reports whether nothing is pending but what cannot be listed.
 func (x *Indexer) settled() bool { return x.st.PendingCount() <= x.unsettled.Load() }
 

@@ -1,0 +1,25 @@
+package indexer
+
+import (
+	"testing"
+
+	"indexd/store"
+)
+
+// What turns out to be unsettled when what is dead is cleared away is listed though
+// nothing else happens.
+func TestReapedIsSettled(t *testing.T) {
+	root := tree(t, "a/b/c/x")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	before := r.stamp()
+	r.rescan(root + "/a/b/c") // and a/b
+	r.idle()
+	key, _, err := r.places.Load().key(root + "/a")
+	must(t, err)
+	must(t, r.writer.update(t.Context(), func(tx *store.Tx) error { return tx.Drop(key, before) }))
+	r.nudge()
+	waitFor(t, func() bool { return r.st.DeadCount() == 0 && r.st.PendingCount() == 0 })
+	r.idle()
+	r.same(root)
+}
