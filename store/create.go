@@ -51,6 +51,12 @@ func create(path string, o *Options) (err error) {
 // newName is what the names of files begin with that are to become the database.
 func newName(path string) string { return path + ".new-" }
 
+// IsTemporary reports whether name is that of a file which a Store makes for a moment
+// beside its database at path, to rename or remove it.
+func IsTemporary(path, name string) bool {
+	return name == compactName(path) || strings.HasPrefix(name, newName(path))
+}
+
 // removeLeft removes what who was interrupted has left beside the database, which
 // the caller has locked. Where another process is about to make one meanwhile, it
 // finds that it came too late.

@@ -8,8 +8,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"time"
 
@@ -119,7 +119,8 @@ func (p *process) index() (err error) {
 	icfg := indexer.Config{
 		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
 		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
-		Watch: p.src, Cookies: cookies, Own: p.isOwn, Degraded: p.notify.degraded, Queue: p.sizes.queue,
+		Watch: p.src, Cookies: cookies, DB: unlinked(cfg.DB), Socket: unlinked(cfg.Socket),
+		Degraded: p.notify.degraded, Queue: p.sizes.queue,
 	}
 	if p.tune != nil {
 		p.tune(&icfg)
@@ -141,7 +142,7 @@ func (p *process) watch() (src *watch.Source, cookies string, err error) {
 		if beside == "" {
 			continue
 		}
-		cookies = beside + ".sync"
+		cookies = unlinked(beside) + ".sync"
 		src, err = watch.Open(watch.Options{
 			Cookies: cookies, Share: p.cfg.WatchShare, Log: p.log,
 			Excluded: func(path string) bool { return p.x.Excluded(path) },
@@ -153,11 +154,13 @@ func (p *process) watch() (src *watch.Source, cookies string, err error) {
 	return nil, "", err
 }
 
-// isOwn reports whether a path is that of a file of ours, changes of which are
-// our doing: the database, a copy in the making, the socket.
-func (p *process) isOwn(path string) bool {
-	return path == p.cfg.DB || path == p.cfg.Socket ||
-		strings.HasPrefix(path, p.cfg.DB) && strings.HasPrefix(path[len(p.cfg.DB):], ".")
+// unlinked returns a path of ours by which events tell of it: that of its directory
+// is free of symbolic links.
+func unlinked(path string) string {
+	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); path != "" && err == nil {
+		return filepath.Join(dir, filepath.Base(path))
+	}
+	return path
 }
 
 // close is for what open took.

@@ -191,7 +191,7 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 				case have == nil || have.Name != e.Name:
 					diffs = append(diffs, Difference{Path: join(dir, e.Name), Change: Created})
 				default:
-					if fields, detail := changes(have, e); len(fields) > 0 {
+					if fields, detail := changes(have, e, c.x.ownDoing(join(dir, e.Name))); len(fields) > 0 {
 						diffs = append(diffs, Difference{join(dir, e.Name), Modified, fields, detail})
 					}
 					have = stored.next()
@@ -247,11 +247,12 @@ func orphans(sn *store.Snap, dir store.Key, children []string, fn func(name stri
 	}
 }
 
-// changes names what differs between a stored entry and one just seen.
-func changes(have, e *listing.Entry) (fields []string, detail string) {
+// changes names what differs between a stored entry and one just seen, but for the
+// fields in but.
+func changes(have, e *listing.Entry, but []string) (fields []string, detail string) {
 	var list []string
 	add := func(field string, old, new any) {
-		if old != new {
+		if old != new && !slices.Contains(but, field) {
 			fields = append(fields, field)
 			list = append(list, fmt.Sprintf("%s %v → %v", field, old, new))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 
@@ -130,4 +131,47 @@ func TestCheckFindsDamage(t *testing.T) {
 			r.same(root)
 		})
 	}
+}
+
+// What the daemon itself writes is no difference: its database, which a compaction
+// replaces, the directory that its temporary files come and go in, and that of
+// cookies. What happens to them otherwise is.
+func TestCheckPassesOverOwnFiles(t *testing.T) {
+	root, err := filepath.EvalSymlinks(filepath.Dir(t.TempDir())) // of all that the test makes
+	must(t, err)
+	must(t, os.MkdirAll(root+"/own/run", 0o755))
+	db, socket := root+"/own/db/index.db", root+"/own/run/socket"
+	must(t, os.Mkdir(root+"/own/db", 0o755))
+	must(t, os.WriteFile(socket, nil, 0o600))
+	l := startLive(t, db, root, Config{DB: db, Socket: socket}, nil)
+	must(t, l.WaitReady(deadline(t)))
+	same := func(when string, want ...string) {
+		t.Helper()
+		if list := l.differences(root, false); !slices.Equal(list, want) {
+			t.Errorf("%s a check finds %q, not %q", when, list, want)
+		}
+	}
+	grow(t, root, "other/f")
+	same("after a change")
+
+	must(t, l.st.Compact(deadline(t)))
+	same("after a compaction")
+
+	copying := db + ".compact"
+	must(t, os.WriteFile(copying, nil, 0o600))
+	same("while one is under way")
+	l.rescan(root)
+	must(t, os.Remove(copying))
+	if paths := l.paths(root + "/own/db"); slices.Contains(paths, copying) || !slices.Contains(paths, db) {
+		t.Errorf("the index has %q", paths)
+	}
+	same("after a rescan meanwhile")
+
+	must(t, os.WriteFile(db+".bak", nil, 0o600))
+	same("with a file that is not the daemon's")
+
+	must(t, os.Remove(socket))
+	same("with a socket that is gone", "modified /own/run", "removed /own/run/socket")
+	must(t, os.Mkdir(socket, 0o755))
+	same("with a directory in its place", "modified /own/run", "modified /own/run/socket")
 }

@@ -45,9 +45,10 @@ type Config struct {
 	Watch *watch.Source
 	// Cookies is the directory that Watch has for itself.
 	Cookies string
-	// Own reports whether a path is a file of the daemon's, changes of which
-	// raise no work. Nil: none is.
-	Own func(path string) bool
+	// DB and Socket are the daemon's own, absolute and free of symbolic links;
+	// changes of them, and of what the store makes beside DB, raise no work. "":
+	// it lies in no root.
+	DB, Socket string
 	// Queue is how many bytes of listings may be prepared and not yet committed;
 	// 0: 8 MiB. Half as many are a batch.
 	Queue int

@@ -237,7 +237,7 @@ func (l *live) submit(ctx context.Context, t *task) {
 // Excluded reports whether changes of a path are of no interest: for
 // watch.Options. The directory that it lies in is indexed, or is above a root.
 func (x *Indexer) Excluded(p string) bool {
-	if x.cfg.Own != nil && x.cfg.Own(p) {
+	if x.isOwn(p) {
 		return true
 	}
 	set := x.rules.Load()

@@ -159,7 +159,7 @@ func (s *sight) mounted(name string) (mounted, bool) {
 // keep reports whether an entry is in the index at all.
 func (s *sight) keep(e *listing.Entry) bool {
 	isDir := e.Type() == listing.Dir
-	if s.dir == s.task.x.cfg.Cookies {
+	if s.task.x.isFleeting(s.dir, e.Name) {
 		return false
 	}
 	if _, no := s.rules.Child(s.dir, e.Name, isDir); no {
