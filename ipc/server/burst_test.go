@@ -64,7 +64,7 @@ func TestS15_Burst(t *testing.T) {
 			c.Write(junk)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), generous)
 	defer cancel()
 	var wg sync.WaitGroup
 	for i := range good {

@@ -208,7 +208,7 @@ func TestTooMuchWork(t *testing.T) {
 	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
 		if req.Sync > 0 {
 			resume := Waiting(ctx)
-			time.Sleep(100 * time.Millisecond) // longer than it may work
+			time.Sleep(600 * time.Millisecond) // longer than it may work
 			return ipc.Trailer{Count: 1}, resume()
 		}
 		if _, err := rows(req.Limit)(ctx, p, req, s); err != nil {
@@ -216,7 +216,7 @@ func TestTooMuchWork(t *testing.T) {
 		}
 		<-ctx.Done()
 		return ipc.Trailer{}, context.Cause(ctx)
-	}}, Options{MaxWork: 50 * time.Millisecond})
+	}}, Options{MaxWork: 500 * time.Millisecond})
 	status, head, body := r.ask(get("/v1/find"))
 	problemIn(t, ipc.ErrTooLarge, status, head, body)
 	if status, _, body := r.ask(get("/v1/find?limit=1000")); status != 200 || !strings.Contains(body, `"end":{"count":1000`) || !strings.Contains(body, ipc.ErrTooLarge.Type) {

@@ -179,14 +179,14 @@ func TestFindFails(t *testing.T) {
 	}
 }
 
-// TestClientVanishes: the daemon's work ends within milliseconds, whatever it is.
+// TestClientVanishes: the daemon's work ends with its client, whatever it is.
 func TestClientVanishes(t *testing.T) {
 	began := make(chan struct{})
-	ended := make(chan time.Time)
+	ended := make(chan struct{})
 	block := func(ctx context.Context) error {
 		began <- struct{}{}
 		<-ctx.Done()
-		ended <- time.Now()
+		ended <- struct{}{}
 		if !errors.Is(context.Cause(ctx), context.Canceled) {
 			t.Errorf("cause %v", context.Cause(ctx))
 		}
@@ -210,16 +210,17 @@ func TestClientVanishes(t *testing.T) {
 			return ipc.Explanation{}, block(ctx)
 		},
 	}
-	r := serve(t, f, Options{FirstPageSize: 500})
+	r := serve(t, f, Options{FirstPageSize: 500, ReadTimeout: time.Hour, IdleTimeout: time.Hour, WriteTimeout: time.Hour})
 	for _, text := range []string{post("/v1/find", ""), get("/v1/find"), post("/v1/find", `{"terms":["x"]}`), post("/v1/check", "{}"),
 		get("/v1/jobs/1?wait=1"), get("/v1/wait"), get("/v1/status"), get("/v1/explain?path=/x"), "GET /v1/wait HTTP/1.1\r\nHost: x\r\n\r\n"} {
 		c := r.dial()
 		io.WriteString(c, text)
 		<-began
-		gone := time.Now()
 		c.Close()
-		if d := (<-ended).Sub(gone); d > 500*time.Millisecond { // a loaded machine; it is about 50 µs
-			t.Errorf("%q: ended %v after its client", text, d)
+		select {
+		case <-ended:
+		case <-time.After(generous):
+			t.Fatalf("%q: it goes on without its client", text)
 		}
 	}
 }

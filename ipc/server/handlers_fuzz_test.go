@@ -186,7 +186,7 @@ func FuzzConnection(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		c.SetDeadline(time.Now().Add(time.Minute))
+		c.SetDeadline(time.Now().Add(generous))
 		c.Write(sent) // it may be closed before all is read
 		c.(*net.UnixConn).CloseWrite()
 		got, err := io.ReadAll(c)

@@ -30,7 +30,7 @@ func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 			t.Error("a job was cancelled")
 			return ipc.Job{}, nil
 		},
-	}, Options{MaxPerUID: 1, Grace: 30 * time.Second})
+	}, Options{MaxPerUID: 1, Grace: time.Hour})
 	var told, whole sync.WaitGroup
 	waits := func(name string, call func() error) {
 		told.Go(func() {
@@ -73,17 +73,16 @@ func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 
 // TestShutdownEndsChecks: one may take minutes, and is as good begun anew.
 func TestShutdownEndsChecks(t *testing.T) {
-	r := serve(t, &fake{}, Options{Grace: 20 * time.Second})
+	r := serve(t, &fake{}, Options{Grace: time.Hour})
 	got := make(chan error)
 	go func() {
 		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil, nil)
 		got <- err
 	}()
 	eventually(t, "it is in work", func() bool { return r.stats.working.Load() == 1 })
-	start := time.Now()
 	r.stop()
-	if err := <-got; !errors.Is(err, ipc.ErrStopping) || time.Since(start) > 10*time.Second {
-		t.Errorf("after %v: %v", time.Since(start), err)
+	if err := <-got; !errors.Is(err, ipc.ErrStopping) { // an hour before the others
+		t.Error(err)
 	}
 }
 
@@ -96,7 +95,7 @@ func TestShutdownGrace(t *testing.T) {
 		}
 		<-ctx.Done()
 		return ipc.Trailer{}, ctx.Err()
-	}}, Options{})
+	}}, Options{ReadTimeout: time.Hour, IdleTimeout: time.Hour})
 	got := make(chan error, 2)
 	go func() {
 		tr, err := r.client.Find(t.Context(), &ipc.FindRequest{}, nil)
@@ -114,7 +113,6 @@ func TestShutdownGrace(t *testing.T) {
 	io.WriteString(idle, "GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
 	r.answer(idle)
 	eventually(t, "all are in work", func() bool { return r.stats.working.Load() == 2 && r.connections() == 5 })
-	start := time.Now()
 	r.stop()
 	for range 2 {
 		if err := <-got; !errors.Is(err, ipc.ErrStopping) {
@@ -122,26 +120,22 @@ func TestShutdownGrace(t *testing.T) {
 		}
 	}
 	for _, c := range []net.Conn{silent, half, idle} {
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		c.SetReadDeadline(time.Now().Add(generous))
 		if _, err := io.ReadAll(c); errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Error("a connection was left open")
 		}
-	}
-	if d := time.Since(start); d > 4*time.Second {
-		t.Errorf("it took %v", d)
 	}
 }
 
 // TestShutdownOfSlowReaders: one who never reads does not hold up the end.
 func TestShutdownOfSlowReaders(t *testing.T) {
-	r := serve(t, &fake{find: rows(1 << 30)}, Options{})
+	r := serve(t, &fake{find: rows(1 << 30)}, Options{WriteTimeout: time.Hour})
 	io.WriteString(r.dial(), get("/v1/find"))
 	eventually(t, "it is in work", func() bool { return r.stats.working.Load() == 1 })
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), generous)
 	defer cancel()
-	if err := r.Shutdown(ctx); err != nil || time.Since(start) > 5*time.Second {
-		t.Errorf("%v after %v", err, time.Since(start))
+	if err := r.Shutdown(ctx); err != nil {
+		t.Error(err)
 	}
 }
 
