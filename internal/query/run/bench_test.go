@@ -179,10 +179,10 @@ func BenchmarkFind(b *testing.B) {
 
 // cpuTime is what the process has used, all cores: unlike the time of the clock
 // it is nearly the same on a machine that does other things too.
-func cpuTime(b *testing.B) time.Duration {
+func cpuTime(tb testing.TB) time.Duration {
 	var u unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
+		tb.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
