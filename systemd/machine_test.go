@@ -17,7 +17,7 @@ import (
 
 // patience is how long a machine may take to get where it is to be. It is long:
 // nothing here is about speed.
-const patience = 2 * time.Minute
+const patience = 3 * time.Minute
 
 // machine is a Debian of its own, booted with systemd as its first process.
 type machine struct {

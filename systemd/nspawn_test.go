@@ -76,7 +76,7 @@ func (m *machine) install(deb string) {
 	if got, _ := m.try("systemctl", "is-enabled", "indexd-rescan.timer"); got != "disabled" {
 		m.t.Errorf("indexd-rescan.timer is %s", got)
 	}
-	m.run("indexctl", "wait", "--ready", "--timeout", "2m")
+	m.run("indexctl", "wait", "--ready", "--timeout", "3m")
 	if out, err := m.try("systemd-analyze", "verify", "--man=no", service, socket, "indexd-rescan.service", "indexd-rescan.timer"); out != "" || err != nil {
 		m.t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}

@@ -38,7 +38,7 @@ func script(t *testing.T, shell string) string {
 
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // a shell that asks something
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // a shell that asks something
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

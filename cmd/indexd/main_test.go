@@ -115,7 +115,8 @@ func line(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-const patience = 20 * time.Second
+// patience is how long a condition may take to come true on a loaded machine.
+const patience = 3 * time.Minute
 
 // client is one that waits until somebody answers.
 func client(socket string) (*ipc.Client, context.Context, context.CancelFunc) {

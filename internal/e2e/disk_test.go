@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // On a full disk the daemon goes on answering, says so, and heals by itself.
@@ -32,11 +31,7 @@ func TestFullDisk(t *testing.T) {
 		out, _, status := d.ctl("status")
 		return status == 0 && strings.Contains(out, "degraded")
 	}
-	for end := time.Now().Add(time.Minute); !degraded(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the disk is full and status does not say so:\n%s", d.must("status"))
-		}
-	}
+	d.until("status says that the disk is full", degraded)
 	if _, errs, status := d.ctl("find", "--no-warn", "-c"); status != 0 && status != 4 { // 4: nothing is committed yet
 		t.Errorf("find on a full disk: exit status %d: %s", status, errs)
 	}

@@ -178,11 +178,14 @@ func (d *daemon) must(args ...string) string {
 	return out
 }
 
+// patience is how long a condition may take to come true on a loaded machine.
+const patience = 3 * time.Minute
+
 // ready waits until the daemon answers and everything has been listed.
 func (d *daemon) ready() {
 	d.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		_, errs, status := d.ctl("wait", "--timeout", "2m")
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		_, errs, status := d.ctl("wait", "--timeout", patience.String())
 		if status == 0 {
 			return
 		}

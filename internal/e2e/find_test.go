@@ -165,6 +165,6 @@ func TestInterruptedRescan(t *testing.T) {
 	if code := cmd.ProcessState.ExitCode(); code != 130 && code != 0 { // 0: it was done before
 		t.Errorf("exit status %d", code)
 	}
-	d.must("wait", "--timeout", "1m")
+	d.must("wait", "--timeout", "3m")
 	same(t, "after the interrupt", split(d.must("find", "-0")), find(t, root))
 }

@@ -96,7 +96,7 @@ func TestInvisibleIsNotThere(t *testing.T) {
 	hidden := []string{vault, vault + "/secret-plan.txt", vault + "/aaa", vault + "/aaa/x.go", vault + "/open/more", vault + "/nothing", vault + "/nothing/x"}
 	give(t, top+"/home/bob", bob, 0o700)
 	d.ready()
-	d.must("find", "-q", "--sync=60s", "public")
+	d.must("find", "-q", "--sync=3m", "public")
 
 	terms := []string{"", "public", "secret-plan", "/vault/"}
 	if os.Getenv("INDEXD_SIGHT") != "" {
@@ -104,7 +104,7 @@ func TestInvisibleIsNotThere(t *testing.T) {
 	}
 	var asks [][]string
 	for _, flags := range [][]string{
-		{}, {"-c"}, {"-q"}, {"-1"}, {"-n3"}, {"-l"}, {"--json"}, {"--explain"}, {"--strict"}, {"--sync=60s"}, {"-i"}, {"-p"},
+		{}, {"-c"}, {"-q"}, {"-1"}, {"-n3"}, {"-l"}, {"--json"}, {"--explain"}, {"--strict"}, {"--sync=3m"}, {"-i"}, {"-p"},
 		{"--sort", "path"}, {"--sort", "size", "-n", "2"}, {"--sort", "mtime", "-n", "1"}, {"--sort", "name", "-n", "2"},
 		{"--sort", "ext"}, {"--sort", "size", "--reverse"}, {"--sort", "name", "--reverse", "-n1"}, {"-d", "3"}, {"-t", "d"},
 		{"-t", "e"}, {"-S", "+1G"}, {"--changed-within", "1d"}, {"--owner", "61002"}, {"--in", top + "/home"}, {"-E", "alice"},
@@ -120,7 +120,7 @@ func TestInvisibleIsNotThere(t *testing.T) {
 	for _, p := range hidden {
 		asks = append(asks,
 			[]string{"explain", p}, []string{"find", "--in", p}, []string{"find", "-c", "--in", p, "public"}, []string{"check", p},
-			[]string{"rescan", "--wait", p}, []string{"rescan", "--wait", "-v", "--json", p}, []string{"find", "--sync=60s", "--in", p},
+			[]string{"rescan", "--wait", p}, []string{"rescan", "--wait", "-v", "--json", p}, []string{"find", "--sync=3m", "--in", p},
 			[]string{"check", "--repair", p})
 	}
 	asks = append(asks,
@@ -169,14 +169,14 @@ func TestInvisibleIsNotThere(t *testing.T) {
 	d.must("rescan", "--wait", top) // job 1, which is not hers
 	before := answers()
 	secrets(t, vault)
-	if out := d.must("find", "-c", "--sync=60s", "secret-plan"); strings.TrimSpace(out) != "5" {
+	if out := d.must("find", "-c", "--sync=3m", "secret-plan"); strings.TrimSpace(out) != "5" {
 		t.Fatalf("root sees %s", out)
 	}
 	compare("with the secrets", before)
 	must(t, os.RemoveAll(vault+"/open"))
 	must(t, os.Rename(vault+"/aaa", vault+"/zzz/aaa"))
 	must(t, os.Chmod(vault+"/zzz", 0o711))
-	d.must("find", "-q", "--sync=60s", "public")
+	d.must("find", "-q", "--sync=3m", "public")
 	compare("with other secrets", before)
 }
 
@@ -314,7 +314,7 @@ func TestAttacks(t *testing.T) {
 	closed := put(t, top+"/closed", bob, 0o755, "secret-closed")
 	d.ready()
 	seen := func() (list []string) {
-		for _, args := range [][]string{{"secret"}, {"-p", "secret"}, {"--sort", "size", "secret"}, {"--sync=60s", "secret"}} {
+		for _, args := range [][]string{{"secret"}, {"-p", "secret"}, {"--sort", "size", "secret"}, {"--sync=3m", "secret"}} {
 			out, errs, _ := d.ctlBy(alice, append([]string{"find", "-0"}, args...)...)
 			list = append(list, split(out)...)
 			if strings.Contains(errs, "secret") {
@@ -327,7 +327,7 @@ func TestAttacks(t *testing.T) {
 		t.Errorf("what is open is not seen: %q", list)
 	}
 	must(t, os.Chmod(closed, 0o700)) // right behind a look
-	if out, _, _ := d.ctlBy(alice, "find", "--sync=60s", "secret-closed"); out != "" {
+	if out, _, _ := d.ctlBy(alice, "find", "--sync=3m", "secret-closed"); out != "" {
 		t.Errorf("across a barrier: %s", out)
 	}
 	// Each what who owns the directory above may do.
@@ -381,16 +381,16 @@ func TestStaleStatAcrossABarrier(t *testing.T) {
 	in := put(t, dir+"/in", bob, 0o755, "secret-in")
 	d.ready()
 	for range 10 {
-		if n := len(d.list(alice, "--sync=60s", "secret")); n != 2 {
+		if n := len(d.list(alice, "--sync=3m", "secret")); n != 2 {
 			t.Fatalf("%d are seen", n)
 		}
 		must(t, os.Chmod(dir, 0o700))
-		if list := d.list(alice, "--sync=60s", "secret"); len(list) > 0 {
+		if list := d.list(alice, "--sync=3m", "secret"); len(list) > 0 {
 			t.Fatalf("seen are %q", list)
 		}
 		must(t, os.Chmod(dir, 0o755))
 		must(t, os.Chmod(in, 0o711))
-		if list := d.list(alice, "--sync=60s", "secret"); !slices.Equal(list, []string{dir + "/secret"}) {
+		if list := d.list(alice, "--sync=3m", "secret"); !slices.Equal(list, []string{dir + "/secret"}) {
 			t.Fatalf("seen are %q", list)
 		}
 		must(t, os.Chmod(in, 0o755))
@@ -429,7 +429,7 @@ func TestHungAndOffline(t *testing.T) {
 	put(t, top+"/here", nobody, 0o755, "hangs-not")
 	d.ready()
 	d.must("rescan", "--wait", top)
-	d.must("find", "-q", "--sync=60s", "away")
+	d.must("find", "-q", "--sync=3m", "away")
 	if n := len(d.list(alice, "away")); n != 1 {
 		t.Fatalf("%d are seen while it is mounted", n)
 	}
@@ -465,7 +465,7 @@ func TestHungAndOffline(t *testing.T) {
 // until waits until something is so.
 func (d *daemon) until(what string, so func() bool) {
 	d.t.Helper()
-	for end := time.Now().Add(time.Minute); !so(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			d.t.Fatalf("not: %s\nindexd said:\n%s", what, d.stderr)
 		}

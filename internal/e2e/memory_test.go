@@ -39,7 +39,7 @@ func TestLittleMemory(t *testing.T) {
 	d.ready()
 	same(t, "at first", split(d.must("find", "-0")), find(t, root))
 	make("second", 20, 60)
-	same(t, "of what is new", split(d.must("find", "-0", "--sync=2m")), find(t, root))
+	same(t, "of what is new", split(d.must("find", "-0", "--sync=3m")), find(t, root))
 	if n := len(split(d.must("find", "-0", "--sort", "size", "first00"))); n != 10 {
 		t.Errorf("%d sorted", n)
 	}

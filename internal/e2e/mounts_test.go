@@ -96,7 +96,7 @@ func TestUnmounted(t *testing.T) {
 	for i := range 3 {
 		n := strconv.Itoa(i)
 		m.sh("umount on; touch beside-" + n)
-		out, errs, status := m.ctl("find", "--sync=60s", "--in", m.root)
+		out, errs, status := m.ctl("find", "--sync=3m", "--in", m.root)
 		if status != 0 || !strings.Contains(errs, "/on: offline") {
 			t.Errorf("status %d: %s", status, errs)
 		}

@@ -204,7 +204,7 @@ func TestSightEqualsFind(t *testing.T) {
 				return split(out)
 			}
 			all := list()
-			same(t, what, ask("--sync=60s"), all)
+			same(t, what, ask("--sync=3m"), all)
 			same(t, what+": with a size", ask("size:>=0"), list("-size", "-9999999"))
 			same(t, what+": of a type", ask("-t", "f", "name:f"), list("-type", "f", "-name", "*f*"))
 			if out, _, _ := d.ctlBy(u, "find", "-c"); strings.TrimSpace(out) != strconv.Itoa(len(all)) {

@@ -34,7 +34,7 @@ func (d *daemon) asked() (s ipc.Status, ok bool) {
 // becomes waits until what the daemon says of itself is so.
 func (d *daemon) becomes(what string, so func(*ipc.Status) bool) (s ipc.Status) {
 	d.t.Helper()
-	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		s, answers := d.asked()
 		if answers && so(&s) {
 			return s
@@ -136,7 +136,7 @@ func troubled(t *testing.T, disk *testdisk.Disk, fail, heal func()) {
 		d.becomes("well again", func(s *ipc.Status) bool { return s.Degraded == "" })
 		states.wait("Ready.")
 		stir(t, r, root, 50)
-		out := split(d.must("find", "-0", "--sync=1m", "--in", root))
+		out := split(d.must("find", "-0", "--sync=3m", "--in", root))
 		same(t, fmt.Sprint("after round ", round), out, find(t, root))
 		if n := strings.Count(d.stderr.String(), "cannot be written"); n != 2*(round+1) && n != round+1 {
 			t.Errorf("it was said %d times:\n%s", n, d.stderr)
@@ -205,7 +205,7 @@ func (s *states) wait(want string) {
 	s.t.Helper()
 	buf := make([]byte, 4096)
 	for {
-		if err := s.conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+		if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			s.t.Fatal(err)
 		}
 		n, err := s.conn.Read(buf)
@@ -251,7 +251,7 @@ func TestFewFiles(t *testing.T) {
 	for _, c := range idle {
 		c.Close()
 	}
-	same(t, "after changes", split(d.must("find", "-0", "--sync=1m")), find(t, root))
+	same(t, "after changes", split(d.must("find", "-0", "--sync=3m")), find(t, root))
 	s, _ := d.asked()
 	for i := range s.Roots {
 		if s.Roots[i].Unreadable > 0 || s.Roots[i].State == ipc.RootOffline {
@@ -310,5 +310,5 @@ func TestMaxSize(t *testing.T) {
 	d.args = []string{"--max-size", "1G", root}
 	d.run()
 	d.ready()
-	same(t, "with more room", split(d.must("find", "-0", "--sync=1m")), find(t, root))
+	same(t, "with more room", split(d.must("find", "-0", "--sync=3m")), find(t, root))
 }

@@ -123,7 +123,7 @@ func (l *liveRig) hangsAt(dir string) {
 // until waits for a condition.
 func (l *liveRig) until(what string, ok func() bool) {
 	l.t.Helper()
-	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(generous); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			l.t.Fatal("never: ", what)
 		}

@@ -201,11 +201,7 @@ func TestLiveUnasked(t *testing.T) {
 	has := func(path string) bool {
 		return slices.ContainsFunc(l.entries(), func(e string) bool { return strings.HasPrefix(e, path+" ") })
 	}
-	for end := time.Now().Add(time.Minute); !has(l.path("a/b/f")); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it never shows")
-		}
-	}
+	l.until("it shows", func() bool { return has(l.path("a/b/f")) })
 }
 
 // In a directory of very many files a change costs a look at one of them.
@@ -363,14 +359,10 @@ func TestLiveOverflowUnasked(t *testing.T) {
 	gate()
 	want := func(e string) bool { return strings.HasPrefix(e, l.path("a/b/f")+" f 644 6 ") }
 	names := func(e string) bool { return strings.HasPrefix(e, l.path("n/e/w")+" ") }
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if have := l.entries(); slices.ContainsFunc(have, want) && slices.ContainsFunc(have, names) {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("they are not found: %q", l.entries())
-		}
-	}
+	l.until("they are found", func() bool {
+		have := l.entries()
+		return slices.ContainsFunc(have, want) && slices.ContainsFunc(have, names)
+	})
 	l.same()
 }
 

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience is how long a condition may take to come true on a loaded machine.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // inside are what runs in namespaces of its own; see inNamespaces.
 var inside = map[string]func(){}

@@ -43,7 +43,7 @@ func TestStuckReaderPinsNothing(t *testing.T) {
 			if err := st.Compact(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			for end := time.Now().Add(30 * time.Second); replaced(t, path) > 0; time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(3 * time.Minute); replaced(t, path) > 0; time.Sleep(time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("order %q: the file of before is held", by)
 				}
