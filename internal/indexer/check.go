@@ -51,6 +51,8 @@ type CheckResult struct {
 // one directory at a time with idle I/O priority, and rests while others wait for
 // the machine. now and then progress, which may be nil, is called with the result
 // so far. ErrNotIndexed is returned for a top that is not a directory in the index.
+// Where it met damage in the database, all of it is searched and mended behind it,
+// repair or not: see Distrust.
 func (x *Indexer) Check(ctx context.Context, top string, repair bool, report func(Difference) error, progress func(CheckResult) error) (CheckResult, error) {
 	if x.rootOf(top) == nil {
 		return CheckResult{}, ErrNotIndexed
@@ -66,6 +68,9 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 		c.repair = newCrew(x, walker.Asked, crewSize)
 	}
 	err := walker.Idly(func() error { return c.walk(ctx, top) })
+	if c.damaged { // not before: what is mended meanwhile would not be reported
+		x.Distrust()
+	}
 	if err == nil && repair {
 		err = c.repair.wait(ctx)
 	}
@@ -80,6 +85,7 @@ type checker struct {
 	where    *places
 	rules    *rules.Set
 	result   CheckResult
+	damaged  bool // a record was met that is
 }
 
 // walk compares directories depth first, from a stack.
@@ -222,6 +228,7 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 		})
 	})
 	if damage != nil {
+		c.damaged = true
 		diffs = append(diffs, Difference{Path: dir, Change: Modified, Fields: []string{damagedField}, Detail: damage.Error()})
 	}
 	return diffs, err

@@ -175,3 +175,35 @@ func TestCheckPassesOverOwnFiles(t *testing.T) {
 	must(t, os.Mkdir(socket, 0o755))
 	same("with a directory in its place", "modified /own/run", "modified /own/run/socket")
 }
+
+// Damage that a check meets is searched for and mended also where it only looks.
+func TestCheckHasDamageMended(t *testing.T) {
+	root := tree(t, "a/x", "b/c/z")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	where := r.places.Load()
+	r.stop()
+	forge(t, r.db, func(listings *bolt.Bucket) error {
+		for _, dir := range []string{"/a", "/b/c"} {
+			key, _, err := where.key(root + dir)
+			must(t, err)
+			val := bytes.Clone(listings.Get(key))
+			val[len(val)-5] ^= 1
+			if err := listings.Put(key, val); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+
+	r = run(t, r.db, Config{Roots: []string{root}, trust: true})
+	r.idle()
+	if list := r.differences(root+"/a", false); !slices.Equal(list, []string{"modified "}) {
+		t.Errorf("check found %q", list)
+	}
+	r.idle()
+	if list := r.differences(root, false); len(list) > 0 {
+		t.Errorf("later a check finds %q", list)
+	}
+	r.same(root)
+}
