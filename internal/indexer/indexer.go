@@ -219,6 +219,10 @@ func (x *Indexer) Run(ctx context.Context) error {
 	x.writer.stop()
 	wg.Wait()
 	x.cancel(ErrStopping)
+	for _, r := range x.allRoots() {
+		r.hush()
+	}
+	x.writer.dropped.Stop()
 	return err
 }
 

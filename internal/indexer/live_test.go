@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -344,6 +345,31 @@ func TestLiveOverflow(t *testing.T) {
 	}
 	l.do(os.WriteFile(l.path("n/e/w/f"), nil, 0o644), os.WriteFile(l.path("z/g"), nil, 0o644))
 	l.compare()
+}
+
+// The log lies in the tree that is watched: events that are lost again and again do
+// not fill it.
+func TestLiveLogOfOverflows(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	log, err := os.Create(root + "/log")
+	must(t, err)
+	t.Cleanup(func() { log.Close() })
+	l := startLive(t, "", root, Config{Log: slog.New(slog.NewTextHandler(log, nil))}, nil)
+	must(t, l.WaitReady(deadline(t)))
+	const rounds = 50
+	for i := range rounds {
+		l.eventsLost()
+		must(t, os.WriteFile(l.path("f"), make([]byte, i), 0o644))
+		must(t, l.Sync(deadline(t), nil))
+	}
+	for _, line := range []string{"looked for changes", "verified"} {
+		text, err := os.ReadFile(log.Name())
+		must(t, err)
+		if n := strings.Count(string(text), line); n > rounds/2 {
+			t.Errorf("%d lines that it %s in %d rounds", n, line, rounds)
+		}
+	}
 }
 
 // Lost changes of names and of sizes are found though nobody asks.

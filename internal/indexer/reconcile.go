@@ -44,8 +44,11 @@ func (x *Indexer) reconcile(r *root) {
 			more, err = x.namesPass(r, walker.Resume, nil, watchRest)
 		}
 		if err == nil {
-			x.log.Info("looked for changes since the last run", "root", r.path, "changed", changed+more,
-				"took", took.Round(time.Millisecond), "and watched all", (time.Since(begun) - took).Round(time.Millisecond))
+			all := time.Since(begun)
+			r.lines.compared.Say(func(times int) {
+				x.log.Info("looked for changes that nobody saw", "root", r.path, "changed", changed+more,
+					"took", took.Round(time.Millisecond), "and watched all", (all - took).Round(time.Millisecond), "times", times)
+			})
 		}
 		return err
 	})

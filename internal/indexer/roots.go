@@ -11,6 +11,7 @@ import (
 
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
+	"indexd/internal/seldom"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/walker"
@@ -35,6 +36,8 @@ type root struct {
 	lostAt time.Time // when events were lost last
 	again  bool      // they were, and nothing was done about it yet
 	gone   string    // why it could not be opened at the last attempt, "" if it could
+
+	lines struct{ compared, verified seldom.Line }
 }
 
 // rootRecord is what the store keeps of a root.
@@ -56,6 +59,12 @@ func (r *root) hold(n int64) {
 	if r != nil {
 		r.held.Add(n)
 	}
+}
+
+// hush says what the log is still to be told of the root.
+func (r *root) hush() {
+	r.lines.compared.Stop()
+	r.lines.verified.Stop()
 }
 
 func (r *root) record() rootRecord {
@@ -156,9 +165,11 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 			list[i] = &root{path: p}
 		}
 	}
+	var gone []*root
 	for _, r := range x.allRoots() {
 		if !slices.Contains(list, r) {
 			x.unwatch(r.path)
+			gone = append(gone, r)
 		}
 	}
 	x.rootList.Store(&list)
@@ -218,6 +229,9 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 	})
 	if err != nil {
 		return err
+	}
+	for _, r := range gone {
+		r.hush()
 	}
 	for _, r := range list {
 		x.rootMounted(r)

@@ -87,7 +87,8 @@ func (x *Indexer) verify(r *root) {
 			return nil
 		})
 		if err = errors.Join(err, again.wait(x.running)); err == nil {
-			x.log.Info("verified", "root", r.path, "took", time.Since(begun).Round(time.Millisecond))
+			took := time.Since(begun).Round(time.Millisecond)
+			r.lines.verified.Say(func(times int) { x.log.Info("verified", "root", r.path, "took", took, "times", times) })
 			x.verified(r, begun, fingerprint)
 		}
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"indexd/internal/seldom"
 	"indexd/store"
 )
 
@@ -70,6 +71,7 @@ type writer struct {
 	// full has something in it when the database reached its size limit; from
 	// again the writer learns that it is worth another try. Both have capacity 1.
 	full, again chan struct{}
+	dropped     seldom.Line
 
 	// Confined to run.
 	tx    *store.Tx
@@ -246,7 +248,7 @@ func (w *writer) drop(i int, err error) {
 	w.bytes -= it.bytes
 	w.room.Release(int64(it.bytes))
 	it.root.hold(-1)
-	w.log.Error("a change could not be written", "err", err)
+	w.dropped.Say(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
 	if it.done != nil {
 		it.done(err)
 	}

@@ -383,11 +383,13 @@ func (s *Source) fault(err error) {
 		s.mu.Unlock()
 		poke(s.chores)
 		s.barrier.overflow()
-		s.log.Info("more changes than the kernel keeps; looking at all that is watched")
+		s.lines.overflow.Say(func(times int) {
+			s.log.Info("more changes than the kernel keeps; looking at all that is watched", "times", times)
+		})
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, fsnotify.ErrNonExistentWatch):
 		// A watch was to be removed that the kernel had removed already.
 	default:
-		s.log.Warn("inotify", "err", err)
+		s.lines.fault.Say(func(times int) { s.log.Warn("inotify", "err", err, "times", times) })
 	}
 }
 

@@ -1,8 +1,10 @@
 package watch
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/storm"
@@ -462,4 +465,21 @@ func TestEnded(t *testing.T) {
 		t.Error(err)
 	}
 	s.Unwatch(dir)
+}
+
+// A log may lie in the tree that is watched: it has no line for each overflow.
+func TestOverflowsAreSaidSeldom(t *testing.T) {
+	var log bytes.Buffer
+	s, _ := open(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 1000 {
+		s.fault(fsnotify.ErrEventOverflow)
+		s.fault(unix.EIO)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	s.hush()
+	if n := strings.Count(log.String(), "\n"); n < 2 || n >= 500 || s.Status().Overflows != 1000 {
+		t.Errorf("%d lines for %d overflows", n, s.Status().Overflows)
+	}
 }

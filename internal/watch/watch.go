@@ -39,6 +39,8 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+
+	"indexd/internal/seldom"
 )
 
 // Options of a Source. Cookies is required.
@@ -83,6 +85,7 @@ type Source struct {
 	pending pending
 	seq     uint64
 	lost    uint64 // overflows
+	lines   struct{ overflow, fault seldom.Line }
 	drained atomic.Uint64
 
 	ready   chan struct{} // capacity 1: something is pending
@@ -181,7 +184,14 @@ func (s *Source) Run(ctx context.Context) error {
 	close(s.ended)
 	err := s.Close()
 	wg.Wait()
+	s.hush()
 	return errors.Join(err, mountErr)
+}
+
+// hush says what the log is still to be told.
+func (s *Source) hush() {
+	s.lines.overflow.Stop()
+	s.lines.fault.Stop()
 }
 
 // Ready gives a value when there is something for Take. It is for one consumer.
