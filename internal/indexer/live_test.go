@@ -55,15 +55,17 @@ func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.L
 	}
 	l := &liveRig{root: root}
 	cookies := filepath.Join(side, "sync")
-	l.src, err = watch.Open(watch.Options{
-		Cookies: cookies, Limits: limits,
-		Excluded: func(path string) bool {
-			if hold, ok := l.held.Load().(func()); ok {
-				hold()
-			}
-			r := l.runs.Load()
-			return r != nil && r.Excluded(path)
-		},
+	storm.UsualQueue(t, func() {
+		l.src, err = watch.Open(watch.Options{
+			Cookies: cookies, Limits: limits,
+			Excluded: func(path string) bool {
+				if hold, ok := l.held.Load().(func()); ok {
+					hold()
+				}
+				r := l.runs.Load()
+				return r != nil && r.Excluded(path)
+			},
+		})
 	})
 	if errors.Is(err, watch.ErrUnavailable) {
 		t.Skip(err)
@@ -330,7 +332,7 @@ func TestLiveOverflow(t *testing.T) {
 	l.compare()
 	// The consumer of events is held by a rule being read: nothing is drained.
 	gate := l.hold()
-	for i := range 2*16384 + 100 {
+	for i := range 2*storm.QueueSize(t) + 100 {
 		l.do(os.WriteFile(l.path("a/x"), nil, 0o644), os.Remove(l.path("a/x")))
 		if i == 100 {
 			l.do(os.WriteFile(l.path("c/early"), nil, 0o644))
@@ -378,7 +380,7 @@ func TestLiveOverflowUnasked(t *testing.T) {
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.WriteFile(l.path("a/b/f"), nil, 0o644))
 	l.compare()
 	gate := l.hold()
-	for range 2*16384 + 100 {
+	for range 2*storm.QueueSize(t) + 100 {
 		l.do(os.WriteFile(l.path("x"), nil, 0o644), os.Remove(l.path("x")))
 	}
 	l.do(os.WriteFile(l.path("a/b/f"), []byte("longer"), 0o644), os.MkdirAll(l.path("n/e/w"), 0o755))

@@ -215,7 +215,7 @@ func TestMkdirRace(t *testing.T) {
 func manyEvents(t testing.TB, dir string) {
 	t.Helper()
 	file := dir + "/many"
-	for range 2*16384 + 100 { // of a queue, and of what fsnotify reads at once
+	for range 2*storm.QueueSize(t) + 100 { // of a queue, and of what fsnotify reads at once
 		f, err := os.Create(file)
 		if err != nil {
 			t.Fatal(err)

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"indexd/internal/storm"
 )
 
 func TestMain(m *testing.M) {
@@ -71,10 +73,12 @@ func open(t testing.TB, o Options) (s *Source, dir string) {
 	dir = filepath.Join(top, "tree")
 	mkdir(t, dir)
 	o.Cookies = filepath.Join(top, "cookies")
-	s, err := Open(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	storm.UsualQueue(t, func() {
+		var err error
+		if s, err = Open(o); err != nil {
+			t.Fatal(err)
+		}
+	})
 	return s, dir
 }
 
