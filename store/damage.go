@@ -40,7 +40,13 @@ func (s *Store) notice(err error) {
 	}
 }
 
-// CheckPages reads all pages, as checkPages has it, if nothing did since Open.
+// Suspect has all pages looked at again before the next is written, and by
+// CheckPages. It is for who met something damaged while the database is open: what
+// is wrong may not be a value alone. It does not wait.
+func (s *Store) Suspect() { s.suspect.Store(true) }
+
+// CheckPages reads all pages, as checkPages has it, if nothing did since Open or
+// Suspect.
 // The writer waits meanwhile, snapshots do not. ErrDamaged is returned, or ctx's
 // error.
 func (s *Store) CheckPages(ctx context.Context) error {
@@ -58,7 +64,7 @@ func (s *Store) CheckPages(ctx context.Context) error {
 // to: bbolt, which joins and splits what it takes for pages, makes of little
 // damage a great one, or comes to no end.
 func (s *Store) soundLocked(ctx context.Context, h *handle) error {
-	if s.sound {
+	if !s.suspect.Swap(false) && s.sound {
 		return nil
 	}
 	err := checkPages(ctx, h.file, true)

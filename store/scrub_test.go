@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -205,5 +206,87 @@ func TestScrubFindsNothing(t *testing.T) {
 	cancel(stop)
 	if _, err := s.Scrub(ctx, nil, nil); !errors.Is(err, stop) {
 		t.Error(err)
+	}
+}
+
+// cycles calls look with a file of which one branch page leads back to itself or to
+// one above it, for each such page.
+func cycles(good []byte, look func(change func(b []byte))) {
+	order := binary.NativeEndian
+	const header, elem, branch, leaf, meta = 16, 16, 1, 2, 4096
+	page := func(id uint64) []byte { return good[id*meta:] }
+	var walk func(above []uint64, id uint64)
+	walk = func(above []uint64, id uint64) {
+		if order.Uint16(page(id)[8:])&branch == 0 {
+			return
+		}
+		above = append(above[:len(above):len(above)], id)
+		n := uint64(order.Uint16(page(id)[10:]))
+		for _, back := range above {
+			at := id*meta + header + (n-1)*elem + 8
+			look(func(b []byte) { order.PutUint64(b[at:], back) })
+		}
+		for i := range n {
+			walk(above, order.Uint64(page(id)[header+i*elem+8:]))
+		}
+	}
+	root := page(uint64(rootPage(good)))
+	if order.Uint16(root[8:]) != leaf {
+		panic("there are more buckets than one page holds")
+	}
+	for i := range int(order.Uint16(root[10:])) {
+		e := root[header+i*elem:]
+		val := e[order.Uint32(e[4:])+order.Uint32(e[8:]):]
+		if top := order.Uint64(val); top != 0 { // else it is within the value
+			walk(nil, top)
+		}
+	}
+}
+
+// TestCycles: pages that lead back to where one comes from are found by who opens
+// the file, and, where something damaged was met while it is open, before anything
+// is written or scrubbed.
+func TestCycles(t *testing.T) {
+	path, _, _ := scrubbed(t)
+	good := read(t, path)
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	n := 0
+	cycles(good, func(change func([]byte)) {
+		n++
+		bad := bytes.Clone(good)
+		change(bad)
+		do(os.WriteFile(path, bad, 0o600))
+		if s, err := store.Open(path, store.Options{}); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("opened: %v", err)
+			if err == nil {
+				s.Close()
+			}
+		}
+
+		do(os.WriteFile(path, good, 0o600))
+		s := must(store.Open(path, store.Options{}))(t)
+		do(s.CheckPages(t.Context()))
+		f := must(os.OpenFile(path, os.O_WRONLY, 0))(t)
+		must(f.WriteAt(bad, 0))(t)
+		do(f.Close())
+		s.Suspect()
+		apply := func(func(*store.Tx) error) error { t.Error("something is written"); return nil }
+		if _, err := s.Scrub(t.Context(), apply, func() error { return nil }); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("scrubbed: %v", err)
+		}
+		select {
+		case <-s.Damaged():
+		default:
+			t.Error("it is not known to be damaged")
+		}
+		s.Close()
+	})
+	if t.Logf("%d cycles", n); n == 0 {
+		t.Error("there was no branch page")
 	}
 }

@@ -74,6 +74,7 @@ type Store struct {
 
 	broken  atomic.Pointer[error] // why nothing can be had any more; nil: it can
 	damaged chan struct{}         // closed then
+	suspect atomic.Bool           // sound may be no longer true
 
 	state  atomic.Pointer[state] // as last committed
 	puts   atomic.Uint64         // values put since Open or Compact

@@ -200,7 +200,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	}
 	if err == nil {
 		if x.scrubbing.doubt.Load() {
-			x.Distrust() // first: who waits for nothing to be pending waits for it too
+			x.search(false) // first: who waits for nothing to be pending waits for it too
 		}
 		close(x.begun)
 		x.goes.Go(func() { x.merge(x.running) })

@@ -18,19 +18,24 @@ type scrubbing struct {
 	mu    sync.Mutex
 	busy  bool
 	again bool // it is to be done once more
+	met   bool // something damaged was, since it was begun last
 }
 
 // scrubRounds is how often a database is searched until nothing is found.
 const scrubRounds = 4
 
 // Distrust says that something damaged was met in the database. Until all of it
-// was looked at, and what is damaged was listed again, every root is said to be
-// reconciled.
-func (x *Indexer) Distrust() {
+// was looked at, its pages too, and what is damaged was listed again, every root is
+// said to be reconciled.
+func (x *Indexer) Distrust() { x.search(true) }
+
+// search begins a search, after a start or because something damaged was met.
+func (x *Indexer) search(met bool) {
 	s := &x.scrubbing
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.doubt.Store(true)
+	s.met = s.met || met
 	if s.again = s.busy; !s.busy && x.running.Err() == nil {
 		s.busy = true
 		x.active.add(1)
@@ -46,6 +51,13 @@ func (x *Indexer) scrub() {
 	defer x.active.add(-1)
 	s := &x.scrubbing
 	for {
+		s.mu.Lock()
+		met := s.met
+		s.met = false
+		s.mu.Unlock()
+		if met {
+			x.st.Suspect()
+		}
 		ok := x.scrubOnce()
 		s.mu.Lock()
 		s.doubt.Store(!ok || s.again)
