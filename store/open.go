@@ -230,18 +230,30 @@ func openErr(err error) error {
 // only gets to see what it can bear: a file that it did not make, or that is
 // shorter than its pages, it would write to or crash over.
 func inspect(path string, o Options) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	f, err := openPlain(path, o.Timeout)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := canBeDatabase(f); err != nil {
-		return err
-	}
-	if err := waitShared(f, o.Timeout); err != nil {
-		return err
-	}
 	return checkPages(context.Background(), f, false)
+}
+
+// openPlain opens for reading a file that can be a database, once nobody writes to
+// it: within timeout, else ErrLocked. Other errors are the system's and
+// ErrNotDatabase.
+func openPlain(path string, timeout time.Duration) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err = canBeDatabase(f); err == nil {
+		err = waitShared(f, timeout)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // canBeDatabase returns ErrNotDatabase for what is no regular file, or empty.

@@ -41,15 +41,23 @@ func TestRule5_OneTransaction(t *testing.T) {
 	w.drain()
 }
 
-// TestRule5_PartsSurviveACrash: between two parts of a big listing the process
-// is gone. What is stored says so and is listed anew.
-func TestRule5_PartsSurviveACrash(t *testing.T) {
-	w := newWorld(t, "big")
+// begunBig is a world with a big directory, of whose listing's three parts the first
+// is applied.
+func begunBig(t *testing.T) (w *world, parts []*listing.Listing) {
+	t.Helper()
+	w = newWorld(t, "big")
 	for i := range 3000 {
 		w.make(fmt.Sprintf("big/%05d*", i))
 	}
-	parts := w.list(w.at("big"), 1000)
+	parts = w.list(w.at("big"), 1000)
 	update(t, w.s, func(tx *store.Tx) { apply(t, tx, w.key("big"), w.prepare(parts[0])) })
+	return w, parts
+}
+
+// TestRule5_PartsSurviveACrash: between two parts of a big listing the process
+// is gone. What is stored says so and is listed anew.
+func TestRule5_PartsSurviveACrash(t *testing.T) {
+	w, parts := begunBig(t)
 	if err := w.s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -77,12 +85,7 @@ func TestRule5_PartsSurviveACrash(t *testing.T) {
 
 // TestRule5_PartsAfterARollback: parts that were rolled back can come again.
 func TestRule5_PartsAfterARollback(t *testing.T) {
-	w := newWorld(t, "big")
-	for i := range 3000 {
-		w.make(fmt.Sprintf("big/%05d*", i))
-	}
-	parts := w.list(w.at("big"), 1000)
-	update(t, w.s, func(tx *store.Tx) { apply(t, tx, w.key("big"), w.prepare(parts[0])) })
+	w, parts := begunBig(t)
 	for range 2 {
 		tx := begin(t, w.s)
 		apply(t, tx, w.key("big"), w.prepare(parts[1]))

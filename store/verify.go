@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
-	"syscall"
 )
 
 // Verify checks a database that no daemon has open, without writing to it, and
@@ -30,17 +28,11 @@ func Verify(ctx context.Context, path string, report func(Problem), tell func(wh
 }
 
 func verify(ctx context.Context, path string, report func(Problem), tell func(string, uint64, uint64), st *Stats) error {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC, 0)
+	f, err := openPlain(path, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := canBeDatabase(f); err != nil {
-		return err
-	}
-	if err := waitShared(f, 0); err != nil {
-		return err
-	}
 	pages := 0
 	c := pageCheck{all: true, tell: func(done, total uint64) { tell("pages", done, total) }}
 	c.report = func(err error) {

@@ -151,7 +151,12 @@ func (d *daemon) status(t *testing.T) (s ipc.Status) {
 // ctl runs indexctl and returns what it printed and its exit status.
 func (d *daemon) ctl(args ...string) (stdout, stderr string, status int) {
 	d.t.Helper()
-	cmd := d.command(args...)
+	return outcome(d.t, d.command(args...))
+}
+
+// outcome runs a command and returns what it printed and its exit status.
+func outcome(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, status int) {
+	t.Helper()
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err := cmd.Run()
@@ -159,7 +164,7 @@ func (d *daemon) ctl(args ...string) (stdout, stderr string, status int) {
 		return out.String(), errs.String(), exit.ExitCode()
 	}
 	if err != nil {
-		d.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return out.String(), errs.String(), 0
 }

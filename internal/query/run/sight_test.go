@@ -84,20 +84,7 @@ func TestVisible(t *testing.T) {
 					want = append(want, f)
 				}
 			}
-			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
-			inOrder(want, by, reverse)
-			run := newRunner(w, &q)
-			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
-			sink := &page{size: r.IntN(5)}
-			ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Viewer: viewer(visible)}
-			if _, err := run.Find(t.Context(), ask, sink); err != nil {
-				t.Fatalf("%s: %v", what, err)
-			}
-			compareAnswers(t, what, sink.rows, want, false)
-			ask.Count = true
-			if sum, err := run.Find(t.Context(), ask, nil); err != nil || sum.Count != int64(len(want)) {
-				t.Fatalf("%s: count %d, %v for %d rows", what, sum.Count, err, len(want))
-			}
+			w.finds(t, &q, want, func() Viewer { return viewer(visible) })
 		}
 		// In one round each directory is asked for once.
 		asked.Store(0)
@@ -108,6 +95,26 @@ func TestVisible(t *testing.T) {
 		if n := asked.Load(); n > int64(len(w.dirs)+len(w.errs)) { // what could not be read once more
 			t.Errorf("asked %d times for %d directories", n, len(w.dirs))
 		}
+	}
+}
+
+// finds asks q in some order, of who sees what a Viewer of see's shows, and compares
+// with want, of any order: the rows, and how many they are said to be.
+func (w *world) finds(t *testing.T, q *question, want []found, see func() Viewer) {
+	t.Helper()
+	by, reverse := orders[w.r.IntN(len(orders))], w.r.IntN(3) == 0
+	inOrder(want, by, reverse)
+	run := newRunner(w, q)
+	what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
+	sink := &page{size: w.r.IntN(5)}
+	ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Viewer: see()}
+	if _, err := run.Find(t.Context(), ask, sink); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	compareAnswers(t, what, sink.rows, want, false)
+	ask.Viewer, ask.Count = see(), true
+	if sum, err := run.Find(t.Context(), ask, nil); err != nil || sum.Count != int64(len(want)) {
+		t.Fatalf("%s: count %d, %v for %d rows", what, sum.Count, err, len(want))
 	}
 }
 
@@ -161,21 +168,7 @@ func TestAgain(t *testing.T) {
 					want = append(want, f)
 				}
 			}
-			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
-			inOrder(want, by, reverse)
-			run := newRunner(w, &q)
-			what := fmt.Sprintf("%+v order %q reverse %v options %+v tuning %+v", q.req, by, reverse, run.opt, run.tune)
-			sink := &page{size: r.IntN(5)}
-			ask := &Query{Plan: compile(t, q.req), Sort: by, Reverse: reverse, Viewer: &later{r: r, seen: make(map[string]bool)}}
-			if _, err := run.Find(t.Context(), ask, sink); err != nil {
-				t.Fatalf("%s: %v", what, err)
-			}
-			compareAnswers(t, what, sink.rows, want, false)
-			ask.Viewer = &later{r: r, seen: make(map[string]bool)}
-			ask.Count = true
-			if sum, err := run.Find(t.Context(), ask, nil); err != nil || sum.Count != int64(len(want)) {
-				t.Fatalf("%s: count %d, %v for %d rows", what, sum.Count, err, len(want))
-			}
+			w.finds(t, &q, want, func() Viewer { return &later{r: r, seen: make(map[string]bool)} })
 		}
 	}
 }
