@@ -10,7 +10,8 @@ type Status struct {
 	Uptime  float64 `json:"uptime"` // seconds
 	Ready   bool    `json:"ready"`  // every root listed completely once, what is to be watched is
 	// Degraded is why nothing can be written to the database now, which is tried
-	// again until it can: the disk is full, or fails. "" if all is well.
+	// again until it can: the disk is full, or fails; or what has become of its file,
+	// which was removed or replaced. "" if all is well.
 	Degraded string      `json:"degraded,omitempty"`
 	Pending  int64       `json:"pending"` // directories waiting to be listed (again)
 	Entries  int64       `json:"entries"`

@@ -57,12 +57,16 @@ func compactName(path string) string { return path + ".compact" }
 // the copy on disk; an error leaves the old file as it was. One call at a time
 // does it, others wait. It is called on a goroutine that holds no transaction.
 // Where it is clear that there is not enough room it is not begun: *NoRoomError.
+// A file that was removed is made again by it; ErrReplaced where another is there.
 func (s *Store) Compact(ctx context.Context) (err error) {
 	if s.readOnly {
 		return ErrReadOnly
 	}
 	s.compacting.Lock()
 	defer s.compacting.Unlock()
+	if err := s.namedNow(); errors.Is(err, ErrReplaced) {
+		return err // what is beside it may be another's too
+	}
 	if err := s.roomToCompact(); err != nil {
 		return err
 	}
@@ -317,7 +321,7 @@ func (c *compaction) swap() error {
 	if err := checkPages(c.ctx, c.to.file, false); err != nil {
 		return err
 	}
-	err = s.opt.at(Point{Op: OpRename, Path: compactName(s.path), To: s.path}, func() error { return os.Rename(compactName(s.path), s.path) })
+	err = s.opt.at(Point{Op: OpRename, Path: compactName(s.path), To: s.path}, func() error { return c.putInPlace(h) })
 	if err != nil && isAt(c.to.file, s.path) != nil {
 		return err
 	}
@@ -353,12 +357,16 @@ func (c *compaction) discard() {
 	if c.to == nil {
 		return
 	}
+	mine := named(c.to.file, compactName(c.s.path)) == nil
 	_ = Guard(func() error {
 		if c.tx != nil {
 			_ = c.tx.Rollback()
 		}
 		return c.to.db.Close()
 	})
+	if !mine {
+		return
+	}
 	if err := c.s.opt.remove(compactName(c.s.path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.s.log.Warn("cannot remove the copy of the database", "err", err)
 	}

@@ -54,7 +54,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 	if !c.admin {
 		w.Restricted = true
 		if w.Degraded != "" {
-			w.Degraded = "the database cannot be written"
+			w.Degraded = "the database cannot be written, or its file is not in its place"
 		}
 		w.Pending, w.Entries, w.Dirs = min(w.Pending, 1), 0, 0
 		w.Watch = ipc.StatusWatch{Backend: w.Watch.Backend}

@@ -2,6 +2,8 @@ package indexer
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -63,6 +65,10 @@ func (x *Indexer) compactIfDue() {
 		c.changed()
 		return
 	}
+	if x.naming.gone {
+		x.compact()
+		return
+	}
 	slack, size, err := x.st.Slack()
 	if err != nil {
 		x.log.Error("cannot tell how full the database is", "err", err)
@@ -88,8 +94,15 @@ func (x *Indexer) compact() {
 	x.compacting.busy = true
 	begun := time.Now()
 	_, was, _ := x.st.Slack()
+	gone := x.naming.gone
 	x.goes.Go(func() {
-		err := x.st.Compact(x.running)
+		var err error
+		if gone { // perhaps with its directory
+			err = os.MkdirAll(filepath.Dir(x.st.Path()), 0o700)
+		}
+		if err == nil {
+			err = x.st.Compact(x.running)
+		}
 		if err == nil {
 			_, now, _ := x.st.Slack()
 			x.log.Info("compacted the database", "was", was, "is", now, "took", time.Since(begun).Round(time.Millisecond))
@@ -103,10 +116,16 @@ func (x *Indexer) compacted(err error) {
 	c := &x.compacting
 	c.busy = false
 	was := c.putOff.Swap(nil)
+	retry := compactRetry
+	if x.naming.gone {
+		retry = compactRoom
+	}
 	var room *store.NoRoomError
 	switch {
 	case err == nil:
 		poke(x.writer.again)
+		x.naming.next = time.Time{}
+		x.lookForFile()
 	case x.running.Err() != nil:
 	case errors.As(err, &room):
 		c.putOff.Store(room)
@@ -115,8 +134,8 @@ func (x *Indexer) compacted(err error) {
 		}
 		c.wait(compactRoom)
 	default:
-		x.log.Warn("the database was not compacted", "err", err, "again in", compactRetry)
-		c.wait(compactRetry)
+		x.log.Warn("the database was not compacted", "err", err, "again in", retry)
+		c.wait(retry)
 	}
 }
 

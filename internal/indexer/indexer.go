@@ -10,6 +10,7 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,9 @@ type Config struct {
 	// Queue is how many bytes of listings may be prepared and not yet committed;
 	// 0: 8 MiB. Half as many are a batch.
 	Queue int
-	// Degraded is told why nothing can be written, when that begins or is for
-	// another reason, and "" when it can again. It must not block. Nil: nobody is.
+	// Degraded is told why nothing can be written, or what is wrong with the
+	// database's file, when that begins or is for another reason, and "" when all is
+	// well again. It must not block. Nil: nobody is.
 	Degraded func(why string)
 	Log      *slog.Logger // nil: none
 	// Eager has merged and compacted at once what else waits for company, for its
@@ -63,6 +65,8 @@ type Config struct {
 	trust    bool          // a test's: nothing in the database is damaged
 	compared func()        // a test's: called in a reconcile before the rest is watched
 	patience time.Duration // a test's, with a file system that hangs; 0: the usual
+
+	lookAgain time.Duration // a test's, for the database's file; 0: the usual
 }
 
 // Indexer keeps a store true. All methods may be called from any goroutine;
@@ -103,6 +107,7 @@ type Indexer struct {
 	settling   settling
 	scrubbing  scrubbing
 	compacting compacting
+	naming     naming
 	merger     merger
 	pace       pace
 	unsettled  atomic.Uint64 // how many directories are pending and cannot be listed
@@ -136,7 +141,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		begun:   make(chan struct{}),
 		pulse:   newPulse(),
 	}
-	x.writer.trouble.told = cfg.Degraded
+	x.writer.trouble.told = x.tellDegraded
 	if x.src != nil {
 		x.live = newLive(x, x.src)
 		x.src.OnGiveUp(x.gaveUp)
@@ -145,6 +150,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.settling.tries = make(map[string]int)
 	x.pace.pressure = pressure
 	x.compacting.init(cfg.Eager)
+	x.naming.pause = cmp.Or(cfg.lookAgain, namePause)
 	x.merger = newMerger(cfg.Eager)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	x.running, x.stop = context.WithCancelCause(x.ctx)
@@ -252,10 +258,12 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.settle()
 		case <-tick.C:
 			tick.Reset(x.sweep())
+			x.lookForFile()
 		case <-x.writer.committed:
 			x.compacting.changed()
 			x.merger.changed()
 			x.settleRest()
+			x.lookForFile()
 		case <-x.compacting.timer.C:
 			x.compactIfDue()
 		case <-x.writer.full:

@@ -12,7 +12,7 @@ type Status struct {
 	Ready    bool  // every root has been listed completely once
 	Pending  int64 // directories that wait to be listed
 	Workers  int
-	Degraded string // why nothing can be written now, "" if it can
+	Degraded string // what is wrong with the database, such as why nothing can be written now; "": nothing
 	// NoRoom is why a compaction of the database is put off, nil if none is.
 	NoRoom *store.NoRoomError
 	Roots  []RootStatus
@@ -61,7 +61,8 @@ func (x *Indexer) Status() (Status, error) {
 		Listed:  x.Progress(),
 		Running: time.Since(x.progress.begun),
 	}
-	s.Degraded = x.writer.trouble.now()
+	s.Degraded = x.degraded()
+	unwritable := x.writer.trouble.now()
 	s.NoRoom = x.compacting.putOff.Load()
 	return s, x.st.View(func(sn *store.Snap) error {
 		s.Pending = int64(x.st.PendingCount())
@@ -71,7 +72,7 @@ func (x *Indexer) Status() (Status, error) {
 				return err
 			}
 			rs := RootStatus{Path: r.path, Counts: counts}
-			rs.State, rs.Reason = x.rootState(r, s.Degraded)
+			rs.State, rs.Reason = x.rootState(r, unwritable)
 			if x.src != nil {
 				live := uint64(x.src.CountBelow(r.path))
 				if mounts.Within(x.cfg.Cookies, r.path) {

@@ -17,7 +17,7 @@ import (
 // here", the more there are.
 type trouble struct {
 	log  *slog.Logger
-	told func(why string) // of every change; nil: nobody. Must not block
+	told func() // of every change; nil: nobody. Must not block
 
 	why   atomic.Pointer[string] // nil: all is well
 	since time.Time              // confined to the writer's goroutine
@@ -44,7 +44,7 @@ func (t *trouble) begins(err error) {
 	t.why.Store(&why)
 	t.log.Error("the index cannot be written; queries are answered from what it has, and it is tried again until it can", "why", why, "err", err)
 	if t.told != nil {
-		t.told(why)
+		t.told()
 	}
 }
 
@@ -56,7 +56,7 @@ func (t *trouble) ends() {
 	t.why.Store(nil)
 	t.log.Info("the index can be written again", "after", time.Since(t.since).Round(time.Second))
 	if t.told != nil {
-		t.told("")
+		t.told()
 	}
 }
 
