@@ -192,7 +192,7 @@ func TestChangesBetweenPages(t *testing.T) {
 			q := w.steadyQuestion()
 			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
 			sink := &page{size: 1 + r.IntN(50), flush: func() {
-				if r.IntN(6) == 0 && h.changes < 3000 {
+				if r.IntN(6) == 0 && h.changes < 300 { // each may cost a look at everything
 					w.mutate(h.was, h.is)
 				}
 				if r.IntN(30) == 0 {

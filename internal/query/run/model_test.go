@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/storm"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -36,9 +37,7 @@ type world struct {
 
 // newRand prints its seed.
 func newRand(tb testing.TB) *rand.Rand {
-	seed := uint64(time.Now().UnixNano())
-	tb.Logf("seed %d", seed)
-	return rand.New(rand.NewPCG(seed, 0))
+	return rand.New(rand.NewPCG(storm.Seed(tb), 0))
 }
 
 func newWorld(tb testing.TB, r *rand.Rand) *world {
