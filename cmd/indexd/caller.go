@@ -86,7 +86,7 @@ func (c *caller) sightNow(dir string) (access.Sight, error) {
 		return access.Nothing, err
 	}
 	s := stored(&h, c.d.x.MountIDs()[volume])
-	return c.view.Walk().Sight(dir, &s), nil
+	return c.view.Walk(nil).Sight(dir, &s), nil
 }
 
 // relistWait is how long an answer waits in all for directories to be listed again
@@ -116,8 +116,8 @@ func stored(h *store.Header, mount uint64) access.Stored {
 }
 
 // Look is run.Viewer's.
-func (v *viewer) Look() func(dir string, key store.Key, h *store.Header) run.Sight {
-	walk := v.c.view.Walk()
+func (v *viewer) Look(ahead run.Ahead) func(dir string, key store.Key, h *store.Header) run.Sight {
+	walk := v.c.view.Walk(ahead)
 	var (
 		volume store.Volume // of the last directory
 		mount  uint64

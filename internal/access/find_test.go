@@ -110,29 +110,38 @@ func findAs(t *testing.T, w Who, dirs []string) []string {
 // seen is what the package says that w may list below dir, of what root finds.
 func seen(t *testing.T, s *Stats, w Who, dir string, after time.Time) (list []string, verdicts int) {
 	t.Helper()
-	walk := s.View(w, after).Walk()
+	var dirs []string
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil || !d.IsDir() {
-			return err
+		if err == nil && d.IsDir() {
+			dirs = append(dirs, p)
 		}
-		st := look(p, nil)
-		verdicts++
-		if sight := walk.Sight(p, st.stored()); sight == All || sight == Names {
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := 0
+	walk := s.View(w, after).Walk(func(add func(string, uint64) bool) {
+		for i := at + 1; i < len(dirs) && add(dirs[i], uint64(i+1)); i++ {
+		}
+	})
+	for i, p := range dirs {
+		at = i
+		st := lookAt(p, nil)
+		stored := st.stored()
+		stored.Doc = uint64(i + 1)
+		if sight := walk.Sight(p, stored); sight == All || sight == Names {
 			names, err := os.ReadDir(p)
 			if err != nil {
-				return err
+				t.Fatal(err)
 			}
 			for _, n := range names {
 				list = append(list, filepath.Join(p, n.Name()))
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	slices.Sort(list)
-	return list, verdicts
+	return list, len(dirs)
 }
 
 // TestEqualsFind compares with find(1), run as users of all kinds, on trees with

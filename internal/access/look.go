@@ -1,6 +1,8 @@
 package access
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -12,51 +14,131 @@ import (
 // it, whatever the granularity of the file system's times.
 const settledAfter = 3 * time.Second
 
+// A question is what one look is to tell.
+type question struct {
+	dir string // absolute and clean
+	// last is what an earlier look said, if known: an ACL cannot change without the
+	// ctime, so where that is the same and was old then, it is not asked for again.
+	last  stat
+	known bool
+	// linked: it is to be told in which directory it was found. Else it is in one
+	// that is firm, and so is every one above.
+	linked bool
+
+	key, number uint64 // of Stats
+}
+
 // look asks the kernel. A symbolic link is no directory; one in the path above
 // would be caught there, since every component is looked at by itself.
-//
-// known, if not nil, is what an earlier look said: an ACL cannot change without
-// the ctime, so where that is the same and was old then, it is not asked for
-// again.
-func look(dir string, known *stat) stat {
-	st, sx := statx(dir)
+func look(q *question, ups *parents) stat {
+	at, name, up := unix.AT_FDCWD, q.dir, id{}
+	if q.linked {
+		p := ups.of(q.dir)
+		if p == nil {
+			return stat{none: true}
+		}
+		at, name, up = p.fd, q.dir[len(p.dir)+1:], p.id
+	}
+	st := statx(at, name)
+	st.linked, st.up = q.linked, up
 	if st.none || st.mode&0o070 == 0 {
 		return st // by a mask without any permission an ACL is passed over
 	}
 	st.settled = time.Since(st.ctime.Std()) > settledAfter
-	if known != nil && known.settled && !known.none && known.ino == st.ino && known.mount == st.mount && known.ctime == st.ctime {
-		st.acl = known.acl
+	if last := &q.last; q.known && last.settled && !last.none && last.id == st.id && last.ctime == st.ctime {
+		st.acl = last.acl
 		return st
 	}
-	acl, err := readACL(dir)
+	file := q.dir
+	if q.linked { // not by the path, which may lead elsewhere now
+		file = "/proc/self/fd/" + strconv.Itoa(at) + "/" + name
+	}
+	acl, err := readACL(file)
 	if err != nil {
 		return stat{none: true}
 	}
 	st.acl = acl
 	// The ACL is to be that of the directory that was stat'ed, not of another that
 	// had its name for a moment.
-	if again, sy := statx(dir); again.none || again.ino != st.ino || again.mount != st.mount || again.ctime != st.ctime || sx != sy {
+	if again := statx(at, name); again.none || again.id != st.id || again.ctime != st.ctime {
 		return stat{none: true}
 	}
 	return st
 }
 
-// device is a file's st_dev.
-type device struct{ major, minor uint32 }
+// parents are open directories in which is looked, each in one before it.
+type parents struct{ open []parent }
 
-func statx(dir string) (st stat, dev device) {
+type parent struct {
+	dir string // "" is the root
+	fd  int
+	id  id
+}
+
+// maxParents bounds the descriptors.
+const maxParents = 16
+
+// of opens the directory that dir is in; nil: that is not possible. It is the
+// root's at least, so dir is not "/".
+func (p *parents) of(dir string) *parent {
+	up := dir[:strings.LastIndexByte(dir, '/')]
+	at, from := unix.AT_FDCWD, 0
+	for n := len(p.open); n > 0; n-- {
+		last := &p.open[n-1]
+		if last.dir == up {
+			return last
+		}
+		if n < maxParents && within(up, last.dir) {
+			at, from = last.fd, len(last.dir)+1
+			break
+		}
+		_ = unix.Close(last.fd)
+		p.open = p.open[:n-1]
+	}
+	name := up[from:]
+	if up == "" {
+		name = "/"
+	}
+	fd, err := unix.Openat(at, name, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil
+	}
+	st := statx(fd, "")
+	if st.none {
+		_ = unix.Close(fd)
+		return nil
+	}
+	p.open = append(p.open, parent{up, fd, st.id})
+	return &p.open[len(p.open)-1]
+}
+
+// close closes what is open, so that no file system is kept busy.
+func (p *parents) close() {
+	for _, up := range p.open {
+		_ = unix.Close(up.fd)
+	}
+	p.open = p.open[:0]
+}
+
+// statx looks at name in the directory of fd, "": at that itself.
+func statx(fd int, name string) (st stat) {
 	var sx unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
+	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
+	if name == "" {
+		flags |= unix.AT_EMPTY_PATH
+	}
+	err := unix.Statx(fd, name, flags,
 		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_UID|unix.STATX_GID|unix.STATX_INO|unix.STATX_CTIME|unix.STATX_MNT_ID, &sx)
 	if err != nil || sx.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return stat{none: true}, dev
+		return stat{none: true}
 	}
 	st.mode, st.uid, st.gid = uint32(sx.Mode), sx.Uid, sx.Gid
+	st.dev = uint64(sx.Dev_major)<<32 | uint64(sx.Dev_minor)
 	st.ino, st.ctime = sx.Ino, listing.Time{Sec: sx.Ctime.Sec, Nsec: sx.Ctime.Nsec}
 	if sx.Mask&unix.STATX_MNT_ID != 0 {
 		st.mount = sx.Mnt_id
 	}
-	return st, device{sx.Dev_major, sx.Dev_minor}
+	return st
 }
 
 // readACL returns the ACL of a directory, "" where it has none.

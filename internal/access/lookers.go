@@ -2,6 +2,8 @@ package access
 
 import (
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,9 +23,9 @@ const (
 )
 
 // lookers are goroutines that make system calls which may never return. Each is
-// given one directory at a time.
+// given one batch at a time.
 type lookers struct {
-	look     func(dir string, known *stat) stat // the system's, or a test's
+	look     func(*question, *parents) stat // the system's, or a test's
 	patience time.Duration
 	mountOf  func(dir string) string // the mount point that it lies on
 
@@ -37,24 +39,37 @@ type lookers struct {
 }
 
 type looker struct {
-	asks  chan question // closed when it is to end
-	tells chan stat     // holds one
+	asks  chan *batch   // closed when it is to end
+	tells chan struct{} // holds one
 	state atomic.Int32
 
 	// Under lookers.mu:
-	since int  // monitor's round in which it was taken
-	back  bool // from where nobody waited for it any more
+	batch *batch
+	at    int32 // where in it monitor has seen it last
+	since int   // monitor's round in which that was, or in which it was taken
+	back  bool  // from where nobody waited for it any more
+}
+
+// batch is a number of questions, and what was told, which is for who asks once it
+// was told, and else for the looker. To give each from one goroutine to another
+// takes half as long as to look.
+type batch struct {
+	way []stepTo   // what is known of the directories above the first, from the root on
+	ask []question // in the order of paths
+	got []stat     // as many
+	at  atomic.Int32
+}
+
+// stepTo is a directory above another.
+type stepTo struct {
+	dir  string // "" is the root
+	firm bool   // perms.firm, of all above too
 }
 
 // stuck is where a look does not come back from.
 type stuck struct {
 	below string // nothing is looked at there
 	mount string
-}
-
-type question struct {
-	dir   string
-	known *stat
 }
 
 // The states of a looker.
@@ -64,49 +79,60 @@ const (
 	abandoned        // nobody waits any more, or not for long
 )
 
-// ask has dir looked at. false: it did not answer, and the stat is not to be kept.
-func (l *lookers) ask(dir string, known *stat) (stat, bool) {
-	lo := l.take(dir)
+// do has all of b looked at, but for what is below where nothing is, which is
+// dropped. false: it did not answer, or the first was dropped; b is not the
+// caller's any more then.
+func (l *lookers) do(b *batch) bool {
+	lo := l.take(b)
 	if lo == nil {
-		return stat{none: true}, false
+		return false
 	}
-	lo.asks <- question{dir, known}
-	st := <-lo.tells
+	lo.asks <- b
+	<-lo.tells
 	if lo.state.Load() == abandoned {
-		l.hang(lo, dir)
-		return stat{none: true}, false
+		l.hang(lo, b.ask[b.at.Load()].dir)
+		return false
 	}
 	l.give(lo)
-	return st, true
+	return true
 }
 
-// take returns a looker; nil: dir is not to be looked at now.
-func (l *lookers) take(dir string) *looker {
+// take returns a looker; nil: the first of b is not to be looked at now.
+func (l *lookers) take(b *batch) *looker {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if len(l.stuck) > 0 {
 		if len(l.stuck) >= maxStuck {
 			return nil
 		}
-		for _, s := range l.stuck {
-			if mounts.Within(dir, s.below) {
-				return nil
+		hangs := func(q question) bool {
+			for _, s := range l.stuck {
+				if mounts.Within(q.dir, s.below) {
+					return true
+				}
 			}
+			return false
 		}
+		if hangs(b.ask[0]) {
+			return nil
+		}
+		b.ask = slices.DeleteFunc(b.ask, hangs)
 	}
 	if l.closed {
 		return nil
 	}
+	b.at.Store(0)
+	b.got = slices.Grow(b.got[:0], len(b.ask))[:len(b.ask)]
 	var lo *looker
 	if n := len(l.idle); n > 0 {
 		lo = l.idle[n-1]
 		l.idle = l.idle[:n-1]
 	} else {
-		lo = &looker{asks: make(chan question), tells: make(chan stat, 1)}
+		lo = &looker{asks: make(chan *batch), tells: make(chan struct{}, 1)}
 		go l.run(lo)
 	}
 	lo.state.Store(asked)
-	lo.since = l.rounds
+	lo.batch, lo.at, lo.since = b, 0, l.rounds
 	if l.busy == nil {
 		l.busy = make(map[*looker]struct{})
 	}
@@ -123,6 +149,7 @@ func (l *lookers) give(lo *looker) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.busy, lo)
+	lo.batch = nil
 	if l.closed || len(l.idle) >= 2*runtime.GOMAXPROCS(0) {
 		close(lo.asks)
 		return
@@ -140,8 +167,11 @@ func (l *lookers) monitor() {
 		l.mu.Lock()
 		l.rounds++
 		for lo := range l.busy {
+			if at := lo.batch.at.Load(); at != lo.at {
+				lo.at, lo.since = at, l.rounds
+			}
 			if l.rounds-lo.since > patienceRounds && lo.state.CompareAndSwap(asked, abandoned) {
-				lo.tells <- stat{none: true}
+				lo.tells <- struct{}{}
 			}
 		}
 		if idle++; len(l.busy) > 0 {
@@ -158,8 +188,10 @@ func (l *lookers) monitor() {
 
 // run is a looker's goroutine.
 func (l *lookers) run(lo *looker) {
-	for q := range lo.asks {
-		st := l.look(q.dir, q.known)
+	var ups parents
+	for b := range lo.asks {
+		b.look(l.look, &ups, lo)
+		ups.close()
 		if !lo.state.CompareAndSwap(asked, answered) {
 			l.mu.Lock()
 			lo.back = true
@@ -167,8 +199,36 @@ func (l *lookers) run(lo *looker) {
 			l.mu.Unlock()
 			return
 		}
-		lo.tells <- st
+		lo.tells <- struct{}{}
 	}
+}
+
+// look looks, until nobody waits for lo any more. What is in a directory of which it
+// does not know that it is firm is looked for in that one.
+func (b *batch) look(look func(*question, *parents) stat, ups *parents, lo *looker) {
+	way := append(make([]stepTo, 0, 16), b.way...)
+	for i := range b.ask {
+		b.at.Store(int32(i))
+		if lo.state.Load() != asked {
+			return
+		}
+		q := &b.ask[i]
+		n := len(way)
+		for n > 0 && !within(q.dir, way[n-1].dir) {
+			n--
+		}
+		way = way[:n]
+		q.linked = q.dir != "/" && (n == 0 || !way[n-1].firm || strings.IndexByte(q.dir[len(way[n-1].dir)+1:], '/') >= 0)
+		st := look(q, ups)
+		if b.got[i] = st; !st.none {
+			way = append(way, stepTo{strings.TrimSuffix(q.dir, "/"), !q.linked && st.firm()})
+		}
+	}
+}
+
+// within reports whether dir is below top, of which "" is the root.
+func within(dir, top string) bool {
+	return len(dir) > len(top) && dir[len(top)] == '/' && dir[:len(top)] == top
 }
 
 // hang notes that lo is not waited for any more: until it comes back, nothing is

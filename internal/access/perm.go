@@ -24,22 +24,28 @@ const (
 	aclOther    = 0x20
 )
 
-// allow reports whether w has the permission want, by the rules of the kernel's
-// acl_permission_check and posix_acl_permission, but for capabilities.
-func (p *perms) allow(w *Who, want uint32) bool {
+// of returns the permissions that w has, by the rules of the kernel's
+// acl_permission_check and posix_acl_permission, but for capabilities. Each is as if
+// it were asked for alone: of those that an ACL gives to several groups all count.
+func (p *perms) of(w *Who) uint32 {
 	if w.UID == p.uid {
-		return p.mode>>6&want == want
+		return p.mode >> 6 & 7
 	}
 	// As in the kernel, a mask without any permission makes the ACL be passed
 	// over, not refuse.
 	if p.acl != "" && p.mode&0o070 != 0 {
-		return p.allowACL(w, want)
+		return p.byACL(w)
 	}
 	if w.In(p.gid) {
-		return p.mode>>3&want == want
+		return p.mode >> 3 & 7
 	}
-	return p.mode&want == want
+	return p.mode & 7
 }
+
+// firm reports whether nobody but root can put another directory in the place of
+// one that is in it: it is root's, and no other class may write, nor who is named
+// in an ACL, for whom the group's bits are the mask.
+func (p *perms) firm() bool { return p.uid == 0 && p.mode&0o022 == 0 }
 
 // aclEntries calls each with the entries of the ACL, until it returns false.
 // false: the ACL is not of a form that is known.
@@ -58,10 +64,10 @@ func aclEntries(raw string, each func(tag, perm, id uint32) bool) bool {
 	return true
 }
 
-func (p *perms) allowACL(w *Who, want uint32) bool {
+func (p *perms) byACL(w *Who) uint32 {
 	mask := uint32(7)
-	var user, other uint32
-	named, inGroup, granted := false, false, false
+	var user, group, other uint32
+	named, inGroup := false, false
 	known := aclEntries(p.acl, func(tag, perm, id uint32) bool {
 		switch tag {
 		case aclUserObj: // the owner's is decided by the mode
@@ -75,7 +81,7 @@ func (p *perms) allowACL(w *Who, want uint32) bool {
 		case aclGroup:
 			if w.In(id) {
 				inGroup = true
-				granted = granted || perm&want == want
+				group |= perm
 			}
 		case aclMask:
 			mask = perm
@@ -88,11 +94,11 @@ func (p *perms) allowACL(w *Who, want uint32) bool {
 	})
 	switch {
 	case !known:
-		return false
+		return 0
 	case named:
-		return user&mask&want == want
+		return user & mask & 7
 	case inGroup:
-		return granted && mask&want == want
+		return group & mask & 7
 	}
-	return other&want == want
+	return other & 7
 }

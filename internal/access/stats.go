@@ -65,11 +65,19 @@ const shardLen = 256 // so 16,384 in all, which take 2 MB
 // stat is what one look at a directory said.
 type stat struct {
 	perms
+	id
+	ctime   listing.Time
+	at      int64 // ns since Stats.begun, before the look
+	up      id    // where linked, the directory that it was found in
+	none    bool  // it is no directory, or could not be looked at
+	settled bool  // ctime was old enough to tell every change since
+	linked  bool
+}
+
+// id tells one directory from another.
+type id struct {
 	ino, mount uint64 // and on which mount it was
-	ctime      listing.Time
-	at         int64 // ns since Stats.begun, before the look
-	none       bool  // it is no directory, or could not be looked at
-	settled    bool  // ctime was old enough to tell every change since
+	dev        uint64 // st_dev, which a subvolume of btrfs has of its own
 }
 
 // NewStats returns an empty one.
@@ -88,53 +96,56 @@ func (s *Stats) Close() { s.lookers.close() }
 // since is a moment as stats have it.
 func (s *Stats) since(t time.Time) int64 { return int64(t.Sub(s.begun)) }
 
-// of returns what dir is like, by a look that was not made before since nor longer
-// ago than keep. number, if not 0, is one that it has for some time.
-func (s *Stats) of(dir string, number uint64, now, since int64) stat {
-	key := maphash.String(s.seed, dir)
-	st, known := s.get(key, number)
-	if known && st.at >= since && now-st.at < int64(keep) {
-		return st
-	}
-	return s.anew(dir, key, number, st, known)
-}
+// key stands for a path.
+func (s *Stats) key(dir string) uint64 { return maphash.String(s.seed, dir) }
 
-// anew is of where there has to be a look. was is what an earlier one said, if it
-// is known.
-func (s *Stats) anew(dir string, key, number uint64, was stat, known bool) stat {
-	var last *stat
-	if known {
-		last = &was
-	}
-	at := s.since(s.now())
-	st, ok := s.lookers.ask(dir, last) // system calls: under no lock
-	if st.at = at; ok {
-		s.put(key, number, &st)
-	}
-	return st
-}
-
-func (s *Stats) get(key, number uint64) (st stat, ok bool) {
+// get copies what is known of a directory to st. number, if not 0, is one that it
+// has for some time.
+func (s *Stats) get(key, number uint64, st *stat) bool {
 	if number == 0 {
 		sh := &s.shards[key%uint64(len(s.shards))]
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
-		if st, ok = sh.young[key]; !ok {
-			st, ok = sh.old[key]
+		known, ok := sh.young[key]
+		if !ok {
+			known, ok = sh.old[key]
 		}
-		return st, ok
+		*st = known
+		return ok
 	}
 	b := s.blocks[number/blockLen%blockCount].Load()
 	if b == nil {
-		return st, false
+		return false
 	}
 	p := &b.places[number%blockLen]
 	b.mu.Lock()
-	if ok = p.key == key && p.at != 0; ok {
-		st = p.stat
+	ok := p.key == key && p.at != 0
+	if ok {
+		*st = p.stat
 	}
 	b.mu.Unlock()
-	return st, ok
+	return ok
+}
+
+// anew has the directories of b looked at, keeps what was told, and returns it of
+// the first. left: b is a looker's now, which does not come back.
+func (s *Stats) anew(b *batch) (st stat, left bool) {
+	first, way, alone := b.ask[0], b.way, len(b.ask) == 1
+	for {
+		at := s.since(s.now())
+		if s.lookers.do(b) { // system calls: under no lock
+			for i := range b.got {
+				b.got[i].at = at
+				s.put(b.ask[i].key, b.ask[i].number, &b.got[i])
+			}
+			return b.got[0], left
+		}
+		if left = true; alone {
+			return stat{none: true, at: at}, left
+		}
+		// It may be another that did not answer.
+		b, alone = &batch{ask: []question{first}, way: way}, true
+	}
 }
 
 func (s *Stats) put(key, number uint64, st *stat) {

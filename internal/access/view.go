@@ -109,19 +109,18 @@ func (v *View) other(dir string, stamp uint64) bool {
 // Lists reports whether the caller may list what is at dir now. Like all that is
 // not told by Sight, that says nothing about what is stored.
 func (v *View) Lists(dir string) bool {
-	w := v.Walk()
-	return w.reach(dir) && w.may(dir, mayRead)
+	w := v.Walk(nil)
+	return w.look(dir, 0) && w.st.of(&v.who)&mayRead != 0
 }
 
 // Enters reports whether the caller may list what is at dir now, or something in
 // it whose name it knows.
 func (v *View) Enters(dir string) bool {
-	w := v.Walk()
-	return w.reach(dir) && (w.may(dir, mayRead) || w.may(dir, maySearch))
+	w := v.Walk(nil)
+	return w.look(dir, 0) && w.st.of(&v.who)&(mayRead|maySearch) != 0
 }
 
 // IsDir reports whether there is a directory at a path that the caller can reach.
 func (v *View) IsDir(p string) bool {
-	w := v.Walk()
-	return w.reach(p) && !w.stat(p, 0).none
+	return v.Walk(nil).look(p, 0)
 }

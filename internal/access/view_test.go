@@ -20,6 +20,15 @@ func (s *stat) stored() *Stored {
 	return &Stored{Ino: s.ino, Ctime: s.ctime, Mount: s.mount}
 }
 
+// lookAt looks at dir by its path.
+func lookAt(dir string, last *stat) stat {
+	q := question{dir: dir}
+	if last != nil {
+		q.last, q.known = *last, true
+	}
+	return look(&q, nil)
+}
+
 func newStats(t testing.TB) *Stats {
 	s := NewStats()
 	t.Cleanup(s.Close)
@@ -39,10 +48,10 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	top := t.TempDir()
 	dir := top + "/d"
 	must(t, os.Mkdir(dir, 0o700))
-	was := look(dir, nil)
+	was := lookAt(dir, nil)
 	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
 	s := newStats(t)
-	sight := func() Sight { return s.View(w, time.Now()).Walk().Sight(dir, was.stored()) }
+	sight := func() Sight { return s.View(w, time.Now()).Walk(nil).Sight(dir, was.stored()) }
 	if got := sight(); got != All {
 		t.Fatalf("one's own is seen as %d", got)
 	}
@@ -57,7 +66,7 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	must(t, os.Remove(dir))
 	must(t, os.Mkdir(dir, 0o700))
 	v := s.View(w, time.Now())
-	if got := v.Walk().Sight(dir, was.stored()); got != Below {
+	if got := v.Walk(nil).Sight(dir, was.stored()); got != Below {
 		t.Errorf("another one is seen as %d", got)
 	}
 	v.others = nil
@@ -68,7 +77,7 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 		t.Errorf("told of %q, %v", told, more)
 	}
 	// Listed again it is seen, unless it is another once more.
-	is := look(dir, nil)
+	is := lookAt(dir, nil)
 	v.Relisted([]string{dir}, 17)
 	for _, c := range []struct {
 		what   string
@@ -80,7 +89,7 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 		{"another, listed since", Stored{Ino: is.ino + 1, Ctime: is.ctime, Stamp: 18}, Below},
 		{"on another mount", Stored{Ino: is.ino, Ctime: is.ctime, Stamp: 18, Mount: is.mount + 1}, Below},
 	} {
-		if got := v.Walk().Sight(dir, &c.stored); got != c.want {
+		if got := v.Walk(nil).Sight(dir, &c.stored); got != c.want {
 			t.Errorf("%s: %d, not %d", c.what, got, c.want)
 		}
 	}
@@ -91,10 +100,10 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 func TestAnotherDirectoryAbove(t *testing.T) {
 	top := t.TempDir()
 	must(t, os.MkdirAll(top+"/a/d", 0o700))
-	was := look(top+"/a/d", nil)
+	was := lookAt(top+"/a/d", nil)
 	s := newStats(t)
 	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
-	sight := func() Sight { return s.View(w, time.Now()).Walk().Sight(top+"/a/d", was.stored()) }
+	sight := func() Sight { return s.View(w, time.Now()).Walk(nil).Sight(top+"/a/d", was.stored()) }
 	must(t, os.Rename(top+"/a", top+"/b"))
 	must(t, os.Symlink("b", top+"/a"))
 	if got := sight(); got != Nothing {
@@ -111,7 +120,7 @@ func TestAnotherDirectoryAbove(t *testing.T) {
 // not nil.
 func looking(t *testing.T, now *time.Time, look func(string, *stat) stat) *Stats {
 	s := newStats(t)
-	s.lookers.look = look
+	s.lookers.look = func(q *question, _ *parents) stat { return look(q.dir, &q.last) }
 	if now != nil {
 		*now = time.Now()
 		s.now = func() time.Time { return *now }
@@ -125,13 +134,13 @@ func TestStatsAge(t *testing.T) {
 	var looks atomic.Int64
 	s := looking(t, &now, func(string, *stat) stat {
 		looks.Add(1)
-		return stat{perms: perms{mode: 0o755}, ino: 7, ctime: listing.Time{Sec: 1}}
+		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}, ctime: listing.Time{Sec: 1}}
 	})
 	stored := &Stored{Ino: 7, Ctime: listing.Time{Sec: 1}}
 	v := s.View(New(1, nil), time.Time{})
 	ask := func(dir string, want int64) {
 		t.Helper()
-		if v.Walk().Sight(dir, stored) != All || looks.Load() != want {
+		if v.Walk(nil).Sight(dir, stored) != All || looks.Load() != want {
 			t.Errorf("%d looks, want %d", looks.Load(), want)
 		}
 	}
@@ -162,9 +171,9 @@ func TestWalkAge(t *testing.T) {
 		if closed && dir == "/a" {
 			return stat{perms: perms{mode: 0o700}}
 		}
-		return stat{perms: perms{mode: 0o755}, ino: 7}
+		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
 	})
-	w := s.View(New(1, nil), time.Time{}).Walk()
+	w := s.View(New(1, nil), time.Time{}).Walk(nil)
 	for _, dir := range []string{"/", "/a", "/a/b", "/a/b/c", "/a/bc", "/a/d", "/e", "/a/b/c", "/", "/a/bc/x", "/ab"} {
 		if got := w.Sight(dir, &Stored{Ino: 7}); got != All {
 			t.Errorf("%s: %d", dir, got)
@@ -197,7 +206,7 @@ func TestHungIsHidden(t *testing.T) {
 			looks.Add(1)
 			<-hung
 		}
-		return stat{perms: perms{mode: 0o755}, ino: 7}
+		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
 	})
 	s.lookers.patience = 10 * time.Millisecond
 	s.lookers.mountOf = func(dir string) string {
@@ -207,7 +216,7 @@ func TestHungIsHidden(t *testing.T) {
 		return "/"
 	}
 	sight := func(dir string) Sight {
-		return s.View(New(1, nil), time.Time{}).Walk().Sight(dir, &Stored{Ino: 7})
+		return s.View(New(1, nil), time.Time{}).Walk(nil).Sight(dir, &Stored{Ino: 7})
 	}
 	for i := range 100 {
 		if got := sight(fmt.Sprintf("/mnt/x/%d/b", i)); got != Nothing {
@@ -235,19 +244,19 @@ func TestHungIsHidden(t *testing.T) {
 func TestACLsAreKept(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))
-	now := look(dir, nil)
+	now := lookAt(dir, nil)
 	fresh := now
 	fresh.settled, fresh.acl = false, "x"
-	if look(dir, &fresh).acl != "" {
+	if lookAt(dir, &fresh).acl != "" {
 		t.Error("kept while the ctime is new")
 	}
 	old := now
 	old.settled, old.acl = true, "x"
-	if look(dir, &old).acl != "x" {
+	if lookAt(dir, &old).acl != "x" {
 		t.Error("read again with the same ctime")
 	}
 	old.ctime.Nsec ^= 1
-	if look(dir, &old).acl != "" {
+	if lookAt(dir, &old).acl != "" {
 		t.Error("kept with another ctime")
 	}
 }
@@ -262,7 +271,7 @@ func BenchmarkSight(b *testing.B) {
 	var dirs []dir
 	_ = filepath.WalkDir("/usr", func(p string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
-			st := look(p, nil)
+			st := lookAt(p, nil)
 			stored := st.stored()
 			stored.Doc = uint64(len(dirs) + 1) // as those of the index are
 			dirs = append(dirs, dir{p, stored})
@@ -280,8 +289,16 @@ func BenchmarkSight(b *testing.B) {
 				case "first":
 					s = newStats(b)
 				}
-				w := s.View(New(61001, []uint32{61001}), since).Walk()
+				at := 0
+				w := s.View(New(61001, []uint32{61001}), since).Walk(func(add func(string, uint64) bool) {
+					for _, d := range dirs[at+1:] {
+						if !add(d.path, d.stored.Doc) {
+							break
+						}
+					}
+				})
 				for i := range dirs {
+					at = i
 					w.Sight(dirs[i].path, dirs[i].stored)
 				}
 			}

@@ -20,7 +20,8 @@ type judge struct {
 	needEmpty bool
 	needZone  bool // skips may say yes
 
-	g *ground
+	g    *ground
+	next Ahead // what comes behind the directory entered; nil: that is not known
 
 	// The directory that was entered.
 	s     *stretch
@@ -46,7 +47,11 @@ func newJudge(q *Query) *judge {
 		needZone: p.NeedsMeta() || !p.Zone(&query.Zone{Count: 1}) || !p.Zone(&query.Zone{Count: 1, Dirs: 1}),
 	}
 	if q.Viewer != nil {
-		j.visible = q.Viewer.Look()
+		j.visible = q.Viewer.Look(func(add func(string, uint64) bool) {
+			if j.next != nil {
+				j.next(add)
+			}
+		})
 	}
 	return j
 }

@@ -18,7 +18,7 @@ import (
 // listed what it shows the names of; no answer is given again.
 type viewer func(dir string, key store.Key, h *store.Header) Sight
 
-func (v viewer) Look() func(dir string, key store.Key, h *store.Header) Sight { return v }
+func (v viewer) Look(Ahead) func(dir string, key store.Key, h *store.Header) Sight { return v }
 
 func (v viewer) Lists(dir string) bool { s := v(dir, nil, nil); return s == SeeAll || s == SeeNames }
 
@@ -126,7 +126,7 @@ type later struct {
 	seen map[string]bool // by directory; absent: it was not asked for yet
 }
 
-func (l *later) Look() func(dir string, key store.Key, h *store.Header) Sight {
+func (l *later) Look(Ahead) func(dir string, key store.Key, h *store.Header) Sight {
 	return func(dir string, _ store.Key, _ *store.Header) Sight {
 		l.mu.Lock()
 		defer l.mu.Unlock()

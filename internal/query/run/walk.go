@@ -38,14 +38,19 @@ type walk struct {
 	out   bool   // rec is no candidate: nobody has entered dir
 
 	top, path store.Key // see inside
+
+	end    store.Key     // of the stretch, in the range
+	scout  *store.Cursor // see ahead; nil: none yet
+	coming []byte
 }
 
 // begin goes before the first record that can hold an entry behind from.
 func (w *walk) begin(g *ground, from pos, to pathKey) {
 	w.g, w.from, w.to = g, from, to
 	w.in, w.c, w.skip, w.dir, w.rec, w.s = -1, nil, nil, nil, nil, nil
-	w.pieces, w.top, w.path = nil, nil, nil
+	w.pieces, w.top, w.path, w.scout = nil, nil, nil, nil
 	w.j.attach(g)
+	w.j.next = w.ahead
 }
 
 // stretch goes to the next stretch that is in the range.
@@ -63,7 +68,7 @@ func (w *walk) stretch() bool {
 				continue
 			}
 		}
-		w.c = w.g.sn.Cursor(key, end)
+		w.c, w.end, w.scout = w.g.sn.Cursor(key, end), end, nil
 		after := !w.from.atStart() && bytes.Equal(lo, w.from.dir)
 		w.sought, w.least = false, key
 		if after && w.pieces != nil {

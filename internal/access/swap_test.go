@@ -1,0 +1,140 @@
+package access
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A directory of one's own that was above when that was looked at, and is not any
+// more when what is below is, is no way to it.
+func TestAnotherDirectoryAboveForAMoment(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("to look into what is closed needs root")
+	}
+	top := t.TempDir()
+	for d := top; d != "/" && d != os.TempDir(); d = filepath.Dir(d) {
+		must(t, os.Chmod(d, 0o755))
+	}
+	must(t, os.MkdirAll(top+"/a/d/e", 0o755))
+	must(t, os.Mkdir(top+"/own", 0o755))
+	must(t, os.Chmod(top+"/a", 0o700))
+	must(t, os.Chmod(top, 0o777))
+	swap := func() {
+		t.Helper()
+		must(t, unix.Renameat2(unix.AT_FDCWD, top+"/a", unix.AT_FDCWD, top+"/own", unix.RENAME_EXCHANGE))
+	}
+	was, below := lookAt(top+"/a/d", nil), lookAt(top+"/a/d/e", nil)
+	s := newStats(t)
+	v := s.View(New(61001, []uint32{61001}), time.Time{})
+	swap()
+	if !v.Lists(top + "/a") {
+		t.Error("one's own cannot be listed")
+	}
+	swap()
+	if got := v.Walk(nil).Sight(top+"/a/d", was.stored()); got != Nothing {
+		t.Errorf("what is in the one that is closed is seen as %d", got)
+	}
+	if got := v.Walk(nil).Sight(top+"/a/d/e", below.stored()); got != Nothing || v.Lists(top+"/a/d/e") {
+		t.Errorf("what is below that is seen as %d", got)
+	}
+	// Nor by one walk.
+	v = s.View(v.who, time.Now())
+	w := v.Walk(nil)
+	swap()
+	_ = w.Sight(top+"/a", &Stored{})
+	swap()
+	if got := w.Sight(top+"/a/d", was.stored()); got != Nothing {
+		t.Errorf("by one walk it is seen as %d", got)
+	}
+	// Who may go there sees it at once, though another was there before.
+	swap()
+	v = s.View(New(61001, []uint32{61001}), time.Now())
+	_ = v.Lists(top + "/a")
+	swap()
+	must(t, os.Chmod(top+"/a", 0o755))
+	if got := v.Walk(nil).Sight(top+"/a/d", was.stored()); got != All {
+		t.Errorf("opened it is seen as %d", got)
+	}
+}
+
+// What is looked for in the directory above it and what by its path.
+func TestLinked(t *testing.T) {
+	rights := map[string]perms{
+		"/tmp": {mode: 0o1777}, "/usr": {mode: 0o755}, "/usr/group": {mode: 0o775}, "/usr/group/root": {mode: 0o755},
+		"/usr/alice": {mode: 0o755, uid: 61001}, "/usr/root": {mode: 0o555}, "/usr/root/in": {mode: 0o700},
+	}
+	var linked []string
+	s := looking(t, nil, nil)
+	s.lookers.look = func(q *question, _ *parents) stat {
+		if q.linked {
+			linked = append(linked, q.dir)
+		}
+		p, ok := rights[q.dir]
+		if !ok {
+			p.mode = 0o755
+		}
+		return stat{perms: p, id: id{ino: 7}, up: id{ino: 7}, linked: q.linked}
+	}
+	dirs := strings.Fields("/ /tmp /tmp/x /usr /usr/alice /usr/alice/d /usr/group /usr/group/root /usr/group/root/d /usr/root /usr/root/in /usr/root/in/d/e/f")
+	want := strings.Fields("/tmp/x /usr/alice/d /usr/group/root /usr/group/root/d")
+	for _, first := range []int{1, maxLead} {
+		linked = nil
+		at := 0
+		v := s.View(New(61001, nil), time.Now())
+		w := v.Walk(func(add func(string, uint64) bool) {
+			for i := at + 1; i < len(dirs)-1 && add(dirs[i], uint64(i+1)); i++ {
+			}
+		})
+		w.lead = first
+		for i := range dirs[:len(dirs)-1] {
+			at = i
+			w.Sight(dirs[i], &Stored{Ino: 7, Doc: uint64(i + 1)})
+		}
+		slices.Sort(linked)
+		if !slices.Equal(linked, want) {
+			t.Errorf("linked are %q, not %q", linked, want)
+		}
+	}
+	b := &batch{ask: []question{{dir: "/usr"}, {dir: "/usr/root/in"}}, way: []stepTo{{"", true}}}
+	if _, left := s.anew(b); left || b.ask[0].linked || !b.ask[1].linked {
+		t.Error("of what is not in one that was looked at before it is not known that it is firm")
+	}
+}
+
+// Of those that are looked at together what does not answer is hidden alone.
+func TestOneOfManyHangs(t *testing.T) {
+	hung := make(chan struct{})
+	defer close(hung)
+	s := looking(t, nil, nil)
+	s.lookers.look = func(q *question, _ *parents) stat {
+		if strings.HasPrefix(q.dir, "/c") {
+			<-hung
+		}
+		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
+	}
+	s.lookers.patience = 10 * time.Millisecond
+	s.lookers.mountOf = func(string) string { return "/" }
+	dirs := strings.Fields("/ /a /b /c /c/d /e /f")
+	at := 0
+	w := s.View(New(61001, nil), time.Time{}).Walk(func(add func(string, uint64) bool) {
+		for i := at + 1; i < len(dirs) && add(dirs[i], uint64(i+1)); i++ {
+		}
+	})
+	w.lead = maxLead
+	for i, dir := range dirs {
+		at = i
+		want := All
+		if within(dir+"/", "/c") {
+			want = Nothing
+		}
+		if got := w.Sight(dir, &Stored{Ino: 7, Doc: uint64(i + 1)}); got != want {
+			t.Errorf("%s: %d, not %d", dir, got, want)
+		}
+	}
+}
