@@ -118,7 +118,6 @@ func TestOneOfManyHangs(t *testing.T) {
 		}
 		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
 	}
-	s.lookers.patience = 10 * time.Millisecond
 	s.lookers.mountOf = func(string) string { return "/" }
 	dirs := strings.Fields("/ /a /b /c /c/d /e /f")
 	at := 0

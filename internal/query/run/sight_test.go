@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,7 +19,20 @@ import (
 // listed what it shows the names of; no answer is given again.
 type viewer func(dir string, key store.Key, h *store.Header) Sight
 
-func (v viewer) Look(Ahead) func(dir string, key store.Key, h *store.Header) Sight { return v }
+func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, h *store.Header) Sight {
+	return func(dir string, key store.Key, h *store.Header) Sight {
+		// What is told ahead are other directories, in order.
+		var told []string
+		ahead(func(next string, _ uint64) bool {
+			told = append(told, strings.ReplaceAll(next, "/", "\x00"))
+			return len(told) < 5
+		})
+		if !slices.IsSorted(told) || len(slices.Compact(slices.Clone(told))) < len(told) {
+			panic(fmt.Sprintf("behind %q comes %q", dir, told))
+		}
+		return v(dir, key, h)
+	}
+}
 
 func (v viewer) Lists(dir string) bool { s := v(dir, nil, nil); return s == SeeAll || s == SeeNames }
 
