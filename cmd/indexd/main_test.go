@@ -24,6 +24,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/internal/indexer"
+	"indexd/internal/racing"
 	"indexd/internal/scripttest"
 	"indexd/ipc"
 )
@@ -93,7 +94,7 @@ func TestScripts(t *testing.T) {
 			if cond != "race" {
 				return false, fmt.Errorf("no condition %s", cond)
 			}
-			return underRace, nil
+			return racing.On, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status": scripttest.Exits, "line": line, "send": send, "ready": ready, "found": found, "synced": synced, "inside": inside, "state": state,

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/racing"
 	"indexd/store"
 	"indexd/store/synth"
 )
@@ -38,7 +39,7 @@ func TestLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree := synth.Tree{Seed: 1, Entries: 200_000}
+	tree := synth.Tree{Seed: 1, Entries: racing.Fewer(200_000)}
 	for round := range 4 {
 		tree.Round = round
 		for again := range 2 {

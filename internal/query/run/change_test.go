@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/racing"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -187,7 +188,7 @@ func TestChangesBetweenPages(t *testing.T) {
 	for range 4 {
 		w := newWorld(t, r)
 		w.grow(10 + r.IntN(30))
-		for range 8 {
+		for range racing.Fewer(8) {
 			h := w.history()
 			q := w.steadyQuestion()
 			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0

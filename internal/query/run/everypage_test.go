@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/racing"
 	"indexd/store"
 )
 
@@ -61,7 +62,7 @@ func pageAnswers(t testing.TB, st *store.Store) (answers []string, err error) {
 // INDEXD_PAGES is how many damages there are, or "all": three of each page.
 // INDEXD_PAGES_ENTRIES is how many entries the database has; 800000 make 40 MB.
 func TestEveryPage(t *testing.T) {
-	if underRace {
+	if racing.On {
 		t.Skip("a fault in the race detector's own code cannot be recovered from")
 	}
 	if file := os.Getenv("INDEXD_PAGES_FILE"); file != "" {
