@@ -15,11 +15,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"indexd/internal/racing"
 	"indexd/listing"
 	"indexd/store"
 )
 
-// seeds returns the seeds of a random test: that in STORE_SEED, or n new ones.
+// seeds returns the seeds of a random test: that in STORE_SEED, or n new ones, fewer
+// under the race detector.
 func seeds(t *testing.T, n int) []uint64 {
 	if s := os.Getenv("STORE_SEED"); s != "" {
 		v, err := strconv.ParseUint(s, 10, 64)
@@ -29,7 +31,7 @@ func seeds(t *testing.T, n int) []uint64 {
 		return []uint64{v}
 	}
 	first := uint64(time.Now().UnixNano())
-	all := make([]uint64, n)
+	all := make([]uint64, racing.Fewer(n))
 	for i := range all {
 		all[i] = first + uint64(i)
 	}
