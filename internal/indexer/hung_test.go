@@ -12,6 +12,10 @@ import (
 	"indexd/internal/storm"
 )
 
+// hangs is how long a system call takes of which these tests say that it hangs; on a
+// loaded machine others take a second now and then.
+const hangs = 2 * time.Second
+
 // A file system that hangs is said to do so, and holds up nothing else; when it
 // answers again, or is gone, the index is right without anybody asking.
 func TestHungFileSystem(t *testing.T) {
@@ -21,7 +25,7 @@ func TestHungFileSystem(t *testing.T) {
 		files = append(files, fmt.Sprintf("d%d/e/f", i))
 	}
 	mounted := storm.MountFS(t, root+"/m", files...)
-	cfg := Config{patience: time.Second}
+	cfg := Config{patience: hangs}
 	l := startLive(t, "", root, cfg, nil)
 	l.do(l.WaitReady(deadline(t)))
 	l.compare()
@@ -89,7 +93,7 @@ func TestFirstIndexWithAHungFileSystem(t *testing.T) {
 	root := tree(t, "a/b", "m/", "z/y")
 	mounted := storm.MountFS(t, root+"/m", "d/f")
 	mounted.Hang()
-	l := startLive(t, "", root, Config{patience: time.Second}, nil)
+	l := startLive(t, "", root, Config{patience: hangs}, nil)
 	l.do(l.WaitReady(deadline(t)))
 	l.do(l.present(root+"/a/b"), l.present(root+"/z/y"))
 	l.do(os.WriteFile(root+"/z/later", nil, 0o644), l.Sync(deadline(t), []string{root + "/z"}), l.present(root+"/z/later"))
