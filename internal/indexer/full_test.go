@@ -13,7 +13,7 @@ import (
 // At the size limit an answer that lacks what changed since says so, of what came
 // and of what went; once the limit is raised all is right again.
 func TestAtTheSizeLimit(t *testing.T) {
-	openOptions.MaxSize = 3 << 20
+	openOptions.MaxSize = 2 << 20
 	defer func() { openOptions = store.Options{} }()
 	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), "", Config{}, nil)
 	must(t, l.WaitReady(deadline(t)))
@@ -25,12 +25,12 @@ func TestAtTheSizeLimit(t *testing.T) {
 		}
 		grow(t, l.root, paths...)
 	}
-	for d := range 60 {
+	for d := range 20 {
 		fill(d)
 	}
 	l.compare()
 	// More than a compaction can make room for.
-	for d := 60; d < 280 || !strings.Contains(l.degraded(), "max-size"); d++ {
+	for d := 20; d < 120 || !strings.Contains(l.degraded(), "max-size"); d++ {
 		fill(d)
 	}
 	must(t, os.RemoveAll(l.path("d0000")))
