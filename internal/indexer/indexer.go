@@ -67,6 +67,8 @@ type Config struct {
 	patience time.Duration // a test's, with a file system that hangs; 0: the usual
 
 	lookAgain time.Duration // a test's, for the database's file; 0: the usual
+	gather    time.Duration // a test's: how long watches that are free do; 0: the usual
+	waits     int           // a test's: how many directories are remembered that wait for a watch; 0: the usual
 }
 
 // Indexer keeps a store true. All methods may be called from any goroutine;
@@ -101,7 +103,8 @@ type Indexer struct {
 	epochs   epochs
 	src      *watch.Source // nil: nothing is watched
 	live     *live         // its consumer
-	pulse    pulse         // of Run's goroutine
+	waiting  waiting
+	pulse    pulse // of Run's goroutine
 	progress progress
 
 	settling   settling
@@ -129,6 +132,12 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	if cfg.patience == 0 {
 		cfg.patience = patience
 	}
+	if cfg.gather == 0 {
+		cfg.gather = waitingPause
+	}
+	if cfg.waits == 0 {
+		cfg.waits = waitingDirs
+	}
 	x := &Indexer{
 		st: st, log: cfg.Log, cfg: cfg, born: time.Now(),
 		writer:  newWriter(st, cfg.Queue, cfg.Log),
@@ -137,6 +146,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		active:  gauge{changed: make(chan struct{})},
 		epochs:  newEpochs(),
 		src:     cfg.Watch,
+		waiting: waiting{most: cfg.waits},
 		wake:    make(chan struct{}, 1),
 		begun:   make(chan struct{}),
 		pulse:   newPulse(),
@@ -144,7 +154,10 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.writer.trouble.told = x.tellDegraded
 	if x.src != nil {
 		x.live = newLive(x, x.src)
-		x.src.OnGiveUp(x.gaveUp)
+		x.src.OnGiveUp(func(dir string, changed time.Time) {
+			x.gaveUp(dir)
+			x.waiting.add(dir, changed.Unix())
+		})
 	}
 	x.active.zero = x.nudge
 	x.settling.tries = make(map[string]int)

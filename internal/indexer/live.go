@@ -27,6 +27,7 @@ type live struct {
 	pulse   pulse
 	waiting atomic.Bool // for room
 	backoff backoff
+	lacking bool // there may be directories to be watched that only a pass over all finds
 }
 
 const (
@@ -55,12 +56,12 @@ func newLive(x *Indexer, src *watch.Source) *live {
 
 // run acts on hints until ctx ends.
 func (l *live) run(ctx context.Context) {
-	ready := l.src.Ready()
-	window, later := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
-	window.Stop()
-	later.Stop()
-	defer window.Stop()
-	defer later.Stop()
+	ready, freed := l.src.Ready(), l.src.Freed()
+	window, later, place := time.NewTimer(time.Hour), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	for _, t := range []*time.Timer{window, later, place} {
+		t.Stop()
+		defer t.Stop()
+	}
 	for {
 		all := false
 		var answer chan struct{}
@@ -76,6 +77,18 @@ func (l *live) run(ctx context.Context) {
 			ready = nil
 			window.Reset(liveWindow)
 		case <-later.C:
+		case <-freed:
+			freed = nil // who was refused one a moment ago may not be waiting yet
+			place.Reset(l.x.cfg.gather)
+			continue
+		case <-place.C:
+			freed = l.src.Freed()
+			epoch := l.x.epochs.begin()
+			if wait := l.placeFreed(epoch); wait > 0 {
+				place.Reset(wait)
+			}
+			l.x.epochs.done(epoch)
+			continue
 		case answer = <-l.asks:
 			all = true
 		}

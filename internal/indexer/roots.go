@@ -37,6 +37,11 @@ type root struct {
 	again  bool      // they were, and nothing was done about it yet
 	gone   string    // why it could not be opened at the last attempt, "" if it could
 
+	watchRest struct { // confined to live's goroutine
+		at    time.Time     // of its last pass
+		pause time.Duration // to the next one
+	}
+
 	lines struct{ compared, verified seldom.Line }
 }
 

@@ -38,6 +38,8 @@ func (x *Indexer) watchDir(dir string, want watch.Ident, changed listing.Time) (
 		case errors.Is(err, watch.ErrMoved), errors.Is(err, watch.ErrClosed), errors.Is(err, syscall.EACCES),
 			errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR), errors.Is(err, syscall.ELOOP):
 			return st, false // it is not there, or cannot be listed either
+		case errors.Is(err, watch.ErrBudget):
+			x.waiting.add(dir, when.Unix())
 		}
 	}
 	x.gaveUp(dir)

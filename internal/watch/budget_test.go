@@ -13,7 +13,7 @@ func TestBudget(t *testing.T) {
 	limits := Limits{Watches: 10}
 	s, dir := open(t, Options{Share: 50, Limits: func() (Limits, error) { return limits, nil }})
 	var gone []string
-	s.OnGiveUp(func(dir string) { gone = append(gone, dir[len(dir)-1:]) })
+	s.OnGiveUp(func(dir string, _ time.Time) { gone = append(gone, dir[len(dir)-1:]) })
 	start(t, s)
 	for i := range 10 {
 		mkdir(t, fmt.Sprintf("%s/%d", dir, i))

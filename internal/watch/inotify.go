@@ -46,10 +46,10 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 			return got, err
 		}
 	}
-	n, err := s.add(dir, want, changed)
+	n, isNew, err := s.add(dir, want, changed)
 	if errors.Is(err, syscall.ENOSPC) {
 		s.exhausted(n)
-		n, err = s.add(dir, want, changed) // in place of another
+		n, isNew, err = s.add(dir, want, changed) // in place of another
 	}
 	if n == nil {
 		return got, err
@@ -66,11 +66,15 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 	}
 	if err == nil {
 		s.mu.Unlock()
+		if isNew {
+			s.checkChildren(dir)
+		}
 		return got, nil
 	}
 	if s.set.byPath[dir] == n {
 		s.set.remove(n)
 		s.doomed = append(s.doomed, dir)
+		poke(s.freed) // meanwhile there seemed to be no room
 	}
 	if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
@@ -100,22 +104,22 @@ func (s *Source) exhausted(n *node) {
 }
 
 // add has the kernel watch a directory. n is nil where there was no attempt.
-func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, err error) {
+func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, isNew bool, err error) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
 	if s.closed {
-		return nil, ErrClosed
+		return nil, false, ErrClosed
 	}
 	s.reap()
-	n, isNew, err := s.enter(dir, want, changed)
+	n, isNew, err = s.enter(dir, want, changed)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.reap() // before the new watch: what enter took out may be of the same inode
 	if isNew {
 		err = s.fs.Add(dir)
 	}
-	return n, err
+	return n, isNew, err
 }
 
 // enter makes room for a directory in the set, before its first event can
@@ -161,6 +165,7 @@ func (s *Source) Unwatch(dir string) {
 	s.give(func() {
 		if n := s.set.byPath[dir]; n != nil && s.set.remove(n) {
 			s.doomed = append(s.doomed, dir)
+			poke(s.freed)
 		}
 	})
 }
@@ -198,7 +203,7 @@ func (s *Source) giveUpFor(n *node) bool {
 		return false
 	}
 	cold := s.set.cold[0]
-	s.gaveUp(cold.path)
+	s.gaveUp(cold.path, time.Unix(int64(cold.changed), 0))
 	s.set.remove(cold)
 	s.doomed = append(s.doomed, cold.path)
 	return true
@@ -211,6 +216,9 @@ func (s *Source) drop(dir string) bool {
 	for _, n := range list {
 		s.set.remove(n)
 		s.doomed = append(s.doomed, n.path)
+	}
+	if len(list) > 0 {
+		poke(s.freed)
 	}
 	return len(list) > 0
 }
@@ -292,6 +300,33 @@ func (s *Source) checkAll() {
 			s.ops.Unlock()
 		}
 		after = page[len(page)-1].path
+	}
+}
+
+// checkChildren drops children that are gone of a directory that is watched since
+// just now. Their own watches told of that, but fsnotify keeps it to itself once the
+// parent is watched, which will have told, as it takes it.
+func (s *Source) checkChildren(dir string) {
+	var gone []string
+	for after := ""; ; {
+		s.mu.Lock()
+		page := s.set.children(dir, after)
+		s.mu.Unlock()
+		if len(page) == 0 {
+			break
+		}
+		for _, after = range page {
+			if _, err := Lstat(after); errors.Is(err, fs.ErrNotExist) {
+				gone = append(gone, after)
+			}
+		}
+	}
+	if len(gone) > 0 {
+		s.give(func() {
+			for _, path := range gone {
+				s.lose(path)
+			}
+		})
 	}
 }
 

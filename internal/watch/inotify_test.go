@@ -483,3 +483,29 @@ func TestOverflowsAreSaidSeldom(t *testing.T) {
 		t.Errorf("%d lines for %d overflows", n, s.Status().Overflows)
 	}
 }
+
+// A directory was removed whose parent is watched just now: fsnotify keeps the news
+// of it to itself, taking it that the parent tells. No watch is left of it.
+func TestRemovedBeforeItsParentIsWatched(t *testing.T) {
+	s, dir := open(t, Options{})
+	mkdir(t, dir+"/other")
+	for _, name := range []string{"a", "a-b", "a/b", "c", "c/d", "e"} {
+		mkdir(t, dir+"/"+name)
+		s.watch(t, dir+"/"+name)
+	}
+	s.watch(t, dir+"/other")
+	write(t, dir+"/other/f") // nobody takes the event of it: those behind it stay in the queue
+	for _, name := range []string{"a-b", "c"} {
+		if err := os.RemoveAll(dir + "/" + name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.watch(t, dir)
+	start(t, s)
+	s.sync(t)
+	for name, want := range map[string]bool{"a": true, "a-b": false, "a/b": true, "c": false, "c/d": false, "e": true} {
+		if got := s.Watched(dir + "/" + name); got != want {
+			t.Errorf("%s is watched: %v", name, got)
+		}
+	}
+}

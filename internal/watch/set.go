@@ -69,6 +69,29 @@ func (s *set) below(path string) []*node {
 	return s.sorted.appendRange(list, lo, hi)
 }
 
+// children returns some of the paths of nodes in a directory, of those that come after
+// the path given; none at the end.
+func (s *set) children(dir, after string) (page []string) {
+	from, hi := bounds(dir)
+	if after != "" {
+		from = after + "\x00"
+	}
+	in := len(strings.TrimSuffix(dir, "/")) + 1
+	for len(page) < chunkNodes {
+		n := s.sorted.first(from)
+		if n == nil || n.path >= hi {
+			break
+		}
+		if name, _, deep := strings.Cut(n.path[in:], "/"); deep {
+			_, from = bounds(n.path[:in+len(name)]) // past all below that one
+			continue
+		}
+		page = append(page, n.path)
+		from = n.path + "\x00"
+	}
+	return page
+}
+
 // countBelow is how many nodes below would return.
 func (s *set) countBelow(path string) int {
 	lo, hi := bounds(path)
@@ -162,6 +185,18 @@ func (l *sortedNodes) appendRange(list []*node, lo, hi string) []*node {
 		}
 	}
 	return list
+}
+
+// first returns the first node that does not come before path, nil for none.
+func (l *sortedNodes) first(path string) *node {
+	c, i, _ := l.find(path)
+	if c < len(l.chunks) && i == len(l.chunks[c]) {
+		c, i = c+1, 0
+	}
+	if c >= len(l.chunks) {
+		return nil
+	}
+	return l.chunks[c][i]
 }
 
 // rank is how many nodes come before path.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -153,6 +154,35 @@ func TestStill(t *testing.T) {
 	} {
 		if got := s.isStill(&node{id: c.n}, &c.st); got != c.want {
 			t.Errorf("%+v at %+v: %v", c.n, c.st, got)
+		}
+	}
+}
+
+// The children of a directory are those whose path without the last name is its own.
+func TestSetChildren(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Log("seed", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	s := newSet()
+	want := make(map[string][]string)
+	for i := range 5 * chunkNodes {
+		dir := "/"
+		for range r.IntN(4) {
+			dir = filepath.Join(dir, string("ab-.0z"[r.IntN(6)]))
+		}
+		p := filepath.Join(dir, fmt.Sprintf("%c%x", "ab-.0z"[r.IntN(6)], r.IntN(1<<r.IntN(16))))
+		if s.byPath[p] == nil {
+			s.add(&node{path: p, id: Ident{Ino: uint64(i)}})
+			want[filepath.Dir(p)] = append(want[filepath.Dir(p)], p)
+		}
+	}
+	for dir, list := range want {
+		var got []string
+		for page := s.children(dir, ""); len(page) > 0; page = s.children(dir, page[len(page)-1]) {
+			got = append(got, page...)
+		}
+		if slices.Sort(list); !slices.Equal(got, list) {
+			t.Errorf("%s: %d children, not %d", dir, len(got), len(list))
 		}
 	}
 }

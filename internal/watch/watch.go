@@ -77,7 +77,7 @@ type Source struct {
 	ops    sync.Mutex
 	closed bool   // under ops
 	budget budget // under ops, but what Status reads
-	gaveUp func(dir string)
+	gaveUp func(dir string, changed time.Time)
 
 	mu      sync.Mutex
 	set     set
@@ -89,6 +89,7 @@ type Source struct {
 	drained atomic.Uint64
 
 	ready   chan struct{} // capacity 1: something is pending
+	freed   chan struct{} // capacity 1: a watch was given up that nobody has taken yet
 	chores  chan struct{} // capacity 1: there is something for the janitor
 	recheck bool          // under mu: the janitor is to look at every watch
 	ping    chan chan struct{}
@@ -127,7 +128,8 @@ func Open(o Options) (*Source, error) {
 		chores:  make(chan struct{}, 1),
 		ping:    make(chan chan struct{}),
 		ended:   make(chan struct{}),
-		gaveUp:  func(string) {},
+		freed:   make(chan struct{}, 1),
+		gaveUp:  func(string, time.Time) {},
 	}
 	s.budget.share = o.Share
 	if err := s.budget.read(o.Limits); err != nil {
@@ -148,9 +150,21 @@ func Open(o Options) (*Source, error) {
 }
 
 // OnGiveUp has fn called with each directory that loses its watch to one that
-// changed later: it is to be looked at as one that is not watched. fn must not
-// block nor call the Source. To be called before Watch.
-func (s *Source) OnGiveUp(fn func(dir string)) { s.gaveUp = fn }
+// changed later, and when something changed in it last: it is to be looked at as one
+// that is not watched. fn must not block nor call the Source. To be called before
+// Watch.
+func (s *Source) OnGiveUp(fn func(dir string, changed time.Time)) { s.gaveUp = fn }
+
+// Freed gives a value when watches were given up that others may have, see Room. It is
+// for one consumer.
+func (s *Source) Freed() <-chan struct{} { return s.freed }
+
+// Room is how many more directories may be watched, as far as is known.
+func (s *Source) Room() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(int(s.budget.may.Load())-s.set.len(), 0)
+}
 
 // Close ends a Source whose Run was never called.
 func (s *Source) Close() error {
