@@ -226,6 +226,9 @@ func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, 
 		e.Reason = outsideRoots(c.roots())
 		return e, false, nil
 	}
+	if e.Offline != "" { // of that only who sees all is told
+		return none, false, nil
+	}
 	if !c.enters(e.Root) {
 		e.Root, e.Verified = "", time.Time{}
 	}

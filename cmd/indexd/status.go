@@ -158,6 +158,9 @@ func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (ipc.E
 			w.Type = string(rune(e.Type.Letter()))
 		}
 		switch {
+		case e.Offline != "":
+			w.Coverage = "none"
+			w.Notes = append(w.Notes, "the file system of "+e.Offline+" is not mounted; it is as it was")
 		case hidden:
 			w.Notes = append(w.Notes, "what is in it is not for you to see")
 		case e.Watched:
@@ -167,7 +170,7 @@ func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (ipc.E
 		default:
 			w.Coverage = "none"
 		}
-		if !e.Verified.IsZero() {
+		if !e.Verified.IsZero() && e.Offline == "" {
 			w.Notes = append(w.Notes, "names verified at "+e.Verified.Format(time.RFC3339))
 		}
 	}

@@ -28,6 +28,9 @@ type Explanation struct {
 	Err      string // why Dir could not be read at the last attempt
 	Pending  bool   // Dir waits to be listed
 	Watched  bool   // changes of Dir are known as they happen
+	// Offline is where a file system was mounted that is not now and that Path was
+	// on: until it is back, answers have what was on it there, "" otherwise.
+	Offline string
 }
 
 // Explain says whether a path is indexed, and if not by which rule.
@@ -51,7 +54,7 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 		}
 		return e, nil
 	}
-	defer func() { e.Watched = x.src != nil && x.src.Watched(e.Dir) }()
+	defer func() { e.Watched = e.Offline == "" && x.src != nil && x.src.Watched(e.Dir) }()
 	err = x.st.View(func(sn *store.Snap) error {
 		e.Dir = path.Dir(p)
 		if p == r.path {
@@ -60,6 +63,9 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 		key, _, err := where.key(e.Dir)
 		if err != nil {
 			return err
+		}
+		if at, ok := sn.Locate(e.Dir); ok && p != r.path && at.Volume() != key.Volume() {
+			return explainOffline(sn, &e, at)
 		}
 		rec, ok, err := sn.Record(key)
 		if err != nil {
@@ -87,6 +93,30 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 		return err
 	})
 	return e, err
+}
+
+// explainOffline is for a path in a directory that answers look for at key, on a file
+// system that is not mounted; what is in the directory that it was mounted on they do
+// not show.
+func explainOffline(sn *store.Snap, e *Explanation, key store.Key) error {
+	v, _, err := sn.Volume(key.Volume())
+	if err != nil {
+		return err
+	}
+	e.Offline = v.MountPoint
+	entry, ok, err := lookup(sn, key, path.Base(e.Path))
+	if ok {
+		e.Indexed, e.Type = true, entry.Type()
+		if rec, ok, err := sn.Record(key.Child(path.Base(e.Path))); err == nil && ok && e.Type == listing.Dir {
+			e.Entries = rec.Header().Agg.Count
+		}
+	} else {
+		e.Reason = fmt.Sprintf("the file system of %s is not mounted, and had no such name when it was", e.Offline)
+	}
+	if rec, ok, err := sn.Record(key); err == nil && ok {
+		e.Listed = rec.Header().Listed
+	}
+	return err
 }
 
 // explainDir adds what is known of a directory that is not a root: its own

@@ -55,11 +55,30 @@ func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 		t.Errorf("and after a rescan %s", got)
 	}
 
+	// What is in the directory that it was mounted on is not in answers meanwhile, and
+	// that is said.
+	grow(t, root, "m/bare")
+	r.rescan(root)
+	r.idle()
+	if got := fmt.Sprint(r.paths(root + "/m")); got != want {
+		t.Errorf("with a file in its place there is %s", got)
+	}
+	for p, indexed := range map[string]bool{"m": true, "m/p": true, "m/p/q": true, "m/bare": false, "m/p/none": false} {
+		e, err := r.Explain(root + "/" + p)
+		must(t, err)
+		if e.Indexed != indexed || (e.Offline == root+"/m") != (p != "m") || !indexed && e.Reason == "" {
+			t.Errorf("%s: %+v", p, e)
+		}
+	}
+
 	grow(t, keep, "p/new")
 	again()
 	r.MountsChanged()
 	r.idle()
 	r.same(root)
+	if e, err := r.Explain(root + "/m/p/new"); err != nil || !e.Indexed || e.Offline != "" {
+		t.Errorf("when it is back: %+v, %v", e, err)
+	}
 }
 
 // One change in a directory does not walk what is mounted in it.
