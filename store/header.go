@@ -38,6 +38,19 @@ type Header struct {
 	Agg Aggregates
 }
 
+// Origin is what of a Header tells which directory was listed, and when.
+type Origin struct {
+	Doc, Stamp uint64
+	Ino        uint64
+	Ctime      listing.Time
+	Failed     bool // Errno is not 0
+}
+
+// Origin returns that part.
+func (h *Header) Origin() Origin {
+	return Origin{h.Doc, h.Stamp, h.Dir.Ino, h.Dir.Ctime, h.Errno != 0}
+}
+
 // Aggregates say of a number of entries, without reading them, what they come
 // to. Count and Dirs are exact. As zone maps, the bounds include every entry's
 // size and mtime; the times are whole seconds, Oldest rounded down and Newest up.

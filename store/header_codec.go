@@ -182,6 +182,11 @@ func (r *reader) skipToDoc() {
 	if flags&hasDir != 0 {
 		r.skipUvarints(1)
 	}
+	r.skipAgg(flags)
+}
+
+// skipAgg passes over the aggregates.
+func (r *reader) skipAgg(flags uint64) {
 	count := r.uvarint()
 	if count == 0 {
 		return
@@ -249,6 +254,52 @@ func (h *Header) decode(r *reader) {
 	if flags&hasBtime != 0 {
 		d.Btime.Sec = d.Ctime.Sec - r.varint()
 		d.Btime.Nsec = r.uint32()
+	}
+}
+
+// origin reads what an Origin is of, and passes over the rest.
+func (r *reader) origin(o *Origin) {
+	flags := r.uvarint()
+	var mtime int64
+	if flags&hasDir != 0 {
+		mtime = epoch + r.varint()
+	}
+	r.skipAgg(flags)
+	o.Doc = r.uvarint()
+	o.Stamp = o.Doc + uint64(r.varint())
+	listed := int64(epoch)
+	if flags&neverListed == 0 {
+		listed = (epoch*1000 + r.varint()) / 1000
+	}
+	if flags&hasErr != 0 {
+		o.Failed = uint16(r.uvarint()) != 0
+		r.skipUvarints(1)
+	}
+	if flags&hasDir == 0 {
+		return
+	}
+	o.Ino = r.uvarint()
+	n := 0
+	if flags&modeUsual == 0 {
+		n++
+	}
+	if flags&idsRoot == 0 {
+		n += 2
+	}
+	if flags&linksUsual == 0 {
+		n++
+	}
+	if flags&oneBlock == 0 {
+		n += 2
+	}
+	r.skipUvarints(n)
+	o.Ctime.Sec = mtime
+	if flags&wholeSecond == 0 {
+		o.Ctime.Nsec = r.uint32()
+	}
+	if flags&ctimeIsMtime == 0 {
+		o.Ctime.Sec = listed - r.varint()
+		o.Ctime.Nsec = r.uint32()
 	}
 }
 

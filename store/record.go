@@ -154,6 +154,15 @@ func (r *Record) Doc() uint64 {
 	return in.uvarint()
 }
 
+// Origin is Header().Origin(), read alone.
+func (r *Record) Origin() (o Origin) {
+	in := reader{b: r.raw, p: min(1, len(r.raw))}
+	if in.origin(&o); in.bad {
+		return Origin{}
+	}
+	return o
+}
+
 // Body returns the entries as they are stored, to be compared or to be stored
 // again under another header. It may be called without Load; a body that does
 // not fit its checksum then goes on not to fit.

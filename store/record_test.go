@@ -223,7 +223,7 @@ func checkParts(t *testing.T, val []byte, h *Header) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if diff := cmp.Diff(h.Agg, *rec.Agg()); diff != "" || rec.Doc() != h.Doc || rec.Chunked() != h.Chunked {
+		if diff := cmp.Diff(h.Agg, *rec.Agg()); diff != "" || rec.Doc() != h.Doc || rec.Chunked() != h.Chunked || rec.Origin() != h.Origin() {
 			t.Fatalf("doc %d, chunked %v, want %d, %v; %s", rec.Doc(), rec.Chunked(), h.Doc, h.Chunked, diff)
 		}
 		rec.Header()

@@ -85,7 +85,8 @@ func (c *caller) sightNow(dir string) (access.Sight, error) {
 	if err != nil || !ok {
 		return access.Nothing, err
 	}
-	s := stored(&h, c.d.x.MountIDs()[volume])
+	o := h.Origin()
+	s := stored(&o, c.d.x.MountIDs()[volume])
 	return c.view.Walk(nil).Sight(dir, &s), nil
 }
 
@@ -109,24 +110,22 @@ func (c *caller) viewer() *viewer {
 	return &viewer{c: c, mounts: c.d.x.MountIDs(), tried: make(map[string]bool)}
 }
 
-func stored(h *store.Header, mount uint64) access.Stored {
-	return access.Stored{
-		Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, Stamp: h.Stamp, Doc: h.Doc, Mount: mount, Failed: h.Errno != 0,
-	}
+func stored(o *store.Origin, mount uint64) access.Stored {
+	return access.Stored{Ino: o.Ino, Ctime: o.Ctime, Stamp: o.Stamp, Doc: o.Doc, Mount: mount, Failed: o.Failed}
 }
 
 // Look is run.Viewer's.
-func (v *viewer) Look(ahead run.Ahead) func(dir string, key store.Key, h *store.Header) run.Sight {
+func (v *viewer) Look(ahead run.Ahead) func(dir string, key store.Key, o *store.Origin) run.Sight {
 	walk := v.c.view.Walk(ahead)
 	var (
 		volume store.Volume // of the last directory
 		mount  uint64
 	)
-	return func(dir string, key store.Key, h *store.Header) run.Sight {
+	return func(dir string, key store.Key, o *store.Origin) run.Sight {
 		if k := key.Volume(); k != volume || mount == 0 {
 			volume, mount = k, v.mounts[k]
 		}
-		s := stored(h, mount)
+		s := stored(o, mount)
 		switch walk.Sight(dir, &s) {
 		case access.All:
 			return run.SeeAll

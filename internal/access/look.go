@@ -35,7 +35,7 @@ func look(q *question, ups *parents) stat {
 	if q.linked {
 		p := ups.of(q.dir)
 		if p == nil {
-			return stat{none: true}
+			return noDir
 		}
 		at, name, up = p.fd, q.dir[len(p.dir)+1:], p.id
 	}
@@ -55,13 +55,13 @@ func look(q *question, ups *parents) stat {
 	}
 	acl, err := readACL(file)
 	if err != nil {
-		return stat{none: true}
+		return noDir
 	}
 	st.acl = acl
 	// The ACL is to be that of the directory that was stat'ed, not of another that
 	// had its name for a moment.
 	if again := statx(at, name); again.none || again.id != st.id || again.ctime != st.ctime {
-		return stat{none: true}
+		return noDir
 	}
 	return st
 }
@@ -130,13 +130,13 @@ func statx(fd int, name string) (st stat) {
 	err := unix.Statx(fd, name, flags,
 		unix.STATX_TYPE|unix.STATX_MODE|unix.STATX_UID|unix.STATX_GID|unix.STATX_INO|unix.STATX_CTIME|unix.STATX_MNT_ID, &sx)
 	if err != nil || sx.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return stat{none: true}
+		return noDir
 	}
 	st.mode, st.uid, st.gid = uint32(sx.Mode), sx.Uid, sx.Gid
-	st.dev = uint64(sx.Dev_major)<<32 | uint64(sx.Dev_minor)
+	st.dev = sx.Dev_major<<20 | sx.Dev_minor
 	st.ino, st.ctime = sx.Ino, listing.Time{Sec: sx.Ctime.Sec, Nsec: sx.Ctime.Nsec}
 	if sx.Mask&unix.STATX_MNT_ID != 0 {
-		st.mount = sx.Mnt_id
+		st.mount = uint32(sx.Mnt_id) // that of mountinfo, an int
 	}
 	return st
 }

@@ -11,7 +11,8 @@ const (
 // perms are what decides who may do what with a directory.
 type perms struct {
 	mode, uid, gid uint32
-	acl            string // system.posix_acl_access; "": none
+	flags
+	acl string // system.posix_acl_access; "": none
 }
 
 // Tags of an entry of an ACL: linux/posix_acl.h.

@@ -49,7 +49,7 @@ type block struct {
 const (
 	blockLen   = 64
 	blockCount = 2048
-	placeCount = blockLen * blockCount // 131,072, which take 13 MB if they are used
+	placeCount = blockLen * blockCount // 131,072, which take 12 MB if they are used
 )
 
 // shard holds what was looked up of others, in two generations, of which the older
@@ -66,18 +66,26 @@ const shardLen = 256 // so 16,384 in all, which take 2 MB
 type stat struct {
 	perms
 	id
-	ctime   listing.Time
-	at      int64 // ns since Stats.begun, before the look
-	up      id    // where linked, the directory that it was found in
-	none    bool  // it is no directory, or could not be looked at
-	settled bool  // ctime was old enough to tell every change since
+	ctime listing.Time
+	at    int64 // ns since Stats.begun, before the look
+	up    id    // where linked, the directory that it was found in
+}
+
+// flags are those of a stat, in a place where they take no memory.
+type flags struct {
+	none    bool // it is no directory, or could not be looked at
+	settled bool // ctime was old enough to tell every change since
 	linked  bool
 }
 
+// noDir is the stat of what is no directory.
+var noDir = stat{perms: perms{flags: flags{none: true}}}
+
 // id tells one directory from another.
 type id struct {
-	ino, mount uint64 // and on which mount it was
-	dev        uint64 // st_dev, which a subvolume of btrfs has of its own
+	ino   uint64
+	mount uint32 // on which mount it was
+	dev   uint32 // st_dev as the kernel has it, which a subvolume of btrfs has of its own
 }
 
 // NewStats returns an empty one.
@@ -141,7 +149,9 @@ func (s *Stats) anew(b *batch) (st stat, left bool) {
 			return b.got[0], left
 		}
 		if left = true; alone {
-			return stat{none: true, at: at}, left
+			st = noDir
+			st.at = at
+			return st, left
 		}
 		// It may be another that did not answer.
 		b, alone = &batch{ask: []question{first}, way: way}, true

@@ -79,7 +79,8 @@ func TestLinked(t *testing.T) {
 		if !ok {
 			p.mode = 0o755
 		}
-		return stat{perms: p, id: id{ino: 7}, up: id{ino: 7}, linked: q.linked}
+		p.linked = q.linked
+		return stat{perms: p, id: id{ino: 7}, up: id{ino: 7}}
 	}
 	dirs := strings.Fields("/ /tmp /tmp/x /usr /usr/alice /usr/alice/d /usr/group /usr/group/root /usr/group/root/d /usr/root /usr/root/in /usr/root/in/d/e/f")
 	want := strings.Fields("/tmp/x /usr/alice/d /usr/group/root /usr/group/root/d")

@@ -17,7 +17,7 @@ import (
 
 // stored is what a listing would have kept.
 func (s *stat) stored() *Stored {
-	return &Stored{Ino: s.ino, Ctime: s.ctime, Mount: s.mount}
+	return &Stored{Ino: s.ino, Ctime: s.ctime, Mount: uint64(s.mount)}
 }
 
 // lookAt looks at dir by its path.
@@ -87,7 +87,7 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 		{"changed, listed before", Stored{Ino: is.ino, Stamp: 17}, Below},
 		{"changed, listed since", Stored{Ino: is.ino, Stamp: 18}, All},
 		{"another, listed since", Stored{Ino: is.ino + 1, Ctime: is.ctime, Stamp: 18}, Below},
-		{"on another mount", Stored{Ino: is.ino, Ctime: is.ctime, Stamp: 18, Mount: is.mount + 1}, Below},
+		{"on another mount", Stored{Ino: is.ino, Ctime: is.ctime, Stamp: 18, Mount: uint64(is.mount) + 1}, Below},
 	} {
 		if got := v.Walk(nil).Sight(dir, &c.stored); got != c.want {
 			t.Errorf("%s: %d, not %d", c.what, got, c.want)

@@ -60,7 +60,7 @@ func (w *Walk) Sight(dir string, stored *Stored) Sight {
 	may := st.of(&w.v.who)
 	same := false
 	if may&mayRead != 0 {
-		sameDir := st.ino == stored.Ino && (st.mount == stored.Mount || stored.Mount == 0 || st.mount == 0)
+		sameDir := st.ino == stored.Ino && (uint64(st.mount) == stored.Mount || stored.Mount == 0 || st.mount == 0)
 		same = sameDir && st.ctime == stored.Ctime
 		if !same && !stored.Failed {
 			same = w.v.other(dir, stored.Stamp) && sameDir

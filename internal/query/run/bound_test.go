@@ -123,7 +123,7 @@ func TestCancel(t *testing.T) {
 					t.Fatalf("candidates are %s", form)
 				}
 			}
-			c.q.Viewer = viewer(func(string, store.Key, *store.Header) Sight {
+			c.q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight {
 				if dirs.Add(1) == after {
 					at = cpuTime(t)
 					cancel(cause)

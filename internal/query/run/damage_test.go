@@ -95,7 +95,7 @@ func TestPanic(t *testing.T) {
 		tune.cutDirs, tune.probe = 0, 0
 		run.retune(tune)
 		q := &Query{Plan: compile(t, query.Request{}), Sort: by}
-		q.Viewer = viewer(func(string, store.Key, *store.Header) Sight { panic("seen") })
+		q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight { panic("seen") })
 		func() {
 			defer func() {
 				if p := recover(); p != "seen" {

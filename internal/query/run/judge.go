@@ -13,7 +13,7 @@ import (
 // goroutine and one snapshot at a time; see attach.
 type judge struct {
 	q         *query.Plan
-	visible   func(string, store.Key, *store.Header) Sight // nil: all is seen
+	visible   func(string, store.Key, *store.Origin) Sight // nil: all is seen
 	m         *query.Matcher
 	needPath  bool
 	needMeta  bool
@@ -29,7 +29,8 @@ type judge struct {
 	truth query.Truth
 	sight Sight
 
-	buf []byte // its path
+	buf    []byte // its path
+	origin store.Origin
 
 	child   *store.Cursor // for looking up children; nil: none yet
 	zone    query.Zone
@@ -90,7 +91,8 @@ func (j *judge) enter(s *stretch, dir store.Key, rec *store.Record) (below bool)
 		}
 		rec = &r
 	}
-	j.sight = j.visible(path, dir, rec.Header())
+	j.origin = rec.Origin()
+	j.sight = j.visible(path, dir, &j.origin)
 	return below && (j.sight == SeeAll || j.sight == SeeBelow)
 }
 
@@ -265,9 +267,10 @@ func (j *judge) empty(name string) query.Truth {
 		if s.volume.Offline {
 			return query.Unknown
 		}
+		origin := h.Origin()
 		var path [256]byte
 		pk := s.appendPathKey(path[:0], key)
-		if sight := j.visible(string(appendPath(nil, pk)), key, h); sight == SeeBelow || sight == SeeNothing {
+		if sight := j.visible(string(appendPath(nil, pk)), key, &origin); sight == SeeBelow || sight == SeeNothing {
 			return query.Unknown
 		}
 	}

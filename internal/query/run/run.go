@@ -164,9 +164,9 @@ type Viewer interface {
 	// Look returns a function for one goroutine, which is asked once a directory,
 	// or a few times, what may be shown of it. It is called within a read
 	// transaction, so it must not wait for anyone for long. dir is absolute; dir,
-	// key and h are valid during the call. What comes next it may ask ahead for,
+	// key and o are valid during the call. What comes next it may ask ahead for,
 	// during its calls.
-	Look(ahead Ahead) func(dir string, key store.Key, h *store.Header) Sight
+	Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) Sight
 	// Lists says whether what is at dir now may be listed, stored or not: whether
 	// it may be said that the index does not know it well. It is called as Look's
 	// function is.
@@ -179,7 +179,7 @@ type Viewer interface {
 }
 
 // Ahead calls add with some directories that are probably asked for next, in the
-// order of paths, and the numbers that Header.Doc has for them, until it returns
+// order of paths, and the numbers that Origin.Doc has for them, until it returns
 // false. They are on the volume of the directory that is asked for. dir is absolute,
 // and valid during the call.
 type Ahead = func(add func(dir string, doc uint64) bool)

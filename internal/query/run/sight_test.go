@@ -17,10 +17,10 @@ import (
 
 // viewer is a Viewer by one function for all goroutines, by which also may be
 // listed what it shows the names of; no answer is given again.
-type viewer func(dir string, key store.Key, h *store.Header) Sight
+type viewer func(dir string, key store.Key, o *store.Origin) Sight
 
-func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, h *store.Header) Sight {
-	return func(dir string, key store.Key, h *store.Header) Sight {
+func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) Sight {
+	return func(dir string, key store.Key, o *store.Origin) Sight {
 		// What is told ahead are other directories, in order.
 		var told []string
 		ahead(func(next string, _ uint64) bool {
@@ -30,7 +30,7 @@ func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, h *store.Heade
 		if !slices.IsSorted(told) || len(slices.Compact(slices.Clone(told))) < len(told) {
 			panic(fmt.Sprintf("behind %q comes %q", dir, told))
 		}
-		return v(dir, key, h)
+		return v(dir, key, o)
 	}
 }
 
@@ -65,13 +65,13 @@ func TestVisible(t *testing.T) {
 			return s
 		}
 		var asked atomic.Int64
-		visible := func(dir string, key store.Key, h *store.Header) Sight {
-			if h == nil {
+		visible := func(dir string, key store.Key, o *store.Origin) Sight {
+			if o == nil {
 				return sightOf(dir)
 			}
 			asked.Add(1)
-			if string(key) != string(w.key(dir)) || h.Listed.IsZero() && h.Errno == 0 {
-				t.Errorf("asked for %q with key %v, header %+v", dir, key, h)
+			if string(key) != string(w.key(dir)) || o.Doc == 0 {
+				t.Errorf("asked for %q with key %v, origin %+v", dir, key, o)
 			}
 			return sightOf(dir)
 		}
@@ -140,8 +140,8 @@ type later struct {
 	seen map[string]bool // by directory; absent: it was not asked for yet
 }
 
-func (l *later) Look(Ahead) func(dir string, key store.Key, h *store.Header) Sight {
-	return func(dir string, _ store.Key, _ *store.Header) Sight {
+func (l *later) Look(Ahead) func(dir string, key store.Key, o *store.Origin) Sight {
+	return func(dir string, _ store.Key, _ *store.Origin) Sight {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.seen[dir] {

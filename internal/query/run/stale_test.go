@@ -46,7 +46,7 @@ func TestStale(t *testing.T) {
 		t.Helper()
 		q := &Query{Plan: compile(t, query.Request{}), Count: true}
 		if visible {
-			q.Viewer = viewer(func(string, store.Key, *store.Header) Sight { return SeeAll })
+			q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight { return SeeAll })
 		}
 		sum, err := New(w.st, Options{}).Find(t.Context(), q, nil)
 		if err != nil {
@@ -143,7 +143,7 @@ func TestFailed(t *testing.T) {
 		for _, by := range []query.Sort{query.SortDefault, query.SortPath, query.SortSize} {
 			q := &Query{Plan: compile(t, c.req), Sort: by, Limit: 1}
 			if c.sight != SeeAll {
-				q.Viewer = viewer(func(at string, _ store.Key, _ *store.Header) Sight {
+				q.Viewer = viewer(func(at string, _ store.Key, _ *store.Origin) Sight {
 					if at == dir {
 						return c.sight
 					}
