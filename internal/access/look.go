@@ -44,7 +44,7 @@ func look(q *question, ups *parents) stat {
 	if st.none || st.mode&0o070 == 0 {
 		return st // by a mask without any permission an ACL is passed over
 	}
-	st.settled = time.Since(st.ctime.Std()) > settledAfter
+	st.settled = ups.now.Sub(st.ctime.Std()) > settledAfter
 	if last := &q.last; q.known && last.settled && !last.none && last.id == st.id && last.ctime == st.ctime {
 		st.acl = last.acl
 		return st
@@ -67,7 +67,10 @@ func look(q *question, ups *parents) stat {
 }
 
 // parents are open directories in which is looked, each in one before it.
-type parents struct{ open []parent }
+type parents struct {
+	open []parent
+	now  time.Time // not after the looks: the clock is read once for many
+}
 
 type parent struct {
 	dir string // "" is the root

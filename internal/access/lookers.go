@@ -190,6 +190,7 @@ func (l *lookers) monitor() {
 func (l *lookers) run(lo *looker) {
 	var ups parents
 	for b := range lo.asks {
+		ups.now = time.Now()
 		b.look(l.look, &ups, lo)
 		ups.close()
 		if !lo.state.CompareAndSwap(asked, answered) {

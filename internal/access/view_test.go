@@ -26,7 +26,7 @@ func lookAt(dir string, last *stat) stat {
 	if last != nil {
 		q.last, q.known = *last, true
 	}
-	return look(&q, nil)
+	return look(&q, &parents{now: time.Now()})
 }
 
 func newStats(t testing.TB) *Stats {
