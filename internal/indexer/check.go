@@ -63,7 +63,7 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 	if err := x.present(top); err != nil {
 		return CheckResult{}, err
 	}
-	c := &checker{x: x, report: report, progress: progress, where: x.places.Load(), rules: x.rules.Load()}
+	c := &checker{x: x, report: report, progress: progress, where: x.places.Load(), rules: x.rules.Load(), confirmed: time.Now()}
 	if repair {
 		c.repair = newCrew(x, walker.Asked, crewSize)
 	}
@@ -86,6 +86,10 @@ type checker struct {
 	rules    *rules.Set
 	result   CheckResult
 	damaged  bool // a record was met that is
+
+	suspects  []string      // directories in which something differed
+	confirmed time.Time     // when the last were looked at again
+	waited    time.Duration // for the barrier before that
 }
 
 // walk compares directories depth first, from a stack.
@@ -101,21 +105,59 @@ func (c *checker) walk(ctx context.Context, top string) error {
 		}
 		dir := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
-		s := &sight{task: &task{x: c.x}, dir: dir, rules: c.rules, mounts: c.where.inside[dir]}
-		diffs, err := c.compare(ctx, dir, s)
-		if len(diffs) > 0 && err == nil {
-			// It may have changed between the look at the one and the other, or
-			// be on its way to the store.
-			if err := c.x.caughtUp(ctx); err != nil {
-				return err
-			}
-			s.children = nil
-			diffs, err = c.compare(ctx, dir, s)
-		}
+		diffs, children, err := c.look(ctx, dir)
 		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
+			c.result.Unreadable++
+			continue
+		}
+		for i := len(children) - 1; i >= 0; i-- {
+			stack = append(stack, join(dir, children[i]))
+		}
+		c.result.Dirs++
+		if len(diffs) > 0 {
+			c.suspects = append(c.suspects, dir)
+		}
+		if n := len(c.suspects); n == suspectsMost || n > 0 && time.Since(c.confirmed) > max(time.Second, c.waited) {
+			if err := c.confirm(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return c.confirm(ctx)
+}
+
+// look compares a directory and returns its child directories too.
+func (c *checker) look(ctx context.Context, dir string) ([]Difference, []string, error) {
+	s := &sight{task: &task{x: c.x}, dir: dir, rules: c.rules, mounts: c.where.inside[dir]}
+	diffs, err := c.compare(ctx, dir, s)
+	return diffs, s.children, err
+}
+
+// suspectsMost are the directories that are looked at again behind one barrier.
+const suspectsMost = 256
+
+// confirm looks again at the directories in which something differed: it may have
+// changed between the look at the one and the other, or have been on its way to the
+// store. One barrier does for many, since in a storm each takes long.
+func (c *checker) confirm(ctx context.Context) error {
+	if len(c.suspects) == 0 {
+		return nil
+	}
+	begun := time.Now()
+	if err := c.x.caughtUp(ctx); err != nil {
+		return err
+	}
+	c.waited = time.Since(begun)
+	entries := c.result.Entries // which have been counted
+	for _, dir := range c.suspects {
+		diffs, _, err := c.look(ctx, dir)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
 			c.result.Unreadable++
 			continue
 		}
@@ -131,11 +173,9 @@ func (c *checker) walk(ctx context.Context, top string) error {
 				return err
 			}
 		}
-		for i := len(s.children) - 1; i >= 0; i-- {
-			stack = append(stack, join(dir, s.children[i]))
-		}
-		c.result.Dirs++
 	}
+	c.result.Entries = entries
+	c.suspects, c.confirmed = c.suspects[:0], time.Now()
 	return nil
 }
 

@@ -207,3 +207,24 @@ func TestCheckHasDamageMended(t *testing.T) {
 	}
 	r.same(root)
 }
+
+// One barrier does for many directories that differ.
+func TestCheckTakesFewBarriers(t *testing.T) {
+	var paths []string
+	for i := range 300 {
+		paths = append(paths, fmt.Sprintf("%03d/f", i))
+	}
+	root := tree(t, paths...)
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	for _, p := range paths {
+		must(t, os.Remove(root+"/"+p))
+	}
+	before := r.writer.pulse.work.Load()
+	if list := r.differences(root, false); len(list) != 2*len(paths) { // of each directory the times too
+		t.Errorf("%d differences: %q", len(list), list)
+	}
+	if n := r.writer.pulse.work.Load() - before; n > 30 {
+		t.Errorf("the writer was waited for %d times", n)
+	}
+}
