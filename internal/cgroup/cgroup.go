@@ -29,7 +29,9 @@ const unlimited = 1 << 60
 // mount: those of version 2 there or in unified, those of version 1 in memory.
 func memoryLimit(file []byte, mount string) (least int64) {
 	note := func(dir, group, name string) {
-		for at := path.Join(dir, group); len(at) >= len(dir); at = path.Dir(at) {
+		// Of what lies outside of what this process may see of them the group is
+		// "/../name".
+		for at := path.Join(dir, group); at == dir || strings.HasPrefix(at, dir+"/"); at = path.Dir(at) {
 			n, ok := readLimit(filepath.Join(at, name))
 			if ok && (least == 0 || n < least) {
 				least = n

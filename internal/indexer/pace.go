@@ -85,6 +85,9 @@ func pressure(resource string) float64 {
 func parsePressure(b []byte) float64 {
 	_, rest, _ := bytes.Cut(b, []byte("some avg10="))
 	num, _, _ := bytes.Cut(rest, []byte(" "))
-	v, _ := strconv.ParseFloat(string(num), 64)
+	v, err := strconv.ParseFloat(string(num), 64)
+	if err != nil || !(v >= 0 && v <= 100) {
+		return 0
+	}
 	return v
 }
