@@ -95,6 +95,9 @@ func parseUpdatedbLine(line string) (name, value string, err error) {
 	if line == "" || line[0] == '#' {
 		return "", "", nil
 	}
+	if strings.Contains(line, "\x00") {
+		return "", "", errors.New("there is a NUL byte in it")
+	}
 	i := 0
 	for i < len(line) && (line[i] == '_' || 'A' <= line[i]&^0x20 && line[i]&^0x20 <= 'Z' || i > 0 && '0' <= line[i] && line[i] <= '9') {
 		i++

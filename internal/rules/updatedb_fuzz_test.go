@@ -11,6 +11,7 @@ func FuzzUpdatedb(f *testing.F) {
 	f.Add("PRUNE_BIND_MOUNTS = \"yes\"\n# PRUNENAMES=\".git .bzr\"\nPRUNEPATHS=\"/tmp /var/spool\"\nPRUNEFS=\"NFS afs\"\n")
 	f.Add(" PRUNENAMES = \".git\" # x\r\nPRUNENAMES=\"\"")
 	f.Add("PRUNEPATHS=\"/a\nx\"")
+	f.Add("PRUNEPATHS=\"/0\x00\"")
 	f.Fuzz(func(t *testing.T, text string) {
 		u, err := parseUpdatedb("FILE", text)
 		if err != nil {
