@@ -31,6 +31,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(byte(5), uint16(0), ok(TypeJSON, `{"path":"/proc","indexed":false,"reason":"x"}`+"\n"))
 	f.Add(byte(6), uint16(7), ok(TypeNDJSON, `{"path":"/etc/motd","change":"modified","fields":["size"]}`+"\n"+`{"end":{"dirs":2,"differences":1}}`+"\n"))
 	f.Add(byte(0), uint16(2), []byte("HTTP/1.0 400 Bad Request\r\nIndexd-Protocol: 1\r\n\r\n"+`{"type":"urn:indexd:bad-query","title":"t","status":400,"detail":"d","text":"x","pos":1}`+"\n"))
+	f.Add(byte(5), uint16(1), []byte("HTTP/1.0 500\r\nIndexd-Protocol: 1\r\n\r\n"+`{"type":"0","title":" "}`+"\n"))
 	f.Add(byte(4), uint16(2), []byte("HTTP/1.0 200 OK\r\nIndexd-Protocol: 2\r\nIndexd-Version: 9\r\n\r\n{}\n"))
 	f.Add(byte(1), uint16(2), []byte("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"))
 	f.Fuzz(func(t *testing.T, call byte, piece uint16, said []byte) {

@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"fmt"
+	"strings"
 )
 
 // Problem is an error as it goes over the wire: application/problem+json of
@@ -60,12 +61,14 @@ func (p *Problem) With(format string, args ...any) *Problem {
 	return &c
 }
 
-// Error is the detail, or where there is none the title.
+// Error is the detail, or where there is none the title: never empty.
 func (p *Problem) Error() string {
-	if p.Detail != "" {
-		return p.Detail
+	for _, text := range []string{p.Detail, p.Title} {
+		if strings.TrimSpace(text) != "" {
+			return text
+		}
 	}
-	return p.Title
+	return fmt.Sprintf("the daemon answered with status %d and does not say why", p.Status)
 }
 
 // Is reports whether target is a problem of the same kind.
