@@ -51,7 +51,7 @@ type Options struct {
 	// Negative: none.
 	Procs int
 	// SortMemory is the memory in bytes that all sorts together may take beyond
-	// a MiB each for every goroutine that scans; 64 MiB.
+	// a MiB each for every goroutine that scans; 32 MiB.
 	SortMemory int64
 	// TempDir is where sorts too big for it make their file, which never has a
 	// name where the file system allows that; the database's directory.
@@ -72,7 +72,7 @@ func (o *Options) defaults(st *store.Store) {
 	}
 	o.Procs = max(o.Procs, 0)
 	if o.SortMemory == 0 {
-		o.SortMemory = 64 << 20
+		o.SortMemory = 32 << 20
 	}
 	if o.TempDir == "" {
 		o.TempDir = filepath.Dir(st.Path())
