@@ -96,21 +96,27 @@ func parseTrailer(line []byte) (Trailer, error) {
 		return t, nil
 	}
 	var end struct {
-		End Trailer `json:"end"`
+		End *Trailer `json:"end"`
 	}
-	err := json.Unmarshal(line, &end)
-	return end.End, err
+	if err := json.Unmarshal(line, &end); err != nil {
+		return Trailer{}, err
+	}
+	if end.End == nil {
+		return Trailer{}, errors.New("it has no end")
+	}
+	return *end.End, nil
 }
 
-var errNotWhole = errors.New("more than a whole answer's trailer")
+var errNotWhole = errors.New("not just a whole answer's trailer")
 
 // parseWholeTrailer reads the trailer of an answer that is whole and not stale.
 func parseWholeTrailer(line []byte, t *Trailer) error {
-	p := rowParser{in: line}
-	return p.object(func(key []byte) error {
-		if string(key) != "end" {
+	p, ended := rowParser{in: line}, false
+	err := p.object(func(key []byte) error {
+		if string(key) != "end" || ended {
 			return errNotWhole
 		}
+		ended = true
 		return p.object(func(key []byte) (err error) {
 			switch string(key) {
 			case "count":
@@ -127,4 +133,8 @@ func parseWholeTrailer(line []byte, t *Trailer) error {
 			return err
 		})
 	})
+	if err == nil && (!ended || p.blank() != 0 || p.at < len(line)) {
+		err = errNotWhole
+	}
+	return err
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/racing"
 	"indexd/ipc"
 )
 
@@ -28,7 +29,11 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-o", dir+"/", "indexd/cmd/indexd", "indexd/cmd/indexctl").CombinedOutput()
+	build := []string{"build", "-o", dir + "/"}
+	if racing.On {
+		build = append(build, "-race")
+	}
+	out, err := exec.Command("go", append(build, "indexd/cmd/indexd", "indexd/cmd/indexctl")...).CombinedOutput()
 	if err != nil {
 		return dir, errors.New(err.Error() + ": " + string(out))
 	}
