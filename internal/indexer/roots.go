@@ -492,3 +492,14 @@ func (x *Indexer) pendingFrom(r *root, dirs []string, from store.Key, max int) (
 	})
 	return list, next, err
 }
+
+// listPending has them listed, as work of an epoch.
+func (x *Indexer) listPending(epoch uint64, list []pendingDir) {
+	for _, p := range list {
+		if p.subtree {
+			x.discoveredIn(epoch, p.dir)
+		} else {
+			x.dirtyIn(epoch, p.dir)
+		}
+	}
+}

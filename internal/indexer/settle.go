@@ -56,13 +56,7 @@ func (x *Indexer) settle() {
 	if err != nil {
 		x.log.Error("cannot read what is pending", "err", err)
 	}
-	for _, f := range list {
-		if f.subtree {
-			x.discovered(f.dir)
-		} else {
-			x.dirty(f.dir)
-		}
-	}
+	x.listPending(0, list)
 	if len(list) == 0 {
 		x.unsettled.Store(stuck)
 		x.active.poke()

@@ -165,13 +165,7 @@ func (x *Indexer) settleNow(ctx context.Context, r *root, dirs []string) error {
 				return err
 			}
 			epoch := x.epochs.begin()
-			for _, p := range pending {
-				if p.subtree {
-					x.discoveredIn(epoch, p.dir)
-				} else {
-					x.dirtyIn(epoch, p.dir)
-				}
-			}
+			x.listPending(epoch, pending)
 			x.epochs.done(epoch)
 			if len(pending) > 0 {
 				found = true
