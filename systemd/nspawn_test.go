@@ -21,6 +21,7 @@ func TestMachine(t *testing.T) {
 
 	m.step("install", func(t *testing.T) { m.install(packages.old) })
 	m.step("privileges", func(*testing.T) { m.privileges() })
+	m.step("idly", func(*testing.T) { m.idly(m.pid(), "/") })
 	m.step("everything", func(*testing.T) { m.everything() })
 	m.step("users", func(*testing.T) { m.users() })
 	m.step("mounts", func(*testing.T) { m.mounts() })
@@ -125,6 +126,45 @@ func (m *machine) privileges() {
 	if got := m.sh(`stat -c '%a' /run/indexd/indexd.sock /var/lib/indexd/index.db`); got != "666\n600" {
 		m.t.Errorf("socket and database: %q", got)
 	}
+}
+
+// idly: a thread that checks reads with the idle I/O priority, which the sandbox
+// must let it take, and all have their unit's again after it. Asked are checks of a
+// tree, one after the other, until ionice(1) has seen it of one; command is what
+// comes before indexctl.
+func (m *machine) idly(pid, tree string, command ...string) {
+	m.t.Helper()
+	ctx, cancel := context.WithCancel(m.t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for range 2 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				// 1 is for differences, which there may be in what changes by itself.
+				if _, err := m.try(slices.Concat(command, []string{"indexctl", "check", tree})...); err != nil && exitStatus(m.t, err) != 1 {
+					m.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	// A thread may have gone before it is asked about.
+	classes := `for t in /proc/` + pid + `/task/*; do ionice -p ${t##*/} 2>/dev/null || true; done | sort -u`
+	eventually(m.t, "a check reads idly", func() error {
+		if out := m.sh(`for i in $(seq 5); do ` + classes + `; done`); !slices.Contains(strings.Split(out, "\n"), "idle") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	cancel()
+	wg.Wait()
+	eventually(m.t, "nothing is idle that does not check", func() error {
+		if out := m.sh(classes); out != "best-effort: prio 7" {
+			return errors.New(out)
+		}
+		return nil
+	})
 }
 
 func (m *machine) pid() string {
@@ -376,6 +416,11 @@ func (m *machine) userUnit() {
 	if got := alice("indexctl", "find", "of-alice"); got != "/home/alice/private-alice/of-alice" {
 		m.t.Errorf("alice's own has %q", got)
 	}
+	// A check of so much takes a moment.
+	m.sh("seq -f /home/alice/many/%g 3000 | xargs mkdir -p; chown -R alice: /home/alice/many")
+	alice("indexctl", "find", "--quiet", "--sync", "many")
+	pid := alice("systemctl", "--user", "show", "--value", "--property=MainPID", service)
+	m.idly(pid, "/home/alice", "runuser", "-u", "alice", "--", "env", "XDG_RUNTIME_DIR=/run/user/"+uid)
 	alice("systemctl", "--user", "reload", service)
 	alice("systemctl", "--user", "is-active", service, socket)
 	alice("systemctl", "--user", "disable", "--now", service, socket)
@@ -383,7 +428,7 @@ func (m *machine) userUnit() {
 		m.t.Errorf("it leaves %q", got)
 	}
 	m.run("systemctl", "stop", "alice.service")
-	m.sh("rm -r /home/alice/.local /home/alice/.config")
+	m.sh("rm -r /home/alice/.local /home/alice/.config /home/alice/many")
 }
 
 // stop: socket and service stopped, there is nobody to ask, and no socket.
