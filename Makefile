@@ -4,7 +4,8 @@
 # make uninstall   takes away what install put there, but the configuration
 # make deb         a Debian package, in dist/
 #
-# What comes out depends on the source, the Go toolchain and VERSION alone.
+# What comes out depends on the source, the Go toolchain and VERSION alone, and a
+# package on DEBFULLNAME and DEBEMAIL.
 
 PREFIX     ?= /usr/local
 DESTDIR    ?=

@@ -33,7 +33,7 @@ func makeDeb(t *testing.T, src, version string) string {
 	t.Helper()
 	cmd := exec.Command("make", "deb", "VERSION="+version)
 	cmd.Dir = src
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000")
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000", "DEBFULLNAME=", "DEBEMAIL=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("make deb: %v\n%s", err, last(out))
 	}
@@ -69,4 +69,41 @@ func reproduce(t *testing.T, deb, version string) {
 		t.Error("two packages of one source differ")
 	}
 	t.Logf("%s: %d bytes", filepath.Base(deb), len(a))
+}
+
+// TestMaintainer: a package says who made it, as dch(1) is told, in both places
+// that have it; where nobody said so, it is an address that leads nowhere.
+func TestMaintainer(t *testing.T) {
+	for _, name := range []string{"dpkg-deb", "gzip", "md5sum"} {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skipf("%s is not installed", name)
+		}
+	}
+	for _, c := range []struct{ name, mail, want string }{
+		{"", "", "Local build of indexd <local-build@indexd.invalid>"},
+		{"", "ann@example.org", "Local build of indexd <ann@example.org>"},
+		{"Ann Other", "ann@example.org", "Ann Other <ann@example.org>"},
+		{"", "Ann Other <ann@example.org>", "Ann Other <ann@example.org>"},
+		{`A&B/C\D`, "Ann Other <ann@example.org>", `A&B/C\D <ann@example.org>`},
+	} {
+		dir := t.TempDir()
+		root := filepath.Join(dir, "root")
+		for _, file := range []string{"etc/indexd/indexd.toml", "usr/share/doc/indexd/README.md", "usr/share/man/man1/indexctl.1"} {
+			must(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
+			must(t, os.WriteFile(filepath.Join(root, file), nil, 0o644))
+		}
+		cmd := exec.Command("../packaging/deb", root, "0~1", "all", dir)
+		cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1700000000", "DEBFULLNAME="+c.name, "DEBEMAIL="+c.mail)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		deb := filepath.Join(dir, "indexd_0~1_all.deb")
+		if got, err := exec.Command("dpkg-deb", "--field", deb, "Maintainer").Output(); string(got) != c.want+"\n" || err != nil {
+			t.Errorf("%+v: control has %q, %v", c, got, err)
+		}
+		got, err := exec.Command("gzip", "-dc", filepath.Join(root, "usr/share/doc/indexd/changelog.gz")).Output()
+		if want := "\n -- " + c.want + "  Tue, 14 Nov 2023 22:13:20 +0000\n"; !bytes.HasSuffix(got, []byte(want)) || err != nil {
+			t.Errorf("%+v: the changelog has %q, %v", c, got, err)
+		}
+	}
 }
