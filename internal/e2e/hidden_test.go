@@ -21,6 +21,19 @@ import (
 // get asks over HTTP as u, and returns the answer's body and status line.
 func (d *daemon) get(u *user, method, path, body string) string {
 	d.t.Helper()
+	conn, err := d.dial(u)
+	must(d.t, err)
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
+	all, err := io.ReadAll(conn)
+	must(d.t, err)
+	head, text, _ := strings.Cut(string(all), "\r\n\r\n")
+	line, _, _ := strings.Cut(head, "\r\n")
+	return line + "\n" + text
+}
+
+// dial connects as u.
+func (d *daemon) dial(u *user) (net.Conn, error) {
 	type dialed struct {
 		conn net.Conn
 		err  error
@@ -39,14 +52,7 @@ func (d *daemon) get(u *user, method, path, body string) string {
 		done <- dialed{c, err}
 	}()
 	c := <-done
-	must(d.t, c.err)
-	defer c.conn.Close()
-	fmt.Fprintf(c.conn, "%s %s HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", method, path, len(body), body)
-	all, err := io.ReadAll(c.conn)
-	must(d.t, err)
-	head, text, _ := strings.Cut(string(all), "\r\n\r\n")
-	line, _, _ := strings.Cut(head, "\r\n")
-	return line + "\n" + text
+	return c.conn, c.err
 }
 
 // dialBy connects as u: who calls is for this thread alone.
