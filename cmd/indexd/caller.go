@@ -225,7 +225,7 @@ func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, 
 		e.Reason = outsideRoots(c.roots())
 		return e, false, nil
 	}
-	if e.Offline != "" { // of that only who sees all is told
+	if e.Offline != "" && e.Offline != p { // of that only who sees all is told
 		return none, false, nil
 	}
 	if !c.enters(e.Root) {
@@ -240,6 +240,7 @@ func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, 
 	switch s, err := c.sight(ctx, p); {
 	case err != nil:
 		return none, false, err
+	case e.Offline != "": // the directory is there, what answers have of it is not for the caller
 	case s == access.All || s == access.Names || e.Dir != p && c.lists(p):
 		return e, false, nil
 	}

@@ -450,6 +450,12 @@ func TestHungAndOffline(t *testing.T) {
 	if out, errs, status := d.ctlBy(alice, "find", "away"); out != "" || errs != "" || status != 1 {
 		t.Errorf("of what is offline alice is told %s%s, status %d", out, errs, status)
 	}
+	if out := d.must("explain", disk); !strings.Contains(out, "\nentries  1\n") || !strings.Contains(out, "is not mounted") {
+		t.Errorf("of the directory that it was mounted on root is told\n%s", out)
+	}
+	if out := d.mustBy(alice, "explain", disk); strings.Contains(out, "entries") || strings.Contains(out, "mounted") {
+		t.Errorf("of the directory that it was mounted on alice is told\n%s", out)
+	}
 	fuse, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
 		t.Skip("/dev/fuse: ", err)

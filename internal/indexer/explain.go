@@ -64,7 +64,11 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 		if err != nil {
 			return err
 		}
-		if at, ok := sn.Locate(e.Dir); ok && p != r.path && at.Volume() != key.Volume() {
+		if at, ok := sn.Locate(e.Dir); ok && at.Volume() != key.Volume() {
+			if p == r.path {
+				e.Indexed, e.Type = true, listing.Dir
+				return explainAway(sn, &e, at)
+			}
 			return explainOffline(sn, &e, at)
 		}
 		rec, ok, err := sn.Record(key)
@@ -119,6 +123,17 @@ func explainOffline(sn *store.Snap, e *Explanation, key store.Key) error {
 	return err
 }
 
+// explainAway is for the directory that a file system was mounted on which is not now:
+// answers have what was in that, whose root is at key.
+func explainAway(sn *store.Snap, e *Explanation, key store.Key) error {
+	e.Dir, e.Offline, e.Pending, e.Err, e.Entries, e.Listed = e.Path, e.Path, false, "", 0, time.Time{}
+	rec, ok, err := sn.Record(key)
+	if err == nil && ok {
+		e.Entries, e.Listed = rec.Header().Agg.Count, rec.Header().Listed
+	}
+	return err
+}
+
 // explainDir adds what is known of a directory that is not a root: its own
 // listing, not that which names it.
 func explainDir(sn *store.Snap, where *places, e *Explanation) error {
@@ -128,6 +143,9 @@ func explainDir(sn *store.Snap, where *places, e *Explanation) error {
 	key, _, err := where.key(e.Path)
 	if err != nil {
 		return err
+	}
+	if at, ok := sn.Locate(e.Path); ok && at.Volume() != key.Volume() {
+		return explainAway(sn, e, at)
 	}
 	e.Pending = e.Pending || sn.IsPending(key)
 	rec, ok, err := sn.Record(key)

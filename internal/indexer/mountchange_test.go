@@ -11,7 +11,8 @@ import (
 )
 
 // tmpfs mounts one at dir, and returns what unmounts it. Its files live as long
-// as it is mounted anywhere: at keep, too.
+// as it is mounted anywhere: at keep, too. (-l: the daemon may just look at something
+// there.)
 func mountTmpfs(t *testing.T, dir, keep string) (umount, again func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -22,11 +23,11 @@ func mountTmpfs(t *testing.T, dir, keep string) (umount, again func()) {
 		if out, err := exec.Command("mount", args...).CombinedOutput(); err != nil {
 			t.Skipf("mount %v: %s", args, bytes.TrimSpace(out))
 		}
-		t.Cleanup(func() { _ = exec.Command("umount", args[len(args)-1]).Run() })
+		t.Cleanup(func() { _ = exec.Command("umount", "-l", args[len(args)-1]).Run() })
 	}
 	mount("-t", "tmpfs", "test", keep)
 	mount("--bind", keep, dir)
-	return func() { must(t, exec.Command("umount", dir).Run()) },
+	return func() { must(t, exec.Command("umount", "-l", dir).Run()) },
 		func() { must(t, exec.Command("mount", "--bind", keep, dir).Run()) }
 }
 
@@ -66,9 +67,17 @@ func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 	for p, indexed := range map[string]bool{"m": true, "m/p": true, "m/p/q": true, "m/bare": false, "m/p/none": false} {
 		e, err := r.Explain(root + "/" + p)
 		must(t, err)
-		if e.Indexed != indexed || (e.Offline == root+"/m") != (p != "m") || !indexed && e.Reason == "" {
+		if e.Indexed != indexed || e.Offline != root+"/m" || !indexed && e.Reason == "" {
 			t.Errorf("%s: %+v", p, e)
 		}
+	}
+
+	// And the directory itself has as many entries as answers have in it: p.
+	grow(t, root, "m/more")
+	r.rescan(root)
+	r.idle()
+	if e, err := r.Explain(root + "/m"); err != nil || e.Entries != 1 || e.Watched || e.Listed.IsZero() {
+		t.Errorf("of what is unmounted it is told %+v, %v", e, err)
 	}
 
 	grow(t, keep, "p/new")
@@ -76,6 +85,9 @@ func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 	r.MountsChanged()
 	r.idle()
 	r.same(root)
+	if e, err := r.Explain(root + "/m"); err != nil || e.Entries != 1 || e.Offline != "" {
+		t.Errorf("when it is back: %+v, %v", e, err)
+	}
 	if e, err := r.Explain(root + "/m/p/new"); err != nil || !e.Indexed || e.Offline != "" {
 		t.Errorf("when it is back: %+v, %v", e, err)
 	}
