@@ -1,18 +1,24 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"indexd/internal/testcgroup"
-	"indexd/ipc"
-	"indexd/store/synth"
 )
+
+// littleMemory is the limit of the control groups of section memory, in bytes.
+const littleMemory = 128 << 20
 
 // limited starts a daemon in a control group.
 func (b *bench) limited(g *testcgroup.Group, name string, args ...string) (*daemon, error) {
@@ -21,16 +27,16 @@ func (b *bench) limited(g *testcgroup.Group, name string, args ...string) (*daem
 	return b.start(name, args...)
 }
 
-// memory has a synthetic database made, and asked, in control groups of 128 and
-// 64 MiB, and the tree indexed and watched in such.
+// memory has a synthetic database made, and asked, in a control group with little
+// memory, and then a real tree indexed and watched in another.
 func (b *bench) memory() error {
-	for _, mib := range []int64{128, 64} {
-		g, err := testcgroup.New(mib << 20)
+	for _, part := range []func(*testcgroup.Group) error{b.syntheticLimited, b.realLimited} {
+		g, err := testcgroup.New(littleMemory)
 		if err != nil {
 			fmt.Println("left out:", err)
 			return nil
 		}
-		err = b.littleMemory(g, mib)
+		err = part(g)
 		if err := errors.Join(err, g.Remove()); err != nil {
 			return err
 		}
@@ -38,111 +44,196 @@ func (b *bench) memory() error {
 	return nil
 }
 
-func (b *bench) littleMemory(g *testcgroup.Group, mib int64) error {
-	fmt.Printf("\n| in %d MiB | |\n| --- | --- |\n", mib)
-	usage := func(what string) {
-		all, kernel := g.Usage()
-		fmt.Printf("| in use %s, the kernel's of it, at most, killed | %.1f MiB, %.1f, %.1f, **%d** |\n", what,
-			float64(all)/(1<<20), float64(kernel)/(1<<20), float64(g.Peak())/(1<<20), g.Killed())
+// usage is a row of a table about what the group uses.
+func usage(g *testcgroup.Group, what string) {
+	all, kernel := g.Usage()
+	fmt.Printf("| in use %s, the kernel's of it, at most, killed | %.1f MiB, %.1f, %.1f, **%d** |\n", what,
+		float64(all)/(1<<20), float64(kernel)/(1<<20), float64(g.Peak())/(1<<20), g.Killed())
+}
+
+// self runs this program in the group, with less than the group's memory for Go.
+func self(g *testcgroup.Group, args ...string) error {
+	name, err := os.Executable()
+	if err != nil {
+		return err
 	}
-	name := fmt.Sprint("memory", mib)
-	root := filepath.Join(b.dir, name+".tree")
+	cmd := g.Command(name, args...)
+	cmd.Env = append(os.Environ(), "GOMEMLIMIT="+strconv.Itoa(littleMemory/2))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", args[0], err, out)
+	}
+	return nil
+}
+
+// syntheticLimited makes a synthetic database in the group, and asks a daemon in it
+// every kind of question.
+func (b *bench) syntheticLimited(g *testcgroup.Group) error {
+	root := filepath.Join(b.dir, "memory.tree")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		return err
 	}
-	d, err := b.limited(g, name, append(quiet, root)...)
+	d, err := b.limited(g, "memory", append(quiet, root)...)
 	if err != nil {
 		return err
 	}
 	if err := errors.Join(d.ready(b.ctx), d.stop()); err != nil {
 		return err
 	}
+	var (
+		list    []*question
+		entries int64
+		wantErr error
+		wg      sync.WaitGroup
+	)
+	wg.Go(func() { list, entries, wantErr = b.want(root) })
 	begun := time.Now()
-	self, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	load := g.Command(self, "-load", d.db, "-tree", root, "-synth", strconv.Itoa(b.synth))
-	load.Env = append(os.Environ(), "GOMEMLIMIT="+strconv.FormatInt(mib/2, 10)+"MiB")
-	if out, err := load.CombinedOutput(); err != nil {
-		return fmt.Errorf("load: %w: %s", err, out)
-	}
-	fmt.Printf("| %d synthetic entries fed through Prepare and Apply, with postings, in | %s |\n", b.synth, time.Since(begun).Round(time.Second/10))
-	usage("after it")
-	if err := b.askLimited(g, name, root); err != nil {
-		return err
-	}
-	usage("after the questions")
-
-	begun = time.Now()
-	d, err = b.limited(g, name+"-live", "--watch", "inotify", b.tree)
-	if err != nil {
-		return err
-	}
-	if err := d.merged(b.ctx); err != nil {
-		return errors.Join(err, d.stop())
-	}
+	err = self(g, "-load", d.db, "-tree", root, "-synth", strconv.Itoa(b.synth))
 	took := time.Since(begun)
-	status, err := d.client.Status(b.ctx)
-	if err != nil {
-		return errors.Join(err, d.stop())
+	wg.Wait()
+	if err := errors.Join(err, wantErr); err != nil {
+		return err
 	}
-	fmt.Printf("| first index of the tree, %d entries in %d directories, %d of them watched | %s |\n", status.Entries, status.Dirs, status.Watch.Watches, took.Round(time.Second/10))
-	fmt.Printf("| anonymous memory of the daemon | %.1f MiB |\n", float64(status.Memory.Anonymous)/(1<<20))
-	usage("with watches")
-	return d.stop()
+	size := int64(0)
+	if fi, err := os.Stat(d.db); err == nil {
+		size = fi.Size()
+	}
+	fmt.Printf("| in %d MiB | |\n| --- | --- |\n", littleMemory>>20)
+	fmt.Printf("| %d synthetic entries, a database of %.0f MiB, fed through Prepare and Apply, with postings, in | %s |\n",
+		entries, float64(size)/(1<<20), took.Round(time.Second/10))
+	usage(g, "after it")
+
+	if d, err = b.limited(g, "memory", append(quiet, root)...); err != nil {
+		return err
+	}
+	a := &asking{b: b, g: g, d: d, begun: time.Now()}
+	return errors.Join(a.all(list), d.stop(), b.verifyLimited(g, d.db))
 }
 
-// askLimited asks a daemon in the group, and one with all memory that there is, and
-// counts by brute force.
-func (b *bench) askLimited(g *testcgroup.Group, name, root string) error {
-	want := make([]int64, 3)
-	names := [][]byte{[]byte("readme"), []byte(".py"), []byte("zzzz")}
-	for _, l := range (synth.Tree{Seed: 1, Entries: b.synth}).Listings() {
-		for i := range l.Entries {
-			for k, part := range names {
-				if bytes.Contains([]byte(l.Entries[i].Name), part) {
-					want[k]++
-				}
-			}
-		}
+// verifyLimited checks the database offline, in the group.
+func (b *bench) verifyLimited(g *testcgroup.Group, db string) error {
+	begun := time.Now()
+	if out, err := g.Command(b.bin("indexd"), "--config", "/dev/null", "--db", db, "--verify-db").CombinedOutput(); err != nil {
+		return fmt.Errorf("--verify-db: %w: %s", err, out)
 	}
-	ask := func(d *daemon) error {
-		if err := d.answers(b.ctx); err != nil {
+	fmt.Printf("| `--verify-db` | | yes | %.1f s | | | %.1f MiB | %d |\n", time.Since(begun).Seconds(), float64(g.Peak())/(1<<20), g.Killed())
+	return nil
+}
+
+// asking is what a daemon in a control group is asked.
+type asking struct {
+	b     *bench
+	g     *testcgroup.Group
+	d     *daemon
+	begun time.Time // when d was started
+	wrong []error
+}
+
+// all asks each question alone and then eight at once.
+func (a *asking) all(list []*question) error {
+	if err := a.d.answers(a.b.ctx); err != nil {
+		return err
+	}
+	a.head()
+	scan := list[4]
+	if err := a.row(scan.name+", while it looks for damage as after every start", scan); err != nil {
+		return err
+	}
+	if err := a.d.client.Wait(a.b.ctx, false); err != nil {
+		return err
+	}
+	took := make(map[*question]time.Duration)
+	for _, q := range list {
+		begun := time.Now()
+		if err := a.row(q.name, q); err != nil {
 			return err
 		}
-		for k, part := range names {
-			q := &ipc.FindRequest{Terms: ipc.Texts{string(part)}, Case: "sensitive", Count: true}
-			var took []time.Duration
-			for range 3 {
-				begun := time.Now()
-				t, err := d.client.Find(b.ctx, q, func(*ipc.Row) error { return nil })
-				if err != nil {
-					return err
-				}
-				if t.Count != want[k] {
-					return fmt.Errorf("%q: %d are said, %d there are", part, t.Count, want[k])
-				}
-				took = append(took, time.Since(begun))
-			}
-			fmt.Printf("| count of `%s`: %d, as it is by brute force | %s, %s, %s |\n", part, want[k], show(took[0]), show(took[1]), show(took[2]))
-		}
-		for _, q := range []ipc.FindRequest{
-			{Sort: "size", Limit: 20}, {Terms: ipc.Texts{`[0-9].*[a-z]$`}, Mode: "regex", Count: true}, {Terms: ipc.Texts{"read"}, Sort: "name"},
-		} {
-			begun := time.Now()
-			rows := 0
-			t, err := d.client.Find(b.ctx, &q, func(*ipc.Row) error { rows++; return nil })
-			if err != nil {
-				return err
-			}
-			fmt.Printf("| %s %q sort=%s: %d | %s |\n", q.Mode, q.Terms, q.Sort, t.Count, show(time.Since(begun)))
-		}
-		return nil
+		took[q] = time.Since(begun)
 	}
-	d, err := b.limited(g, name, append(quiet, root)...)
+	slices.SortFunc(list, func(p, q *question) int { return cmp.Compare(took[q], took[p]) })
+	if err := a.row("the eight that took longest, at once", list[:8]...); err != nil {
+		return err
+	}
+	return a.end()
+}
+
+// head begins the table of rows.
+func (a *asking) head() {
+	fmt.Println("\n| question | finds | right | took | read from disk | the daemon's own memory, at most | the group's, at most | killed |")
+	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- |")
+}
+
+// row asks some questions at once and prints what that took.
+func (a *asking) row(name string, list ...*question) error {
+	var wg sync.WaitGroup
+	errs, wrong := make([]error, len(list)), make([]error, len(list))
+	peak, read, begun := a.d.peak(), a.d.read(), time.Now()
+	for i, q := range list {
+		wg.Go(func() { wrong[i], errs[i] = a.put(q) })
+	}
+	wg.Wait()
+	took, most := time.Since(begun), peak()
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("%s: %w (%d processes of the group were killed)", name, err, a.g.Killed())
+	}
+	finds, right := int64(0), "yes"
+	for _, q := range list {
+		finds += q.finds()
+	}
+	if err := errors.Join(wrong...); err != nil {
+		right = "**no**"
+		a.wrong = append(a.wrong, fmt.Errorf("%s: %w", name, err))
+	}
+	fmt.Printf("| %s | %d | %s | %.2f s | %.0f MiB | %.1f MiB | %.1f MiB | %d |\n", name, finds, right, took.Seconds(),
+		float64(a.d.read()-read)/(1<<20), most, float64(a.g.Peak())/(1<<20), a.g.Killed())
+	return nil
+}
+
+// put has indexctl ask, outside of the group, and returns what is wrong with its
+// answer.
+func (a *asking) put(q *question) (wrong, err error) {
+	cmd := exec.CommandContext(a.b.ctx, a.b.bin("indexctl"), append([]string{"--socket", a.d.socket}, q.args...)...)
+	said := new(strings.Builder)
+	cmd.Stderr = said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	wrong, err = q.check(out)
+	_, _ = io.Copy(io.Discard, out)
+	if waitErr := cmd.Wait(); waitErr != nil {
+		err = errors.Join(err, fmt.Errorf("indexctl: %w: %s", waitErr, said))
+	}
+	return wrong, err
+}
+
+// end returns what was wrong, and an error if anything was killed or the daemon is
+// not the one that was started, or has begun anew.
+func (a *asking) end() error {
+	status, err := a.d.client.Status(a.b.ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(ask(d), d.stop())
+	up := time.Duration(status.Uptime * float64(time.Second))
+	if asked := time.Since(a.begun); status.PID != a.d.cmd.Process.Pid || up < asked-5*time.Second {
+		err = fmt.Errorf("it began anew: process %d is up for %s, %d was started %s ago", status.PID, up, a.d.cmd.Process.Pid, asked)
+	}
+	if n := a.g.Killed(); n > 0 {
+		err = errors.Join(err, fmt.Errorf("%d processes were killed", n))
+	}
+	return errors.Join(err, errors.Join(a.wrong...))
+}
+
+// read is how many bytes the daemon has had read from disks.
+func (d *daemon) read() int64 {
+	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/io", d.cmd.Process.Pid))
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "read_bytes:"); ok {
+			n, _ := strconv.ParseInt(strings.TrimSpace(rest), 10, 64)
+			return n
+		}
+	}
+	return 0
 }

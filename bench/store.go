@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
@@ -125,33 +126,44 @@ func (b *bench) loadRare(s *store.Store, root string, n int) error {
 		return err
 	}
 	defer tx.Rollback()
-	l := &listing.Listing{First: true, Last: true, Stamp: s.LastStamp()}
-	apply := func(rel string) error {
-		l.Stamp++
+	stamp := s.LastStamp()
+	for rel, l := range rareListings(n) {
+		stamp++
+		l.Stamp = stamp
 		a, err := tx.Apply(store.MakeKey(v, rel), store.Prepare(l, nil, nil))
-		if err == nil && (a.Stale || a.ParentMissing) {
-			err = fmt.Errorf("%q was refused: %+v", rel, a)
-		}
-		return err
-	}
-	for i := range n {
-		l.Entries = append(l.Entries, listing.Entry{Name: fmt.Sprintf("%06d", i), Stat: listing.Stat{Ino: uint64(i) + 2, Mode: 0o40755}})
-	}
-	if err := apply(""); err != nil {
-		return err
-	}
-	for i := range n {
-		name := fmt.Sprintf("file%d.txt", i)
-		if i == n-1 {
-			name = rare + name
-		}
-		l.Dir = listing.Stat{Ino: uint64(i) + 2, Mode: 0o40755}
-		l.Entries = []listing.Entry{{Name: name, Stat: listing.Stat{Ino: uint64(n+i) + 2, Mode: 0o100644}}}
-		if err := apply(fmt.Sprintf("%06d", i)); err != nil {
+		if err != nil {
 			return err
+		}
+		if a.Stale || a.ParentMissing {
+			return fmt.Errorf("%q was refused: %+v", rel, a)
 		}
 	}
 	return tx.Commit()
+}
+
+// rareListings are those of the n directories and of the one that they are in, with
+// the paths within it.
+func rareListings(n int) iter.Seq2[string, *listing.Listing] {
+	return func(yield func(string, *listing.Listing) bool) {
+		l := &listing.Listing{First: true, Last: true}
+		for i := range n {
+			l.Entries = append(l.Entries, listing.Entry{Name: fmt.Sprintf("%06d", i), Stat: listing.Stat{Ino: uint64(i) + 2, Mode: 0o40755}})
+		}
+		if !yield("", l) {
+			return
+		}
+		for i := range n {
+			name := fmt.Sprintf("file%d.txt", i)
+			if i == n-1 {
+				name = rare + name
+			}
+			l.Dir = listing.Stat{Ino: uint64(i) + 2, Mode: 0o40755}
+			l.Entries = []listing.Entry{{Name: name, Stat: listing.Stat{Ino: uint64(n+i) + 2, Mode: 0o100644}}}
+			if !yield(fmt.Sprintf("%06d", i), l) {
+				return
+			}
+		}
+	}
 }
 
 // merge makes all the postings that are due.
