@@ -60,7 +60,14 @@ func (a *answer) listByPath() error {
 	for !b.done && a.left() != 0 {
 		a.wanted = a.left()
 		at := b.at
-		if err := a.view(func(g *ground) error { b.round(g); return nil }); err != nil {
+		err := a.view(func(g *ground) error {
+			if at != nil { // there is more than one round of it
+				defer g.readAhead()()
+			}
+			b.round(g)
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		if again, err := a.changed(); err != nil {
@@ -70,7 +77,7 @@ func (a *answer) listByPath() error {
 			b.at, b.done = at, false
 			continue
 		}
-		err := a.giveRows(&b.rows)
+		err = a.giveRows(&b.rows)
 		if err == errSlow {
 			b.unlist()
 			err = a.drain()

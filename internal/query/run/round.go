@@ -33,10 +33,7 @@ func (a *answer) roundIn(g *ground, limit time.Duration, newCollector func() col
 	if !a.cut && rd.alone() {
 		return nil
 	}
-	if g.cand == nil || !g.cand.inPieces {
-		// What is not in the page cache is read eight times as fast.
-		defer g.sn.Sequential()()
-	}
+	defer g.readAhead()()
 	return rd.together(newCollector)
 }
 

@@ -62,7 +62,6 @@ func (a *answer) sort() error {
 			return err
 		}
 	}
-	a.sum.Spilled = s.spill.size
 	return a.giveSorted(s)
 }
 
@@ -107,6 +106,17 @@ func (s *sorting) relieve() error {
 
 // giveSorted merges what was gathered and gives it.
 func (a *answer) giveSorted(s *sorting) error {
+	if len(s.spill.runs) > 0 {
+		// What is held takes the memory that the runs are to be read back through.
+		for _, o := range s.sorters {
+			if o.rows() > 0 {
+				if err := o.spill(&s.spill); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	a.sum.Spilled = s.spill.size
 	var sources []source
 	for _, o := range s.sorters {
 		o.settle()

@@ -66,6 +66,12 @@ func (f *spill) write(fill func(put func(key, value []byte) error) error) error 
 // sources returns the runs, each to be read through a buffer of that many bytes.
 func (f *spill) sources(buffer int) []source {
 	var all []source
+	if len(f.runs) > 16 {
+		// They are read in turn, a buffer each. What the kernel would read ahead of
+		// each, up to 8 MiB on some disks, is thrown away again before it is asked for
+		// where there is little memory.
+		_ = unix.Fadvise(int(f.file.Fd()), 0, 0, unix.FADV_RANDOM)
+	}
 	for _, r := range f.runs {
 		in := io.NewSectionReader(f.file, r.from, r.to-r.from)
 		all = append(all, &runSource{in: bufio.NewReaderSize(in, buffer)})
