@@ -30,6 +30,7 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 		return err
 	}
 	return s.View(func(sn *Snap) error {
+		defer sn.Sequential()()
 		c := checker{sn: sn, ctx: ctx, report: report}
 		return c.run()
 	})
@@ -57,6 +58,7 @@ func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 	if err := s.soundLocked(ctx, h); err != nil {
 		return err
 	}
+	defer h.sequential(tx)()
 	n := 0
 	for err := range tx.Check() {
 		if n++; n <= 100 {

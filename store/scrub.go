@@ -126,6 +126,7 @@ func (sc *scrub) report(p Problem) {
 func (sc *scrub) pages(look func(sn *Snap, from []byte) (next []byte, err error)) error {
 	for from := []byte{}; from != nil; {
 		err := sc.s.View(func(sn *Snap) (err error) {
+			defer sn.Sequential()()
 			sc.c.sn, sc.c.zones = sn, nil
 			from, err = look(sn, from)
 			return err
