@@ -73,7 +73,7 @@ func (p *program) printStatus(s *ipc.Status) {
 	t.row("memory", fmt.Sprintf("%s resident, %s anonymous", sizeText(s.Memory.RSS), sizeText(s.Memory.Anonymous)))
 	t.row("watches", watchText(&s.Watch))
 	if s.Watch.Needed > s.Watch.Limit && s.Watch.Sysctl != "" {
-		t.row("", fmt.Sprintf("%d would cover every directory: sysctl %s", s.Watch.Needed, escape(s.Watch.Sysctl)))
+		t.row("", fmt.Sprintf("%d would cover every directory: sysctl %s && kill -HUP %d", s.Watch.Needed, escape(s.Watch.Sysctl), s.PID))
 	}
 	t.print(p.out)
 	for i := range s.Roots {

@@ -25,7 +25,7 @@ func (o *options) printManual(w io.Writer) error {
 				{Term: "NOTIFY_SOCKET, WATCHDOG_USEC", Text: "where systemd is told how things are, and how often it wants to hear that all is well"},
 			}},
 			{Heading: "SIGNALS", Items: []manual.Item{
-				{Term: "SIGHUP", Text: "reads the configuration again: roots, what is left out, and the log level. The rest needs a restart."},
+				{Term: "SIGHUP", Text: "reads the configuration again: roots, what is left out, and the log level. The rest needs a restart. Where the kernel allows more watches than before, they are used."},
 				{Term: "SIGTERM, SIGINT", Text: "end it; a second one at once. Nothing is lost in either case."},
 			}},
 			{Heading: "EXIT STATUS", Items: []manual.Item{

@@ -156,9 +156,33 @@ func (x *Indexer) begin(ctx context.Context) error {
 
 // Reload makes roots, inner and rules those of the indexer, see Config. What stays
 // valid keeps answering meanwhile; a root is listed again where the rules for it
-// changed.
+// changed. Where the limit on watches was raised, it is made use of.
 func (x *Indexer) Reload(ctx context.Context, roots, inner []string, set *rules.Set) error {
-	return x.setRoots(ctx, roots, inner, set)
+	if err := x.setRoots(ctx, roots, inner, set); err != nil {
+		return err
+	}
+	x.relimit()
+	return nil
+}
+
+// relimit has what is not watched watched, as far as the kernel's limits, which may
+// have been raised, allow now.
+func (x *Indexer) relimit() {
+	if x.src == nil {
+		return
+	}
+	more, err := x.src.Relimit()
+	if err != nil {
+		x.log.Warn("cannot read how many watches there may be", "err", err)
+	}
+	if !more {
+		return
+	}
+	for _, r := range x.allRoots() {
+		if r.record().Complete && !x.isLive(r) {
+			x.sweepNames(r)
+		}
+	}
 }
 
 func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rules.Set) error {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,37 @@ func fewWatches(root string, n int) func() (watch.Limits, error) {
 	return func() (watch.Limits, error) {
 		return watch.Limits{Watches: (n*100 + watch.DefaultShare - 1) / watch.DefaultShare}, nil
 	}
+}
+
+// TestMoreWatches: who raises the limit and then reloads has all watched, without a
+// sweep or an event that happens to come.
+func TestMoreWatches(t *testing.T) {
+	const dirs = 300 // more than are placed at once
+	root := tree(t)
+	for n := range dirs {
+		must(t, os.MkdirAll(fmt.Sprintf("%s/%d", root, n), 0o755))
+	}
+	var limits atomic.Value
+	limits.Store(fewWatches(root, 20))
+	l := runLive(t, "", root, func() (watch.Limits, error) { return limits.Load().(func() (watch.Limits, error))() })
+	l.idle()
+	if n := len(l.watched()); n != 20 {
+		t.Fatalf("%d are watched at first", n)
+	}
+	reload := func() { must(t, l.Reload(deadline(t), []string{root}, nil, l.rules.Load())) }
+	reload() // nothing has changed
+	l.idle()
+	if n := len(l.watched()); n != 20 {
+		t.Fatalf("%d are watched after a reload", n)
+	}
+	limits.Store(fewWatches(root, dirs+10))
+	reload()
+	waitFor(t, func() bool {
+		s, err := l.Status()
+		must(t, err)
+		return s.Roots[0].State == Live && s.Roots[0].LiveDirs == dirs+1
+	})
+	l.compare()
 }
 
 // newest are the n directories of a root that find(1) says changed last.

@@ -166,6 +166,23 @@ func (s *Source) Room() int {
 	return max(int(s.budget.may.Load())-s.set.len(), 0)
 }
 
+// Relimit reads the limits anew at once, which is otherwise done when a watch is asked
+// for and they are a minute old: where they allow more than was known, Freed tells, and
+// more is true. It may be called from any goroutine.
+func (s *Source) Relimit() (more bool, err error) {
+	s.ops.Lock()
+	defer s.ops.Unlock()
+	before := s.budget.may.Load()
+	if err := s.budget.read(s.o.Limits); err != nil {
+		return false, err
+	}
+	s.budget.full = false
+	if more = s.budget.may.Load() > before; more {
+		poke(s.freed)
+	}
+	return more, nil
+}
+
 // Close ends a Source whose Run was never called.
 func (s *Source) Close() error {
 	err := s.fs.Close()
