@@ -19,6 +19,7 @@ const (
 	Rescan    Kind = "rescan"    // somebody asked
 	Reconcile Kind = "reconcile" // after a start: what changed while nobody looked
 	Sweep     Kind = "sweep"     // on time
+	Synced    Kind = "sync"      // a barrier needs it: nobody asked for a job
 )
 
 // State of a job, or of one of its paths.

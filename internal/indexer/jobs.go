@@ -64,18 +64,21 @@ func (js *jobs) unused() uint64 {
 	return js.next
 }
 
-// ended moves a job to the past. Called under the job's mu.
+// ended moves a job to the past, where it is one that somebody asked for. Called under
+// the job's mu.
 func (js *jobs) ended(j *job, forgetStored bool) {
 	js.mu.Lock()
+	if j.info.Kind != Rescan {
+		delete(js.byID, j.info.ID)
+		js.mu.Unlock()
+		return
+	}
 	js.past = append(js.past, j.info.ID)
 	if len(js.past) > keptJobs {
 		delete(js.byID, js.past[0])
 		js.past = slices.Delete(js.past, 0, 1)
 	}
 	js.mu.Unlock()
-	if j.info.Kind != Rescan {
-		return
-	}
 	js.room.Release(1)
 	if forgetStored {
 		x, key := j.x, store.JobKey(j.info.ID)

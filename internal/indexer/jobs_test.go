@@ -73,6 +73,25 @@ func TestS4_AnyoneMayWaitForAnyJob(t *testing.T) {
 	}
 }
 
+// TestBarriersAreNoJobs: what a barrier has listed again nobody asked for as a job, and
+// it does not push those out that can still be asked about.
+func TestBarriersAreNoJobs(t *testing.T) {
+	root := tree(t, "a/x")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	j, err := r.Rescan(deadline(t), []string{root}, false)
+	must(t, err)
+	r.end(j.ID)
+	for i := range 3 {
+		grow(t, root, fmt.Sprintf("a/%d", i))
+		must(t, r.Sync(deadline(t), nil))
+		r.same(root)
+	}
+	if jobs := r.Jobs(); len(jobs) != 1 || jobs[0].ID != j.ID {
+		t.Errorf("there are the jobs %+v, want %d alone", jobs, j.ID)
+	}
+}
+
 // S6: however much is asked for, there are no more workers than configured and
 // no goroutine a job.
 func TestS6_TenThousandRescansAtOnce(t *testing.T) {

@@ -108,15 +108,16 @@ func (r *root) lost() bool {
 	return r.stored.Metadata.Before(r.lostAt)
 }
 
-// rescanned has dirs listed again with all below them, and waits.
+// rescanned has dirs (none: all roots) listed again with all below them, and waits.
 func (x *Indexer) rescanned(ctx context.Context, dirs []string) error {
-	job, err := x.Rescan(ctx, dirs, false)
-	if err != nil {
-		return err
+	if len(dirs) == 0 {
+		dirs = x.roots()
 	}
-	err = x.Follow(ctx, job.ID, func(Event) error { return nil })
+	j := x.jobs.add(x, Synced, 0, ownUID(), dirs)
+	x.run(j, walker.Asked, nil)
+	err := j.follow(ctx, func(Event) error { return nil })
 	if err != nil {
-		err = errors.Join(err, x.Cancel(job.ID))
+		j.cancel(Cancelled)
 	}
 	return err
 }
