@@ -157,7 +157,8 @@ func (c *checker) confirm(ctx context.Context) error {
 		if err != nil && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err != nil {
+		if err != nil { // now: it may have gone
+			c.result.Dirs--
 			c.result.Unreadable++
 			continue
 		}

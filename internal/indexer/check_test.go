@@ -228,3 +228,23 @@ func TestCheckTakesFewBarriers(t *testing.T) {
 		t.Errorf("the writer was waited for %d times", n)
 	}
 }
+
+// TestCheckOfWhatVanishes: a directory that is gone at the second look is counted once.
+func TestCheckOfWhatVanishes(t *testing.T) {
+	root := tree(t, "a/x", "b/y")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	grow(t, root, "a/new") // makes the second look needed
+	c := &checker{x: r.Indexer, report: func(Difference) error { return nil }, where: r.places.Load(), rules: r.rules.Load()}
+	diffs, _, err := c.look(t.Context(), root+"/a")
+	must(t, err)
+	if len(diffs) == 0 {
+		t.Fatal("nothing differs at the first look")
+	}
+	c.result.Dirs, c.suspects = 1, []string{root + "/a"}
+	must(t, os.RemoveAll(root+"/a"))
+	must(t, c.confirm(deadline(t)))
+	if c.result.Dirs != 0 || c.result.Unreadable != 1 || c.result.Differences != 0 {
+		t.Errorf("%+v", c.result)
+	}
+}
