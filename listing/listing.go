@@ -105,6 +105,9 @@ type Listing struct {
 	// Dir is the directory's own state by fstat before its first entry was
 	// read, so that a later change shows in its mtime or ctime.
 	Dir Stat
+	// NoACL: as Dir is, the directory has no POSIX ACL but what its mode says, and
+	// could not get one and keep Dir.Ctime. false: that is not known.
+	NoACL bool
 	// Dev and MountID are the directory's own: major<<32|minor, and the mount
 	// (STATX_MNT_ID, as in /proc/self/mountinfo; 0 where unknown).
 	Dev, MountID uint64

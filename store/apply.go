@@ -173,7 +173,7 @@ func (w *work) whole(p *Prepared) error {
 	if err := w.children(p.Children); err != nil {
 		return err
 	}
-	h := Header{Doc: w.id, Stamp: w.stamp, Listed: p.At, Dir: p.Dir, TrustTimes: p.trusted()}
+	h := Header{Doc: w.id, Stamp: w.stamp, Listed: p.At, Dir: p.Dir, TrustTimes: p.trusted(), NoACL: p.NoACL}
 	w.tooLong(&h, w.TooLong, p.At)
 	if same && !w.differs(&h) {
 		t.s.seen.put(w.key, w.stamp)
@@ -231,7 +231,7 @@ func (w *work) tooLong(h *Header, n int, at time.Time) {
 // header does not.
 func (w *work) differs(h *Header) bool {
 	was := &w.was
-	return !w.old.alive || was.InProgress || was.Dir != h.Dir || was.Errno != h.Errno || h.TrustTimes && !was.TrustTimes
+	return !w.old.alive || was.InProgress || was.Dir != h.Dir || was.Errno != h.Errno || h.TrustTimes && !was.TrustTimes || h.NoACL != was.NoACL
 }
 
 // settle takes the directory's mark away, unless it was made after the listing

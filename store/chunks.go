@@ -116,7 +116,7 @@ func (w *work) part(p *Prepared) error {
 	if !prog.touched {
 		return nil
 	}
-	h.Stamp, h.Listed, h.Dir, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, false, true
+	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, false, true
 	t.mark(w.key, Pending{})
 	m := *t.pending(w.key)
 	m.Cursor, m.Listing = prog.upto, w.stamp
@@ -156,7 +156,7 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 			return err
 		}
 	}
-	h.Stamp, h.Listed, h.Dir, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.trusted(), false
+	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, p.trusted(), false
 	w.tooLong(h, prog.tooLong, p.At)
 	w.TooLong = prog.tooLong
 	w.Entries = int(h.Agg.Count)

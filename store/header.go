@@ -21,6 +21,9 @@ type Header struct {
 	// not under 3 s old then, and no one-name update came since.
 	TrustTimes bool
 
+	// NoACL is listing.Listing's, of Dir.
+	NoACL bool
+
 	// Errno is why the directory could not be read at the last attempt, at
 	// ErrAt (to the millisecond); the entries are the last known ones. 0: it
 	// could.
@@ -44,11 +47,12 @@ type Origin struct {
 	Ino        uint64
 	Ctime      listing.Time
 	Failed     bool // Errno is not 0
+	NoACL      bool // of a directory with this inode and ctime
 }
 
 // Origin returns that part.
 func (h *Header) Origin() Origin {
-	return Origin{h.Doc, h.Stamp, h.Dir.Ino, h.Dir.Ctime, h.Errno != 0}
+	return Origin{h.Doc, h.Stamp, h.Dir.Ino, h.Dir.Ctime, h.Errno != 0, h.NoACL}
 }
 
 // Aggregates say of a number of entries, without reading them, what they come

@@ -8,7 +8,7 @@ import (
 )
 
 // The header of a record, in this order. A field with a flag's name is there
-// where the flag is not set (where it is, for hasErr, hasDir and hasBtime).
+// where the flag is not set (where it is, for hasErr, hasDir and hasBtime). noACL says something of what hasDir is of.
 //
 //	flags     uvarint
 //	mtime     (hasDir) the directory's, seconds; zigzag of those since epoch
@@ -43,6 +43,7 @@ const (
 	isChunked
 	inProgress
 	hasErr
+	noACL
 )
 
 const (
@@ -74,13 +75,14 @@ func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 		h.Chunked,
 		h.InProgress,
 		h.Errno != 0 || !h.ErrAt.IsZero(),
+		h.NoACL,
 	} {
 		if yes {
 			flags |= 1 << i
 		}
 	}
 	if flags&hasDir == 0 {
-		flags &^= hasBtime | modeUsual | idsRoot | linksUsual | oneBlock | wholeSecond | ctimeIsMtime
+		flags &^= hasBtime | modeUsual | idsRoot | linksUsual | oneBlock | wholeSecond | ctimeIsMtime | noACL
 	}
 	u := func(v uint64) { dst = binary.AppendUvarint(dst, v) }
 	z := func(v int64) { dst = binary.AppendUvarint(dst, zigzag(v)) }
@@ -151,7 +153,7 @@ func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 // directory's mtime and the aggregates.
 func (r *reader) decodeAgg(agg *Aggregates) (flags uint64, mtime int64) {
 	flags = r.uvarint()
-	if flags >= hasErr<<1 {
+	if flags >= noACL<<1 {
 		r.fail()
 	}
 	if flags&hasDir != 0 {
@@ -224,6 +226,7 @@ func (h *Header) decode(r *reader) {
 	if flags&hasDir == 0 {
 		return
 	}
+	h.NoACL = flags&noACL != 0
 	d.Ino = r.uvarint()
 	d.Mode = usualDirMode
 	if flags&modeUsual == 0 {
@@ -278,6 +281,7 @@ func (r *reader) origin(o *Origin) {
 	if flags&hasDir == 0 {
 		return
 	}
+	o.NoACL = flags&noACL != 0
 	o.Ino = r.uvarint()
 	n := 0
 	if flags&modeUsual == 0 {

@@ -26,6 +26,7 @@ func migrations() []migration {
 		{2, "bounds of sizes and times by doc id", makeZones},
 		{3, "postings of the trigrams of names", addPostings},
 		{4, "directories that could not be read", findFailed},
+		{5, "directories without ACLs", func(*bolt.Tx) error { return nil }}, // of old records that is not known
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/listing"
+
 	"indexd/store/trigram"
 )
 
@@ -90,6 +92,18 @@ var migrationCases = map[int]struct {
 			})
 			if !slices.Equal(keys, []string{"3", "4"}) {
 				t.Errorf("failed: %q", keys)
+			}
+		},
+	},
+	5: {
+		before: func(tx *bolt.Tx) error {
+			h := Header{Doc: 1, Stamp: 1, Dir: listing.Stat{Ino: 7}}
+			return tx.Bucket(bucketListings).Put(MakeKey(1, ""), AppendRecord(nil, &h, &Body{}))
+		},
+		after: func(t *testing.T, tx *bolt.Tx) {
+			rec, err := DecodeRecord(tx.Bucket(bucketListings).Get(MakeKey(1, "")))
+			if err != nil || rec.Header().Dir.Ino != 7 || rec.Header().NoACL {
+				t.Errorf("%+v, %v", rec.Header(), err)
 			}
 		},
 	},

@@ -24,6 +24,7 @@ const (
 type Prepared struct {
 	Stamp       uint64
 	Dir         listing.Stat
+	NoACL       bool
 	First, Last bool // as in listing.Listing
 
 	// At is when it was prepared, just after it was read. Times of Dir that were
@@ -90,7 +91,7 @@ func Prepare(l *listing.Listing, keep, descend func(*listing.Entry) bool) *Prepa
 func (e *encoder) prepare(l *listing.Listing, keep, descend func(*listing.Entry) bool) *Prepared {
 	entries := e.keep(l.Entries, keep)
 
-	p := &Prepared{Stamp: l.Stamp, Dir: l.Dir, First: l.First, Last: l.Last, At: time.Now()}
+	p := &Prepared{Stamp: l.Stamp, Dir: l.Dir, NoACL: l.NoACL, First: l.First, Last: l.Last, At: time.Now()}
 	if l.First && l.Last && len(entries) <= MaxSingle {
 		p.one[0] = e.chunk(entries)
 		p.Chunks = p.one[:]

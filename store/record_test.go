@@ -100,6 +100,9 @@ func someHeader(r *rand.Rand) Header {
 			h.Dir.UID, h.Dir.GID, h.Dir.Mode = r.Uint32(), r.Uint32(), r.Uint32()
 		}
 		if flip() {
+			h.NoACL = true
+		}
+		if flip() {
 			h.Dir.Size, h.Dir.Blocks, h.Dir.Nlink = int64(r.Uint64()), int64(r.Uint64()), r.Uint32()
 		}
 	}

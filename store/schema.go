@@ -73,7 +73,7 @@ package store
 
 // schemaVersion is that of the database that this package writes. A change to
 // anything above, or to an encoding, raises it and adds a migration.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // The names of the buckets.
 var (

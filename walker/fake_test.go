@@ -126,6 +126,10 @@ func (f *fakeFS) getdents(fd int, buf []byte) (int, unix.Errno) {
 	return n, 0
 }
 
+func (f *fakeFS) fstatfs(int, *unix.Statfs_t) unix.Errno { return unix.ENOSYS }
+
+func (f *fakeFS) fgetxattr(int, *byte) unix.Errno { return unix.EOPNOTSUPP }
+
 func (f *fakeFS) statx(fd int, name *byte, _ int, st *unix.Statx_t) unix.Errno {
 	o, s := f.file(fd), unix.BytePtrToString(name)
 	*st = unix.Statx_t{Mask: unix.STATX_BASIC_STATS, Mode: unix.S_IFREG | 0o644, Nlink: 1, Dev_minor: uint32(o.dir.dev)}

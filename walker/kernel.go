@@ -15,6 +15,8 @@ type kernel interface {
 	openat(dirfd int, path *byte, flags int) (fd int, errno unix.Errno)
 	getdents(fd int, buf []byte) (n int, errno unix.Errno)
 	statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno
+	fstatfs(fd int, st *unix.Statfs_t) unix.Errno
+	fgetxattr(fd int, name *byte) unix.Errno // whether there is one, and not what it is
 	close(fd int)
 }
 
@@ -62,6 +64,24 @@ func (*linux) statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Err
 	for {
 		_, _, errno := syscall.Syscall6(unix.SYS_STATX, uintptr(dirfd), uintptr(unsafe.Pointer(name)),
 			uintptr(flags), statxMask, uintptr(unsafe.Pointer(st)), 0)
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+func (*linux) fstatfs(fd int, st *unix.Statfs_t) unix.Errno {
+	for {
+		_, _, errno := syscall.Syscall(unix.SYS_FSTATFS, uintptr(fd), uintptr(unsafe.Pointer(st)), 0)
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+func (*linux) fgetxattr(fd int, name *byte) unix.Errno {
+	for {
+		_, _, errno := syscall.Syscall6(unix.SYS_FGETXATTR, uintptr(fd), uintptr(unsafe.Pointer(name)), 0, 0, 0, 0)
 		if errno != unix.EINTR {
 			return errno
 		}

@@ -31,6 +31,7 @@ type reading struct {
 	stat  listing.Stat
 	dev   uint64
 	mount uint64
+	noACL bool
 	names names
 }
 
@@ -57,6 +58,7 @@ type lister struct {
 	crossed  []crossing // of entries
 	listed   listing.Listing
 	spare    *spares
+	acls     acls
 	nul      [1]byte
 	statxBuf unix.Statx_t
 }
@@ -111,6 +113,8 @@ func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error
 			}
 			setStat(&r.stat, &ls.statxBuf)
 		}
+		ls.pulse.beat()
+		r.noACL = ls.acls.none(ls.k, ls.fd, r.dev, r.stat.Ctime)
 		if err := ls.readNames(r); err != nil {
 			return err
 		}
@@ -245,7 +249,7 @@ func (ls *lister) readPart(r *reading, limit int) error {
 		}
 	}
 	ls.listed = listing.Listing{
-		Stamp: r.stamp, Dir: r.stat, Dev: r.dev, MountID: r.mount,
+		Stamp: r.stamp, Dir: r.stat, NoACL: r.noACL, Dev: r.dev, MountID: r.mount,
 		Entries: ls.entries, First: !r.given, Last: !ns.left(),
 	}
 	r.given = true

@@ -111,16 +111,22 @@ func (c *caller) viewer() *viewer {
 }
 
 func stored(o *store.Origin, mount uint64) access.Stored {
-	return access.Stored{Ino: o.Ino, Ctime: o.Ctime, Stamp: o.Stamp, Doc: o.Doc, Mount: mount, Failed: o.Failed}
+	return access.Stored{Ino: o.Ino, Ctime: o.Ctime, Stamp: o.Stamp, Doc: o.Doc, Mount: mount, Failed: o.Failed, NoACL: o.NoACL}
 }
 
 // Look is run.Viewer's.
 func (v *viewer) Look(ahead run.Ahead) func(dir string, key store.Key, o *store.Origin) run.Sight {
-	walk := v.c.view.Walk(ahead)
 	var (
 		volume store.Volume // of the last directory
 		mount  uint64
+		next   access.Stored // its memory is used again
 	)
+	walk := v.c.view.Walk(func(add func(string, *access.Stored) bool) {
+		ahead(func(dir string, o *store.Origin) bool {
+			next = stored(o, mount)
+			return add(dir, &next)
+		})
+	})
 	return func(dir string, key store.Key, o *store.Origin) run.Sight {
 		if k := key.Volume(); k != volume || mount == 0 {
 			volume, mount = k, v.mounts[k]

@@ -121,8 +121,8 @@ func seen(t *testing.T, s *Stats, w Who, dir string, after time.Time) (list []st
 		t.Fatal(err)
 	}
 	at := 0
-	walk := s.View(w, after).Walk(func(add func(string, uint64) bool) {
-		for i := at + 1; i < len(dirs) && add(dirs[i], uint64(i+1)); i++ {
+	walk := s.View(w, after).Walk(func(add func(string, *Stored) bool) {
+		for i := at + 1; i < len(dirs) && add(dirs[i], &Stored{Doc: uint64(i + 1)}); i++ {
 		}
 	})
 	for i, p := range dirs {

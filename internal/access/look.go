@@ -24,8 +24,31 @@ type question struct {
 	// linked: it is to be told in which directory it was found. Else it is in one
 	// that is firm, and so is every one above.
 	linked bool
+	// plain is the directory that is known to have no ACL.
+	plain plain
 
 	key, number uint64 // of Stats
+}
+
+// plain is what a directory is told by that has no ACL; the zero value: none. It
+// was asked for one when the ctime was old already, so that with another ACL it
+// has another ctime.
+type plain struct {
+	ino, mount uint64
+	ctime      listing.Time
+}
+
+func (s *Stored) plain() plain {
+	if !s.NoACL {
+		return plain{}
+	}
+	return plain{s.Ino, s.Mount, s.Ctime}
+}
+
+// is reports whether st is of that directory. Where it is not known which mount it
+// is on, it is not.
+func (p *plain) is(st *stat) bool {
+	return p.mount != 0 && p.mount == uint64(st.mount) && p.ino == st.ino && p.ctime == st.ctime
 }
 
 // look asks the kernel. A symbolic link is no directory; one in the path above
@@ -47,6 +70,9 @@ func look(q *question, ups *parents) stat {
 	st.settled = ups.now.Sub(st.ctime.Std()) > settledAfter
 	if last := &q.last; q.known && last.settled && !last.none && last.id == st.id && last.ctime == st.ctime {
 		st.acl = last.acl
+		return st
+	}
+	if q.plain.is(&st) {
 		return st
 	}
 	file := q.dir

@@ -88,8 +88,8 @@ func TestLinked(t *testing.T) {
 		linked = nil
 		at := 0
 		v := s.View(New(61001, nil), time.Now())
-		w := v.Walk(func(add func(string, uint64) bool) {
-			for i := at + 1; i < len(dirs)-1 && add(dirs[i], uint64(i+1)); i++ {
+		w := v.Walk(func(add func(string, *Stored) bool) {
+			for i := at + 1; i < len(dirs)-1 && add(dirs[i], &Stored{Doc: uint64(i + 1)}); i++ {
 			}
 		})
 		w.lead = first
@@ -122,8 +122,8 @@ func TestOneOfManyHangs(t *testing.T) {
 	s.lookers.mountOf = func(string) string { return "/" }
 	dirs := strings.Fields("/ /a /b /c /c/d /e /f")
 	at := 0
-	w := s.View(New(61001, nil), time.Time{}).Walk(func(add func(string, uint64) bool) {
-		for i := at + 1; i < len(dirs) && add(dirs[i], uint64(i+1)); i++ {
+	w := s.View(New(61001, nil), time.Time{}).Walk(func(add func(string, *Stored) bool) {
+		for i := at + 1; i < len(dirs) && add(dirs[i], &Stored{Doc: uint64(i + 1)}); i++ {
 		}
 	})
 	w.lead = maxLead

@@ -27,10 +27,15 @@ type Stored struct {
 	// Mount is the number of the mount on which the directory is looked for, as
 	// /proc/self/mountinfo has it; 0: that is not known.
 	Mount uint64
+	// NoACL: a directory on that mount with this inode and ctime has no ACL.
+	NoACL bool
 	// Failed: it could not be listed at the last attempt, so that another one is of
 	// no use.
 	Failed bool
 }
+
+// notStored is of a directory of which nothing is stored, or that is not asked for.
+var notStored Stored
 
 // View is what one caller may see. It is made for one answer, and may be used by
 // several goroutines.
@@ -110,17 +115,17 @@ func (v *View) other(dir string, stamp uint64) bool {
 // not told by Sight, that says nothing about what is stored.
 func (v *View) Lists(dir string) bool {
 	w := v.Walk(nil)
-	return w.look(dir, 0) && w.st.of(&v.who)&mayRead != 0
+	return w.look(dir, &notStored) && w.st.of(&v.who)&mayRead != 0
 }
 
 // Enters reports whether the caller may list what is at dir now, or something in
 // it whose name it knows.
 func (v *View) Enters(dir string) bool {
 	w := v.Walk(nil)
-	return w.look(dir, 0) && w.st.of(&v.who)&(mayRead|maySearch) != 0
+	return w.look(dir, &notStored) && w.st.of(&v.who)&(mayRead|maySearch) != 0
 }
 
 // IsDir reports whether there is a directory at a path that the caller can reach.
 func (v *View) IsDir(p string) bool {
-	return v.Walk(nil).look(p, 0)
+	return v.Walk(nil).look(p, &notStored)
 }

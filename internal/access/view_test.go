@@ -290,9 +290,9 @@ func BenchmarkSight(b *testing.B) {
 					s = newStats(b)
 				}
 				at := 0
-				w := s.View(New(61001, []uint32{61001}), since).Walk(func(add func(string, uint64) bool) {
+				w := s.View(New(61001, []uint32{61001}), since).Walk(func(add func(string, *Stored) bool) {
 					for _, d := range dirs[at+1:] {
-						if !add(d.path, d.stored.Doc) {
+						if !add(d.path, d.stored) {
 							break
 						}
 					}

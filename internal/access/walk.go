@@ -38,8 +38,8 @@ type step struct {
 }
 
 // Ahead tells directories that may be asked for next, in the order of paths, with
-// their numbers as in Stored, until add returns false.
-type Ahead = func(add func(dir string, number uint64) bool)
+// what is stored of them, until add returns false.
+type Ahead = func(add func(dir string, stored *Stored) bool)
 
 // maxLead is how many directories are looked at at once, at most.
 const maxLead = 64
@@ -53,7 +53,7 @@ func (v *View) Walk(ahead Ahead) *Walk { return &Walk{v: v, ahead: ahead, lead: 
 // put there by who may not read the one that was listed, or have other
 // permissions than it had.
 func (w *Walk) Sight(dir string, stored *Stored) Sight {
-	if !w.look(dir, stored.Doc) {
+	if !w.look(dir, stored) {
 		return Nothing
 	}
 	st := &w.st
@@ -83,11 +83,11 @@ func (w *Walk) Sight(dir string, stored *Stored) Sight {
 
 // look makes w.st what dir is like, and reports whether it is a directory that can
 // be reached.
-func (w *Walk) look(dir string, number uint64) bool {
+func (w *Walk) look(dir string, stored *Stored) bool {
 	w.tick()
 	for again := false; ; again = true {
 		w.torn = false
-		ok := w.reach(dir) && w.stat(dir, number)
+		ok := w.reach(dir) && w.stat(dir, stored)
 		if !w.torn || again {
 			return ok
 		}
@@ -100,21 +100,21 @@ func (w *Walk) look(dir string, number uint64) bool {
 
 // stat makes w.st what dir is like, which is in the last directory of the way, and
 // reports whether it is a directory.
-func (w *Walk) stat(dir string, number uint64) bool {
+func (w *Walk) stat(dir string, stored *Stored) bool {
 	up := step{firm: true}
 	if n := len(w.ok); n > 0 && dir != "/" {
 		up = w.ok[n-1]
 	}
 	s, st := w.v.stats, &w.st
 	key := s.key(dir)
-	known := s.get(key, number, st)
+	known := s.get(key, stored.Doc, st)
 	if known && w.believed(st) && (up.firm || st.linked || st.none) {
 		w.used++
 	} else {
 		if !known {
 			*st = stat{}
 		}
-		w.anew(question{dir: dir, last: *st, known: known, key: key, number: number})
+		w.anew(question{dir: dir, last: *st, known: known, plain: stored.plain(), key: key, number: stored.Doc})
 		w.now = max(w.now, st.at)
 	}
 	if !st.none && !up.firm && (!st.linked || st.up != up.id) {
@@ -155,9 +155,9 @@ func (w *Walk) anew(q question) {
 			w.lead = max(w.lead/4, 1)
 		}
 		if w.lead > 1 {
-			w.ahead(func(dir string, number uint64) bool {
-				q := question{dir: dir, key: s.key(dir), number: number}
-				if q.known = s.get(q.key, number, &q.last); !q.known || !w.believed(&q.last) {
+			w.ahead(func(dir string, stored *Stored) bool {
+				q := question{dir: dir, plain: stored.plain(), key: s.key(dir), number: stored.Doc}
+				if q.known = s.get(q.key, q.number, &q.last); !q.known || !w.believed(&q.last) {
 					add(q)
 				}
 				return len(b.ask) < w.lead
@@ -174,7 +174,7 @@ func (w *Walk) anew(q question) {
 // may reports whether dir, which is in the last directory of the way, is one in
 // which the caller has the permission want.
 func (w *Walk) may(dir string, want uint32) bool {
-	return w.stat(dir, 0) && w.st.of(&w.v.who)&want != 0
+	return w.stat(dir, &notStored) && w.st.of(&w.v.who)&want != 0
 }
 
 // tick reads the clock, but not at every call, and forgets a way that is too old.

@@ -48,7 +48,7 @@ func newJudge(q *Query) *judge {
 		needZone: p.NeedsMeta() || !p.Zone(&query.Zone{Count: 1}) || !p.Zone(&query.Zone{Count: 1, Dirs: 1}),
 	}
 	if q.Viewer != nil {
-		j.visible = q.Viewer.Look(func(add func(string, uint64) bool) {
+		j.visible = q.Viewer.Look(func(add func(string, *store.Origin) bool) {
 			if j.next != nil {
 				j.next(add)
 			}

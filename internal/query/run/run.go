@@ -179,10 +179,9 @@ type Viewer interface {
 }
 
 // Ahead calls add with some directories that are probably asked for next, in the
-// order of paths, and the numbers that Origin.Doc has for them, until it returns
-// false. They are on the volume of the directory that is asked for. dir is absolute,
-// and valid during the call.
-type Ahead = func(add func(dir string, doc uint64) bool)
+// order of paths, until it returns false. They are on the volume of the directory
+// that is asked for. dir is absolute; dir and o are valid during the call.
+type Ahead = func(add func(dir string, o *store.Origin) bool)
 
 // Sight is what an answer may show of a directory.
 type Sight uint8

@@ -23,7 +23,7 @@ func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, o *store.Origi
 	return func(dir string, key store.Key, o *store.Origin) Sight {
 		// What is told ahead are other directories, in order.
 		var told []string
-		ahead(func(next string, _ uint64) bool {
+		ahead(func(next string, _ *store.Origin) bool {
 			told = append(told, strings.ReplaceAll(next, "/", "\x00"))
 			return len(told) < 5
 		})

@@ -42,6 +42,7 @@ type walk struct {
 	end    store.Key     // of the stretch, in the range
 	scout  *store.Cursor // see ahead; nil: none yet
 	coming []byte
+	origin store.Origin
 }
 
 // begin goes before the first record that can hold an entry behind from.
