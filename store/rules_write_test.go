@@ -218,6 +218,32 @@ func TestRule7_TimesAreTrustedOnlyWhenOld(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 
+	// That there is no ACL is said of the directory as it was listed, and stays; it
+	// ends with a listing that does not say so.
+	noACL := func(yes bool) store.Applied {
+		p := store.Prepare(w.list(w.at("d"), 100)[0], nil, nil)
+		p.NoACL = yes
+		var a store.Applied
+		update(t, w.s, func(tx *store.Tx) { a = apply(t, tx, w.key("d"), p) })
+		return a
+	}
+	if noACL(true); !header().NoACL {
+		t.Error("it is not kept that there is no ACL")
+	}
+	if a := noACL(true); a.Changed {
+		t.Errorf("%+v", a)
+	}
+	w.make("d/newer*")
+	w.stamp++
+	e = listing.Entry{Name: "newer", Stat: w.at("d").kids["newer"].stat}
+	update(t, w.s, func(tx *store.Tx) { must(tx.ApplyName(w.key("d"), w.stamp, "newer", &e, true))(t) })
+	if h := header(); !h.NoACL || h.Origin() != (store.Origin{Doc: h.Doc, Stamp: h.Stamp, Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, NoACL: true}) {
+		t.Errorf("%+v", h)
+	}
+	if noACL(false); header().NoACL {
+		t.Error("it is said of another listing")
+	}
+
 	// What is the same but older now is written once, to be trusted.
 	w.look("d")()
 	if !header().TrustTimes {

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"encoding/binary"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 
 	"indexd/listing"
 )
@@ -305,4 +308,68 @@ func BenchmarkSight(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(dirs)), "ns/dir")
 		})
 	}
+}
+
+// What is stored of a directory without an ACL is believed of that very one, as it
+// was then, and of no other.
+func TestNoACLIsOfOneDirectory(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Chmod(dir, 0o755))
+	const name = "system.posix_acl_access"
+	if err := unix.Setxattr(dir, name, []byte(denying(61001)), 0); err != nil {
+		t.Skip(err)
+	}
+	is := lookAt(dir, nil)
+	if is.acl == "" || is.mode&0o777 != 0o755 || is.mount == 0 {
+		t.Fatalf("%+v", is)
+	}
+	plain := func(change func(s *Stored)) stat {
+		s := is.stored()
+		s.NoACL = true
+		change(s)
+		return look(&question{dir: dir, plain: s.plain()}, &parents{now: time.Now()})
+	}
+	if st := plain(func(*Stored) {}); st.acl != "" || st.mode != is.mode {
+		t.Errorf("it is asked for one: %+v", st)
+	}
+	for what, change := range map[string]func(s *Stored){
+		"it is not known":     func(s *Stored) { s.NoACL = false },
+		"another inode":       func(s *Stored) { s.Ino++ },
+		"another ctime":       func(s *Stored) { s.Ctime.Nsec ^= 1 },
+		"another mount":       func(s *Stored) { s.Mount++ },
+		"of an unknown mount": func(s *Stored) { s.Mount = 0 },
+	} {
+		if st := plain(change); st.acl != is.acl {
+			t.Errorf("%s: it is taken for a directory without an ACL", what)
+		}
+	}
+	// By a whole question, with the others that are looked at along with it.
+	sub := dir + "/sub"
+	must(t, os.Mkdir(sub, 0o755))
+	must(t, os.Chmod(sub, 0o755))
+	must(t, unix.Setxattr(sub, name, []byte(denying(61001)), 0))
+	below, above := lookAt(sub, nil), lookAt(dir, nil)
+	in, top := below.stored(), above.stored()
+	in.NoACL, in.Doc, in.Ctime.Nsec = true, 2, in.Ctime.Nsec^1
+	top.NoACL, top.Doc, top.Ctime.Nsec = true, 1, top.Ctime.Nsec^1
+	s := newStats(t)
+	w := s.View(New(61001, []uint32{61001}), time.Now()).Walk(func(add func(string, *Stored) bool) { add(sub, in) })
+	w.lead = maxLead
+	if a, b := w.Sight(dir, top), w.Sight(sub, in); a != Nothing || b != Nothing {
+		t.Errorf("what an ACL closed since it was listed is seen as %d and %d", a, b)
+	}
+	if told, _ := w.v.Others(); len(told) > 0 {
+		t.Errorf("told of %q", told)
+	}
+}
+
+// denying is an ACL that is of no other effect on a directory of mode 0755.
+func denying(uid uint32) string {
+	b := binary.LittleEndian.AppendUint32(nil, 2)
+	for _, e := range [][3]uint32{{aclUserObj, 7, ^uint32(0)}, {aclUser, 0, uid}, {aclGroupObj, 5, ^uint32(0)}, {aclMask, 5, ^uint32(0)}, {aclOther, 5, ^uint32(0)}} {
+		b = binary.LittleEndian.AppendUint16(b, uint16(e[0]))
+		b = binary.LittleEndian.AppendUint16(b, uint16(e[1]))
+		b = binary.LittleEndian.AppendUint32(b, e[2])
+	}
+	return string(b)
 }

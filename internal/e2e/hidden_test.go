@@ -7,15 +7,19 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/store"
 )
 
 // get asks over HTTP as u, and returns the answer's body and status line.
@@ -371,6 +375,76 @@ func TestAttacks(t *testing.T) {
 		must(t, os.RemoveAll(dir+"/in"))
 		must(t, os.Chmod(dir, 0o755))
 	})
+}
+
+// TestACLSinceTheListing: that a directory had no ACL when it was listed is no
+// reason to show it to whom one shuts out by now, though its mode is the same.
+func TestACLSinceTheListing(t *testing.T) {
+	if _, err := exec.LookPath("setfacl"); err != nil {
+		t.Skip("there is no setfacl")
+	}
+	d, top := public(t, "--watch", "off", "--sweep-interval", "1h")
+	d.ready()
+	var dirs []string
+	for _, name := range []string{"running", "stopped", "removed"} {
+		dirs = append(dirs, put(t, filepath.Join(top, name), bob, 0o755, "secret-"+name))
+	}
+	shut := func(dir string) {
+		if out, err := exec.Command("setfacl", "-m", fmt.Sprintf("u:%d:---", alice.uid), dir).CombinedOutput(); err != nil {
+			t.Fatalf("setfacl: %v: %s", err, out)
+		}
+	}
+	shut(dirs[2])
+	var last unix.Stat_t
+	must(t, unix.Stat(dirs[2], &last))
+	for begun := time.Unix(last.Ctim.Unix()); time.Since(begun) < 3500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
+		// Until then it may have got one and kept its ctime.
+	}
+	d.must("rescan", top)
+	if list := d.list(alice, "secret"); len(list) != 2 {
+		t.Fatalf("alice sees %q", list)
+	}
+	d.end(syscall.SIGTERM)
+	d.noACL(dirs[0], dirs[1])
+	shut(dirs[1])
+	d.run()
+	d.ready()
+	if list := d.list(alice, "secret"); !slices.Equal(list, []string{dirs[0] + "/secret-running"}) {
+		t.Errorf("alice sees %q", list)
+	}
+	shut(dirs[0])
+	must(t, exec.Command("setfacl", "-b", dirs[2]).Run())
+	if list := d.list(alice, "--sync=3m", "secret"); !slices.Equal(list, []string{dirs[2] + "/secret-removed"}) {
+		t.Errorf("alice sees %q", list)
+	}
+}
+
+// noACL fails unless the database says of dirs, and of no others that have a file in
+// them, that they have no ACL. The daemon does not run.
+func (d *daemon) noACL(dirs ...string) {
+	d.t.Helper()
+	var fs unix.Statfs_t
+	must(d.t, unix.Statfs(dirs[0], &fs))
+	if fs.Type != unix.EXT4_SUPER_MAGIC && fs.Type != unix.TMPFS_MAGIC {
+		d.t.Logf("of a file system of type %x it is not kept", fs.Type)
+		return
+	}
+	s, err := store.Open(filepath.Join(d.dir, "index.db"), store.Options{ReadOnly: true})
+	must(d.t, err)
+	defer s.Close()
+	var want, got []string
+	for _, dir := range dirs {
+		want = append(want, filepath.Base(dir))
+	}
+	must(d.t, s.View(func(sn *store.Snap) error {
+		for c := sn.Cursor(nil, nil); c.Next(); {
+			if h := c.Record().Header(); h.NoACL && h.Agg.Count > h.Agg.Dirs {
+				got = append(got, path.Base(c.Dir().Rel()))
+			}
+		}
+		return nil
+	}))
+	same(d.t, "without an ACL", got, want)
 }
 
 // list is what u finds.
