@@ -27,7 +27,7 @@ import (
 //	          less than listed, nsec 4 bytes; btime (hasBtime): zigzag of
 //	          seconds less than ctime, nsec 4 bytes
 //
-// On a system of 36,477 directories this takes 32 bytes a record.
+// On a system of 36,477 directories this takes 33 bytes a record.
 const (
 	noDirs = 1 << iota
 	hasDir
