@@ -66,17 +66,36 @@ func (f *spill) write(fill func(put func(key, value []byte) error) error) error 
 // sources returns the runs, each to be read through a buffer of that many bytes.
 func (f *spill) sources(buffer int) []source {
 	var all []source
-	if len(f.runs) > 16 {
-		// They are read in turn, a buffer each. What the kernel would read ahead of
-		// each, up to 8 MiB on some disks, is thrown away again before it is asked for
-		// where there is little memory.
+	if f.file != nil {
+		// What the kernel would read ahead of each of a hundred runs, up to 8 MiB on
+		// some disks, is thrown away again before it is asked for where there is little
+		// memory.
 		_ = unix.Fadvise(int(f.file.Fd()), 0, 0, unix.FADV_RANDOM)
 	}
 	for _, r := range f.runs {
-		in := io.NewSectionReader(f.file, r.from, r.to-r.from)
-		all = append(all, &runSource{in: bufio.NewReaderSize(in, buffer)})
+		all = append(all, &runSource{in: bufio.NewReaderSize(&runReader{f.file, r}, buffer)})
 	}
 	return all
+}
+
+// runReader reads what is left of one run, and has the kernel read as much again
+// meanwhile.
+type runReader struct {
+	file *os.File
+	left span
+}
+
+func (r *runReader) Read(p []byte) (int, error) {
+	p = p[:min(int64(len(p)), r.left.to-r.left.from)]
+	if len(p) == 0 {
+		return 0, io.EOF
+	}
+	n, err := r.file.ReadAt(p, r.left.from)
+	r.left.from += int64(n)
+	if more := min(int64(len(p)), r.left.to-r.left.from); more > 0 {
+		_ = unix.Fadvise(int(r.file.Fd()), r.left.from, more, unix.FADV_WILLNEED)
+	}
+	return n, err
 }
 
 func (f *spill) close() {
