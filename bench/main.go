@@ -6,7 +6,7 @@
 //	go run ./bench -tree /usr index   one section
 //
 // Sections: index, walk, query, sight, list, live, settle, size, store, cancel, burst,
-// clients, growth, memory, cold, damage. Peers that are not installed are left out with a
+// clients, growth, memory, watched, cold, damage. Peers that are not installed are left out with a
 // note. Dropping caches needs root.
 package main
 
@@ -84,7 +84,8 @@ func sections() []section {
 		{"clients", "Slow and broken clients, and many at once", (*bench).clients},
 		{"store", "A synthetic database", (*bench).store},
 		{"growth", "What changes make of the database, and compacting it", (*bench).growth},
-		{"memory", "Control groups with little memory", (*bench).memory},
+		{"memory", "A synthetic database in a control group with little memory", (*bench).memory},
+		{"watched", "A real tree, watched, in a control group with little memory", (*bench).watched},
 		{"cold", "Cold cache", (*bench).cold},
 		{"damage", "From a damaged database to ready, and a first index", (*bench).damage},
 	}

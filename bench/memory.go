@@ -17,7 +17,7 @@ import (
 	"indexd/internal/testcgroup"
 )
 
-// littleMemory is the limit of the control groups of section memory, in bytes.
+// littleMemory is the limit of the control groups, in bytes.
 const littleMemory = 128 << 20
 
 // limited starts a daemon in a control group.
@@ -28,20 +28,20 @@ func (b *bench) limited(g *testcgroup.Group, name string, args ...string) (*daem
 }
 
 // memory has a synthetic database made, and asked, in a control group with little
-// memory, and then a real tree indexed and watched in another.
-func (b *bench) memory() error {
-	for _, part := range []func(*testcgroup.Group) error{b.syntheticLimited, b.realLimited} {
-		g, err := testcgroup.New(littleMemory)
-		if err != nil {
-			fmt.Println("left out:", err)
-			return nil
-		}
-		err = part(g)
-		if err := errors.Join(err, g.Remove()); err != nil {
-			return err
-		}
+// memory.
+func (b *bench) memory() error { return inGroup(b.syntheticLimited) }
+
+// watched has a real tree indexed and watched in such a group.
+func (b *bench) watched() error { return inGroup(b.realLimited) }
+
+func inGroup(do func(*testcgroup.Group) error) error {
+	g, err := testcgroup.New(littleMemory)
+	if err != nil {
+		fmt.Println("left out:", err)
+		return nil
 	}
-	return nil
+	err = do(g)
+	return errors.Join(err, g.Remove())
 }
 
 // usage is a row of a table about what the group uses.

@@ -25,9 +25,22 @@ import (
 )
 
 // makeTree makes directories, empty files of some size and links, about n in all,
-// below root.
+// below root. It is to be run with little memory, in which what is not written to
+// the disk must not gather.
 func makeTree(root string, n int) error {
+	dir, err := os.Open(root)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	made := 0
 	for rel, l := range (synth.Tree{Seed: 1, Entries: n}).Listings() {
+		if made += len(l.Entries); made > 10_000 {
+			if err := unix.Syncfs(int(dir.Fd())); err != nil {
+				return err
+			}
+			made = 0
+		}
 		for i := range l.Entries {
 			e := &l.Entries[i]
 			name := filepath.Join(root, rel, e.Name)
