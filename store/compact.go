@@ -23,7 +23,7 @@ func (s *Store) Slack() (slack, size int64, err error) {
 	defer s.slack.mu.Unlock()
 	err = s.View(func(sn *Snap) error {
 		st := sn.h.db.Stats()
-		free := int64(st.FreePageN+st.PendingPageN) * int64(s.pageSize) // pending: what the last commits freed
+		free := int64(st.FreePageN+st.PendingPageN) * int64(sn.h.pageSize) // pending: what the last commits freed
 		size = sn.tx.Size()
 		records := uint64(0)
 		if s.slack.known {

@@ -36,7 +36,7 @@ func create(path string, o *Options) (err error) {
 	if err != nil {
 		return err
 	}
-	db.AllocSize = 1 << 20
+	db.AllocSize = o.growBy()
 	hook, err := hookBolt(o, db, file, true)
 	if err != nil {
 		return errors.Join(err, db.Close())

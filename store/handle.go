@@ -11,12 +11,13 @@ import (
 // handle is an open file. Compact puts another in its place, and the old one is
 // closed when the last snapshot of it has ended.
 type handle struct {
-	db     *bolt.DB
-	file   *os.File  // db's
-	hook   *boltHook // nil without Faults
-	advice advice
-	uses   int           // of handles.mu; the Store's own is one
-	closed chan struct{} // closed when db is; made by replace
+	db       *bolt.DB
+	file     *os.File  // db's
+	pageSize int       // of db, in bytes
+	hook     *boltHook // nil without Faults
+	advice   advice
+	uses     int           // of handles.mu; the Store's own is one
+	closed   chan struct{} // closed when db is; made by replace
 }
 
 // handles are what of a Store's files is open.

@@ -201,12 +201,12 @@ func openBoltFile(path string, o Options, open func(string, int, fs.FileMode) (*
 		letGo(file)
 		return nil, err
 	}
-	db.AllocSize = 1 << 20 // the default of 16 MiB pads a small database
+	db.AllocSize = o.growBy()
 	hook, err := hookBolt(&o, db, file, empty)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &handle{db: db, file: file, hook: hook}, nil
+	return &handle{db: db, file: file, hook: hook, pageSize: db.Info().PageSize}, nil
 }
 
 // openErr makes bbolt's errors ours.

@@ -158,7 +158,7 @@ func (m *merging) pages(num uint32, src trigram.Source) (n uint64, err error) {
 	size := 0
 	flush := func() error {
 		keys, vals := keys, vals
-		return m.apply(Step{Bytes: size, Do: func(t *Tx) error {
+		return m.apply(Step{Bytes: size, Adds: true, Do: func(t *Tx) error {
 			return t.do(func() error {
 				t.b.postings.FillPercent = 1
 				for i := range keys {

@@ -41,6 +41,8 @@ type Step struct {
 	Do func(*Tx) error
 	// Bytes is about how much is written.
 	Bytes int
+	// Adds: the database grows by it.
+	Adds bool
 	// Wait: what follows may only be done when this is committed.
 	Wait bool
 }
@@ -54,11 +56,15 @@ type Step struct {
 type Merge struct {
 	s    *Store
 	what string
+	adds bool
 	do   func(*merging) error
 }
 
 // String says what the merge does, for logs.
 func (m *Merge) String() string { return m.what }
+
+// Adds reports whether it needs room in the file, which others clear.
+func (m *Merge) Adds() bool { return m.adds }
 
 // merging is a Merge under way.
 type merging struct {

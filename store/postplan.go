@@ -76,11 +76,11 @@ func (sn *Snap) allDocs() *roaring.Bitmap {
 func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
 	for i := range p.segs {
 		if p.segs[i].state == segBuilding || p.taken {
-			return &Merge{s, "recover", (*merging).recover}
+			return &Merge{s, "recover", false, (*merging).recover}
 		}
 	}
 	if p.taken || p.odd && !s.merges.begun {
-		return &Merge{s, "recover", (*merging).recover}
+		return &Merge{s, "recover", false, (*merging).recover}
 	}
 	if m := p.heal(s); m != nil {
 		return m
@@ -103,9 +103,9 @@ func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
 	switch {
 	case fresh && (!wasFresh || len(dropping) == 0):
 		s.merges.wasFresh = true
-		return &Merge{s, "fresh", (*merging).fresh}
+		return &Merge{s, "fresh", true, (*merging).fresh}
 	case len(dropping) > 0: // in turns, so that what was dropped does not gather
-		return &Merge{s, "drop", func(m *merging) error { return m.drop(dropping) }}
+		return &Merge{s, "drop", false, func(m *merging) error { return m.drop(dropping) }}
 	case bulk:
 		return nil
 	}
@@ -176,7 +176,7 @@ func (p *mergePlan) merge(s *Store, what string, live []postSeg, left []*roaring
 			j.others.Or(live[i].docs)
 		}
 	}
-	return &Merge{s, what, j.do}
+	return &Merge{s, what, true, j.do}
 }
 
 // heal returns what mends segments of which something is damaged: their docs
@@ -218,7 +218,7 @@ func (p *mergePlan) heal(s *Store) *Merge {
 	if slices.Contains(p.bad, goneDocs) {
 		gone = roaring.AndNot(newer, p.alive) // newer is all that segments have
 	}
-	return &Merge{s, "heal", func(m *merging) error {
+	return &Merge{s, "heal", false, func(m *merging) error {
 		return m.apply(Step{Wait: true, Do: func(t *Tx) error {
 			return t.do(func() error {
 				if err := t.flushFresh(); err != nil {

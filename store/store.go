@@ -54,7 +54,7 @@ type Options struct {
 	// wait for the writer (over 2 s were measured).
 	MapSize int
 	// MaxSize is the size in bytes beyond which the file does not grow; 0:
-	// none. Commit then returns ErrFull.
+	// none. Commit then returns ErrFull, see also Tx.Leave.
 	MaxSize int
 	// Logger is told of what was repaired or migrated; nil: nobody.
 	Logger *slog.Logger

@@ -29,6 +29,7 @@ type Tx struct {
 	written int   // bytes of keys and values put
 	puts    int   // how many
 	pages   int64 // bytes that Commit wrote
+	leave   int64 // see Leave
 	dirty   bool  // something was put or deleted
 	damage  bool  // something damaged was met, see mend
 	tops    map[string]struct{}
@@ -94,7 +95,7 @@ func (s *Store) Begin() (*Tx, error) {
 }
 
 // Commit writes what was done and syncs the file. Where nothing was, it writes
-// nothing and Clock stays. ErrFull is returned when the size limit is reached,
+// nothing and Clock stays. ErrFull is returned when the size limit is reached, see Leave,
 // ErrDamaged, or the error of the file system; then nothing was done.
 func (t *Tx) Commit() error {
 	return t.end(func() error {
@@ -108,6 +109,9 @@ func (t *Tx) Commit() error {
 			t.s.state.Store(&t.state)
 			t.s.parts = t.parts
 			return t.tx.Rollback()
+		}
+		if !t.fits() {
+			return ErrFull
 		}
 		t.state.clock++
 		if err := t.put(t.b.meta, keyState, t.state.encode()); err != nil {

@@ -1,15 +1,21 @@
 package e2e
 
 import (
+	"cmp"
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
-// On a full disk the daemon goes on answering, says so, and heals by itself.
-func TestFullDisk(t *testing.T) {
+// disk mounts a file system of a size as mount has it.
+func disk(t *testing.T, size string) string {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting a small file system needs root")
 	}
@@ -18,20 +24,167 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=2m", "small", dir).CombinedOutput(); err != nil {
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size="+size, "small", dir).CombinedOutput(); err != nil {
 		t.Skipf("mount: %s", out)
 	}
 	t.Cleanup(func() { _ = exec.Command("umount", "-l", dir).Run() })
+	return dir
+}
+
+func (d *daemon) degraded() bool {
+	out, _, status := d.ctl("status")
+	return status == 0 && strings.Contains(out, "degraded")
+}
+
+// fill writes files of 64 KiB to the end of a disk.
+func fill(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		err := os.WriteFile(fmt.Sprintf("%s/%d", dir, i), make([]byte, 1<<16), 0o600)
+		if errors.Is(err, syscall.ENOSPC) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// files makes directories with files of long names, some 24 KiB of them each.
+func files(t *testing.T, dir string, dirs int) {
+	t.Helper()
+	for d := range dirs {
+		sub := fmt.Sprintf("%s/%d", dir, d)
+		if err := os.MkdirAll(sub, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for f := range 100 {
+			if err := os.WriteFile(fmt.Sprintf("%s/%0240d", sub, f), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// While the disk of the database is full more changes than the daemon has under way:
+// files that come, and others that go. It finds all of them once there is room. Of 400
+// directories, INDEXD_FULL=400, there is more than it holds of listings.
+func TestDiskFullAtRest(t *testing.T) {
+	dir := disk(t, "16m")
+	root := memory(t)
+	files(t, root+"/was", 20)
+	d := start(t, dir, root)
+	d.ready()
+	fill(t, dir+"/ballast")
+	dirs, err := strconv.Atoi(cmp.Or(os.Getenv("INDEXD_FULL"), "140"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files(t, root+"/new", dirs)
+	if err := os.RemoveAll(root + "/was/7"); err != nil {
+		t.Fatal(err)
+	}
+	d.until("status says that the disk is full", d.degraded)
+	if out, errs, status := d.ctl("find", "-1", "--in", root+"/was/3"); status != 0 || out == "" || errs == "" {
+		t.Errorf("find on a full disk: exit status %d, %q, without a warning: %q", status, out, errs)
+	}
+	if err := os.RemoveAll(root + "/new/9"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir + "/ballast"); err != nil {
+		t.Fatal(err)
+	}
+	d.until("all is well", func() bool { return !d.degraded() })
+	d.synced(root, nil)
+}
+
+// The database lies on the disk that it indexes, and what frees that is the removal
+// of what is indexed.
+func TestDiskFullOfWhatIsIndexed(t *testing.T) {
+	dir := disk(t, "16m")
+	root := dir + "/tree"
+	files(t, root+"/was", 20)
+	d := start(t, dir, root)
+	d.ready()
+	fill(t, root+"/ballast")
+	d.until("status says that the disk is full", func() bool {
+		_ = os.WriteFile(root+"/was/1/more", nil, 0o600) // and so that there is something to be written
+		_ = os.Remove(root + "/was/1/more")
+		return d.degraded()
+	})
+	if err := errors.Join(os.RemoveAll(root+"/ballast"), os.RemoveAll(root+"/was/2")); err != nil {
+		t.Fatal(err)
+	}
+	d.until("all is well", func() bool { return !d.degraded() })
+	d.synced(root, nil)
+}
+
+// At --max-size, too, the removal of files makes room for others, and so does a rule,
+// after a reload.
+func TestMaxSizeMakesRoom(t *testing.T) {
+	root := memory(t)
+	files(t, root+"/was", 20)
+	d := newDaemon(t, "", root)
+	config := filepath.Join(t.TempDir(), "config")
+	rules := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(config, []byte("max-size = \"4M\"\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rules("")
+	d.args = append(d.args, "--config", config)
+	d.run()
+	t.Cleanup(func() { d.end(syscall.SIGTERM) })
+	d.ready()
+	files(t, root+"/new", 190)
+	d.until("status says that the database is full", d.degraded)
+	if err := os.RemoveAll(root + "/new"); err != nil {
+		t.Fatal(err)
+	}
+	d.until("all is well", func() bool { return !d.degraded() })
+	d.synced(root, nil)
+
+	files(t, root+"/other", 190)
+	d.until("status says that the database is full", d.degraded)
+	rules("exclude = [\"" + root + "/other\"]\n")
+	d.signal(syscall.SIGHUP)
+	d.until("all is well", func() bool { return !d.degraded() })
+	var left []string
+	for _, path := range find(t, root) {
+		if !strings.HasPrefix(path, root+"/other") {
+			left = append(left, path)
+		}
+	}
+	same(t, "what is not excluded", split(d.must("find", "-0", "--sync=3m")), left)
+	if fi, err := os.Stat(filepath.Join(d.dir, "index.db")); err != nil || fi.Size() > 4<<20 {
+		t.Errorf("the database: %v, %v", fi, err)
+	}
+}
+
+// memory is a directory for many files.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "e2e-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// On a full disk the daemon goes on answering, says so, and heals by itself.
+func TestFullDisk(t *testing.T) {
+	dir := disk(t, "2m")
 	root := hostile(t)
 	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	d := start(t, dir, root)
-	degraded := func() bool {
-		out, _, status := d.ctl("status")
-		return status == 0 && strings.Contains(out, "degraded")
-	}
-	d.until("status says that the disk is full", degraded)
+	d.until("status says that the disk is full", d.degraded)
 	if _, errs, status := d.ctl("find", "--no-warn", "-c"); status != 0 && status != 4 { // 4: nothing is committed yet
 		t.Errorf("find on a full disk: exit status %d: %s", status, errs)
 	}

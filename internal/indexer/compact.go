@@ -18,6 +18,7 @@ type compacting struct {
 	timer  *time.Timer
 	armed  bool
 	next   time.Time // no look before
+	notFor time.Time // no compaction for want of room before
 	result chan error
 	busy   bool
 	putOff atomic.Pointer[store.NoRoomError] // why it waits; nil: it does not
@@ -32,6 +33,8 @@ const (
 	// thirds of its size then, and copying it costs the changes that made a
 	// fourth of it useless about three times their bytes.
 	compactShare = 4
+	// compactRoomShare: where the size limit is near it is done for a twentieth.
+	compactRoomShare = 20
 	// compactRetry is how long to wait after a failure, compactRoom where the disk
 	// has no room for the copy, which costs nothing to ask.
 	compactRetry = 15 * time.Minute
@@ -74,17 +77,24 @@ func (x *Indexer) compactIfDue() {
 		x.log.Error("cannot tell how full the database is", "err", err)
 		return
 	}
-	if size < c.min || slack < size/compactShare {
+	share := int64(compactShare)
+	if room, limited := x.st.Room(); limited && room < 2*x.st.Reserve() {
+		share = compactRoomShare
+	}
+	if size < c.min || slack < size/share {
 		return
 	}
 	x.compact()
 }
 
 // compactForRoom starts a compaction where the database is as large as it may
-// become, and a twentieth of it is unused.
+// become, and a twentieth of it is unused; not soon after another that failed.
 func (x *Indexer) compactForRoom() {
-	slack, size, err := x.st.Slack()
-	if err == nil && !x.compacting.busy && slack >= size/20 {
+	c := &x.compacting
+	if c.busy || time.Now().Before(c.notFor) {
+		return
+	}
+	if slack, size, err := x.st.Slack(); err == nil && slack >= size/compactRoomShare {
 		x.compact()
 	}
 }
@@ -123,7 +133,7 @@ func (x *Indexer) compacted(err error) {
 	var room *store.NoRoomError
 	switch {
 	case err == nil:
-		poke(x.writer.again)
+		x.makeUpSoon()
 		x.naming.next = time.Time{}
 		x.lookForFile()
 	case x.running.Err() != nil:
@@ -142,6 +152,7 @@ func (x *Indexer) compacted(err error) {
 // wait puts the next look off for so long at least.
 func (c *compacting) wait(d time.Duration) {
 	c.next = time.Now().Add(d)
+	c.notFor = c.next
 	c.armed = false // what has changed since may have set the timer to a moment before
 	c.changed()
 }

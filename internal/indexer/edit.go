@@ -130,6 +130,7 @@ func (l *live) name(e *edits, epoch uint64, s *sight, key store.Key, stamp uint6
 			applied, err = tx.ApplyName(key, stamp, n.Name, now, descend)
 			return err
 		},
+		needs: func() share { return shareOf(&applied) },
 		done: func(err error) {
 			one.committed(&applied, err)
 			x.epochs.done(epoch)

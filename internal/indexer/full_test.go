@@ -1,47 +1,143 @@
 package indexer
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"indexd/internal/rules"
 	"indexd/store"
 )
 
-// At the size limit an answer that lacks what changed since says so, of what came
-// and of what went; once the limit is raised all is right again.
-func TestAtTheSizeLimit(t *testing.T) {
-	openOptions.MaxSize = 2 << 20
-	defer func() { openOptions = store.Options{} }()
-	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), "", Config{}, nil)
-	must(t, l.WaitReady(deadline(t)))
-	fill := func(dir int) {
-		t.Helper()
-		var paths []string
-		for f := range 50 {
-			paths = append(paths, fmt.Sprintf("d%04d/%s%d", dir, strings.Repeat("a long name ", 20), f))
-		}
-		grow(t, l.root, paths...)
+// small makes the databases of a test have a size limit.
+func small(t *testing.T, size int) {
+	openOptions.MaxSize = size
+	t.Cleanup(func() { openOptions = store.Options{} })
+}
+
+// longNames are paths of n files in dir that take much room in a database.
+func longNames(dir string, n int) (paths []string) {
+	for f := range n {
+		paths = append(paths, fmt.Sprintf("%s/%s%d", dir, strings.Repeat("a long name ", 20), f))
 	}
+	return paths
+}
+
+// within fails a test whose database is larger than it may be.
+func (r *rig) within() {
+	r.t.Helper()
+	fi, err := os.Stat(r.db)
+	must(r.t, err)
+	if fi.Size() > int64(openOptions.MaxSize) {
+		r.t.Fatalf("the file has %d bytes, of at most %d", fi.Size(), openOptions.MaxSize)
+	}
+}
+
+// heals waits until the database is full no more, within its limit all the time.
+func (r *rig) heals() {
+	r.t.Helper()
+	waitFor(r.t, func() bool {
+		r.within()
+		return r.degraded() == ""
+	})
+}
+
+// full waits until the database is, and an answer says that it lacks something.
+func (r *rig) full(root string) {
+	r.t.Helper()
+	waitFor(r.t, func() bool {
+		r.within()
+		s := r.Stale(nil, false)
+		return strings.Contains(r.degraded(), "max-size") && len(s) == 1 && s[0].Path == root
+	})
+}
+
+// A storm of new files at the size limit: what was indexed is answered, with a
+// warning, and what goes is seen to go. Once the files are gone, or others in their
+// stead, all is right by itself: as often as it happens.
+func TestHealsAtTheSizeLimit(t *testing.T) {
+	small(t, 2<<20)
+	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), memoryDir(t), Config{again: 10 * time.Millisecond}, nil)
+	must(t, l.WaitReady(deadline(t)))
 	for d := range 20 {
-		fill(d)
+		grow(t, l.root, longNames(fmt.Sprintf("kept%02d", d), 100)...)
 	}
 	l.compare()
-	// More than a compaction can make room for.
-	for d := 20; d < 120 || !strings.Contains(l.degraded(), "max-size"); d++ {
-		fill(d)
+	for round := range 2 {
+		for d := range 100 {
+			grow(t, l.root, longNames(fmt.Sprintf("storm%d/d%03d", round, d), 100)...)
+			if d >= 60 && strings.Contains(l.degraded(), "max-size") {
+				break
+			}
+		}
+		l.full(l.root)
+		gone := fmt.Sprintf("%s/kept%02d", l.root, round)
+		must(t, os.RemoveAll(gone))
+		waitFor(t, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), generous)
+			defer cancel()
+			must(t, l.Sync(ctx, nil))
+			return !slices.ContainsFunc(l.paths(l.root), func(p string) bool { return p == gone })
+		})
+		must(t, os.RemoveAll(l.path(fmt.Sprintf("storm%d", round))))
+		l.heals()
+		l.compare()
+		if s := l.Stale(nil, false); len(s) != 0 {
+			t.Errorf("stale when all is well: %v", s)
+		}
 	}
+}
+
+// A first index of more than the database may hold ends, degraded; what is excluded
+// then makes room for the rest.
+func TestExcludingMakesRoom(t *testing.T) {
+	small(t, 2<<20)
+	var paths []string
+	for d := range 90 {
+		paths = append(paths, longNames(fmt.Sprintf("big/d%03d", d), 100)...)
+	}
+	for d := range 50 {
+		paths = append(paths, longNames(fmt.Sprintf("small/d%03d", d), 20)...)
+	}
+	root := memoryDir(t)
+	grow(t, root, paths...)
+	r := run(t, filepath.Join(memoryDir(t), "index.db"), Config{
+		Roots: []string{root}, SweepInterval: time.Hour, again: 10 * time.Millisecond,
+	})
+	r.full(root)
+	set := ruleSet(t, rules.Config{Exclude: []string{root + "/big"}})
+	must(t, r.Reload(deadline(t), []string{root}, nil, set))
+	r.heals()
+	r.idle()
+	want := slices.DeleteFunc(found(t, root), func(p string) bool { return strings.HasPrefix(p, root+"/big") })
+	if got := r.paths(root); !slices.Equal(got, want) {
+		t.Errorf("%d paths of %d", len(got), len(want))
+	}
+	// And what is excluded no more fills it again, as far as it can.
+	must(t, r.Reload(deadline(t), []string{root}, nil, ruleSet(t, rules.Config{})))
+	r.full(root)
+	must(t, os.RemoveAll(root+"/big"))
+	r.rescan(root)
+	r.heals()
+	r.idle()
+	r.same(root)
+}
+
+// Once the limit is raised all is right again.
+func TestRaisedSizeLimit(t *testing.T) {
+	small(t, 2<<20)
+	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), memoryDir(t), Config{}, nil)
+	must(t, l.WaitReady(deadline(t)))
+	for d := range 90 {
+		grow(t, l.root, longNames(fmt.Sprintf("d%04d", d), 100)...)
+	}
+	l.full(l.root)
 	must(t, os.RemoveAll(l.path("d0000")))
-	if s := l.Stale(nil, false); len(s) != 1 || s[0].Path != l.root {
-		t.Errorf("stale is %v", s)
-	}
-	fi, err := os.Stat(l.db)
-	must(t, err)
-	if fi.Size() > int64(openOptions.MaxSize) {
-		t.Errorf("the file has %d bytes, of at most %d", fi.Size(), openOptions.MaxSize)
-	}
 	l.stop()
 
 	openOptions.MaxSize = 0

@@ -68,6 +68,7 @@ type Config struct {
 
 	lookAgain time.Duration // a test's, for the database's file; 0: the usual
 	gather    time.Duration // a test's: how long watches that are free do; 0: the usual
+	again     time.Duration // a test's: how soon what had no room is tried again; 0: the usual
 	waits     int           // a test's: how many directories are remembered that wait for a watch; 0: the usual
 }
 
@@ -110,10 +111,12 @@ type Indexer struct {
 	settling   settling
 	scrubbing  scrubbing
 	compacting compacting
+	makingUp   makingUp
 	naming     naming
 	merger     merger
 	pace       pace
 	unsettled  atomic.Uint64 // how many directories are pending and cannot be listed
+	reapMost   atomic.Int64  // records of a batch of them
 	reaping    atomic.Bool   // a batch of the dead is with the writer
 
 	begun  chan struct{}  // closed when the roots are known
@@ -151,6 +154,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		begun:   make(chan struct{}),
 		pulse:   newPulse(),
 	}
+	x.reapMost.Store(reapBatch)
 	x.writer.trouble.told = x.tellDegraded
 	if x.src != nil {
 		x.live = newLive(x, x.src)
@@ -163,6 +167,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.settling.tries = make(map[string]int)
 	x.pace.pressure = pressure
 	x.compacting.init(cfg.Eager)
+	x.makingUp.init(cfg.again)
 	x.naming.pause = cmp.Or(cfg.lookAgain, namePause)
 	x.merger = newMerger(cfg.Eager)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
@@ -254,6 +259,7 @@ func (x *Indexer) loop(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	defer x.compacting.timer.Stop()
+	defer x.makingUp.timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -269,6 +275,7 @@ func (x *Indexer) loop(ctx context.Context) {
 				x.active.add(-1)
 			}
 			x.settle()
+			x.madeUp()
 		case <-tick.C:
 			tick.Reset(x.sweep())
 			x.lookForFile()
@@ -276,11 +283,14 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.compacting.changed()
 			x.merger.changed()
 			x.settleRest()
+			x.madeUp()
 			x.lookForFile()
 		case <-x.compacting.timer.C:
 			x.compactIfDue()
 		case <-x.writer.full:
-			x.compactForRoom()
+			x.turnedAway()
+		case <-x.makingUp.timer.C:
+			x.makeUp()
 		case err := <-x.compacting.result:
 			x.compacted(err)
 		case <-x.pulse.asks:

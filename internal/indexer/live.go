@@ -298,6 +298,7 @@ func (x *Indexer) lookAgain(r *root) {
 	r.mu.Lock()
 	idle := r.busy == "" && r.stored.Complete
 	again := idle && r.again
+	full := r.lack != nothing
 	if again {
 		r.again = false
 	}
@@ -305,7 +306,7 @@ func (x *Indexer) lookAgain(r *root) {
 	switch {
 	case again:
 		x.reconcile(r)
-	case idle && x.unsure(r):
+	case idle && !full && x.unsure(r):
 		x.verify(r)
 	}
 }

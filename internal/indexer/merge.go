@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	// mergeAhead is how many steps of a merge may be in one transaction: about a
 	// megabyte, which is written in a few milliseconds.
 	mergeAhead = 16
+	// mergeMost times mergeIdle is the longest that a merge waits for room.
+	mergeMost = 64
 )
 
 // merger keeps the postings up to date, on a goroutine of its own that Run owns.
@@ -23,6 +26,10 @@ const (
 type merger struct {
 	wake chan struct{} // capacity 1: something was committed
 	idle time.Duration // mergeIdle
+
+	// After one for which there was no room; confined to its goroutine.
+	pause time.Duration
+	next  time.Time // none that needs room before
 }
 
 func newMerger(eager bool) merger {
@@ -31,6 +38,13 @@ func newMerger(eager bool) merger {
 		m.idle = 10 * time.Millisecond
 	}
 	return m
+}
+
+// putOff has what there is no room for wait, twice as long as the last time.
+func (m *merger) putOff() time.Duration {
+	m.pause = min(max(2*m.pause, m.idle), mergeMost*m.idle)
+	m.next = time.Now().Add(m.pause)
+	return m.pause
 }
 
 // changed says that something was committed.
@@ -64,6 +78,12 @@ func (x *Indexer) merge(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
+			if errors.Is(err, store.ErrFull) {
+				x.log.Debug("no room to bring the postings up to date", "again in", x.merger.putOff())
+				armed = true
+				timer.Reset(x.merger.pause)
+				continue // with clearing away what it left behind
+			}
 			if err != nil {
 				// What it left behind is cleared away when it is tried again.
 				x.log.Error("cannot bring the postings up to date", "err", err, "again in", x.merger.idle)
@@ -83,13 +103,16 @@ func (x *Indexer) merge(ctx context.Context) {
 // mergeNext does one merge; false: none is due.
 func (x *Indexer) mergeNext(ctx context.Context, idle bool) (bool, error) {
 	m, err := x.st.NextMerge(x.writer.bulk.Load() > 0, idle)
-	if m == nil || err != nil {
+	if m == nil || err != nil || m.Adds() && time.Now().Before(x.merger.next) {
 		return false, err
 	}
 	begun := time.Now()
 	s := mergeSteps{x: x, ctx: ctx, room: semaphore.NewWeighted(mergeAhead)}
 	if err := m.Run(ctx, s.apply); err != nil {
 		return false, err
+	}
+	if m.Adds() {
+		x.merger.pause = 0
 	}
 	x.log.Debug("merged postings", "what", m, "took", time.Since(begun).Round(time.Millisecond), "fresh", x.st.FreshCount())
 	return true, nil
@@ -118,8 +141,11 @@ func (s *mergeSteps) apply(step store.Step) error {
 		bytes: step.Bytes, when: later,
 		do: func(tx *store.Tx) error {
 			err := s.err()
-			if err == nil {
+			switch {
+			case err == nil:
 				err = s.fail(step.Do(tx))
+			case errors.Is(err, store.ErrFull):
+				err = nil // nothing is done, and done tells
 			}
 			select {
 			case ran <- struct{}{}:
@@ -129,8 +155,12 @@ func (s *mergeSteps) apply(step store.Step) error {
 		},
 		done: func(err error) {
 			s.room.Release(1)
-			done <- s.fail(err)
+			s.fail(err)
+			done <- s.err()
 		},
+	}
+	if step.Adds {
+		it.needs = always(most)
 	}
 	switch s.steps++; {
 	case s.steps%mergeAhead == 0:
@@ -163,7 +193,7 @@ func (s *mergeSteps) err() error {
 	return s.failed
 }
 
-// fail keeps the first error.
+// fail keeps the first error, and returns its own.
 func (s *mergeSteps) fail(err error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -34,7 +34,7 @@ func (x *Indexer) reconcile(r *root) {
 		if err != nil {
 			return err
 		}
-		x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+		x.namesVerified(r, begun)
 		took := time.Since(begun)
 		if x.cfg.compared != nil {
 			x.cfg.compared()
@@ -79,6 +79,9 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 		}
 		r.mu.Lock()
 		r.busy = ""
+		if err != nil && !errors.Is(err, errNamesFirst) && r.lack == making {
+			r.lack = lacking
+		}
 		r.mu.Unlock()
 		if err == nil && r.unwatched.Load() == 0 {
 			r.partly.Store(false)
@@ -200,6 +203,14 @@ func (x *Indexer) differs(s *suspect, kind passKind) bool {
 		}
 	}
 	return !s.trust || st.Ino != s.stat.Ino || timeOf(st.Mtime) != s.stat.Mtime || timeOf(st.Ctime) != s.stat.Ctime
+}
+
+// namesVerified notes that all names of a root were compared, and what differed
+// listed, since begun, unless there was no room for it.
+func (x *Indexer) namesVerified(r *root, begun time.Time) {
+	if !r.lacking() {
+		x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+	}
 }
 
 // there finds out whether a root is a directory now, notes it and, where that is

@@ -35,6 +35,7 @@ type root struct {
 	busy   Kind      // what is being done for the whole of it, "" for nothing
 	lostAt time.Time // when events were lost last
 	again  bool      // they were, and nothing was done about it yet
+	lack   lack      // of it for want of room
 	gone   string    // why it could not be opened at the last attempt, "" if it could
 
 	watchRest struct { // confined to live's goroutine
@@ -266,6 +267,7 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 		x.rootMounted(r)
 		x.startRoot(r)
 	}
+	x.makeUpSoon()
 	x.active.poke()
 	return nil
 }
@@ -330,7 +332,7 @@ func (x *Indexer) startRoot(r *root) {
 	x.watchAbove(r)
 	rec := r.record()
 	switch {
-	case !rec.Complete:
+	case !rec.Complete && (rec.Rules == x.rules.Load().Fingerprint() || !r.lacking()):
 		x.index(r, 0)
 	case rec.Rules != x.rules.Load().Fingerprint():
 		x.relist(r)
@@ -371,6 +373,9 @@ func (x *Indexer) index(r *root, round int) {
 		if err != nil {
 			return // stopped or cancelled: it stays pending
 		}
+		if r.lacking() {
+			return // there is no room for the rest
+		}
 		// What could not be reached stays pending: a file system that is gone.
 		if left, _ := x.pendingIn(r, 1); len(left) > 0 && round < 3 {
 			x.later(func() { x.index(r, round+1) })
@@ -407,12 +412,12 @@ func (x *Indexer) relist(r *root) {
 }
 
 // verified notes that all of a root was listed since begun, unless the last
-// look found no root.
+// look found no root, or there was no room for all.
 func (x *Indexer) verified(r *root, begun time.Time, fingerprint string) {
 	r.mu.Lock()
-	gone := r.gone != ""
+	no := r.gone != "" || r.lack == lacking
 	r.mu.Unlock()
-	if gone {
+	if no {
 		return
 	}
 	left, _ := x.pendingIn(r, 1)
@@ -450,7 +455,7 @@ func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []str
 		r.looked(stats)
 		ended(stats, err)
 		x.later(func() { x.lookAgain(r) })
-		if rec := r.record(); rec.Complete && rec.Rules != x.rules.Load().Fingerprint() {
+		if rec := r.record(); rec.Complete && !r.lacking() && rec.Rules != x.rules.Load().Fingerprint() {
 			x.later(func() { x.startRoot(r) }) // the rules changed meanwhile
 		}
 		x.active.poke()

@@ -1,6 +1,10 @@
 package indexer
 
-import "indexd/store"
+import (
+	"errors"
+
+	"indexd/store"
+)
 
 // Settling is what the indexer does when nothing else is under way: what is
 // still pending is listed, whoever marked it (the store does so where records
@@ -20,6 +24,8 @@ const (
 	// reapBatch is how many records one transaction deletes: it holds up no
 	// commit for longer than a few milliseconds.
 	reapBatch = 2000
+	// reapLeast at a time where there is no room for what more of them change.
+	reapLeast = 32
 )
 
 // settle starts what there is to be done of it.
@@ -85,15 +91,23 @@ func (x *Indexer) reap() {
 		return
 	}
 	more := false
+	n := x.reapMost.Load()
 	it := item{
 		do: func(tx *store.Tx) (err error) {
-			more, err = tx.Reap(reapBatch)
+			more, err = tx.Reap(int(n))
 			return err
 		},
 		done: func(err error) {
 			x.reaping.Store(false)
-			if err == nil && more {
+			switch {
+			case errors.Is(err, store.ErrFull) && n > reapLeast:
+				x.reapMost.Store(max(n/4, reapLeast))
 				x.nudge()
+			case err == nil:
+				x.reapMost.Store(min(2*n, reapBatch))
+				if x.makeUpSoon(); more {
+					x.nudge()
+				}
 			}
 		},
 	}

@@ -45,7 +45,7 @@ func (x *Indexer) sweepNames(r *root) {
 		changed, err := x.namesPass(r, walker.Sweep, &x.pace, compareBoth)
 		if err == nil {
 			x.log.Debug("swept", "root", r.path, "changed", changed, "took", time.Since(begun).Round(time.Millisecond))
-			x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+			x.namesVerified(r, begun)
 		}
 		return err
 	})

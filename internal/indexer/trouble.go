@@ -88,6 +88,12 @@ func (x *Indexer) unwritten(r *root, dirs []string) bool {
 	if r.held.Load() > 0 {
 		return true
 	}
+	r.mu.Lock()
+	lack := r.lack
+	r.mu.Unlock()
+	if lack != nothing {
+		return true
+	}
 	if x.live == nil {
 		return false
 	}

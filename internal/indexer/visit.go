@@ -46,6 +46,7 @@ func (t *task) visit(r *walker.Result) []string {
 		}
 		return s.enter(tx)
 	}
+	it.needs = func() share { return shareOf(&applied) }
 	it.done = func(err error) { s.committed(&applied, err) }
 	if dir, stat := r.Dir, r.Listing.Dir; key.Rel() == "" && r.Last && !x.isRoot(dir) {
 		it.done = func(err error) {
@@ -57,8 +58,26 @@ func (t *task) visit(r *walker.Result) []string {
 	if r.Dir == t.alone {
 		t.aloneEntries += int64(files) // one part after another
 	}
+	// Below what there is no room for there is nothing to be listed.
+	var written chan error
+	if len(s.children) > 0 && x.writer.short() {
+		written = make(chan error, 1)
+		done := it.done
+		it.when, it.done = now, func(err error) { done(err); written <- err }
+	}
 	if x.writer.put(x.ctx, it) != nil {
 		return nil // the daemon is stopping
+	}
+	if written != nil {
+		select {
+		case err = <-written:
+		case <-x.writer.ended:
+			return nil
+		}
+		if err != nil {
+			t.each(func(u taskUser) { u.failed(r.Dir, err) })
+			return nil
+		}
 	}
 	x.progress.add(r.First, files)
 	if r.Last {
@@ -98,7 +117,7 @@ func (t *task) visitError(r *walker.Result) {
 	errors.As(r.Err, &errno)
 	if key, err := x.keyOf(r.Dir, 0); err == nil {
 		stamp, now := x.stamp(), time.Now()
-		_ = x.writer.put(x.ctx, item{bytes: 512, root: x.rootOf(r.Dir), do: func(tx *store.Tx) error {
+		_ = x.writer.put(x.ctx, item{bytes: 512, root: x.rootOf(r.Dir), needs: always(half), do: func(tx *store.Tx) error {
 			_, err := tx.SetError(key, stamp, uint16(errno), now)
 			return err
 		}})

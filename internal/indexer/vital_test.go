@@ -121,6 +121,8 @@ func (l *liveRig) touch(name string) {
 // for it are not taken to hang.
 func TestVitalsOfFullDisk(t *testing.T) {
 	l := runLive(t, "", "", nil)
+	l.idle()
+	l.compare() // so that nothing is written meanwhile, which would end it
 	l.writer.trouble.begins(syscall.ENOSPC)
 	for _, name := range []string{"indexer", "changes"} {
 		v := l.vital(name)

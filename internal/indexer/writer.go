@@ -33,6 +33,7 @@ type item struct {
 	root  *root // in which it is news; nil: in none
 	when  urgency
 	do    func(*store.Tx) error // on the writer's goroutine; an error drops this item alone
+	needs func() share          // asked after do: of the room to the size limit; nil: all
 	done  func(error)           // after the commit, or with why there was none; must not block
 }
 
@@ -68,15 +69,18 @@ type writer struct {
 	names   atomic.Int64 // that changed since the last item that is soon
 	trouble trouble      // why nothing can be written, while that is so
 
-	// full has something in it when the database reached its size limit; from
-	// again the writer learns that it is worth another try. Both have capacity 1.
-	full, again chan struct{}
-	dropped     seldom.Line
+	// At the size limit, see room.go: how many batches something of was turned away,
+	// up to which that is made up for, and a poke for each.
+	refusals, forgiven atomic.Uint64
+	full               chan struct{} // capacity 1
+	sooner             atomic.Bool   // there may be room for it
+	dropped            seldom.Line
 
 	// Confined to run.
 	tx    *store.Tx
 	batch []item
 	bytes int
+	most  int         // bytes of a batch
 	when  urgency     // of the most urgent in the batch
 	timer *time.Timer // runs while tx holds something
 	allow allowance
@@ -97,7 +101,6 @@ func newWriter(st *store.Store, queue int, log *slog.Logger) *writer {
 
 		committed: make(chan struct{}, 1),
 		full:      make(chan struct{}, 1),
-		again:     make(chan struct{}, 1),
 	}
 	w.timer.Stop()
 	return w
@@ -159,7 +162,7 @@ func (w *writer) run(ctx context.Context) {
 			if it.when == soon {
 				w.allow.change(w.names.Swap(0), time.Now())
 			}
-			if w.bytes >= w.queue/2 || len(w.items) == 0 && w.due(w.when) {
+			if w.bytes >= w.most || len(w.items) == 0 && w.due(w.when) {
 				w.commit(ctx)
 			}
 		case <-w.timer.C:
@@ -221,6 +224,7 @@ func (w *writer) begin() error {
 	if w.tx != nil {
 		return nil
 	}
+	w.most = w.batchMost()
 	tx, err := w.st.Begin()
 	if err != nil {
 		return err
@@ -243,15 +247,21 @@ func (w *writer) rollback() {
 
 // drop takes item i out of the batch and tells its giver why.
 func (w *writer) drop(i int, err error) {
+	it := w.take(i)
+	w.dropped.Say(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
+	if it.done != nil {
+		it.done(err)
+	}
+}
+
+// take takes item i out of the batch.
+func (w *writer) take(i int) item {
 	it := w.batch[i]
 	w.batch = append(w.batch[:i], w.batch[i+1:]...)
 	w.bytes -= it.bytes
 	w.room.Release(int64(it.bytes))
 	it.root.hold(-1)
-	w.dropped.Say(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
-	if it.done != nil {
-		it.done(err)
-	}
+	return it
 }
 
 // redo runs the whole batch again in a new transaction. An error is the system's,
@@ -284,24 +294,20 @@ const (
 	retryMost  = 8 * time.Second
 )
 
-// commit makes the batch durable. A disk that is full or fails is waited for:
-// what is in the batch stays there, workers wait when the queue is full, and
-// queries go on.
+// commit makes the batch durable, but for what the size limit has no room for. A
+// disk that is full or fails is waited for: what is in the batch stays there,
+// workers wait when the queue is full, and queries go on.
 func (w *writer) commit(ctx context.Context) {
 	for wait := retryFirst; len(w.batch) > 0; wait = min(2*wait, retryMost) {
-		err := w.tryCommit()
+		err := w.tryFit()
 		w.pulse.beat() // by a failure too: to wait for room on the disk is not to hang
 		if err == nil {
 			break
 		}
 		w.trouble.begins(err)
-		if errors.Is(err, store.ErrFull) {
-			poke(w.full)
-		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
-		case <-w.again:
 		case <-w.quit:
 			w.fail(err)
 			return
@@ -311,7 +317,14 @@ func (w *writer) commit(ctx context.Context) {
 		}
 		timer.Stop()
 	}
-	w.trouble.ends()
+	if w.short() {
+		w.trouble.begins(store.ErrFull)
+		if w.roomier() {
+			w.sooner.Store(true)
+		}
+	} else {
+		w.trouble.ends()
+	}
 	w.fail(nil)
 	poke(w.committed)
 }
@@ -326,6 +339,7 @@ func (w *writer) tryCommit() error {
 	if w.tx == nil { // nothing of it is left
 		return nil
 	}
+	w.tx.Leave(w.leaves())
 	err := w.tx.Commit()
 	if (w.when == steady || w.when == soon) && w.bulk.Load() == 0 {
 		w.allow.spend(w.when == soon, w.tx.Written(), time.Now())
