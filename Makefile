@@ -62,7 +62,7 @@ install: all
 	install -m 644 systemd/sysctl.d/30-indexd.conf $(lib)/sysctl.d
 	[ -e $(DESTDIR)$(sysconfdir)/indexd/indexd.toml ] || \
 		install -m 644 systemd/indexd.toml $(DESTDIR)$(sysconfdir)/indexd
-	install -m 644 README.md CHANGELOG.md docs/query.md docs/locate.md docs/protocol.md docs/systemd.md $(doc)
+	install -m 644 README.md CHANGELOG.md docs/query.md docs/locate.md docs/protocol.md docs/security.md docs/systemd.md $(doc)
 
 uninstall:
 	rm -f $(bin)/indexd $(bin)/indexctl $(man)/man8/indexd.8 $(man)/man1/indexctl.1 \

@@ -34,11 +34,20 @@ func (p *program) waitCommand() *command {
 				defer cancel()
 			}
 			err := p.client().Wait(ctx, ready)
-			for end := time.Now().Add(startGrace); errors.Is(err, ipc.ErrNoDaemon) && time.Now().Before(end) && ctx.Err() == nil; {
+			var absent error
+			for end := time.Now().Add(startGrace); errors.Is(err, ipc.ErrNoDaemon) && time.Now().Before(end); {
+				absent = err
 				time.Sleep(20 * time.Millisecond)
 				err = p.client().Wait(ctx, ready)
 			}
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
+				if absent != nil { // is it there now, and takes long?
+					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+					defer cancel()
+					if _, err := p.client().Status(ctx); errors.Is(err, ipc.ErrNoDaemon) {
+						return absent
+					}
+				}
 				return &exitError{stale, fmt.Errorf("not ready within %s", timeout)}
 			}
 			return err
