@@ -79,6 +79,7 @@ func (b *builder) finish(a Args) (err error) {
 	if b.DB == "" {
 		return errors.New("there is no place for the database: HOME is not set; use --db")
 	}
+	b.DB = followed(b.DB)
 	if b.Rules, err = b.rules(); err != nil {
 		return err
 	}

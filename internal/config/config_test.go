@@ -375,3 +375,31 @@ func TestNoPlace(t *testing.T) {
 		}
 	}
 }
+
+// TestDBLink: where the database is to be is what a symbolic link leads to, be there a
+// file or not.
+func TestDBLink(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, err := range []error{
+		os.MkdirAll(dir+"/disk/deep", 0o755), os.WriteFile(dir+"/disk/real.db", nil, 0o644),
+		os.Symlink("deep", dir+"/disk/dir"), // of which .. is not disk/dir's own
+		os.Symlink("disk/real.db", dir+"/link"), os.Symlink(dir+"/link", dir+"/link2"),
+		os.Symlink("../real.db", dir+"/disk/dir/up"), os.Symlink("disk/none.db", dir+"/dangling"),
+		os.Symlink("loop", dir+"/loop"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for given, want := range map[string]string{
+		"link": "disk/real.db", "link2": "disk/real.db", "disk/dir/up": "disk/real.db", "dangling": "disk/none.db",
+		"disk/real.db": "disk/real.db", "disk/dir/x.db": "disk/dir/x.db", "loop": "loop",
+	} {
+		if got := followed(dir + "/" + given); got != dir+"/"+want {
+			t.Errorf("%s leads to %s, want %s", given, got, want)
+		}
+	}
+}

@@ -100,3 +100,24 @@ func resolveRoot(dir string) (string, error) {
 	}
 	return abs, nil
 }
+
+// followed returns what a path leads to where it is a symbolic link: a file that is
+// to be replaced by another is replaced there, not the link, and events tell of it
+// there. What it leads to need not be there.
+func followed(path string) string {
+	for range 40 { // as many as the kernel follows
+		to, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(to) {
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // before any .. in it
+			if err != nil {
+				break
+			}
+			to = filepath.Join(dir, to)
+		}
+		path = filepath.Clean(to)
+	}
+	return path
+}
