@@ -43,18 +43,14 @@ func main() {
 	flag.IntVar(&b.files, "files", 100_000, "files that the writers of settle write each time")
 	tmp := flag.String("dir", "", "where the databases are made (default: a temporary directory)")
 	load := flag.String("load", "", "only load synthetic entries below -tree into this database")
-	made := flag.String("make", "", "only make about -synth files and directories below this directory")
 	flag.Parse()
 	var stop context.CancelFunc
 	b.ctx, stop = signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	switch {
-	case *load != "":
+	if *load != "" {
 		_, err = b.load(*load, b.tree, b.synth)
-	case *made != "":
-		err = makeTree(*made, b.synth)
-	default:
+	} else {
 		err = b.run(*tmp, flag.Args())
 	}
 	if err != nil {
