@@ -180,11 +180,11 @@ type makingUp struct {
 	pause time.Duration // to the next one
 	timer *time.Timer
 	armed bool
-	due   time.Time // what the timer is set to
-	begun time.Time // of the last attempt
-	took  time.Duration
-	going bool   // its looks are not all done
-	seen  uint64 // writer.refusals when it began
+	due   time.Time     // what the timer is set to
+	begun time.Time     // of the last attempt
+	took  time.Duration // so far
+	going bool          // its looks are not all done
+	seen  uint64        // writer.refusals when it began
 }
 
 const (
@@ -192,7 +192,8 @@ const (
 	// each time, down to once in makeUpMost of it: five minutes.
 	makeUpFirst = 2 * time.Second
 	makeUpMost  = 128
-	// makeUpShare bounds what attempts cost: a twentieth of the time.
+	// makeUpShare bounds what attempts cost: a twentieth of the time, where one takes
+	// less than a twentieth of the longest pause.
 	makeUpShare = 20
 )
 
@@ -208,7 +209,7 @@ func (m *makingUp) init(first time.Duration) {
 // arm sets the timer, unless it is set to a moment before.
 func (m *makingUp) arm() {
 	due := time.Now().Add(m.pause)
-	if least := m.begun.Add(makeUpShare * m.took); due.Before(least) {
+	if least := m.begun.Add(min(makeUpShare*m.took, makeUpMost*m.first)); due.Before(least) {
 		due = least
 	}
 	if !m.armed || due.Before(m.due) {
@@ -289,7 +290,17 @@ func (x *Indexer) madeUp() {
 		m.pause = m.first
 		m.arm()
 	}
-	if m.going || !x.writer.short() || x.writer.refusals.Load() != m.seen || !x.settled() {
+	if m.going || !x.writer.short() {
+		return
+	}
+	for _, r := range x.allRoots() {
+		r.mu.Lock()
+		if r.lack != nothing && (r.busy == Index || r.busy == Reconcile) {
+			m.took = time.Since(m.begun)
+		}
+		r.mu.Unlock()
+	}
+	if x.writer.refusals.Load() != m.seen || !x.settled() {
 		return
 	}
 	for _, r := range x.allRoots() {
