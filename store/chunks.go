@@ -142,8 +142,9 @@ func (w *work) toChunk() error {
 // finish stores the header of a listing of which all parts were applied.
 func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 	t := w.t
+	chunks := t.chunks(w.key, "", "")
 	if m := t.pending(w.key); prog.lost || m != nil && m.Unnamed {
-		chunks, dirs := t.chunks(w.key, "", ""), []string(nil)
+		var dirs []string
 		for i := range chunks {
 			if chunks[i].damaged || chunks[i].rec.Load() != nil {
 				continue
@@ -159,6 +160,8 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, p.trusted(), false
 	w.tooLong(h, prog.tooLong, p.At)
 	w.TooLong = prog.tooLong
+	// The sums were kept up, the bounds only widened: now all is made exact.
+	h.Agg = sumOf(chunks)
 	w.Entries = int(h.Agg.Count)
 	w.partly = !prog.answers(t.pending(w.key))
 	defer w.settle()
@@ -166,7 +169,7 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 		return err
 	}
 	if !prog.touched && !w.was.InProgress {
-		if !w.differs(h) {
+		if h.Agg == w.was.Agg && !w.differs(h) {
 			t.s.seen.put(w.key, w.stamp)
 			return nil
 		}
@@ -174,15 +177,6 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 		return t.putDir(w.key, &w.old, h, nil, w.doc)
 	}
 	w.Changed = true
-	// The sums were kept up, the bounds only widened: now all is made exact.
-	h.Agg = Aggregates{}
-	chunks := t.chunks(w.key, "", "")
-	for i := range chunks {
-		if !chunks[i].damaged {
-			h.Agg.Merge(&chunks[i].rec.Header().Agg)
-		}
-	}
-	w.Entries = int(h.Agg.Count)
 	if h.Agg.Count >= minChunked {
 		return t.putDir(w.key, &w.old, h, nil, w.doc)
 	}
@@ -202,6 +196,16 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 	}
 	body := EncodeBody(all)
 	return t.putDir(w.key, &w.old, h, &body, w.doc)
+}
+
+// sumOf returns what chunks come to.
+func sumOf(chunks []storedChunk) (agg Aggregates) {
+	for i := range chunks {
+		if !chunks[i].damaged {
+			agg.Merge(&chunks[i].rec.Header().Agg)
+		}
+	}
+	return agg
 }
 
 // chunkWriter rewrites the chunks of a listing that a part of a new one touches.
@@ -328,8 +332,8 @@ func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *Body) e
 	return t.putRecord(raw, &h, body)
 }
 
-// subtract takes out what b stands for, which a has in it. The bounds stay, and
-// hold still.
+// subtract takes out what b stands for, which a has in it, unless a sum is at the
+// end of its range. The bounds stay, and hold still.
 func (a *Aggregates) subtract(b *Aggregates) {
 	a.Count -= b.Count
 	a.Dirs -= b.Dirs

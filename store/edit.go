@@ -145,6 +145,7 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 		return t.putDir(w.key, &w.old, &h, &body, w.doc)
 	}
 	cw := chunkWriter{work: w, dir: h.Doc, agg: &h.Agg}
+	full := h.Agg.full()
 	if h.Chunked && ch.key != nil {
 		cw.at = &ch
 	} else if !h.Chunked {
@@ -161,6 +162,9 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 	}
 	if cw.err != nil {
 		return cw.err
+	}
+	if full {
+		h.Agg = sumOf(t.chunks(w.key, "", ""))
 	}
 	return t.putDir(w.key, &w.old, &h, nil, w.doc)
 }

@@ -112,6 +112,12 @@ func (a *Aggregates) Merge(b *Aggregates) {
 	a.Newest.Sec = max(a.Newest.Sec, b.Newest.Sec)
 }
 
+// full reports whether a sum is at the end of its range, so that nothing can be
+// taken out of it.
+func (a *Aggregates) full() bool {
+	return a.Bytes == math.MaxInt64 || a.Bytes == math.MinInt64 || a.Blocks == math.MaxInt64 || a.Blocks == math.MinInt64
+}
+
 // addSat adds and stays at the end of the range where the sum is beyond it:
 // sparse files claim sizes of exabytes.
 func addSat(a, b int64) int64 {

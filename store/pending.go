@@ -6,6 +6,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Pending says that a directory is to be listed. It survives a crash: the next
@@ -183,17 +184,23 @@ func (t *Tx) pending(key Key) *Pending {
 // dropMarks takes the marks at and below key away, but for those made since
 // stamp was given.
 func (t *Tx) dropMarks(key Key, stamp uint64) {
-	end := key.SubtreeEnd()
-	c := t.b.pending.Cursor()
-	for k, v := c.Seek(key); k != nil && bytes.Compare(k, end) < 0; k, v = c.Next() {
-		if _, ok := t.marks[string(k)]; !ok {
-			p, _ := decodePending(k, v)
-			t.marks[string(k)] = &mark{had: true, now: &p}
+	drop := func(k Key) {
+		if now := t.pending(k); now != nil && now.Stamp < stamp {
+			t.setPending(k, nil)
 		}
 	}
-	for k, m := range t.marks {
-		if m.now != nil && m.now.Stamp < stamp && Key(k).Within(key) {
-			t.setPending(Key(k), nil)
+	end := key.SubtreeEnd()
+	c := t.b.pending.Cursor()
+	for k, _ := c.Seek(key); k != nil && bytes.Compare(k, end) < 0; k, _ = c.Next() {
+		drop(k)
+	}
+	drop(key)
+	if _, ok := t.marked[string(key)]; !ok {
+		return
+	}
+	for k := range t.marks {
+		if Key(k).Within(key) {
+			drop(Key(k))
 		}
 	}
 }
@@ -214,8 +221,16 @@ func (t *Tx) setPending(key Key, p *Pending) {
 		}
 		m.now = p
 	case p != nil:
-		t.marks[string(key)] = &mark{now: p}
+		k := string(key)
+		t.marks[k] = &mark{now: p}
 		t.state.pending++
+		for i := strings.LastIndexByte(k[2:], 0); i >= 0; i = strings.LastIndexByte(k[2:2+i], 0) {
+			up := k[:2+i]
+			if _, ok := t.marked[up]; ok {
+				break
+			}
+			t.marked[up] = struct{}{}
+		}
 	}
 }
 

@@ -322,7 +322,9 @@ func (t *Tx) healOne(f finding) error {
 		if derr != nil || !ok || at.Equal(dir) && (name == first || !chunk) {
 			// It is in its place, but for what is above it.
 			if !named {
-				t.markAbove(dir)
+				if up := t.markAbove(dir); up != nil {
+					t.mark(up, Pending{Unnamed: true})
+				}
 			} else if derr == nil && !ok {
 				t.damage = true
 			}

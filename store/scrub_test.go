@@ -13,6 +13,9 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	bolt "go.etcd.io/bbolt"
+
 	"indexd/store"
 )
 
@@ -206,6 +209,45 @@ func TestScrubFindsNothing(t *testing.T) {
 	cancel(stop)
 	if _, err := s.Scrub(ctx, nil, nil); !errors.Is(err, stop) {
 		t.Error(err)
+	}
+}
+
+// TestRecordFromBefore: a page of the listings that is as it was before, since the
+// disk lost a write, has whole records of directories that are gone: they go again.
+func TestRecordFromBefore(t *testing.T) {
+	path, v, f := scrubbed(t)
+	kept := make(map[string][]byte)
+	store.Change(t, path, func(tx *bolt.Tx) error {
+		for _, rel := range []string{"d07/sub1", "big/dir2", "d20"} {
+			key := store.MakeKey(v, rel)
+			kept[string(key)] = bytes.Clone(tx.Bucket([]byte("listings")).Get(key))
+		}
+		return nil
+	})
+	s := openAt(t, path)
+	f.remove(f.at("d07"), "sub1")
+	f.remove(f.at("big"), "dir2")
+	f.remove(f.root, "d20")
+	load(t, s, v, f)
+	for more := true; more; {
+		update(t, s, func(tx *store.Tx) { more = must(tx.Reap(1000))(t) })
+	}
+	check(t, s)
+	must(0, s.Close())(t)
+	store.Change(t, path, func(tx *bolt.Tx) error {
+		for key, val := range kept {
+			if err := tx.Bucket([]byte("listings")).Put([]byte(key), val); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	s = openAt(t, path)
+	if scrub(t, s, v, f) {
+		t.Error("it was given up")
+	}
+	if d := cmp.Diff(f.tree(), stored(t, s, v)); d != "" {
+		t.Errorf("(- file system, + store):\n%.3000s", d)
 	}
 }
 

@@ -36,6 +36,7 @@ type Tx struct {
 	parts   map[string]progress // of big listings, by key
 	counts  map[Volume]*Counts
 	marks   map[string]*mark
+	marked  map[string]struct{} // all that is above a mark that is new
 	blocks  map[uint64]*docBlock
 	zones   map[uint64]*zoneBlock
 	fresh   freshness
@@ -75,8 +76,8 @@ func (s *Store) Begin() (*Tx, error) {
 		}
 		t = &Tx{
 			s: s, h: h, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
-			counts: make(map[Volume]*Counts), marks: make(map[string]*mark), blocks: make(map[uint64]*docBlock),
-			zones: make(map[uint64]*zoneBlock),
+			counts: make(map[Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
+			blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*zoneBlock),
 		}
 		t.base = t.state
 		if t.snap, err = newSnap(s, h, tx); err != nil {
