@@ -211,6 +211,9 @@ func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
 		return "goes on beyond the end", nil
 	}
 	if overflow > 0 {
+		if overflow > w.overflow(flags, count) {
+			return "goes on further than what it holds", nil
+		}
 		for i := range overflow {
 			if wrong = w.use(want.id + 1 + i); wrong != "" {
 				return "goes on in a page that " + wrong, nil
@@ -228,6 +231,29 @@ func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
 	}
 	want.in.leaves = want.depth
 	return w.leaf(&want, count), nil
+}
+
+// overflow returns in how many more pages the one in buf, its first, can go on by what
+// it says it holds, so that no more than that is read.
+func (w *pageWalk) overflow(flags uint16, count int) uint64 {
+	size, end := uint64(w.meta.pageSize), uint64(0)
+	last := pageHeader + (count-1)*elemLen
+	switch {
+	case flags == freelistPage && count == 0xffff:
+		end = pageHeader + 8 + 8*min(u64(w.buf[pageHeader:]), w.meta.pages)
+	case flags == freelistPage:
+		end = pageHeader + 8*uint64(count)
+	case count > 0 && last+elemLen <= len(w.buf):
+		// bbolt splits a page before its elements take more than the first.
+		e := w.buf[last:][:elemLen]
+		if end = uint64(last) + uint64(u32(e)) + uint64(u32(e[4:])); flags == leafPage {
+			end = uint64(last) + uint64(u32(e[4:])) + uint64(u32(e[8:])) + uint64(u32(e[12:]))
+		}
+	}
+	if flags == freelistPage {
+		end += size + end/256 // its own place was among what was free
+	}
+	return end / size
 }
 
 // free looks at the list of free pages, when all others were seen.
