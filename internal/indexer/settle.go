@@ -44,12 +44,15 @@ func (x *Indexer) settle() {
 	}
 	var list []pendingDir
 	stuck := uint64(0)
+	tried := make(map[string]int) // what stays of tries where there is nothing left to list
 	where := x.places.Load()
 	err := x.st.View(func(sn *store.Snap) error {
 		for key, p := range sn.Pending(nil, nil) {
 			dir, ok := where.pathOf(key)
-			if !ok || s.tries[string(key)] >= settleTries || x.rootOf(dir) == nil {
-				stuck++
+			if n := s.tries[string(key)]; !ok || n >= settleTries || x.rootOf(dir) == nil {
+				if stuck++; n > 0 {
+					tried[string(key)] = n
+				}
 				continue
 			}
 			s.tries[string(key)]++
@@ -64,6 +67,7 @@ func (x *Indexer) settle() {
 	}
 	x.listPending(0, list)
 	if len(list) == 0 {
+		s.tries = tried
 		x.unsettled.Store(stuck)
 		x.active.poke()
 	}

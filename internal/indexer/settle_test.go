@@ -23,3 +23,29 @@ func TestReapedIsSettled(t *testing.T) {
 	r.idle()
 	r.same(root)
 }
+
+// While there is something pending that cannot be listed, what becomes pending again
+// and again is listed each time.
+func TestSettledAgainAndAgain(t *testing.T) {
+	root := tree(t, "a/x")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	key, _, err := r.places.Load().key(root + "/a")
+	must(t, err)
+	mark := func(key store.Key) {
+		must(t, r.writer.update(t.Context(), func(tx *store.Tx) error {
+			return tx.PutPending(key, store.Pending{Stamp: r.stamp()})
+		}))
+	}
+	var away store.Volume // nothing is mounted of it
+	must(t, r.writer.update(t.Context(), func(tx *store.Tx) (err error) {
+		away, err = tx.PutVolume(store.VolumeInfo{Identity: "away", MountPoint: "/away", Offline: true})
+		return err
+	}))
+	mark(store.MakeKey(away, ""))
+	for range 2 * settleTries {
+		mark(key)
+		waitFor(t, func() bool { return r.st.PendingCount() == 1 })
+		r.idle()
+	}
+}
