@@ -12,7 +12,7 @@ func (t *Tx) mend() error {
 		return err
 	}
 	counts := make(map[Volume]*Counts)
-	used := make([]uint64, t.state.nextDoc/64+1)
+	used := make(map[uint64]uint64) // of each block a bit for each doc
 	badDocs, badZones := setOf(t.badDocs), setOf(t.badZones)
 	badDoc := func(id uint64) bool {
 		n := id / blockLen
@@ -31,9 +31,7 @@ func (t *Tx) mend() error {
 			continue // it will be met some day, and this be done again
 		}
 		h := rec.Header()
-		if h.Doc < t.state.nextDoc {
-			used[h.Doc/64] |= 1 << (h.Doc % 64)
-		}
+		used[h.Doc/blockLen] |= 1 << (h.Doc % blockLen)
 		dir, _, chunk := SplitChunk(raw)
 		if !chunk {
 			n := counts[dir.Volume()]
@@ -147,7 +145,7 @@ func (t *Tx) standsFor(raw []byte, above []namedDoc) docEnt {
 }
 
 // dropUnused makes doc ids that are not used say nothing, and counts the others.
-func (t *Tx) dropUnused(used []uint64) error {
+func (t *Tx) dropUnused(used map[uint64]uint64) error {
 	docs := uint64(0)
 	var ids []uint64
 	blocks := t.b.docs.Cursor()
@@ -158,7 +156,7 @@ func (t *Tx) dropUnused(used []uint64) error {
 			if !ok {
 				break
 			}
-			if id := d.first + uint64(i); id/64 < uint64(len(used)) && used[id/64]>>(id%64)&1 == 1 {
+			if id := d.first + uint64(i); used[id/blockLen]>>(id%blockLen)&1 == 1 {
 				docs++
 			} else {
 				ids = append(ids, id)

@@ -84,11 +84,15 @@ func (t *Tx) mendZones() error {
 // Zones returns the doc ids of the records of which accept says of what is known
 // that an entry may be wanted. The directory's own record of a chunked listing
 // and one without entries are not among them. It is a superset where something
-// is damaged or the doc ids of dead records are in it; Keys leaves these out.
+// is damaged or the doc ids of dead records are in it; Keys leaves these out. nil
+// stands for every doc.
 //
 // accept is called on the calling goroutine; its argument is valid until it
 // returns. At 650,000 records it is called as many times.
 func (sn *Snap) Zones(accept func(*Zone) bool) *roaring.Bitmap {
+	if sn.state.nextDoc > maxDoc {
+		return nil
+	}
 	docs := roaring.New()
 	batch := make([]uint32, 0, 4096)
 	sn.eachZone(accept, func(doc uint32, _ zoneRow) {

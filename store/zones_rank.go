@@ -35,8 +35,12 @@ type Ranking struct {
 	heap []uint64 // the rank, more is better, above ^doc; the best is the first
 }
 
-// Rank ranks the records that Zones would return, in eight bytes for each.
+// Rank ranks the records that Zones would return, in eight bytes for each; nil where
+// that would be nil.
 func (sn *Snap) Rank(by ZoneOrder, accept func(*Zone) bool) *Ranking {
+	if sn.state.nextDoc > maxDoc {
+		return nil
+	}
 	r := &Ranking{by: by, heap: make([]uint64, 0, sn.state.docs)}
 	sn.eachZone(accept, func(doc uint32, row zoneRow) {
 		r.heap = append(r.heap, by.rank(row)<<32|uint64(^doc))

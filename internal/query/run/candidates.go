@@ -84,7 +84,9 @@ func (c *candidates) gather(a *answer, g *ground) bool {
 	}
 	few := tune.few(all)
 	if zones := a.zones(); zones != nil && (c.fits == nil || c.fits.GetCardinality() > few) {
-		c.meet(g.sn.Zones(zones))
+		if docs := g.sn.Zones(zones); docs != nil {
+			c.meet(docs)
+		}
 	}
 	if c.fits != nil {
 		// What subtrees come to is not known.

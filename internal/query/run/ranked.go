@@ -51,7 +51,9 @@ func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done boo
 			}
 			only = g.cand.fits
 		}
-		done = a.ranked(g, s.order, g.sn.Rank(by, a.zones()), only, newCollector)
+		if rank := g.sn.Rank(by, a.zones()); rank != nil {
+			done = a.ranked(g, s.order, rank, only, newCollector)
+		}
 		return nil
 	})
 	if !done {
