@@ -232,30 +232,6 @@ func (c *Entries) all(yield func(int, *listing.Entry) bool) {
 	}
 }
 
-// Search iterates over the entries, with their names, in which find finds
-// something. find is given the rest of the names, as Names has them, from the
-// beginning of a name on, and returns the offset of the first thing it finds or
-// -1; as what it finds has no 0x00 in it, it may be bytes.Index.
-func (c *Entries) Search(find func(names []byte) int) iter.Seq2[int, string] {
-	return func(yield func(int, string) bool) {
-		i, pos := 0, 0
-		for pos < len(c.names) {
-			k := find(c.names[pos:])
-			if k < 0 {
-				return
-			}
-			start := pos + bytes.LastIndexByte(c.names[pos:pos+k], 0) + 1
-			i += bytes.Count(c.names[pos:start], []byte{0})
-			name := nameAt(c.names, start)
-			if !yield(i, name) {
-				return
-			}
-			i++
-			pos = start + len(name) + 1
-		}
-	}
-}
-
 // Find returns the number of the entry called name, or of the one before which
 // it would stand.
 func (c *Entries) Find(name string) (i int, ok bool) {

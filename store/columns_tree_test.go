@@ -272,21 +272,6 @@ func BenchmarkTree(b *testing.B) {
 		}
 		perEntry(b)
 	})
-	b.Run("search", func(b *testing.B) {
-		var r Record
-		n, lit := 0, []byte("gobuild")
-		find := func(s []byte) int { return bytes.Index(s, lit) }
-		for b.Loop() {
-			for _, v := range vals {
-				r.Decode(v)
-				r.Load()
-				for range r.Search(find) {
-					n++
-				}
-			}
-		}
-		perEntry(b)
-	})
 	b.Run("entries", func(b *testing.B) {
 		var r Record
 		n := 0

@@ -77,7 +77,6 @@ func (s *Store) soundLocked(ctx context.Context, h *handle) error {
 // everything, and which are small. Which directory a damaged one is about cannot
 // be known, since it may be the key that is: so there is nothing to be mended.
 func checkSmall(b *buckets, st *state) error {
-	const anyCount = 1<<64 - 1
 	for _, x := range []struct {
 		name  []byte
 		in    *bolt.Bucket

@@ -240,15 +240,3 @@ func (t *Tx) Drop(key Key, stamp uint64) error {
 		return t.setStop(key, true)
 	})
 }
-
-// DropVolume forgets a volume and all that is in it.
-func (t *Tx) DropVolume(v Volume) error {
-	return t.do(func() error {
-		key := MakeKey(v, "")
-		if err := t.drop(key, t.state.stamp); err != nil {
-			return err
-		}
-		t.snap.forgetMounts()
-		return t.del(t.b.volumes, key)
-	})
-}

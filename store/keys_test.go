@@ -73,7 +73,7 @@ func TestKeysOfVolumes(t *testing.T) {
 		checkKeys(t, s)
 	}
 	update(t, s, func(tx *store.Tx) {
-		if err := tx.DropVolume(1); err != nil {
+		if err := tx.Drop(store.MakeKey(1, ""), s.LastStamp()); err != nil {
 			t.Fatal(err)
 		}
 	})

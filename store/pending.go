@@ -108,31 +108,6 @@ func (t *Tx) PutPending(key Key, p Pending) error {
 	})
 }
 
-// DropPending takes a job from a directory's mark, and the mark away where no
-// other job is left in it. Job 0 stands for all of it.
-func (t *Tx) DropPending(key Key, job uint64) error {
-	return t.do(func() error {
-		now := t.pending(key)
-		if now == nil {
-			return nil
-		}
-		if job != 0 {
-			i, ok := slices.BinarySearch(now.Jobs, job)
-			if !ok {
-				return nil
-			}
-			if len(now.Jobs) > 1 {
-				p := *now
-				p.Jobs = slices.Delete(slices.Clone(p.Jobs), i, i+1)
-				t.setPending(key, &p)
-				return nil
-			}
-		}
-		t.setPending(key, nil)
-		return nil
-	})
-}
-
 // Pending returns a directory's mark as the transaction has it; false: none.
 func (t *Tx) Pending(key Key) (p Pending, ok bool, err error) {
 	err = t.do(func() error {

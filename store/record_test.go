@@ -312,32 +312,6 @@ func TestFind(t *testing.T) {
 	}
 }
 
-func TestSearch(t *testing.T) {
-	r := seeded(t)
-	for range 200 {
-		entries := someEntries(r, 1+r.IntN(300))
-		body := EncodeBody(entries)
-		c, err := body.Entries()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, text := range []string{"", "f", "0", "-00", ".go", "le-0", "\xff", entries[0].Name, entries[len(entries)-1].Name} {
-			var got, want []string
-			for i, name := range c.Search(func(names []byte) int { return bytes.Index(names, []byte(text)) }) {
-				got = append(got, fmt.Sprint(i, name))
-			}
-			for i, e := range entries {
-				if strings.Contains(e.Name, text) {
-					want = append(want, fmt.Sprint(i, e.Name))
-				}
-			}
-			if !slices.Equal(got, want) {
-				t.Fatalf("%q: %q, not %q", text, got, want)
-			}
-		}
-	}
-}
-
 func TestAggregates(t *testing.T) {
 	r := seeded(t)
 	for range 200 {

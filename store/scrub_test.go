@@ -53,7 +53,7 @@ func scrub(t *testing.T, s *store.Store, v store.Volume, f *fakeFS) (given bool)
 				for _, key := range keys {
 					n := f.at(key.Rel())
 					if n == nil || key.Volume() != v {
-						if err := tx.DropPending(key, 0); err != nil {
+						if err := tx.Drop(key, s.LastStamp()+1); err != nil {
 							t.Fatal(err)
 						}
 						continue

@@ -73,45 +73,6 @@ func TestVolumes(t *testing.T) {
 			t.Error(ok, err)
 		}
 	})
-	// A number is never given twice.
-	update(t, s, func(tx *store.Tx) {
-		if err := tx.DropVolume(1); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if v := newVolume(t, s, "/"); v != 2 {
-		t.Errorf("volume %d", v)
-	}
-	view(t, s, func(sn *store.Snap) {
-		if all, err := sn.Volumes(); err != nil || len(all) != 1 || all[0].Volume != 2 {
-			t.Error(all, err)
-		}
-	})
-}
-
-// TestDropVolume: what is in it goes, also what is listed late.
-func TestDropVolume(t *testing.T) {
-	w := newWorld(t, "a/b")
-	other := newVolume(t, w.s, "/other")
-	late := w.prepare(w.list(w.at("a"), 10)[0])
-	update(t, w.s, func(tx *store.Tx) {
-		if err := tx.DropVolume(w.v); err != nil {
-			t.Fatal(err)
-		}
-	})
-	if got := stored(t, w.s, w.v); len(got) > 0 {
-		t.Error(got)
-	}
-	update(t, w.s, func(tx *store.Tx) {
-		if a := must(tx.Apply(w.key("a"), late))(t); a.Changed {
-			t.Errorf("%+v", a)
-		}
-		must(tx.Reap(100))(t)
-	})
-	if st := stats(t, w.s); st.Docs != 0 || st.Dirs != 0 || st.Dead != 0 {
-		t.Errorf("%+v", st)
-	}
-	update(t, w.s, func(tx *store.Tx) { apply(t, tx, store.MakeKey(other, ""), w.prepare(w.list(w.root, 10)[0])) })
 }
 
 // TestRootsAreApplied though no parent names them.
@@ -182,37 +143,15 @@ func TestPending(t *testing.T) {
 			}
 		}
 	})
-	drop := func(rel string, job uint64) {
-		t.Helper()
-		update(t, w.s, func(tx *store.Tx) {
-			if err := tx.DropPending(w.key(rel), job); err != nil {
-				t.Fatal(err)
-			}
-		})
-	}
-	drop("a", 77)
-	drop("a", 4)
-	drop("a", 2)
-	if p, ok := get("a"); !ok || !slices.Equal(p.Jobs, []uint64{9}) {
-		t.Errorf("%+v", p)
-	}
-	drop("a", 9)
-	if p, ok := get("a"); ok {
-		t.Errorf("%+v", p)
-	}
-	put("c", store.Pending{})
-	drop("c", 0)
-	drop("c", 0)
-	w.wantPending()
 	clock := w.s.Clock()
 	// What comes and goes in one transaction costs none.
 	tx := begin(t, w.s)
-	tx.PutPending(w.key("a"), store.Pending{Subtree: true})
-	tx.DropPending(w.key("a"), 0)
+	tx.PutPending(w.key("b"), store.Pending{Subtree: true})
+	tx.Drop(w.key("b"), w.s.LastStamp()+1)
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	if w.s.Clock() != clock || w.s.PendingCount() != 0 {
+	if w.s.Clock() != clock || w.s.PendingCount() != 1 {
 		t.Error("something was written")
 	}
 }

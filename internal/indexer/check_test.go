@@ -74,7 +74,7 @@ func TestCheckFindsWhatNothingNames(t *testing.T) {
 	must(t, os.RemoveAll(root+"/a/sub"))
 	forge(t, r.db, func(listings *bolt.Bucket) error { return listings.Put(key, before) })
 
-	r = run(t, r.db, Config{Roots: []string{root}})
+	r = run(t, r.db, Config{Roots: []string{root}, trust: true})
 	r.forged = true
 	r.idle()
 	list := r.differences(root, true)

@@ -54,7 +54,6 @@ func (c *crew) wait(ctx context.Context) error {
 }
 
 func (c *crew) directory(int, string, int) {}
-func (c *crew) failed(string, error)       {}
 
 func (c *crew) finished(_ *task, _ walker.JobStats, err error) {
 	c.mu.Lock()

@@ -308,18 +308,10 @@ func (x *Indexer) later(f func()) {
 }
 
 // nudge has Run's goroutine look at what there is to do.
-func (x *Indexer) nudge() {
-	select {
-	case x.wake <- struct{}{}:
-	default:
-	}
-}
+func (x *Indexer) nudge() { poke(x.wake) }
 
-// dirty has one directory listed again, soon.
-func (x *Indexer) dirty(dir string) { x.dirtyIn(0, dir) }
-
-// dirtyIn is dirty as part of an epoch's work, of which the caller has some in
-// hand.
+// dirtyIn has one directory listed again, soon, as part of an epoch's work, of which
+// the caller has some in hand.
 func (x *Indexer) dirtyIn(epoch uint64, dir string) {
 	x.submitLater(&task{x: x, priority: walker.Event, alone: dir, epoch: epoch})
 }

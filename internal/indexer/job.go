@@ -151,12 +151,10 @@ func (j *job) submitted() {
 	}
 }
 
-// directory, failed and finished are the task's news.
+// directory and finished are the task's news.
 func (j *job) directory(worker int, dir string, files int) {
 	j.publish(Event{Dir: dir, Worker: worker, Files: files})
 }
-
-func (j *job) failed(string, error) {} // counted by the walk itself
 
 func (j *job) finished(t *task, stats walker.JobStats, err error) {
 	j.mu.Lock()
@@ -264,10 +262,7 @@ func (j *job) publishLocked(e Event) {
 		e.Lost, f.lost = f.lost, 0
 		f.unread++
 		f.events = append(f.events, e)
-		select {
-		case f.wake <- struct{}{}:
-		default:
-		}
+		poke(f.wake)
 	}
 }
 

@@ -48,12 +48,7 @@ func (m *merger) putOff() time.Duration {
 }
 
 // changed says that something was committed.
-func (m *merger) changed() {
-	select {
-	case m.wake <- struct{}{}:
-	default:
-	}
-}
+func (m *merger) changed() { poke(m.wake) }
 
 // merge does what is due for the postings until ctx ends.
 func (x *Indexer) merge(ctx context.Context) {
@@ -147,10 +142,7 @@ func (s *mergeSteps) apply(step store.Step) error {
 			case errors.Is(err, store.ErrFull):
 				err = nil // nothing is done, and done tells
 			}
-			select {
-			case ran <- struct{}{}:
-			default: // it is done again, in another transaction
-			}
+			poke(ran) // once more where it is done again, in another transaction
 			return err
 		},
 		done: func(err error) {

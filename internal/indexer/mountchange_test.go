@@ -104,7 +104,7 @@ func TestAChangeBesideAMount(t *testing.T) {
 	r.idle()
 	before := r.Progress().Dirs
 	grow(t, root, "new")
-	r.dirty(root)
+	r.dirtyIn(0, root)
 	r.idle()
 	r.same(root)
 	if n := r.Progress().Dirs - before; n != 1 {

@@ -45,7 +45,6 @@ type task struct {
 // calls may block.
 type taskUser interface {
 	directory(worker int, dir string, files int)
-	failed(dir string, err error)
 	finished(t *task, stats walker.JobStats, err error)
 }
 

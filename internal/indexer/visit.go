@@ -28,7 +28,6 @@ func (t *task) visit(r *walker.Result) []string {
 	}
 	key, err := x.keyOf(r.Dir, r.MountID)
 	if err != nil {
-		t.each(func(u taskUser) { u.failed(r.Dir, err) })
 		x.dirtyIn(t.epochNow(), path.Dir(r.Dir))
 		return nil
 	}
@@ -112,7 +111,6 @@ func (t *task) visitError(r *walker.Result) {
 	if errors.Is(r.Err, walker.ErrCancelled) {
 		return
 	}
-	t.each(func(u taskUser) { u.failed(r.Dir, r.Err) })
 	errno := syscall.EIO // a panic, a hung mount
 	errors.As(r.Err, &errno)
 	if key, err := x.keyOf(r.Dir, 0); err == nil {
