@@ -9,9 +9,6 @@ import (
 
 // What who decides what others may see has to know.
 
-// Roots returns the paths of all roots, in order.
-func (x *Indexer) Roots() []string { return x.roots() }
-
 // Stored returns the header of a directory as it stands in the index, and its
 // volume; false: the index has none.
 func (x *Indexer) Stored(dir string) (h store.Header, v store.Volume, ok bool, err error) {

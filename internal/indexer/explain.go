@@ -38,7 +38,7 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 	e.Path = p
 	r := x.rootOf(p)
 	if r == nil {
-		e.Reason = "outside every root: " + strings.Join(x.roots(), ", ")
+		e.Reason = "outside every root: " + strings.Join(x.Roots(), ", ")
 		return e, nil
 	}
 	e.Root, e.Verified = r.path, r.record().Names

@@ -316,11 +316,8 @@ func (x *Indexer) dirtyIn(epoch uint64, dir string) {
 	x.submitLater(&task{x: x, priority: walker.Event, alone: dir, epoch: epoch})
 }
 
-// discovered has a directory that was never listed walked with all below it.
-func (x *Indexer) discovered(dir string) { x.discoveredIn(0, dir) }
-
-// discoveredIn is discovered as part of an epoch's work, of which the caller has
-// some in hand.
+// discoveredIn has a directory that was never listed walked with all below it, as part
+// of an epoch's work, of which the caller has some in hand.
 func (x *Indexer) discoveredIn(epoch uint64, dir string) {
 	priority := walker.Resume
 	if epoch != 0 {

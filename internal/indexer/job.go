@@ -153,7 +153,9 @@ func (j *job) submitted() {
 
 // directory and finished are the task's news.
 func (j *job) directory(worker int, dir string, files int) {
-	j.publish(Event{Dir: dir, Worker: worker, Files: files})
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.publishLocked(Event{Dir: dir, Worker: worker, Files: files})
 }
 
 func (j *job) finished(t *task, stats walker.JobStats, err error) {
@@ -246,12 +248,6 @@ type follower struct {
 }
 
 const followerEvents = 4096
-
-func (j *job) publish(e Event) {
-	j.mu.Lock()
-	j.publishLocked(e)
-	j.mu.Unlock()
-}
 
 func (j *job) publishLocked(e Event) {
 	for f := range j.followers {

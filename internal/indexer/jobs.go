@@ -142,7 +142,7 @@ func (x *Indexer) Rescan(ctx context.Context, paths []string, follow bool) (JobI
 // again has only those paths that it might have listed.
 func (x *Indexer) RescanFor(ctx context.Context, who Asker, paths []string, follow bool) (JobInfo, error) {
 	if len(paths) == 0 {
-		paths = x.roots()
+		paths = x.Roots()
 	}
 	if err := x.jobs.room.Acquire(ctx, 1); err != nil {
 		return JobInfo{}, context.Cause(ctx)

@@ -43,7 +43,7 @@ func (x *Indexer) MountsChanged() {
 				if watch.Local(pl.mount.FSType) {
 					x.discoveredIn(epoch, point)
 				} else {
-					x.discovered(point)
+					x.discoveredIn(0, point)
 				}
 			} else if !ok && x.src != nil && x.Within(point) && now.enters(point) {
 				x.discoveredIn(epoch, point) // what was below the mount, to be watched again
@@ -90,7 +90,7 @@ func changedPoints(was, now *places) (points []string) {
 // enters reports whether a directory that is no mount point is indexed where
 // it is.
 func (p *places) enters(dir string) bool {
-	_, is := p.child(path.Dir(dir), path.Base(dir))
+	_, is := mountedAt(p.inside[path.Dir(dir)], path.Base(dir))
 	return !is
 }
 

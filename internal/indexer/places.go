@@ -63,9 +63,9 @@ func (p *places) key(dir string) (store.Key, place, error) {
 	return store.MakeKey(pl.volume, below(dir, pl.point)), pl, nil
 }
 
-// child says what is mounted at name in dir, if anything is.
-func (p *places) child(dir, name string) (mounted, bool) {
-	for _, m := range p.inside[dir] {
+// mountedAt says what is mounted on the child of that name, if anything is.
+func mountedAt(inside []mounted, name string) (mounted, bool) {
+	for _, m := range inside {
 		if m.name == name {
 			return m, true
 		}
@@ -168,7 +168,7 @@ func (p *places) put(point string, m mounted) {
 // root, that is not entered.
 func (p *places) barrier(dir, root string) (at string, m mounted, ok bool) {
 	for ; dir != root && dir != "/"; dir = path.Dir(dir) {
-		if m, ok := p.child(path.Dir(dir), path.Base(dir)); ok && m.kind != entered {
+		if m, ok := mountedAt(p.inside[path.Dir(dir)], path.Base(dir)); ok && m.kind != entered {
 			return dir, m, true
 		}
 	}

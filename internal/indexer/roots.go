@@ -105,8 +105,8 @@ func (x *Indexer) allRoots() []*root {
 	return nil
 }
 
-// roots returns the paths of the roots, sorted.
-func (x *Indexer) roots() []string {
+// Roots returns the paths of the roots, sorted.
+func (x *Indexer) Roots() []string {
 	var list []string
 	for _, r := range x.allRoots() {
 		list = append(list, r.path)

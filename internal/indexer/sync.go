@@ -111,7 +111,7 @@ func (r *root) lost() bool {
 // rescanned has dirs (none: all roots) listed again with all below them, and waits.
 func (x *Indexer) rescanned(ctx context.Context, dirs []string) error {
 	if len(dirs) == 0 {
-		dirs = x.roots()
+		dirs = x.Roots()
 	}
 	j := x.jobs.add(x, Synced, 0, ownUID(), dirs)
 	x.run(j, walker.Asked, nil)

@@ -74,7 +74,6 @@ func (t *task) visit(r *walker.Result) []string {
 			return nil
 		}
 		if err != nil {
-			t.each(func(u taskUser) { u.failed(r.Dir, err) })
 			return nil
 		}
 	}
@@ -164,15 +163,6 @@ type sight struct {
 	unknown  []string // of those, the ones that were never listed
 }
 
-func (s *sight) mounted(name string) (mounted, bool) {
-	for _, m := range s.mounts {
-		if m.name == name {
-			return m, true
-		}
-	}
-	return mounted{}, false
-}
-
 // keep reports whether an entry is in the index at all.
 func (s *sight) keep(e *listing.Entry) bool {
 	isDir := e.Type() == listing.Dir
@@ -183,7 +173,7 @@ func (s *sight) keep(e *listing.Entry) bool {
 		return false
 	}
 	if isDir && len(s.mounts) > 0 {
-		m, ok := s.mounted(e.Name)
+		m, ok := mountedAt(s.mounts, e.Name)
 		return !ok || m.kind != pruned
 	}
 	return true
@@ -192,7 +182,7 @@ func (s *sight) keep(e *listing.Entry) bool {
 // descend reports whether a child directory that is kept is listed in the
 // same volume, and notes those that this walk goes on to.
 func (s *sight) descend(e *listing.Entry) bool {
-	m, isMount := s.mounted(e.Name)
+	m, isMount := mountedAt(s.mounts, e.Name)
 	if isMount && m.kind == alias {
 		return false
 	}

@@ -22,7 +22,7 @@ func (x *Indexer) refreshPlaces(old *places) error {
 	if err != nil {
 		return err
 	}
-	where, err := newPlaces(table, x.roots(), *x.inner.Load(), x.rules.Load())
+	where, err := newPlaces(table, x.Roots(), *x.inner.Load(), x.rules.Load())
 	if err != nil {
 		return err
 	}
