@@ -93,3 +93,24 @@ func (*linux) close(fd int) {
 	// that there is nothing an error could be about.
 	_ = unix.Close(fd)
 }
+
+// looking is a kernel that has somebody told of each file that is looked at.
+type looking struct {
+	kernel
+	look func()
+}
+
+func (k *looking) openat2(dirfd int, path *byte, how *unix.OpenHow) (int, unix.Errno) {
+	k.look()
+	return k.kernel.openat2(dirfd, path, how)
+}
+
+func (k *looking) openat(dirfd int, path *byte, flags int) (int, unix.Errno) {
+	k.look()
+	return k.kernel.openat(dirfd, path, flags)
+}
+
+func (k *looking) statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno {
+	k.look()
+	return k.kernel.statx(dirfd, name, flags, st)
+}

@@ -36,6 +36,10 @@ type Options struct {
 	// Where two workers are stuck on a device, what is known to lie on it ends with
 	// ErrStuck at once. It must be safe for concurrent use and must not block.
 	Device func(dir string) uint64
+	// Look, if not nil, is called on a worker before each system call that may have
+	// the kernel keep a file in mind. It must be safe for concurrent use; while it
+	// takes long the worker counts as stuck.
+	Look func()
 	// OnStuck, if not nil, is told of each worker that is stuck, of the
 	// directory it has in hand, and for how long. It is called on a goroutine of
 	// its own.

@@ -51,7 +51,12 @@ type Pool struct {
 const maxQueued = 1 << 16
 
 // New starts a pool. Close ends it.
-func New(o Options) *Pool { return newPool(o, &linux{}) }
+func New(o Options) *Pool {
+	if o.Look != nil {
+		return newPool(o, &looking{kernel: &linux{}, look: o.Look})
+	}
+	return newPool(o, &linux{})
+}
 
 func newPool(o Options, k kernel) *Pool {
 	p := &Pool{

@@ -18,7 +18,7 @@ type sizes struct {
 // is set in the environment stands.
 //
 // Where a control group limits memory to so many bytes (0: none does), half of that
-// is for the process at most: a quarter is for watches, and the rest is the page
+// is for the process at most: a third is for watches, and the rest is the page
 // cache's, of which the database is part, and the kernel's.
 func limitMemory(limit int64) (s sizes) {
 	if os.Getenv("GOGC") == "" {

@@ -29,6 +29,7 @@ import (
 type process struct {
 	args    config.Args
 	cfg     *config.Config // as it was at the start
+	limit   int64          // on the memory of its control group, in bytes; 0: none
 	sizes   sizes
 	console *console
 	log     *slog.Logger
@@ -37,7 +38,8 @@ type process struct {
 	tune    func(*indexer.Config) // nil but in tests
 
 	st        *store.Store
-	aside     *aside // that st is in the place of
+	aside     *aside          // that st is in the place of
+	ballast   *cgroup.Ballast // nil: none is needed, or can be had
 	listener  net.Listener
 	inherited bool // systemd made it
 	x         *indexer.Indexer
@@ -51,9 +53,8 @@ func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) err
 	signal.Ignore(unix.SIGPIPE) // of a log that nobody reads any more
 	signals := catchSignals()
 	defer signals.stop()
-	sizes := limitMemory(cgroup.MemoryLimit())
-
-	p := &process{args: args, cfg: cfg, tune: tune, sizes: sizes, console: newConsole(os.Stderr), level: new(slog.LevelVar)}
+	limit := cgroup.MemoryLimit()
+	p := &process{args: args, cfg: cfg, tune: tune, limit: limit, sizes: limitMemory(limit), console: newConsole(os.Stderr), level: new(slog.LevelVar)}
 	p.level.Set(cfg.LogLevel)
 	p.log = slog.New(logHandler(cfg.LogFormat, p.console, p.level))
 	p.notify = &notifier{log: p.log}
@@ -122,6 +123,13 @@ func (p *process) index() (err error) {
 		Watch: p.src, Cookies: cookies, DB: unlinked(cfg.DB), Socket: unlinked(cfg.Socket),
 		Degraded: p.notify.degraded, Queue: p.sizes.queue,
 	}
+	if p.limit > 0 {
+		if p.ballast, err = cgroup.NewBallast(filepath.Dir(cfg.DB), p.limit); err == nil {
+			icfg.Look = p.ballast.Look
+		} else {
+			p.log.Debug("no page cache is kept to be given back when memory is short", "err", err)
+		}
+	}
 	if p.tune != nil {
 		p.tune(&icfg)
 	}
@@ -168,6 +176,9 @@ func (p *process) close() error {
 	err := p.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
 		err = nil // by the server
+	}
+	if p.ballast != nil {
+		err = errors.Join(err, p.ballast.Close())
 	}
 	return errors.Join(err, p.st.Close())
 }

@@ -20,8 +20,10 @@ const (
 	// user, which fail badly without.
 	DefaultShare = 80
 	// watchMemory is about what the kernel charges a cgroup for one watch, in
-	// bytes.
-	watchMemory = 800
+	// bytes: most of it is for the inode of ext4, which it then keeps.
+	watchMemory = 1280
+	// memoryShare of what a cgroup may use, one in so many, is for watches.
+	memoryShare = 3
 	// budgetAge is how long a budget that was found too large, or a limit that
 	// was reached, is believed; then the limits are read anew.
 	budgetAge = time.Minute
@@ -79,7 +81,7 @@ func (b *budget) read(limits func() (Limits, error)) error {
 	}
 	may := int64(l.Watches) * int64(b.share) / 100
 	if l.Memory > 0 {
-		may = min(may, l.Memory/4/watchMemory)
+		may = min(may, l.Memory/memoryShare/watchMemory)
 	}
 	b.at = time.Now()
 	b.may.Store(may)

@@ -99,7 +99,7 @@ func TestBudgetOfMemory(t *testing.T) {
 		want int64
 	}{
 		{Limits{Watches: 1000}, 800},
-		{Limits{Watches: 1_000_000, Memory: 64 << 20}, 64 << 20 / 4 / watchMemory},
+		{Limits{Watches: 1_000_000, Memory: 64 << 20}, 64 << 20 / memoryShare / watchMemory},
 		{Limits{Watches: 1000, Memory: 64 << 20}, 800},
 	} {
 		if err := b.read(func() (Limits, error) { return c.l, nil }); err != nil || b.may.Load() != c.want {

@@ -1,0 +1,38 @@
+package walker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+)
+
+// Whoever wants to be told of each file that is looked at is told, before.
+func TestLook(t *testing.T) {
+	const files = 100
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		if err := os.WriteFile(filepath.Join(dir, "sub", fmt.Sprint(i)), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var looks atomic.Int64
+	p := New(Options{Look: func() { looks.Add(1) }})
+	waitFor(t, submit(t, p, Spec{Dirs: []string{dir}, Visit: func(r *Result) []string {
+		if n := int64(len(r.Listing.Entries)); looks.Load() < n {
+			t.Errorf("%d entries after %d looks", n, looks.Load())
+		}
+		return descend(r)
+	}}))
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// The two directories are opened, and looked at when they are.
+	if n := looks.Load(); n < files+3 {
+		t.Errorf("%d looks at %d files and two directories", n, files)
+	}
+}
