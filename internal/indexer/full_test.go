@@ -50,6 +50,14 @@ func (r *rig) heals() {
 // full waits until the database is, and an answer says that it lacks something.
 func (r *rig) full(root string) {
 	r.t.Helper()
+	defer func() {
+		if x := r.rootAt(root); r.t.Failed() {
+			x.mu.Lock()
+			defer x.mu.Unlock()
+			r.t.Logf("%q, %+v; doing %q, lack %d, again %v, %+v, rules %s", r.degraded(), r.Stale(nil, false),
+				x.busy, x.lack, x.again, x.stored, r.rules.Load().Fingerprint())
+		}
+	}()
 	waitFor(r.t, func() bool {
 		r.within()
 		s := r.Stale(nil, false)

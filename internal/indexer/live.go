@@ -291,22 +291,33 @@ func (x *Indexer) eventsLost() {
 	}
 }
 
-// lookAgain begins the reconcile that eventsLost asked for, or else the
-// verification without which sizes and times are not sure, unless something is
-// being done for the root, behind which it comes then.
+// lookAgain begins what became due for a root while something else was done for it:
+// that all is listed by other rules, the reconcile that eventsLost asked for, or else
+// the verification without which sizes and times are not sure.
 func (x *Indexer) lookAgain(r *root) {
+	rules := x.ruled(r)
 	r.mu.Lock()
 	idle := r.busy == "" && r.stored.Complete
-	again := idle && r.again
-	full := r.lack != nothing
+	again := idle && rules && r.again
 	if again {
 		r.again = false
 	}
 	r.mu.Unlock()
 	switch {
+	case idle && !rules:
+		x.relist(r)
 	case again:
 		x.reconcile(r)
-	case idle && !full && x.unsure(r):
+	case idle && x.unsure(r):
 		x.verify(r)
 	}
+}
+
+// ruled reports whether a root was listed by the rules that are valid, as far as it
+// can be.
+func (x *Indexer) ruled(r *root) bool {
+	rules := x.rules.Load().Fingerprint()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.stored.Complete || r.stored.Rules == rules || r.gone != "" || r.lack == lacking
 }

@@ -117,7 +117,7 @@ const (
 func (x *Indexer) namesPass(r *root, priority walker.Priority, p *pace, kind passKind) (changed int, err error) {
 	again := newCrew(x, priority, crewSize)
 	err = x.eachPage(r, func(page []suspect) error {
-		if p != nil && r.wanted() {
+		if p != nil && x.wanted(r) {
 			return errNamesFirst
 		}
 		begun := time.Now()

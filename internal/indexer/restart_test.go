@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -87,6 +89,69 @@ func TestExcludesAndReload(t *testing.T) {
 	must(t, r.Reload(deadline(t), []string{root}, nil, ruleSet(t, rules.Config{})))
 	r.idle()
 	r.same(root)
+}
+
+// A reload waits for nothing that is done at leisure, and what it asks for is done
+// whatever is under way.
+func TestReloadDuringALook(t *testing.T) {
+	root := tree(t)
+	for i := range 3 * crewSize {
+		must(t, os.MkdirAll(fmt.Sprintf("%s/%d/skip", root, i), 0o755))
+	}
+	skip := ruleSet(t, rules.Config{Exclude: []string{"skip"}})
+	want := found(t, root, "-not", "-path", "*/skip*")
+	r := run(t, "", Config{Roots: []string{root}})
+	r.idle()
+	r.stop()
+
+	var once sync.Once
+	under, on := make(chan bool), make(chan bool)
+	hold := func() { once.Do(func() { under <- true; <-on }) }
+	r = run(t, r.db, Config{Roots: []string{root}, SweepInterval: time.Hour, compared: hold})
+	<-under
+	must(t, r.Reload(deadline(t), []string{root}, nil, skip))
+	close(on)
+	r.idle()
+	if got := r.paths(root); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("after a reload while names were compared the index has %q, want %q", got, want)
+	}
+	must(t, r.Reload(deadline(t), []string{root}, nil, ruleSet(t, rules.Config{})))
+	r.idle()
+	r.same(root)
+
+	once, on = sync.Once{}, make(chan bool)
+	var rests atomic.Int64
+	r.pace.pressure = func(resource string) float64 {
+		if resource == "io" {
+			rests.Add(1)
+			hold()
+		}
+		return 0
+	}
+	r.later(func() { r.verify(r.rootAt(root)) })
+	<-under
+	must(t, r.Reload(deadline(t), []string{root}, nil, skip))
+	close(on)
+	waitFor(t, func() bool { return fmt.Sprint(r.paths(root)) == fmt.Sprint(want) })
+	if n := rests.Load(); n != 1 {
+		t.Errorf("the sweep went on and rested %d times", n)
+	}
+}
+
+// Rules for a root that is not there wait until it is.
+func TestReloadWithoutTheRoot(t *testing.T) {
+	root := tree(t, "a/x", "skip/y")
+	r := run(t, "", Config{Roots: []string{root}, SweepInterval: 50 * time.Millisecond})
+	r.idle()
+	must(t, os.Rename(root, root+"-gone"))
+	must(t, r.Reload(deadline(t), []string{root}, nil, ruleSet(t, rules.Config{Exclude: []string{"skip"}})))
+	r.idle()
+	if n := len(r.Jobs()); n > 3 {
+		t.Errorf("%d jobs for a root that is not there", n)
+	}
+	must(t, os.Rename(root+"-gone", root))
+	want := found(t, root, "-not", "-path", "*/skip*")
+	waitFor(t, func() bool { return fmt.Sprint(r.paths(root)) == fmt.Sprint(want) })
 }
 
 func TestRootsComeAndGo(t *testing.T) {

@@ -173,6 +173,13 @@ func (r *root) lacking() bool {
 	return r.lack == lacking
 }
 
+// short reports whether something of a root was turned away that is not in the index yet.
+func (r *root) short() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.lack != nothing
+}
+
 // makingUp looks again at roots of which something was turned away. Confined to Run's
 // goroutine.
 type makingUp struct {

@@ -332,7 +332,7 @@ func (x *Indexer) startRoot(r *root) {
 	x.watchAbove(r)
 	rec := r.record()
 	switch {
-	case !rec.Complete && (rec.Rules == x.rules.Load().Fingerprint() || !r.lacking()):
+	case !rec.Complete && (rec.Rules == x.rules.Load().Fingerprint() || !r.short()):
 		x.index(r, 0)
 	case rec.Rules != x.rules.Load().Fingerprint():
 		x.relist(r)
@@ -455,9 +455,6 @@ func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []str
 		r.looked(stats)
 		ended(stats, err)
 		x.later(func() { x.lookAgain(r) })
-		if rec := r.record(); rec.Complete && !r.lacking() && rec.Rules != x.rules.Load().Fingerprint() {
-			x.later(func() { x.startRoot(r) }) // the rules changed meanwhile
-		}
 		x.active.poke()
 	}
 	if err := x.queue.submit(t, j, func(t *task) { j.attach(0, t) }); err != nil {

@@ -51,15 +51,17 @@ func (x *Indexer) sweepNames(r *root) {
 	})
 }
 
-// errNamesFirst ends a sweep: events were lost, and names are to be looked at first
-// and without a pause.
-var errNamesFirst = errors.New("events were lost")
+// errNamesFirst ends a sweep: events were lost or the rules are others, and names are
+// to be looked at first and without a pause.
+var errNamesFirst = errors.New("names are to be looked at first")
 
-// wanted reports whether a reconcile of the root waits for what is being done.
-func (r *root) wanted() bool {
+// wanted reports whether something that cannot wait, and is not paced, waits for what
+// is being done for a root.
+func (x *Indexer) wanted(r *root) bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.again
+	again := r.again
+	r.mu.Unlock()
+	return again || !x.ruled(r)
 }
 
 // verify has every directory listed again, at a pace.
@@ -70,7 +72,7 @@ func (x *Indexer) verify(r *root) {
 		n := 0
 		err := x.eachPage(r, func(page []suspect) error {
 			for i := range page {
-				if r.wanted() {
+				if x.wanted(r) {
 					return errNamesFirst
 				}
 				// It waits for the writer, which gathers for half a second, as soon

@@ -37,7 +37,7 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			continue
 		}
 		// What an overflow began, or is to begin as soon as a sweep makes way.
-		err := x.active.wait(ctx, func(int) bool { return x.away(r) || r.doing() != Reconcile && !r.wanted() })
+		err := x.active.wait(ctx, func(int) bool { return x.away(r) || r.doing() != Reconcile && !x.wanted(r) })
 		switch {
 		case err != nil:
 		case x.unsure(r):
