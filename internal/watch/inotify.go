@@ -71,10 +71,13 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 		}
 		return got, nil
 	}
-	if s.set.byPath[dir] == n {
+	switch s.set.byPath[dir] {
+	case n:
 		s.set.remove(n)
 		s.doomed = append(s.doomed, dir)
 		poke(s.freed) // meanwhile there seemed to be no room
+	case nil:
+		s.doomed = append(s.doomed, dir) // it may have been taken out before it was added
 	}
 	if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
