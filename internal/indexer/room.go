@@ -47,13 +47,13 @@ func (it *item) may() share {
 	return it.needs()
 }
 
-// leaves is how much room the batch is to leave, for the one of it that may use least.
-func (w *writer) leaves() int64 {
+// may is how much the batch may use: as much as the one of it that may use least.
+func (w *writer) may() share {
 	worst := all
 	for i := range w.batch {
 		worst = max(worst, w.batch[i].may())
 	}
-	return worst.leaves(w.st.Reserve())
+	return worst
 }
 
 // batchMost is how many bytes are committed at once: less where there is little room,
@@ -78,10 +78,7 @@ func (w *writer) tryFit() error {
 			return err
 		}
 		poke(w.full)
-		worst := all
-		for i := range w.batch {
-			worst = max(worst, w.batch[i].may())
-		}
+		worst := w.may()
 		if worst == all {
 			return w.trySingly()
 		}

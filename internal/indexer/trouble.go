@@ -85,13 +85,7 @@ func passing(err error) bool {
 // unwritten reports whether anything of a root, and of dirs (none: all of it), may
 // have changed that is not in the index because that cannot be written.
 func (x *Indexer) unwritten(r *root, dirs []string) bool {
-	if r.held.Load() > 0 {
-		return true
-	}
-	r.mu.Lock()
-	lack := r.lack
-	r.mu.Unlock()
-	if lack != nothing {
+	if r.held.Load() > 0 || r.short() {
 		return true
 	}
 	if x.live == nil {

@@ -339,7 +339,7 @@ func (w *writer) tryCommit() error {
 	if w.tx == nil { // nothing of it is left
 		return nil
 	}
-	w.tx.Leave(w.leaves())
+	w.tx.Leave(w.may().leaves(w.st.Reserve()))
 	err := w.tx.Commit()
 	if (w.when == steady || w.when == soon) && w.bulk.Load() == 0 {
 		w.allow.spend(w.when == soon, w.tx.Written(), time.Now())
