@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
+	"indexd/internal/testutil/synth"
 	"indexd/ipc"
 	"indexd/store"
-	"indexd/store/synth"
 )
 
 // growth measures what changes make of the database, and what compacting it costs

@@ -14,14 +14,14 @@ import (
 	"sync"
 	"time"
 
-	"indexd/internal/testcgroup"
+	"indexd/internal/testutil/cgroup"
 )
 
 // littleMemory is the limit of the control groups, in bytes.
 const littleMemory = 128 << 20
 
 // limited starts a daemon in a control group.
-func (b *bench) limited(g *testcgroup.Group, name string, args ...string) (*daemon, error) {
+func (b *bench) limited(g *cgroup.Group, name string, args ...string) (*daemon, error) {
 	b.before = g.In()
 	defer func() { b.before = nil }()
 	return b.start(name, args...)
@@ -34,8 +34,8 @@ func (b *bench) memory() error { return inGroup(b.syntheticLimited) }
 // watched has a real tree indexed and watched in such a group.
 func (b *bench) watched() error { return inGroup(b.realLimited) }
 
-func inGroup(do func(*testcgroup.Group) error) error {
-	g, err := testcgroup.New(littleMemory)
+func inGroup(do func(*cgroup.Group) error) error {
+	g, err := cgroup.New(littleMemory)
 	if err != nil {
 		fmt.Println("left out:", err)
 		return nil
@@ -45,14 +45,14 @@ func inGroup(do func(*testcgroup.Group) error) error {
 }
 
 // usage is a row of a table about what the group uses.
-func usage(g *testcgroup.Group, what string) {
+func usage(g *cgroup.Group, what string) {
 	all, kernel := g.Usage()
 	fmt.Printf("| in use %s, the kernel's of it, at most, killed | %.1f MiB, %.1f, %.1f, **%d** |\n", what,
 		float64(all)/(1<<20), float64(kernel)/(1<<20), float64(g.Peak())/(1<<20), g.Killed())
 }
 
 // self runs this program in the group, with less than the group's memory for Go.
-func self(g *testcgroup.Group, args ...string) error {
+func self(g *cgroup.Group, args ...string) error {
 	name, err := os.Executable()
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func self(g *testcgroup.Group, args ...string) error {
 
 // syntheticLimited makes a synthetic database in the group, and asks a daemon in it
 // every kind of question.
-func (b *bench) syntheticLimited(g *testcgroup.Group) error {
+func (b *bench) syntheticLimited(g *cgroup.Group) error {
 	root := filepath.Join(b.dir, "memory.tree")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (b *bench) syntheticLimited(g *testcgroup.Group) error {
 }
 
 // verifyLimited checks the database offline, in the group.
-func (b *bench) verifyLimited(g *testcgroup.Group, db string) error {
+func (b *bench) verifyLimited(g *cgroup.Group, db string) error {
 	begun := time.Now()
 	if out, err := g.Command(b.bin("indexd"), "--config", "/dev/null", "--db", db, "--verify-db").CombinedOutput(); err != nil {
 		return fmt.Errorf("--verify-db: %w: %s", err, out)
@@ -122,7 +122,7 @@ func (b *bench) verifyLimited(g *testcgroup.Group, db string) error {
 // asking is what a daemon in a control group is asked.
 type asking struct {
 	b     *bench
-	g     *testcgroup.Group
+	g     *cgroup.Group
 	d     *daemon
 	begun time.Time // when d was started
 	wrong []error

@@ -17,11 +17,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"indexd/internal/storm"
-	"indexd/internal/testcgroup"
+	"indexd/internal/testutil/cgroup"
+	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/synth"
 	"indexd/ipc"
 	"indexd/listing"
-	"indexd/store/synth"
 )
 
 // makeTree makes directories, empty files of some size and links, about n in all,
@@ -55,7 +55,7 @@ func makeTree(root string, n int) error {
 // What the kernel knew of its files is dropped first, so that what it knows then is
 // the group's. The tree is made outside: ext4 itself runs out of memory when it makes
 // so many files in such a group, since it may not let go of any then.
-func (b *bench) realLimited(g *testcgroup.Group) error {
+func (b *bench) realLimited(g *cgroup.Group) error {
 	if os.Geteuid() != 0 {
 		fmt.Println("left out: dropping caches needs root")
 		return nil
@@ -160,7 +160,7 @@ func (b *bench) realLimited(g *testcgroup.Group) error {
 
 // findAll is what find(1) says of everything below root, sorted.
 func findAll(root string) ([]string, error) {
-	out, err := exec.Command("find", root, "-mindepth", "1", "-printf", storm.Full).Output()
+	out, err := exec.Command("find", root, "-mindepth", "1", "-printf", fsstress.Full).Output()
 	if err != nil {
 		return nil, fmt.Errorf("find(1): %w", err)
 	}
@@ -222,7 +222,7 @@ func stir(root, outside string, round int) error {
 	if err := os.Mkdir(top, 0o755); err != nil {
 		return err
 	}
-	storm.Blow(uint64(round), 4, 20_000, top, outside)
+	fsstress.Blow(uint64(round), 4, 20_000, top, outside)
 	var dirs []string
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && e.IsDir() {

@@ -13,8 +13,8 @@ import (
 	"strconv"
 	"strings"
 
+	"indexd/internal/testutil/synth"
 	"indexd/listing"
-	"indexd/store/synth"
 )
 
 // question is put to indexctl over the synthetic database. What the right answer is

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
-	"indexd/internal/query/run"
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/store"
 )
@@ -142,9 +142,9 @@ func (b *bench) askFresh(db, root string) (p50 time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	r := run.New(s, run.Options{})
+	r := exec.New(s, exec.Options{})
 	return b.p50(func() error {
-		sum, err := r.Find(b.ctx, &run.Query{Plan: plan, Count: true}, nil)
+		sum, err := r.Find(b.ctx, &exec.Query{Plan: plan, Count: true}, nil)
 		if err == nil && sum.Count != 2 {
 			err = fmt.Errorf("%d found with %d fresh, not 2", sum.Count, s.FreshCount())
 		}

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 	"time"
 
+	"indexd/internal/testutil/synth"
 	"indexd/ipc"
 	"indexd/listing"
 	"indexd/store"
-	"indexd/store/synth"
 )
 
 // quiet keeps a daemon from looking whether a synthetic tree is there.

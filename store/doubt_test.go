@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"testing"
 
-	"indexd/internal/testdisk"
+	"indexd/internal/testutil/disk"
 	"indexd/store"
 )
 
@@ -22,7 +22,7 @@ func TestFailingDisk(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("INDEXD_FAULTS")); err == nil {
 		faults = n
 	}
-	disk := testdisk.Failing(t, "64M", "3m")
+	disk := disk.Failing(t, "64M", "3m")
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))

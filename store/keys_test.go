@@ -10,8 +10,8 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
+	"indexd/internal/testutil/synth"
 	"indexd/store"
-	"indexd/store/synth"
 )
 
 // checkKeys compares Keys with what a walk through all records finds, for

@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -31,7 +31,7 @@ func seeds(t *testing.T, n int) []uint64 {
 		return []uint64{v}
 	}
 	first := uint64(time.Now().UnixNano())
-	all := make([]uint64, racing.Fewer(n))
+	all := make([]uint64, race.Fewer(n))
 	for i := range all {
 		all[i] = first + uint64(i)
 	}

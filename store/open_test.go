@@ -17,7 +17,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/store"
 )
 
@@ -297,7 +297,7 @@ func TestOpenOldMeta(t *testing.T) {
 // TestDamageIsNoPanic: whatever bytes of a database are other than they were,
 // what happens is an error.
 func TestDamageIsNoPanic(t *testing.T) {
-	if racing.On {
+	if race.On {
 		t.Skip("a fault in the race detector's own code cannot be recovered from")
 	}
 	good := read(t, filled(t))

@@ -14,7 +14,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/internal/casefold"
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/store/trigram"
@@ -293,7 +293,7 @@ func TestMergedIsExact(t *testing.T) {
 // TestTiers: round by round other docs gain names; no matter how many rounds there
 // were, segments and what they hold of old stay few.
 func TestTiers(t *testing.T) {
-	if racing.On {
+	if race.On {
 		t.Skip("one goroutine, which would take half a minute")
 	}
 	s := openStore(t)
@@ -359,7 +359,7 @@ func TestMergeGivenUp(t *testing.T) {
 	s := openStore(t)
 	v := newVolume(t, s, "/")
 	fillNames(t, s, v, 1, 0, 300)
-	for n, round := 0, 2; n < racing.Fewer(40); n, round = n+1, round+1 {
+	for n, round := 0, 2; n < race.Fewer(40); n, round = n+1, round+1 {
 		fillNames(t, s, v, round, 0, 300)
 		err := errAbandoned
 		for errors.Is(err, errAbandoned) {
@@ -477,7 +477,7 @@ func TestDamagedPostings(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 6))
 	for _, bucket := range []string{"postings", "segments", "fresh"} {
 		t.Run(bucket, func(t *testing.T) {
-			for range racing.Fewer(12) {
+			for range race.Fewer(12) {
 				s := openStore(t)
 				v := newVolume(t, s, "/")
 				for round := range 3 {
@@ -519,7 +519,7 @@ func TestDamagedPostings(t *testing.T) {
 // TestMergeInParts: docs with more trigrams than a merge has memory for become
 // several segments.
 func TestMergeInParts(t *testing.T) {
-	if racing.On {
+	if race.On {
 		t.Skip("one goroutine, which would take half a minute")
 	}
 	seed := seeds(t, 1)[0]

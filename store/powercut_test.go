@@ -16,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
-	"indexd/internal/powercut"
+	"indexd/internal/testutil/powercut"
 	"indexd/store"
 )
 

@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
-	"indexd/store/synth"
 )
 
 // sized is an entry as far as zones know it.

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// script writes a completion script to a file and returns its name.
-func script(t *testing.T, shell string) string {
+// completionFile writes a completion script to a file and returns its name.
+func completionFile(t *testing.T, shell string) string {
 	t.Helper()
 	if _, err := exec.LookPath(shell); err != nil {
 		t.Skipf("%s is not installed", shell)
@@ -68,7 +68,7 @@ func tree(t *testing.T) string {
 const allCommands = "find locate rescan jobs cancel wait status explain check completion help"
 
 func TestBashCompletion(t *testing.T) {
-	file, dir := script(t, "bash"), tree(t)
+	file, dir := completionFile(t, "bash"), tree(t)
 	const ask = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 		_indexctl; printf '%s\n' "${COMPREPLY[@]}"`
 	for _, c := range []struct {
@@ -107,7 +107,7 @@ func TestBashCompletion(t *testing.T) {
 }
 
 func TestFishCompletion(t *testing.T) {
-	file, dir := script(t, "fish"), tree(t)
+	file, dir := completionFile(t, "fish"), tree(t)
 	for _, c := range []struct{ line, want string }{
 		{"indexctl ", allCommands},
 		{"indexctl c", "cancel check completion"},
@@ -147,7 +147,7 @@ func TestFishCompletion(t *testing.T) {
 // has become; a blank or slash that was put behind a completed word goes away by
 // itself when something else is typed.
 func TestZshCompletion(t *testing.T) {
-	file, dir := script(t, "zsh"), tree(t)
+	file, dir := completionFile(t, "zsh"), tree(t)
 	const ask = `
 		zmodload zsh/zpty || exit 1
 		zpty z zsh -f -i

@@ -12,7 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"indexd/internal/scripttest"
+	"indexd/internal/testutil/script"
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +46,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"raw":    raw,
-			"status": scripttest.Exits,
+			"status": script.Exits,
 		},
 	})
 }

@@ -11,7 +11,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/indexer"
-	"indexd/internal/query/run"
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/server"
 	"indexd/listing"
@@ -94,7 +94,7 @@ func (c *caller) sightNow(dir string) (access.Sight, error) {
 // that changed since they were.
 const relistWait = time.Second
 
-// viewer is run.Viewer for a caller who may not see all. But for Look and what it
+// viewer is exec.Viewer for a caller who may not see all. But for Look and what it
 // returns it is for the answer's goroutine.
 type viewer struct {
 	c      *caller
@@ -104,7 +104,7 @@ type viewer struct {
 	missed []string // directories that the caller may list and that are not shown, a sample
 }
 
-var _ run.Viewer = (*viewer)(nil)
+var _ exec.Viewer = (*viewer)(nil)
 
 func (c *caller) viewer() *viewer {
 	return &viewer{c: c, mounts: c.d.x.MountIDs(), tried: make(map[string]bool)}
@@ -114,8 +114,8 @@ func stored(o *store.Origin, mount uint64) access.Stored {
 	return access.Stored{Ino: o.Ino, Ctime: o.Ctime, Stamp: o.Stamp, Doc: o.Doc, Mount: mount, Failed: o.Failed, NoACL: o.NoACL}
 }
 
-// Look is run.Viewer's.
-func (v *viewer) Look(ahead run.Ahead) func(dir string, key store.Key, o *store.Origin) run.Sight {
+// Look is exec.Viewer's.
+func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store.Origin) exec.Sight {
 	var (
 		volume store.Volume // of the last directory
 		mount  uint64
@@ -127,27 +127,27 @@ func (v *viewer) Look(ahead run.Ahead) func(dir string, key store.Key, o *store.
 			return add(dir, &next)
 		})
 	})
-	return func(dir string, key store.Key, o *store.Origin) run.Sight {
+	return func(dir string, key store.Key, o *store.Origin) exec.Sight {
 		if k := key.Volume(); k != volume || mount == 0 {
 			volume, mount = k, v.mounts[k]
 		}
 		s := stored(o, mount)
 		switch walk.Sight(dir, &s) {
 		case access.All:
-			return run.SeeAll
+			return exec.SeeAll
 		case access.Names:
-			return run.SeeNames
+			return exec.SeeNames
 		case access.Below:
-			return run.SeeBelow
+			return exec.SeeBelow
 		}
-		return run.SeeNothing
+		return exec.SeeNothing
 	}
 }
 
-// Lists is run.Viewer's.
+// Lists is exec.Viewer's.
 func (v *viewer) Lists(dir string) bool { return v.c.lists(dir) }
 
-// Again is run.Viewer's. What the caller could list, and was not shown since it
+// Again is exec.Viewer's. What the caller could list, and was not shown since it
 // had changed, is listed again, once.
 func (v *viewer) Again(ctx context.Context) ([]string, error) {
 	dirs, more := v.c.view.Others()

@@ -11,7 +11,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/config"
 	"indexd/internal/indexer"
-	"indexd/internal/query/run"
+	"indexd/internal/query/exec"
 	"indexd/internal/watch"
 	"indexd/ipc"
 	"indexd/ipc/server"
@@ -24,7 +24,7 @@ import (
 type daemon struct {
 	st     *store.Store
 	x      *indexer.Indexer
-	runner *run.Runner
+	runner *exec.Runner
 	src    *watch.Source  // nil: nothing is watched
 	cfg    *config.Config // as it was at the start
 	begun  time.Time
@@ -36,7 +36,7 @@ type daemon struct {
 var _ server.Daemon = (*daemon)(nil)
 
 // newDaemon's goroutines end with close, which is for when nobody asks any more.
-func newDaemon(st *store.Store, x *indexer.Indexer, src *watch.Source, cfg *config.Config, r *run.Runner) *daemon {
+func newDaemon(st *store.Store, x *indexer.Indexer, src *watch.Source, cfg *config.Config, r *exec.Runner) *daemon {
 	return &daemon{st: st, x: x, src: src, cfg: cfg, runner: r, begun: time.Now(), stats: access.NewStats()}
 }
 

@@ -13,7 +13,7 @@ import (
 
 	"indexd/internal/indexer"
 	"indexd/internal/query"
-	"indexd/internal/query/run"
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/server"
 	"indexd/store"
@@ -48,7 +48,7 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 	namesOnly := names != nil && names.NamesOnly()
 	metadata := plan.NeedsMeta() || !namesOnly && !q.Count || q.Sort == query.SortSize || q.Sort == query.SortMtime
 	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
-	ask := &run.Query{
+	ask := &exec.Query{
 		Plan: plan, Sort: q.Sort, Reverse: q.Reverse, Limit: q.Limit, Count: q.Count,
 		NamesOnly: namesOnly,
 	}
@@ -171,13 +171,13 @@ func (c *caller) outside(ctx context.Context, dir string) error {
 	return ipc.ErrOutside.With("%s: %s", dir, why)
 }
 
-func staleReason(s run.Stale) string {
+func staleReason(s exec.Stale) string {
 	switch s.Reason {
-	case run.NotListed:
+	case exec.NotListed:
 		return ipc.StaleNotListed
-	case run.Changed:
+	case exec.Changed:
 		return ipc.StalePending
-	case run.Offline:
+	case exec.Offline:
 		return ipc.StaleOffline
 	}
 	return syscall.Errno(s.Errno).Error()

@@ -9,7 +9,7 @@ import (
 
 	"indexd/internal/indexer"
 	"indexd/internal/query"
-	"indexd/internal/query/run"
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/server"
 )
@@ -280,7 +280,7 @@ func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, er
 		if err != nil {
 			return 0, 0, err
 		}
-		sum, err := c.d.runner.Find(ctx, &run.Query{Plan: plan, Count: true, Viewer: c.viewer()}, nil)
+		sum, err := c.d.runner.Find(ctx, &exec.Query{Plan: plan, Count: true, Viewer: c.viewer()}, nil)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 	"indexd/ipc"
 	"indexd/store"
 )
@@ -118,7 +118,7 @@ func (m *mortal) same() {
 		m.t.Fatalf("find: %+v, %v\n%s", t, err, &m.log)
 	}
 	slices.Sort(have)
-	storm.Same(m.t, have, storm.Find(m.t, m.root, storm.Full))
+	fsstress.Same(m.t, have, fsstress.Find(m.t, m.root, fsstress.Full))
 }
 
 // change changes the tree until ctx ends: whatever a storm's writers do, and
@@ -128,7 +128,7 @@ func (m *mortal) change(ctx context.Context, round int) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for n := range 2 {
-		w := storm.NewWriter(m.seed, 2*round+n, m.root+"/storm", m.dir)
+		w := fsstress.NewWriter(m.seed, 2*round+n, m.root+"/storm", m.dir)
 		all.Go(func() {
 			for ctx.Err() == nil {
 				w.Do()
@@ -155,7 +155,7 @@ func (m *mortal) change(ctx context.Context, round int) {
 // compacts; the next one finds what find(1) finds, every time. INDEXD_KILLS says
 // how often; some of these times it is killed more than once.
 func TestKilled(t *testing.T) {
-	m := &mortal{t: t, seed: storm.Seed(t), tally: make(map[string]int)}
+	m := &mortal{t: t, seed: fsstress.Seed(t), tally: make(map[string]int)}
 	m.r = rand.New(rand.NewPCG(m.seed, 1<<40))
 	var err error
 	if m.dir, err = os.MkdirTemp("", "killed"); err != nil {
@@ -187,7 +187,7 @@ func TestKilled(t *testing.T) {
 		_ = m.cmd.Wait()
 		t.Logf("%v", m.tally)
 	}()
-	for round := range storm.Size(t, "INDEXD_KILLS", 10) {
+	for round := range fsstress.Size(t, "INDEXD_KILLS", 10) {
 		m.round(round, span)
 		m.same()
 		m.tally["comparisons"]++

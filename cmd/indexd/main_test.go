@@ -24,8 +24,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/internal/indexer"
-	"indexd/internal/racing"
-	"indexd/internal/scripttest"
+	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/script"
 	"indexd/ipc"
 )
 
@@ -94,10 +94,10 @@ func TestScripts(t *testing.T) {
 			if cond != "race" {
 				return false, fmt.Errorf("no condition %s", cond)
 			}
-			return racing.On, nil
+			return race.On, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"status": scripttest.Exits, "line": line, "send": send, "ready": ready, "found": found, "synced": synced, "inside": inside, "state": state,
+			"status": script.Exits, "line": line, "send": send, "ready": ready, "found": found, "synced": synced, "inside": inside, "state": state,
 			"settled": settled, "damage": damage, "rescan": rescan, "told": told, "newer": newer, "zeros": zeros, "anew": anew,
 		},
 	})

@@ -19,7 +19,7 @@ import (
 	"indexd/internal/config"
 	"indexd/internal/indexer"
 	"indexd/internal/mounts"
-	"indexd/internal/query/run"
+	"indexd/internal/query/exec"
 	"indexd/internal/watch"
 	"indexd/ipc/server"
 	"indexd/store"
@@ -211,7 +211,7 @@ func (p *process) run(signals *signals) error {
 
 	sctx, stopServer := context.WithCancel(context.Background())
 	defer stopServer()
-	d := newDaemon(p.st, p.x, p.src, p.cfg, run.New(p.st, run.Options{SortMemory: p.sizes.sort}))
+	d := newDaemon(p.st, p.x, p.src, p.cfg, exec.New(p.st, exec.Options{SortMemory: p.sizes.sort}))
 	d.unwatched = p.unwatched
 	srv := server.New(d, server.Options{Version: version, Logger: p.log})
 	served := make(chan error, 1)

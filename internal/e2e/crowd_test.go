@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 )
 
 var carol = &user{61003, 62003, nil}
@@ -151,7 +151,7 @@ func TestOneUsersCrowd(t *testing.T) {
 	})
 	t.Logf("%d KiB of its own at first, %d at most; %d connections, and then %d", memory, most, begun, d.connections())
 	// 64 MiB for 400 of them is promised.
-	if grown := most - memory; grown > 64<<10*512/400 && !racing.On {
+	if grown := most - memory; grown > 64<<10*512/400 && !race.On {
 		t.Errorf("it grew by %d KiB", grown)
 	}
 	for _, c := range held {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// disk mounts a file system of a size as mount has it.
-func disk(t *testing.T, size string) string {
+// smallDisk mounts a file system of a size as mount has it.
+func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("mounting a small file system needs root")
@@ -73,7 +73,7 @@ func files(t *testing.T, dir string, dirs int) {
 // files that come, and others that go. It finds all of them once there is room. Of 400
 // directories, INDEXD_FULL=400, there is more than it holds of listings.
 func TestDiskFullAtRest(t *testing.T) {
-	dir := disk(t, "16m")
+	dir := smallDisk(t, "16m")
 	root := memory(t)
 	files(t, root+"/was", 20)
 	d := start(t, dir, root)
@@ -104,7 +104,7 @@ func TestDiskFullAtRest(t *testing.T) {
 // The database lies on the disk that it indexes, and what frees that is the removal
 // of what is indexed.
 func TestDiskFullOfWhatIsIndexed(t *testing.T) {
-	dir := disk(t, "16m")
+	dir := smallDisk(t, "16m")
 	root := dir + "/tree"
 	files(t, root+"/was", 20)
 	d := start(t, dir, root)
@@ -179,7 +179,7 @@ func memory(t *testing.T) string {
 
 // On a full disk the daemon goes on answering, says so, and heals by itself.
 func TestFullDisk(t *testing.T) {
-	dir := disk(t, "2m")
+	dir := smallDisk(t, "2m")
 	root := hostile(t)
 	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/ipc"
 )
 
@@ -30,7 +30,7 @@ var programs = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	build := []string{"build", "-o", dir + "/"}
-	if racing.On {
+	if race.On {
 		build = append(build, "-race")
 	}
 	out, err := exec.Command("go", append(build, "indexd/cmd/indexd", "indexd/cmd/indexctl")...).CombinedOutput()

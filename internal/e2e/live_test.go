@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 // synced compares find --sync with find(1): names, types, modes, sizes, times and
@@ -41,9 +41,9 @@ func (d *daemon) synced(root string, want []string) {
 	}
 	slices.Sort(have)
 	if want == nil {
-		want = storm.Find(d.t, root, storm.Full)
+		want = fsstress.Find(d.t, root, fsstress.Full)
 	}
-	storm.Same(d.t, have, want)
+	fsstress.Same(d.t, have, want)
 }
 
 func treeOf(t *testing.T) string {
@@ -102,7 +102,7 @@ func TestRandomStorm(t *testing.T) {
 		stopped bool
 	}{"as it is": {}, "small queue": {queue: 32}, "stopped": {stopped: true}} {
 		t.Run(name, func(t *testing.T) {
-			seed := storm.Seed(t)
+			seed := fsstress.Seed(t)
 			root, outside := treeOf(t), treeOf(t)
 			var d *daemon
 			begin := func() {
@@ -110,7 +110,7 @@ func TestRandomStorm(t *testing.T) {
 				d.ready()
 			}
 			if with.queue > 0 {
-				storm.SmallQueue(t, with.queue, begin)
+				fsstress.SmallQueue(t, with.queue, begin)
 			} else {
 				begin()
 			}
@@ -118,14 +118,14 @@ func TestRandomStorm(t *testing.T) {
 				t.Fatal(err)
 			}
 			const perRound = 1500
-			for round := range max(storm.Ops(t, 6000)/perRound, 1) {
+			for round := range max(fsstress.Ops(t, 6000)/perRound, 1) {
 				if with.stopped {
 					d.signal(syscall.SIGSTOP)
 				}
 				over := make(chan struct{})
 				var logs sync.WaitGroup
 				logs.Go(func() { writeLogs(t, root+"/logs", over) })
-				storm.Blow(seed+uint64(round), 3, perRound, root, outside)
+				fsstress.Blow(seed+uint64(round), 3, perRound, root, outside)
 				close(over)
 				logs.Wait()
 				d.signal(syscall.SIGCONT)
@@ -199,7 +199,7 @@ func TestNoWatches(t *testing.T) {
 			d.runBy("unshare", "-U", "-r", "sh", "-c", "echo "+c.at+" > "+setting+`; exec "$@"`, "sh")
 			defer d.end(syscall.SIGTERM)
 			d.ready()
-			w := storm.NewWriter(1, 2, root, treeOf(t))
+			w := fsstress.NewWriter(1, 2, root, treeOf(t))
 			for round := range 5 {
 				if round == 2 && c.later != c.at {
 					enter := []string{"-t", strconv.Itoa(d.cmd.Process.Pid), "-U", "--preserve-credentials", "--"}

@@ -6,13 +6,13 @@ import (
 	"path/filepath"
 	"testing"
 
-	"indexd/internal/testcgroup"
+	"indexd/internal/testutil/cgroup"
 )
 
 // A daemon in a control group with little memory indexes and watches a tree, and is
 // not killed. What it does with far more than fits is measured: bench, memory.
 func TestLittleMemory(t *testing.T) {
-	group, err := testcgroup.New(32 << 20)
+	group, err := cgroup.New(32 << 20)
 	if err != nil {
 		t.Skip(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"syscall"
 	"testing"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 // mountRig is a daemon in namespaces of its own, where even an ordinary user may
@@ -58,9 +58,9 @@ func (m *mountRig) finds(except ...string) []string {
 	m.t.Helper()
 	args := []string{"find", m.root, "-mindepth", "1"}
 	for _, e := range except {
-		args = append(args, "(", "-path", m.root+"/"+e, "-prune", "-printf", storm.Full, ")", "-o")
+		args = append(args, "(", "-path", m.root+"/"+e, "-prune", "-printf", fsstress.Full, ")", "-o")
 	}
-	out, err := m.in(append(args, "-printf", storm.Full)...).Output()
+	out, err := m.in(append(args, "-printf", fsstress.Full)...).Output()
 	if err != nil {
 		m.t.Fatal("find(1): ", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/testdisk"
+	"indexd/internal/testutil/disk"
 	"indexd/ipc"
 )
 
@@ -79,7 +79,7 @@ func stir(t *testing.T, r *rand.Rand, root string, n int) {
 // from fail on, and takes everything again from heal on, while a tree changes: it
 // goes on answering, says so, warns of what is not right, and becomes right.
 // INDEXD_FAULTS says how often.
-func troubled(t *testing.T, disk *testdisk.Disk, fail, heal func()) {
+func troubled(t *testing.T, disk *disk.Disk, fail, heal func()) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
@@ -151,7 +151,7 @@ func troubled(t *testing.T, disk *testdisk.Disk, fail, heal func()) {
 }
 
 func TestFullDiskInAStorm(t *testing.T) {
-	disk := testdisk.Full(t, "30m")
+	disk := disk.Full(t, "30m")
 	ballast := filepath.Join(disk.Dir, "ballast")
 	troubled(t, disk, func() {
 		f, err := os.Create(ballast)
@@ -173,7 +173,7 @@ func TestFullDiskInAStorm(t *testing.T) {
 
 // Syncs fail, after which the page cache has what the disk does not.
 func TestFailingDiskInAStorm(t *testing.T) {
-	disk := testdisk.Failing(t, "64M", "60m")
+	disk := disk.Failing(t, "64M", "60m")
 	troubled(t, disk, disk.Tighten, func() { disk.Room("60m") })
 }
 

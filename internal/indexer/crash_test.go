@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/powercut"
+	"indexd/internal/testutil/powercut"
 	"indexd/internal/watch"
 	"indexd/store"
 )

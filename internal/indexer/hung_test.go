@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 // hangs is how long a system call takes of which these tests say that it hangs; on a
@@ -24,7 +24,7 @@ func TestHungFileSystem(t *testing.T) {
 	for i := range 40 { // more than there are workers
 		files = append(files, fmt.Sprintf("d%d/e/f", i))
 	}
-	mounted := storm.MountFS(t, root+"/m", files...)
+	mounted := fsstress.MountFS(t, root+"/m", files...)
 	cfg := Config{patience: hangs}
 	l := startLive(t, "", root, cfg, nil)
 	l.do(l.WaitReady(deadline(t)))
@@ -91,7 +91,7 @@ func TestHungFileSystem(t *testing.T) {
 // A first index that meets a file system that hangs already.
 func TestFirstIndexWithAHungFileSystem(t *testing.T) {
 	root := tree(t, "a/b", "m/", "z/y")
-	mounted := storm.MountFS(t, root+"/m", "d/f")
+	mounted := fsstress.MountFS(t, root+"/m", "d/f")
 	mounted.Hang()
 	l := startLive(t, "", root, Config{patience: hangs}, nil)
 	l.do(l.WaitReady(deadline(t)))

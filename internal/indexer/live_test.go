@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 	"indexd/internal/watch"
 	"indexd/listing"
 )
@@ -55,7 +55,7 @@ func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.L
 	}
 	l := &liveRig{root: root}
 	cookies := filepath.Join(side, "sync")
-	storm.UsualQueue(t, func() {
+	fsstress.UsualQueue(t, func() {
 		l.src, err = watch.Open(watch.Options{
 			Cookies: cookies, Limits: limits,
 			Excluded: func(path string) bool {
@@ -91,7 +91,7 @@ func (l *liveRig) compare() {
 // same compares what the index has with find(1).
 func (l *liveRig) same() {
 	l.t.Helper()
-	storm.Same(l.t, l.entries(), storm.Find(l.t, l.root, storm.Full))
+	fsstress.Same(l.t, l.entries(), fsstress.Find(l.t, l.root, fsstress.Full))
 }
 
 // entries are those of the index, as same has find print them.
@@ -246,12 +246,12 @@ func TestLiveBusyFile(t *testing.T) {
 // After any batch of hostile changes by several writers a barrier makes the
 // index what find(1) finds.
 func TestLiveStorm(t *testing.T) {
-	seed := storm.Seed(t)
+	seed := fsstress.Seed(t)
 	l := runLive(t, "", "", nil)
 	outside := t.TempDir()
-	for round, left := 0, storm.Ops(t, 9000); left > 0; round++ {
+	for round, left := 0, fsstress.Ops(t, 9000); left > 0; round++ {
 		n := 30 + 90*(round%25)
-		storm.Blow(seed+uint64(round), 3, n, l.root, outside)
+		fsstress.Blow(seed+uint64(round), 3, n, l.root, outside)
 		l.compare()
 		left -= n
 	}
@@ -268,7 +268,7 @@ func TestLiveBarrierInAStorm(t *testing.T) {
 	var wg sync.WaitGroup
 	outside := t.TempDir()
 	wg.Go(func() {
-		w := storm.NewWriter(1, 2, l.path("storm"), outside)
+		w := fsstress.NewWriter(1, 2, l.path("storm"), outside)
 		for {
 			select {
 			case <-end:
@@ -296,7 +296,7 @@ func TestLiveBarrierInAStorm(t *testing.T) {
 func TestLiveBudget(t *testing.T) {
 	for _, watches := range []int{0, 10} {
 		l := runLive(t, "", "", func() (watch.Limits, error) { return watch.Limits{Watches: watches}, nil })
-		w := storm.NewWriter(7, watches, l.root, t.TempDir())
+		w := fsstress.NewWriter(7, watches, l.root, t.TempDir())
 		for range 8 {
 			w.Times(100)
 			l.compare()
@@ -312,7 +312,7 @@ func TestLiveBudget(t *testing.T) {
 // What changed while nobody ran, names and sizes, is right at the first barrier.
 func TestLiveRestart(t *testing.T) {
 	l := runLive(t, "", "", nil)
-	w := storm.NewWriter(3, 4, l.root, t.TempDir())
+	w := fsstress.NewWriter(3, 4, l.root, t.TempDir())
 	for range 4 {
 		w.Times(300)
 		l.compare()
@@ -332,7 +332,7 @@ func TestLiveOverflow(t *testing.T) {
 	l.compare()
 	// The consumer of events is held by a rule being read: nothing is drained.
 	gate := l.hold()
-	for i := range 2*storm.QueueSize(t) + 100 {
+	for i := range 2*fsstress.QueueSize(t) + 100 {
 		l.do(os.WriteFile(l.path("a/x"), nil, 0o644), os.Remove(l.path("a/x")))
 		if i == 100 {
 			l.do(os.WriteFile(l.path("c/early"), nil, 0o644))
@@ -380,7 +380,7 @@ func TestLiveOverflowUnasked(t *testing.T) {
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.WriteFile(l.path("a/b/f"), nil, 0o644))
 	l.compare()
 	gate := l.hold()
-	for range 2*storm.QueueSize(t) + 100 {
+	for range 2*fsstress.QueueSize(t) + 100 {
 		l.do(os.WriteFile(l.path("x"), nil, 0o644), os.Remove(l.path("x")))
 	}
 	l.do(os.WriteFile(l.path("a/b/f"), []byte("longer"), 0o644), os.MkdirAll(l.path("n/e/w"), 0o755))

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 	"indexd/store"
 )
 
@@ -61,7 +61,7 @@ func (l *lines) count(text string) int {
 // something, before it is done or after, while the tree changes. It says so once,
 // also of answers; and it becomes right by itself.
 func TestBadDisk(t *testing.T) {
-	seed := storm.Seed(t)
+	seed := fsstress.Seed(t)
 	disk := &badDisk{r: rand.New(rand.NewPCG(seed, 0)), one: 1}
 	openOptions.Faults = disk
 	defer func() { openOptions.Faults = nil }()
@@ -71,14 +71,14 @@ func TestBadDisk(t *testing.T) {
 		Log: slog.New(slog.NewTextHandler(&log, nil)), Degraded: func(why string) { told <- why },
 	}, nil)
 	outside := filepath.Join(filepath.Dir(l.root), "outside")
-	storm.Blow(seed, 2, 200, l.root, outside)
+	fsstress.Blow(seed, 2, 200, l.root, outside)
 	l.compare()
 	wants := 0
 	for round, with := range []unix.Errno{unix.ENOSPC, unix.EIO, unix.EROFS, unix.EMFILE, unix.EDQUOT} {
 		disk.set(with, 1)
 		var why string
 		for n := 0; why == ""; n++ {
-			storm.Blow(seed+uint64(round*1000+n+1), 2, 50, l.root, outside)
+			fsstress.Blow(seed+uint64(round*1000+n+1), 2, 50, l.root, outside)
 			select {
 			case why = <-told:
 			default:
@@ -94,9 +94,9 @@ func TestBadDisk(t *testing.T) {
 		if s := l.Stale(nil, false); len(s) != 1 || s[0].Path != l.root {
 			t.Errorf("%v: stale %v", with, s)
 		}
-		storm.Blow(seed+uint64(round*1000), 2, 200, l.root, outside)
+		fsstress.Blow(seed+uint64(round*1000), 2, 200, l.root, outside)
 		disk.set(with, 4) // now and then
-		storm.Blow(seed+uint64(round*1000+500), 2, 200, l.root, outside)
+		fsstress.Blow(seed+uint64(round*1000+500), 2, 200, l.root, outside)
 		disk.set(0, 1)
 		l.compare()
 		for why != "" {

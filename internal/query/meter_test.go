@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/listing"
 )
 
 // However dear a pattern and however long a path, the matcher asks at least every
 // few milliseconds of its work whether it is to go on, and stops when it is not.
 func TestInterrupt(t *testing.T) {
-	if racing.On {
+	if race.On {
 		t.Skip("one goroutine, which would take a minute")
 	}
 	rep := strings.Repeat

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/listing"
 )
 
@@ -153,7 +153,7 @@ func (g gen) query(depth int) string {
 // directory and scanned by columns, is what the query means.
 func TestPlanEqualsNaive(t *testing.T) {
 	g := gen{random(t)}
-	n := racing.Fewer(2500)
+	n := race.Fewer(2500)
 	if testing.Short() {
 		n = 400
 	}

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"indexd/internal/casefold"
-	"indexd/internal/racing"
+	"indexd/internal/testutil/race"
 	"indexd/listing"
 	"indexd/store/trigram"
 )
@@ -56,7 +56,7 @@ func checkSeeds(t *testing.T, p *Plan, dir, name string) {
 // through each of the seeds.
 func TestSeedsLeadToMatches(t *testing.T) {
 	g := gen{random(t)}
-	n := racing.Fewer(30_000)
+	n := race.Fewer(30_000)
 	if testing.Short() {
 		n = 3000
 	}

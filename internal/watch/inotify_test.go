@@ -16,7 +16,7 @@ import (
 	"github.com/fsnotify/fsnotify"
 	"golang.org/x/sys/unix"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 func TestHints(t *testing.T) {
@@ -215,7 +215,7 @@ func TestMkdirRace(t *testing.T) {
 func manyEvents(t testing.TB, dir string) {
 	t.Helper()
 	file := dir + "/many"
-	for range 2*storm.QueueSize(t) + 100 { // of a queue, and of what fsnotify reads at once
+	for range 2*fsstress.QueueSize(t) + 100 { // of a queue, and of what fsnotify reads at once
 		f, err := os.Create(file)
 		if err != nil {
 			t.Fatal(err)
@@ -285,7 +285,7 @@ func TestStormOfDirectoriesDoesNotDeadlock(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
 	s.watch(t, dir)
-	n := storm.Size(t, "INDEXD_SOAK", 8)
+	n := fsstress.Size(t, "INDEXD_SOAK", 8)
 	for round := range 50 {
 		var storms, adders sync.WaitGroup
 		end := make(chan struct{})

@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 func TestMain(m *testing.M) {
@@ -73,7 +73,7 @@ func open(t testing.TB, o Options) (s *Source, dir string) {
 	dir = filepath.Join(top, "tree")
 	mkdir(t, dir)
 	o.Cookies = filepath.Join(top, "cookies")
-	storm.UsualQueue(t, func() {
+	fsstress.UsualQueue(t, func() {
 		var err error
 		if s, err = Open(o); err != nil {
 			t.Fatal(err)

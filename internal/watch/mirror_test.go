@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 // mirror is a consumer as simple as can be: it keeps the names of a tree by
@@ -159,14 +159,14 @@ func (m *mirror) paths() []string {
 func (m *mirror) compare() {
 	m.t.Helper()
 	m.settle()
-	want := storm.Find(m.t, m.root, `%y %p\0`)
+	want := fsstress.Find(m.t, m.root, `%y %p\0`)
 	for i, w := range want {
 		if w[0] != 'd' {
 			want[i] = "-" + w[1:]
 		}
 	}
 	slices.Sort(want)
-	storm.Same(m.t, m.paths(), want)
+	fsstress.Same(m.t, m.paths(), want)
 }
 
 func isNotDir(err error) bool {

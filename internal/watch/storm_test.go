@@ -5,23 +5,23 @@ import (
 	"testing"
 	"time"
 
-	"indexd/internal/storm"
+	"indexd/internal/testutil/fsstress"
 )
 
 // Whatever several writers do to a tree, moves above all, a consumer that does
 // no more than the hints ask for ends with what find(1) finds.
 func TestRandomStorm(t *testing.T) {
-	seed := storm.Seed(t)
+	seed := fsstress.Seed(t)
 	s, dir := open(t, Options{})
 	start(t, s)
 	m := newMirror(t, s, dir)
 	outside := tempDir(t)
 	const perRound = 1200
-	for round := range max(storm.Ops(t, 12*perRound)/perRound, 1) {
+	for round := range max(fsstress.Ops(t, 12*perRound)/perRound, 1) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			storm.Blow(seed+uint64(round), 3, perRound, dir, outside)
+			fsstress.Blow(seed+uint64(round), 3, perRound, dir, outside)
 		}()
 		for storming := true; storming; {
 			select {

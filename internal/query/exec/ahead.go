@@ -1,0 +1,42 @@
+package exec
+
+import "indexd/store"
+
+// maxAhead is how many records are read for what comes next, at most.
+const maxAhead = 256
+
+// ahead calls add with the directories that may be asked for behind the one that
+// next has gone to, in order, and their records' origins, until it returns
+// false or they are maxAhead. Some may never be asked for, and others not be among
+// them: none is where the candidates are single records.
+func (w *walk) ahead(add func(dir string, o *store.Origin) bool) {
+	if w.c == nil || w.pieces != nil || w.s.volume.Offline {
+		return
+	}
+	at := w.c.Key()
+	if w.scout == nil {
+		w.scout = w.g.sn.Cursor(at, w.end)
+	} else {
+		w.scout.Seek(at)
+	}
+	for n := 0; n <= maxAhead && w.scout.Next(); n++ {
+		if _, chunk := w.scout.Chunk(); chunk || n == 0 {
+			continue // where it is now, or no directory
+		}
+		o := &w.origin
+		*o = w.scout.Record().Origin()
+		if c := w.g.cand; c != nil {
+			if c.fits != nil && !c.fits.Contains(uint32(o.Doc)) {
+				continue
+			}
+			if !c.inPieces && c.docs != nil && c.docs != c.fits && !c.docs.Contains(uint32(o.Doc)) {
+				continue
+			}
+		}
+		w.coming = w.s.appendPathKey(w.coming[:0], w.scout.Dir())
+		slashes(w.coming)
+		if !add(text(w.coming), o) {
+			return
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package exec
+
+import (
+	"context"
+	"time"
+
+	"indexd/internal/query"
+	"indexd/listing"
+	"indexd/store"
+)
+
+// answer is one query under way. Its goroutine is Find's.
+type answer struct {
+	r    *Runner
+	q    *Query
+	ctx  context.Context
+	sink Sink
+
+	begun   bool
+	scopes  []scope
+	seeds   []seed      // of the plan
+	looked  bool        // for candidates
+	cand    *candidates // of the snapshot of sum.LastClock; nil: everything
+	sum     Summary
+	damage  error // the first
+	waiting bool  // rows were given since the last Flush
+	slow    bool  // the reader was, lately
+	wanted  int   // rows that a round need not go beyond; negative: no bound
+
+	tasks   []*task  // what is left, in path order
+	cut     bool     // tasks were cut as far as they are to be
+	later   []string // if not nil, the only directories that are looked at now
+	workers []*worker
+	orders  *sorting // of the orders that are sorted
+}
+
+func (a *answer) run() error {
+	switch q := a.q; {
+	case q.Count:
+		return a.count()
+	case q.Sort == query.SortDefault && !q.Reverse:
+		return a.list()
+	case q.Sort == query.SortPath && !q.Reverse:
+		return a.listByPath()
+	}
+	return a.sort()
+}
+
+func (a *answer) close() {
+	if a.orders != nil {
+		a.orders.close()
+	}
+}
+
+// view calls fn with the ground of a new snapshot.
+func (a *answer) view(fn func(*ground) error) error {
+	if err := context.Cause(a.ctx); err != nil {
+		return err
+	}
+	err := a.r.st.View(func(sn *store.Snap) error {
+		first := !a.begun
+		if first {
+			a.begun = true
+			a.scopes = scopesOf(sn, a.q.Plan)
+			a.seeds = a.r.lookup.seeds(a.q.Plan)
+			a.sum.FirstClock = sn.Clock()
+		}
+		g, err := newGround(sn, a.scopes)
+		if err != nil {
+			return err
+		}
+		if first {
+			a.survey(g)
+		}
+		if g.cand = a.only(g); g.cand == nil {
+			g.cand = a.candidates(g)
+		}
+		a.sum.LastClock = sn.Clock()
+		return fn(g)
+	})
+	if cause := context.Cause(a.ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// give hands one row to the sink. No transaction is held.
+func (a *answer) give(dir []byte, e *listing.Entry, noMeta bool) error {
+	if err := a.sink.Row(dir, e, noMeta); err != nil {
+		return err
+	}
+	a.sum.Rows++
+	a.sum.Count++
+	a.waiting = true
+	if a.sink.Full() {
+		return a.flush()
+	}
+	return nil
+}
+
+// flush returns errSlow where drain is to be called.
+func (a *answer) flush() error {
+	slow, err := a.sink.Flush(a.ctx)
+	if slow && err == nil {
+		return errSlow
+	}
+	a.slow = a.slow && !a.waiting
+	a.waiting = false
+	return err
+}
+
+// left is how many rows are still wanted; a negative number: all.
+func (a *answer) left() int {
+	if a.q.Limit <= 0 {
+		return -1
+	}
+	return a.q.Limit - int(a.sum.Rows)
+}
+
+// count counts all matches in one snapshot.
+func (a *answer) count() error {
+	total := tally{limit: int64(max(a.q.Limit, 0))}
+	newCounter := func() collector { return &counter{total: &total} }
+	err := a.round(0, newCounter)
+	for more := true; err == nil && more; {
+		more, err = a.again(func() {
+			a.workers = nil
+			total.n.Store(0)
+		})
+		if more {
+			err = a.round(0, newCounter)
+		}
+	}
+	for _, w := range a.workers {
+		a.sum.Count += w.collector.(*counter).n
+	}
+	if total.limit > 0 {
+		a.sum.Count = min(a.sum.Count, total.limit)
+	}
+	return err
+}
+
+// list gives the matches in the order in which the index has them.
+func (a *answer) list() error {
+	for {
+		a.wanted = a.left()
+		before := a.marks()
+		if err := a.round(a.r.opt.Round, func() collector { return lister{a} }); err != nil {
+			return err
+		}
+		if again, err := a.changed(); err != nil {
+			return err
+		} else if again {
+			a.backTo(before)
+			continue
+		}
+		for len(a.tasks) > 0 {
+			t := a.tasks[0]
+			err := a.giveRows(&t.rows)
+			if err == errSlow {
+				a.unlist()
+				err = a.drain()
+			}
+			if err != nil {
+				return err
+			}
+			t.full = false
+			if !t.done {
+				break
+			}
+			a.tasks = a.tasks[1:]
+		}
+		if len(a.tasks) == 0 || a.left() == 0 {
+			return nil
+		}
+		if err := a.flushAll(); err != nil {
+			return err
+		}
+	}
+}
+
+// flushAll is flush where nothing is held that could be given back.
+func (a *answer) flushAll() error {
+	err := a.flush()
+	if err == errSlow {
+		err = a.drain()
+	}
+	return err
+}
+
+// giveRows gives the rows in r, as many as are wanted, and empties it.
+func (a *answer) giveRows(r *rows) error {
+	err := r.each(func(dir []byte, e *listing.Entry, noMeta bool) error {
+		if a.left() == 0 {
+			return nil
+		}
+		return a.give(dir, e, noMeta)
+	})
+	if err == nil {
+		r.reset()
+	}
+	return err
+}
+
+// since is a deadline d from now; 0: none.
+func since(d time.Duration) time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(d)
+}

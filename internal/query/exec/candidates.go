@@ -1,0 +1,187 @@
+package exec
+
+import (
+	"bytes"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/internal/query"
+	"indexd/store"
+	"indexd/store/trigram"
+)
+
+// candidates are where in a snapshot matches can be: a superset, of which every
+// entry is judged as in a scan of everything. They are in one of two forms.
+//
+//	pieces   keys, few enough to go from one to the next
+//	docs     doc ids, which a scan of all keys compares with those of the headers
+//
+// They never change and are shared by the workers.
+type candidates struct {
+	// What is below a directory is a candidate too where its name is accepted;
+	// nil: nothing is for that.
+	dir func(name string) bool
+	// By stretch: all in it is below such a directory.
+	whole []bool
+	// fits are the docs of all candidates; nil: every one. It holds what must be
+	// true of a record besides that docs or dir lead to it.
+	fits *roaring.Bitmap
+	docs *roaring.Bitmap // nil: all
+
+	inPieces bool
+	pieces   []piece // disjoint, in the order of keys
+	// few: they may be made pieces, which takes longer than to scan a little for
+	// the first of them.
+	few bool
+}
+
+// seed is what candidates grow from: all matches are in the documents that meet
+// need or, where there is a dir, also below directories named in them whose name
+// it accepts.
+type seed struct {
+	need trigram.Need
+	dir  func(name string) bool // nil: there are none
+}
+
+// lookup is how candidates are found. Tests put others in its place.
+type lookup struct {
+	// seeds are those of a plan, each sufficient alone.
+	seeds func(p *query.Plan) []seed
+	// docs are those that meet a seed's need, or more; nil: all.
+	docs func(sn *store.Snap, s *seed) (*roaring.Bitmap, error)
+}
+
+// candidates finds the candidates of the plan; nil: everything is one, or may
+// as well be. What cannot be read of what leads to them only means that.
+func (a *answer) candidates(g *ground) *candidates {
+	if clock := g.sn.Clock(); !a.looked || a.sum.LastClock != clock {
+		a.looked = true
+		if a.cand = new(candidates); !a.cand.gather(a, g) {
+			a.cand = nil
+		}
+	}
+	return a.cand
+}
+
+// gather finds the docs and chooses the form; false: a scan of everything is as
+// good.
+func (c *candidates) gather(a *answer, g *ground) bool {
+	tune := &a.r.tune
+	all := g.sn.Docs()
+	var below *seed // of those that lead to subtrees the one with the fewest docs
+	for i := range a.seeds {
+		s := &a.seeds[i]
+		docs, err := a.r.lookup.docs(g.sn, s)
+		switch {
+		case err != nil:
+			return false
+		case docs == nil:
+		case s.dir == nil:
+			c.meet(docs)
+		case below == nil || docs.GetCardinality() < c.docs.GetCardinality():
+			below, c.docs = s, docs
+		}
+	}
+	few := tune.few(all)
+	if zones := a.zones(); zones != nil && (c.fits == nil || c.fits.GetCardinality() > few) {
+		if docs := g.sn.Zones(zones); docs != nil {
+			c.meet(docs)
+		}
+	}
+	if c.fits != nil {
+		// What subtrees come to is not known.
+		if n := c.fits.GetCardinality(); below == nil || n <= few || n/4 <= c.docs.GetCardinality() {
+			below, c.docs = nil, c.fits
+		}
+	}
+	if c.docs == nil {
+		return false
+	}
+	n := c.docs.GetCardinality()
+	if n > few && n > tune.many(all) {
+		return false
+	}
+	if below != nil {
+		c.dir = below.dir
+		c.tops(g)
+	}
+	if c.few = n <= few; c.few && (a.cut || n <= tune.fewest) {
+		c.inPieces = c.cut(a, g)
+	}
+	return a.ctx.Err() == nil
+}
+
+// settle makes pieces of few candidates of the ground, when a scan has not come to
+// its end soon.
+func (a *answer) settle(g *ground) {
+	if c := g.cand; c != nil && c.few && !c.inPieces {
+		own := *c
+		if own.inPieces = own.cut(a, g); own.inPieces {
+			a.cand, g.cand = &own, &own
+		}
+	}
+}
+
+func (c *candidates) meet(docs *roaring.Bitmap) {
+	if c.fits == nil {
+		c.fits = docs
+	} else {
+		c.fits = roaring.And(c.fits, docs)
+	}
+}
+
+// tops finds the stretches of which the directory that all in them is below, or
+// one above it, is accepted.
+func (c *candidates) tops(g *ground) {
+	c.whole = make([]bool, len(g.stretches))
+	for i := range g.stretches {
+		s := &g.stretches[i]
+		top := g.scopes[s.scope].top
+		if len(s.mount) > len(top) {
+			top = s.mount
+		}
+		c.whole[i] = c.accepts(top) >= 0
+	}
+}
+
+// accepts returns the length of the first directory in path, components each
+// after a 00, of which the name is accepted; negative: there is none.
+func (c *candidates) accepts(path []byte) int {
+	for i := 0; i < len(path); {
+		n := bytes.IndexByte(path[i+1:], 0)
+		if n < 0 {
+			n = len(path) - i - 1
+		}
+		name := path[i+1 : i+1+n]
+		i += 1 + n
+		if c.dir(text(name)) {
+			return i
+		}
+	}
+	return -1
+}
+
+// fewOf is tuning.few: to look for a record takes about as long as to pass over
+// twenty, and the keys of so many are to fit into memory.
+func fewOf(all uint64) uint64 { return min(max(all/16, 256), 32<<10) }
+
+// manyOf is tuning.many.
+func manyOf(all uint64) uint64 { return all / 4 }
+
+// trigrams finds candidates by the index of trigrams.
+func trigrams() lookup {
+	return lookup{
+		seeds: func(p *query.Plan) []seed {
+			var list []seed
+			for _, s := range p.Seeds() {
+				own := seed{need: s.Need}
+				if s.Subtree {
+					own.dir = s.Dir
+				}
+				list = append(list, own)
+			}
+			return list
+		},
+		docs: func(sn *store.Snap, s *seed) (*roaring.Bitmap, error) { return sn.Candidates(&s.need) },
+	}
+}

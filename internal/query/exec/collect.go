@@ -1,0 +1,71 @@
+package exec
+
+import (
+	"sync/atomic"
+
+	"indexd/internal/query"
+	"indexd/store"
+)
+
+// counter is a worker's part of a count.
+type counter struct {
+	n     int64
+	total *tally
+}
+
+// tally is what the counters of an answer share.
+type tally struct {
+	limit int64 // 0: none
+	n     atomic.Int64
+}
+
+func (c *counter) want(*walk) bool { return true }
+
+func (c *counter) all(rd *round, rec *store.Record) bool {
+	n := rec.Agg().Count
+	c.n += int64(n)
+	c.reached(rd, int64(n))
+	return true
+}
+
+func (c *counter) names(rd *round, w *walk) bool {
+	if w.j.truth == query.True {
+		return false
+	}
+	n, ok := w.j.m.Count(w.rec.Names())
+	if n > 0 {
+		c.n += int64(n)
+		c.reached(rd, int64(n))
+	}
+	return ok
+}
+
+func (c *counter) add(rd *round, _ *task, _ *walk, _ *hits) bool {
+	c.n++
+	return !c.reached(rd, 1)
+}
+
+// reached counts towards the limit, ends the round where it is reached, and
+// says so.
+func (c *counter) reached(rd *round, n int64) bool {
+	if c.total.limit == 0 || c.total.n.Add(n) < c.total.limit {
+		return false
+	}
+	rd.stop.Store(true)
+	return true
+}
+
+// lister puts matches into the rows of their tasks.
+type lister struct{ a *answer }
+
+func (l lister) want(*walk) bool                { return true }
+func (l lister) all(*round, *store.Record) bool { return false }
+func (l lister) names(*round, *walk) bool       { return false }
+
+func (l lister) add(_ *round, t *task, w *walk, h *hits) bool {
+	stat := !l.a.q.NamesOnly
+	e, noMeta := h.entry(stat)
+	t.rows.add(w.s, w.dir[2:], e, noMeta, stat)
+	t.full = t.rows.size() >= l.a.buffer() || t.rows.n == l.a.wanted
+	return !t.full
+}

@@ -1,0 +1,200 @@
+package exec
+
+import (
+	"bytes"
+	"encoding/json"
+	"slices"
+
+	"indexd/internal/query"
+	"indexd/store"
+)
+
+// scope is a directory below which is searched: an In directory or a root.
+type scope struct {
+	top  pathKey
+	path string
+}
+
+// scopesOf returns the plan's In directories, or where there are none the
+// store's roots; in path order, none below another.
+func scopesOf(sn *store.Snap, p *query.Plan) []scope {
+	paths := slices.Clone(p.In())
+	if len(paths) == 0 {
+		for key, value := range sn.Values(store.Roots) {
+			// The indexer keeps what was a root only for what leads from it to one
+			// that is.
+			var root struct{ Former bool }
+			_ = json.Unmarshal(value, &root)
+			if path := sn.PathOf(key); path != "" && !root.Former {
+				paths = append(paths, path)
+			}
+		}
+	}
+	all := make([]scope, len(paths))
+	for i, path := range paths {
+		all[i] = scope{toPathKey(path), path}
+	}
+	slices.SortFunc(all, func(a, b scope) int { return bytes.Compare(a.top, b.top) })
+	kept := all[:0]
+	for _, s := range all {
+		if n := len(kept); n == 0 || !s.top.within(kept[n-1].top) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
+}
+
+// stretch is a run of keys of one volume, as it lies among all paths.
+type stretch struct {
+	scope  int
+	volume store.VolumeInfo
+	mount  pathKey // of the volume; a beginning of lo
+	lo, hi pathKey // what is searched of it: [lo, hi)
+	// depth plus the number of components of a key is the depth of the entries
+	// of that directory, 1 for those of the scope itself.
+	depth int
+}
+
+// key returns the store's key of a path, or of a bound, in the stretch.
+func (s *stretch) key(pk pathKey) store.Key {
+	k := make(store.Key, 0, 2+len(pk)-len(s.mount))
+	k = append(k, byte(s.volume.Volume>>8), byte(s.volume.Volume))
+	return append(k, pk[len(s.mount):]...)
+}
+
+// appendPathKey is the inverse of key.
+func (s *stretch) appendPathKey(dst []byte, key store.Key) []byte {
+	dst = append(dst, s.mount...)
+	return append(dst, key[2:]...)
+}
+
+func (s *stretch) pathKey(key store.Key) pathKey {
+	return s.appendPathKey(make([]byte, 0, len(s.mount)+len(key)-2), key)
+}
+
+// is reports whether key is the directory that pk is.
+func (s *stretch) is(key store.Key, pk pathKey) bool {
+	m := len(s.mount)
+	return len(pk) == m+len(key)-2 && string(pk[m:]) == string(key[2:]) && string(pk[:m]) == string(s.mount)
+}
+
+// within reports whether key is top or below it.
+func (s *stretch) within(key store.Key, top pathKey) bool {
+	m := len(s.mount)
+	if len(top) <= m {
+		return s.mount.within(top)
+	}
+	rest := top[m:]
+	return string(top[:m]) == string(s.mount) && bytes.HasPrefix(key[2:], rest) && (len(key)-2 == len(rest) || key[2+len(rest)] == 0)
+}
+
+// clip returns the part of the stretch in [from, to); a nil to is the end.
+func (s *stretch) clip(from, to pathKey) (lo, hi pathKey) {
+	lo, hi = s.lo, s.hi
+	if bytes.Compare(from, lo) > 0 {
+		lo = from
+	}
+	if to != nil && bytes.Compare(to, hi) < 0 {
+		hi = to
+	}
+	return lo, hi
+}
+
+// ground is where in a snapshot the scopes lie: stretches in path order, none
+// overlapping another. Those of one scope and of what is mounted in it follow
+// one another.
+type ground struct {
+	sn        *store.Snap
+	scopes    []scope
+	stretches []stretch
+	mounts    map[string]int // pathKey of a mount point inside a scope: the stretch that begins there
+	cand      *candidates    // nil: every record is one
+}
+
+func newGround(sn *store.Snap, scopes []scope) (*ground, error) {
+	g := &ground{sn: sn, scopes: scopes, mounts: make(map[string]int)}
+	for i := range scopes {
+		segs, err := sn.Segments(scopes[i].path)
+		if err != nil {
+			return nil, err
+		}
+		for _, seg := range segs {
+			s := stretch{scope: i, volume: seg.Volume, mount: toPathKey(seg.Volume.MountPoint)}
+			s.lo = s.pathKey(seg.Lo)
+			if seg.Hi == nil || seg.Hi.Volume() != seg.Lo.Volume() {
+				s.hi = append(slices.Clone(s.mount), 1)
+			} else {
+				s.hi = s.pathKey(seg.Hi)
+			}
+			s.depth = s.mount.depth() - scopes[i].top.depth() + 1
+			if bytes.Equal(s.lo, s.mount) && !bytes.Equal(s.lo, scopes[i].top) {
+				g.mounts[string(s.lo)] = len(g.stretches)
+			}
+			g.stretches = append(g.stretches, s)
+		}
+	}
+	return g, nil
+}
+
+// find returns the stretch that a directory lies in; nil: none.
+func (g *ground) find(dir pathKey) *stretch {
+	for i := range g.stretches {
+		s := &g.stretches[i]
+		if bytes.Compare(s.lo, dir) <= 0 && bytes.Compare(dir, s.hi) < 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+// child returns the key of the directory name in dir, which lies in s, and where
+// it lies itself: what is mounted there counts.
+func (g *ground) child(s *stretch, dir store.Key, name string) (*stretch, store.Key) {
+	key := dir.Child(name)
+	if len(g.mounts) > 0 {
+		if i, ok := g.mounts[string(s.pathKey(key))]; ok {
+			s = &g.stretches[i]
+			key = s.key(s.lo)
+		}
+	}
+	return s, key
+}
+
+// readAhead is called where much of the ground is about to be gone through in order,
+// until done is called: what is not in the page cache is read eight times as fast.
+// That is of no use where only few records are gone to.
+func (g *ground) readAhead() (done func()) {
+	if g.cand != nil && g.cand.inPieces {
+		return func() {}
+	}
+	return g.sn.Sequential()
+}
+
+// pos is a place in the order of directories, and of names within one.
+type pos struct {
+	dir  pathKey
+	name string // entries of dir up to name are before it
+	incl bool   // but name itself is not
+}
+
+// passed reports whether an entry of pos's own directory is before it.
+func (p *pos) passed(name string) bool {
+	return name < p.name || name == p.name && !p.incl
+}
+
+// atStart reports whether pos is before the first entry of its directory.
+func (p *pos) atStart() bool { return p.name == "" }
+
+// after reports whether p comes after q.
+func (p *pos) after(q *pos) bool {
+	c := bytes.Compare(p.dir, q.dir)
+	return c > 0 || c == 0 && p.name > q.name
+}
+
+// bound is p as a bound of records: where p has a name, that of a chunk.
+func (p *pos) bound() pathKey {
+	if p.atStart() {
+		return p.dir
+	}
+	return append(append(slices.Clip(p.dir), 0, 0), p.name...)
+}

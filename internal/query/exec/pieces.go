@@ -1,0 +1,157 @@
+package exec
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store"
+)
+
+// maxBelow is the most directories that are pieces with all below them. There may
+// be thousands of names in one record.
+const maxBelow = 8 << 10
+
+// piece is a record, or a range of them.
+type piece struct {
+	lo store.Key // as the keys of the store, a chunk's too
+	hi store.Key // exclusive; nil: lo alone
+}
+
+// ends reports whether p ends at or before key.
+func (p *piece) ends(key store.Key) bool {
+	if p.hi == nil {
+		return bytes.Compare(p.lo, key) < 0
+	}
+	return bytes.Compare(p.hi, key) <= 0
+}
+
+// cut finds the pieces; false: it cannot be said which they are, or those below
+// directories are too many.
+func (c *candidates) cut(a *answer, g *ground) bool {
+	keys := a.keys(g.sn, c.docs)
+	if keys == nil {
+		return false
+	}
+	add := func(key store.Key) { c.pieces = append(c.pieces, piece{key, key.SubtreeEnd()}) }
+	if c.dir != nil && !c.below(a, g, keys, add) {
+		return false
+	}
+	if len(c.pieces) > maxBelow {
+		return false
+	}
+	trees := c.pieces
+	slices.SortFunc(trees, func(p, q piece) int { return bytes.Compare(p.lo, q.lo) })
+	c.pieces = make([]piece, 0, len(keys)+len(trees))
+	end := store.Key(nil) // of the last subtree, which has all that is in it
+	put := func(p piece) {
+		if end == nil || bytes.Compare(p.lo, end) >= 0 {
+			c.pieces = append(c.pieces, p)
+			if p.hi != nil {
+				end = p.hi
+			}
+		}
+	}
+	for _, key := range keys {
+		for len(trees) > 0 && bytes.Compare(trees[0].lo, key) <= 0 {
+			put(trees[0])
+			trees = trees[1:]
+		}
+		put(piece{lo: key})
+	}
+	for _, p := range trees {
+		put(p)
+	}
+	return true
+}
+
+// keys returns those of docs, in order; nil: it cannot be said which they are, or
+// nobody waits any more.
+func (a *answer) keys(sn *store.Snap, docs *roaring.Bitmap) []store.Key {
+	const batch = 2048 // some 5 ms
+	var runs [][]store.Key
+	buf := make([]uint32, min(batch, int(docs.GetCardinality())))
+	for it := docs.ManyIterator(); ; {
+		n := it.NextMany(buf)
+		if n == 0 {
+			break
+		}
+		keys, err := sn.Keys(roaring.BitmapOf(buf[:n]...))
+		if err != nil || a.ctx.Err() != nil {
+			return nil
+		}
+		runs = append(runs, keys)
+	}
+	for len(runs) > 1 {
+		runs = append(runs[2:], mergeKeys(runs[0], runs[1]))
+	}
+	if len(runs) == 0 || runs[0] == nil {
+		return []store.Key{}
+	}
+	return runs[0]
+}
+
+// mergeKeys makes of two lists in order one.
+func mergeKeys(a, b []store.Key) []store.Key {
+	all := make([]store.Key, 0, len(a)+len(b))
+	for len(a) > 0 && len(b) > 0 {
+		if bytes.Compare(a[0], b[0]) <= 0 {
+			all, a = append(all, a[0]), a[1:]
+		} else {
+			all, b = append(all, b[0]), b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
+}
+
+// below adds the accepted directories: those that the records of keys name, and
+// what none need name: roots, and all that is left in what is dead. false: a record cannot be read, or there is no
+// time.
+func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(store.Key)) bool {
+	for key := range g.sn.Values(store.Roots) {
+		if n := c.accepts(key[2:]); n >= 0 {
+			add(slices.Clone(key[:2+n]))
+		}
+	}
+	for key := range g.sn.Spared() {
+		add(slices.Clone(key))
+	}
+	cur := g.sn.Cursor(nil, nil)
+	for i, key := range keys {
+		if i%64 == 0 && a.ctx.Err() != nil {
+			return false
+		}
+		cur.Seek(key)
+		if !cur.Next() || !bytes.Equal(cur.Key(), key) {
+			if cur.Err() != nil {
+				return false
+			}
+			continue
+		}
+		rec := cur.Record()
+		if rec.Load() != nil {
+			return false
+		}
+		for name := range rec.Dirs() {
+			if len(c.pieces) <= maxBelow && c.dir(name) {
+				add(cur.Dir().Child(name))
+			}
+		}
+	}
+	return true
+}
+
+// within returns the pieces, from the first on, of which something is in [lo, hi).
+func (c *candidates) within(lo, hi store.Key) []piece {
+	from, _ := slices.BinarySearchFunc(c.pieces, lo, func(p piece, key store.Key) int {
+		if p.ends(key) {
+			return -1
+		}
+		return 1
+	})
+	to, _ := slices.BinarySearchFunc(c.pieces, hi, func(p piece, key store.Key) int {
+		return bytes.Compare(p.lo, key)
+	})
+	return c.pieces[from:max(from, to)]
+}

@@ -1,0 +1,146 @@
+package exec
+
+import (
+	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/internal/query"
+	"indexd/store"
+)
+
+// maxRanked is the most rows that are looked for in the records that are likely
+// to have them first: the more there are, the less that saves.
+const maxRanked = 10_000
+
+// ranks reports whether the first rows of an order can be looked for so, and in
+// which order of records.
+func (o order) ranks() (store.ZoneOrder, bool) {
+	switch {
+	case o.sort == query.SortSize && !o.reverse:
+		return store.LargestFirst, true
+	case o.sort == query.SortSize:
+		return store.SmallestFirst, true
+	case o.sort == query.SortMtime && !o.reverse:
+		return store.NewestFirst, true
+	case o.sort == query.SortMtime:
+		return store.OldestFirst, true
+	}
+	return 0, false
+}
+
+// bound is the aggregates of which every entry is at that bound of a Ranking's.
+func bound(at int64) *store.Aggregates {
+	agg := &store.Aggregates{MinSize: at, MaxSize: at}
+	agg.Oldest.Sec, agg.Newest.Sec = at, at
+	return agg
+}
+
+// sortRanked gathers the first rows in one snapshot: it looks at the records that
+// can have the best rows, then at what can still have better ones. done is false
+// where that was not possible or is of no use; then nothing was gathered.
+func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done bool, err error) {
+	by, ok := s.order.ranks()
+	if !ok || a.q.Viewer != nil || a.q.Limit > maxRanked {
+		// Where not all may be seen rows have not the sizes that the store knows.
+		return false, nil
+	}
+	err = a.view(func(g *ground) error {
+		var only *roaring.Bitmap
+		if g.cand != nil {
+			if g.cand.few || g.cand.dir != nil {
+				return nil // few already; or they cannot be told by doc
+			}
+			only = g.cand.fits
+		}
+		if rank := g.sn.Rank(by, a.zones()); rank != nil {
+			done = a.ranked(g, s.order, rank, only, newCollector)
+		}
+		return nil
+	})
+	if !done {
+		for _, o := range s.sorters {
+			o.reset()
+		}
+		a.tasks, a.cut = []*task{{}}, false
+	}
+	return done, err
+}
+
+// ranked does it. only, if not nil, are the records that can have matches.
+func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.Bitmap, newCollector func() collector) bool {
+	a.hire(1, newCollector)
+	first := a.workers[0].collector.(*sorterCollector).sorter
+	few := int(a.r.tune.few(g.sn.Docs()))
+	seen := roaring.New()
+	for n := 2*a.q.Limit + 64; !rank.Done() && int(seen.GetCardinality())+n <= few; n *= 4 {
+		docs := rank.Next(n)
+		seen.Or(docs)
+		if only != nil {
+			docs.And(only)
+		}
+		c := &candidates{docs: docs, fits: docs}
+		if c.inPieces = c.cut(a, g); !c.inPieces {
+			return false
+		}
+		part := *g
+		part.cand = c
+		a.tasks = []*task{{}}
+		(&round{a: a, g: &part}).work(a.workers[0])
+		if !a.tasks[0].done {
+			return false // there is no memory, or nobody waits
+		}
+		first.keepFirst()
+		if first.last != nil && !o.wants(bound(rank.Bound()), first.last) {
+			return true
+		}
+	}
+	if rank.Done() {
+		return true
+	}
+	// What is left is more quickly found in the order of keys.
+	plan := a.zones()
+	rest := g.sn.Zones(func(z *store.Zone) bool {
+		if plan != nil && !plan(z) {
+			return false
+		}
+		agg := store.Aggregates{MinSize: z.MinSize, MaxSize: z.MaxSize, Oldest: z.Oldest, Newest: z.Newest}
+		return first.last == nil || o.wants(&agg, first.last)
+	})
+	rest.AndNot(seen)
+	if only != nil {
+		rest.And(only)
+	}
+	c := &candidates{docs: rest, fits: rest}
+	if int(rest.GetCardinality()) <= few {
+		c.inPieces = c.cut(a, g)
+	}
+	part := *g
+	part.cand = c
+	a.tasks = []*task{{}}
+	if a.roundIn(&part, 0, newCollector) != nil {
+		return false
+	}
+	for _, t := range a.tasks {
+		if !t.done {
+			return false
+		}
+	}
+	return true
+}
+
+// zones returns what says whether a record can have a match by what is known of
+// its entries' sizes and times; nil: that says nothing.
+func (a *answer) zones() func(*store.Zone) bool {
+	p := a.q.Plan
+	if !p.NeedsMeta() {
+		return nil
+	}
+	const most = 1<<63 - 1
+	for _, at := range [...]int64{0, 1, 4096, 1 << 30, most} {
+		z := query.Zone{Count: 2, Dirs: 1, MinSize: at, MaxSize: at}
+		z.Oldest.Sec, z.Newest.Sec = at, at
+		if !p.Zone(&z) {
+			return func(z *store.Zone) bool { return p.Zone((*query.Zone)(z)) }
+		}
+	}
+	return nil
+}

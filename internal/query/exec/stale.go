@@ -1,0 +1,165 @@
+package exec
+
+import (
+	"slices"
+
+	"indexd/internal/query"
+	"indexd/store"
+)
+
+const (
+	maxStale  = 16   // in Summary.Stale, of each kind
+	maxSurvey = 1024 // pending or failed directories that are looked at; more are not counted
+)
+
+// survey notes, in the answer's first snapshot, which scopes are not in the
+// index, and what in them is pending or offline or could not be read. It reads
+// what is, up to a bound, and nothing else: what is said does not depend on how
+// the matches are looked for.
+func (a *answer) survey(g *ground) {
+	defer a.surveyFailed(g)
+	for i := range g.scopes {
+		s := &g.scopes[i]
+		told := a.tells(s.path)
+		a.surveyVolumes(g, i)
+		key, ok := g.sn.Locate(s.path)
+		if !ok {
+			if !a.surveyInside(g, i) && (told || len(a.q.Plan.In()) > 0) {
+				a.sum.Missing = append(a.sum.Missing, s.path)
+			}
+			continue
+		}
+		rec, known, err := g.sn.Record(key)
+		listed := known && err == nil && !rec.Header().Listed.IsZero()
+		pending := g.sn.IsPending(key)
+		inside := a.surveyInside(g, i)
+		switch {
+		case !told && len(a.q.Plan.In()) == 0:
+		case pending && !listed:
+			a.stale(Stale{Path: s.path, Reason: NotListed})
+		case pending:
+			a.stale(Stale{Path: s.path, Reason: Changed})
+		case !known && err == nil && !inside:
+			a.sum.Missing = append(a.sum.Missing, s.path)
+		}
+	}
+}
+
+// tells reports whether it may be told of a directory that the index does not
+// know it well.
+func (a *answer) tells(dir string) bool { return a.q.Viewer == nil || a.q.Viewer.Lists(dir) }
+
+// surveyVolumes notes the volumes of a scope that are offline.
+func (a *answer) surveyVolumes(g *ground, scope int) {
+	if a.q.Viewer != nil {
+		return
+	}
+	var seen []store.Volume
+	for i := range g.stretches {
+		st := &g.stretches[i]
+		if st.scope != scope || !st.volume.Offline || slices.Contains(seen, st.volume.Volume) {
+			continue
+		}
+		seen = append(seen, st.volume.Volume)
+		a.stale(Stale{Path: st.lo.path(), Reason: Offline})
+	}
+}
+
+// surveyInside notes what is pending in a scope but the scope itself, and
+// reports whether the scope has anything in the index.
+func (a *answer) surveyInside(g *ground, scope int) bool {
+	n, any := 0, false
+	for i := range g.stretches {
+		st := &g.stretches[i]
+		if st.scope != scope {
+			continue
+		}
+		lo, hi := st.key(st.lo), st.key(st.hi)
+		for key := range g.sn.Pending(lo, hi) {
+			any = true
+			if n++; n > maxSurvey {
+				break
+			}
+			path := st.pathKey(key).path()
+			if path == g.scopes[scope].path {
+				continue
+			}
+			reason := NotListed
+			if rec, ok, err := g.sn.Record(key); ok && err == nil && !rec.Header().Listed.IsZero() {
+				reason = Changed
+			}
+			s := Stale{Path: path, Reason: reason}
+			if a.q.Viewer != nil {
+				// No more than the scope, and each once: to look costs.
+				s.Path = g.scopes[scope].path
+				if st.volume.Offline || slices.Contains(a.sum.Stale, s) || !a.tells(path) {
+					continue
+				}
+			}
+			a.stale(s)
+		}
+		if !any {
+			c := g.sn.Cursor(lo, hi)
+			any = c.Next()
+		}
+	}
+	return any
+}
+
+// surveyFailed notes the directories that could not be read and where the plan
+// looks for matches, or below which.
+func (a *answer) surveyFailed(g *ground) {
+	var j *judge
+	n := 0
+	for i := range g.stretches {
+		st := &g.stretches[i]
+		for key, rec := range g.sn.Failed(st.key(st.lo), st.key(st.hi)) {
+			if n++; n > maxSurvey {
+				return
+			}
+			if j == nil {
+				j = newJudge(&Query{Plan: a.q.Plan})
+				j.attach(g)
+			}
+			below := j.enter(st, key, rec)
+			if j.truth == query.False && !below || a.q.Viewer != nil && st.volume.Offline {
+				continue
+			}
+			if path := st.pathKey(key).path(); a.tells(path) {
+				a.stale(Stale{Path: path, Reason: Failed, Errno: rec.Header().Errno})
+			}
+		}
+	}
+}
+
+// stale adds s to the summary, once.
+func (a *answer) stale(s Stale) {
+	same := 0
+	for _, t := range a.sum.Stale {
+		if t == s {
+			return
+		}
+		if t.Reason == s.Reason {
+			same++
+		}
+	}
+	if same == maxStale {
+		a.sum.StaleMore++
+		return
+	}
+	a.sum.Stale = append(a.sum.Stale, s)
+}
+
+// gather takes over what the workers noted.
+func (a *answer) gather() {
+	for _, w := range a.workers {
+		a.note(w.damage)
+	}
+}
+
+// note keeps the first damage.
+func (a *answer) note(damage error) {
+	if a.damage == nil {
+		a.damage = damage
+	}
+}

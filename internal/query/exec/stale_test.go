@@ -1,0 +1,163 @@
+package exec
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"testing"
+	"time"
+
+	"indexd/internal/query"
+	"indexd/listing"
+	"indexd/store"
+)
+
+// TestMissing shows what is said of In directories.
+func TestMissing(t *testing.T) {
+	w := newWorld(t, newRand(t))
+	w.grow(20)
+	find := func(in ...string) Summary {
+		t.Helper()
+		sum, err := New(w.st, Options{}).Find(t.Context(), &Query{Plan: compile(t, query.Request{In: in}), Count: true}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sum
+	}
+	if sum := find("/no such directory"); !slices.Equal(sum.Missing, []string{"/no such directory"}) {
+		t.Errorf("missing: %q", sum.Missing)
+	}
+	if sum := find("/"); len(sum.Missing) > 0 {
+		t.Errorf("above the roots: missing: %q", sum.Missing)
+	}
+	if sum := find(w.roots[0]); len(sum.Missing) > 0 {
+		t.Errorf("a root: missing: %q", sum.Missing)
+	}
+}
+
+// TestStale shows that what is pending, offline or unreadable is told, and that
+// what may not be read is not.
+func TestStale(t *testing.T) {
+	w := newWorld(t, newRand(t))
+	w.dirs["/"] = map[string]listing.Entry{}
+	a := w.addDir("/")
+	b, c, d := w.addDir(a), w.addDir(a), w.addDir(a)
+	stale := func(visible bool) map[Stale]bool {
+		t.Helper()
+		q := &Query{Plan: compile(t, query.Request{}), Count: true}
+		if visible {
+			q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight { return SeeAll })
+		}
+		sum, err := New(w.st, Options{}).Find(t.Context(), q, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := make(map[Stale]bool)
+		for _, s := range sum.Stale {
+			m[s] = true
+		}
+		return m
+	}
+	check := func(visible bool, want ...Stale) {
+		t.Helper()
+		m := make(map[Stale]bool)
+		for _, s := range want {
+			m[s] = true
+		}
+		if got := stale(visible); !maps.Equal(got, m) {
+			t.Errorf("stale: %v, want %v", got, want)
+		}
+	}
+	fail := func(errno uint16) {
+		w.update(func(tx *store.Tx) {
+			w.stamp++
+			if _, err := tx.SetError(w.key(b), w.stamp, errno, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	w.update(func(tx *store.Tx) {
+		w.mount(tx, "/", false)
+		w.root(tx, a)
+		if err := tx.PutPending(w.key(a), store.Pending{Subtree: true}); err != nil {
+			t.Fatal(err)
+		}
+	})
+	check(false, Stale{Path: a, Reason: NotListed})
+	w.update(func(tx *store.Tx) {
+		w.mount(tx, d, true)
+		for _, dir := range []string{a, b, d} {
+			w.apply(tx, dir)
+		}
+	})
+	check(false, Stale{Path: c, Reason: NotListed}, Stale{Path: d, Reason: Offline})
+	check(true, Stale{Path: a, Reason: NotListed}) // what is offline is not there for all
+	fail(13)
+	check(false, Stale{Path: c, Reason: NotListed}, Stale{Path: d, Reason: Offline})
+	fail(5)
+	w.update(func(tx *store.Tx) {
+		w.mount(tx, d, false)
+		if err := tx.PutPending(w.key(a), store.Pending{}); err != nil {
+			t.Fatal(err)
+		}
+		w.apply(tx, d)
+		w.apply(tx, c)
+	})
+	check(false, Stale{Path: b, Reason: Failed, Errno: 5}, Stale{Path: a, Reason: Changed})
+}
+
+// TestFailed shows that a directory that could not be read is told of wherever
+// matches are looked for, and not where the answer cannot be about it.
+func TestFailed(t *testing.T) {
+	w := newWorld(t, newRand(t))
+	w.grow(20)
+	dir := w.addDir(w.addDir(w.roots[0]))
+	w.update(func(tx *store.Tx) {
+		w.apply(tx, w.roots[0])
+		w.apply(tx, path.Dir(dir))
+		w.stamp++
+		if _, err := tx.SetError(w.key(dir), w.stamp, 5, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	post(t, w.st)
+	for _, c := range []struct {
+		req   query.Request
+		sight Sight
+		told  bool
+	}{
+		{query.Request{}, SeeAll, true},
+		{query.Request{Terms: []string{"nothing is called so"}}, SeeAll, true},
+		{query.Request{Terms: []string{"nothing is called so"}, FullPath: true}, SeeAll, true},
+		{query.Request{Terms: []string{"size:>1T"}}, SeeAll, true},
+		{query.Request{In: []string{path.Dir(dir)}}, SeeAll, true},
+		{query.Request{In: []string{dir}}, SeeAll, true},
+		{query.Request{In: []string{w.roots[1]}}, SeeAll, false},
+		{query.Request{MaxDepth: 2}, SeeAll, false},
+		{query.Request{Exclude: []string{dir}}, SeeAll, false},
+		{query.Request{Exclude: []string{path.Dir(dir)}}, SeeAll, false},
+		{query.Request{}, SeeNames, true},
+		{query.Request{}, SeeBelow, false},
+		{query.Request{}, SeeNothing, false},
+	} {
+		for _, by := range []query.Sort{query.SortDefault, query.SortPath, query.SortSize} {
+			q := &Query{Plan: compile(t, c.req), Sort: by, Limit: 1}
+			if c.sight != SeeAll {
+				q.Viewer = viewer(func(at string, _ store.Key, _ *store.Origin) Sight {
+					if at == dir {
+						return c.sight
+					}
+					return SeeAll
+				})
+			}
+			sum, err := New(w.st, Options{}).Find(t.Context(), q, &page{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := slices.Contains(sum.Stale, Stale{Path: dir, Reason: Failed, Errno: 5})
+			if told != c.told && len(sum.Stale) < maxStale {
+				t.Errorf("%+v sight %d order %q: %q is told of: %v; %v", c.req, c.sight, by, dir, told, sum.Stale)
+			}
+		}
+	}
+}

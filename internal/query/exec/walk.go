@@ -1,0 +1,269 @@
+package exec
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"indexd/internal/query"
+	"indexd/store"
+)
+
+// walk goes through the records of a range of directories in path order, with a
+// judge that has entered the directory each is of.
+//
+//	w.begin(g, from, to)
+//	for w.next() {
+//		use(w.rec) // of w.dir, in w.s
+//	}
+type walk struct {
+	j  *judge
+	g  *ground
+	to pathKey // exclusive, nil: the end
+	in int     // the stretch that c is in; w.s, once there was a record
+	c  *store.Cursor
+
+	from   pos       // where it began
+	pieces []piece   // those of the stretch that were not passed; nil: all of it is to be seen
+	sought bool      // c is in the first of them
+	least  store.Key // where not, what is before this was passed
+	skip   store.Key // nothing below is wanted; nil: nothing is skipped
+	damage error     // the first
+
+	s     *stretch
+	dir   store.Key
+	rec   *store.Record
+	chunk bool   // rec is a chunk
+	first string // and begins with this name, or after it
+	out   bool   // rec is no candidate: nobody has entered dir
+
+	top, path store.Key // see inside
+
+	end    store.Key     // of the stretch, in the range
+	scout  *store.Cursor // see ahead; nil: none yet
+	coming []byte
+	origin store.Origin
+}
+
+// begin goes before the first record that can hold an entry behind from.
+func (w *walk) begin(g *ground, from pos, to pathKey) {
+	w.g, w.from, w.to = g, from, to
+	w.in, w.c, w.skip, w.dir, w.rec, w.s = -1, nil, nil, nil, nil, nil
+	w.pieces, w.top, w.path, w.scout = nil, nil, nil, nil
+	w.j.attach(g)
+	w.j.next = w.ahead
+}
+
+// stretch goes to the next stretch that is in the range.
+func (w *walk) stretch() bool {
+	for w.in++; w.in < len(w.g.stretches); w.in++ {
+		s := &w.g.stretches[w.in]
+		lo, hi := s.clip(w.from.dir, w.to)
+		if bytes.Compare(lo, hi) >= 0 {
+			continue
+		}
+		w.s, w.skip, w.top, w.path, w.pieces = s, nil, nil, nil, nil
+		key, end := s.key(lo), s.key(hi)
+		if w.cut() {
+			if w.pieces = w.g.cand.within(key, end); len(w.pieces) == 0 {
+				continue
+			}
+		}
+		w.c, w.end, w.scout = w.g.sn.Cursor(key, end), end, nil
+		after := !w.from.atStart() && bytes.Equal(lo, w.from.dir)
+		w.sought, w.least = false, key
+		if after && w.pieces != nil {
+			w.passNames(key)
+			after = w.pieces[0].hi != nil && bytes.Compare(w.pieces[0].lo, key) <= 0
+		}
+		if after {
+			w.c.SeekAfter(key, w.from.name)
+			w.sought = true
+		}
+		return true
+	}
+	return false
+}
+
+// cut reports whether the candidates of the stretch are pieces of it.
+func (w *walk) cut() bool {
+	c := w.g.cand
+	return c != nil && c.inPieces && !(c.whole != nil && c.whole[w.in])
+}
+
+// passNames passes over the pieces that are chunks of dir of which all names are
+// before from.
+func (w *walk) passNames(dir store.Key) {
+	at := dir.Chunk(w.from.name)
+	for len(w.pieces) > 1 && w.pieces[0].hi == nil && bytes.Compare(w.pieces[1].lo, at) <= 0 {
+		w.pieces = w.pieces[1:]
+	}
+}
+
+// next goes to the next record and reports whether there is one.
+func (w *walk) next() bool {
+	for {
+		if w.c == nil && !w.stretch() {
+			return false
+		}
+		if !w.record() {
+			if err := w.c.Err(); err != nil && w.damage == nil {
+				w.damage = err
+			}
+			w.c = nil
+			continue
+		}
+		dir := w.c.Dir()
+		if w.skip != nil && !bytes.Equal(dir, w.skip) {
+			top := w.skip
+			w.skip = nil
+			if dir.Within(top) {
+				w.pass(top.SubtreeEnd())
+				continue
+			}
+		}
+		w.dir, w.rec = dir, w.c.Record()
+		w.first, w.chunk = w.c.Chunk()
+		if w.out = !w.candidate(); w.out {
+			return true
+		}
+		below := true
+		if !w.chunk {
+			below = w.j.enter(w.s, dir, w.rec)
+		} else if !w.j.inside(dir) {
+			below = w.j.enter(w.s, dir, nil)
+		}
+		if !below {
+			w.skip = dir
+		}
+		return true
+	}
+}
+
+// record has c go to the next record of the stretch, or of its pieces.
+func (w *walk) record() bool {
+	if w.pieces == nil {
+		return w.c.Next()
+	}
+	for len(w.pieces) > 0 {
+		p := &w.pieces[0]
+		if !w.sought {
+			at := p.lo
+			if bytes.Compare(at, w.least) < 0 {
+				at = w.least
+			}
+			w.c.Seek(at)
+		}
+		if !w.c.Next() {
+			return false // nor is there anything in what comes behind
+		}
+		if p.hi == nil {
+			w.pieces, w.sought = w.pieces[1:], false
+			if bytes.Equal(w.c.Key(), p.lo) {
+				return true
+			}
+			continue
+		}
+		if w.sought = bytes.Compare(w.c.Key(), p.hi) < 0; w.sought {
+			return true
+		}
+		w.pieces = w.pieces[1:]
+	}
+	return false
+}
+
+// pass makes next go on at key.
+func (w *walk) pass(key store.Key) {
+	if w.pieces == nil {
+		w.c.Seek(key)
+		return
+	}
+	for len(w.pieces) > 0 && w.pieces[0].ends(key) {
+		w.pieces = w.pieces[1:]
+	}
+	w.sought, w.least = false, key
+}
+
+// passChunks makes next go on behind the chunks of w.dir.
+func (w *walk) passChunks() { w.pass(w.dir.ChunksEnd()) }
+
+// candidate reports whether the record that c has gone to is one.
+func (w *walk) candidate() bool {
+	c := w.g.cand
+	switch {
+	case c == nil:
+		return true
+	case c.inPieces && c.fits == nil:
+		return true // as the pieces are
+	}
+	doc := uint32(w.rec.Doc())
+	if c.fits != nil && !c.fits.Contains(doc) {
+		return false
+	}
+	return c.inPieces || c.docs == c.fits || c.docs.Contains(doc) || c.dir != nil && w.inside(c)
+}
+
+// inside reports whether the directory that c is in, or one above it, has a name
+// that is accepted. Going on in the order of keys it looks only at what is not
+// above the directory before too.
+func (w *walk) inside(c *candidates) bool {
+	if c.whole[w.in] || w.top != nil && w.dir.Within(w.top) {
+		return true
+	}
+	n := min(2, len(w.dir))
+	if w.path != nil {
+		for n < len(w.dir) && n < len(w.path) && w.dir[n] == w.path[n] {
+			n++
+		}
+		if n < len(w.dir) && w.dir[n] != 0 || n < len(w.path) && w.path[n] != 0 {
+			n = 2 + max(bytes.LastIndexByte(w.dir[2:n], 0), 0)
+		}
+	}
+	w.path, w.top = w.dir, nil
+	if i := c.accepts(w.dir[n:]); i >= 0 {
+		w.top = w.dir[:n+i]
+	}
+	return w.top != nil
+}
+
+// here is the place before the record that next has gone to.
+func (w *walk) here() pos {
+	p := pos{dir: w.s.pathKey(w.dir)}
+	if w.chunk {
+		p.name, p.incl = w.first, true
+	}
+	return p
+}
+
+// behind is the place behind a match in the record that next has gone to.
+func (w *walk) behind(h *hits) pos {
+	return pos{dir: w.s.pathKey(w.dir), name: strings.Clone(h.name)}
+}
+
+// resumed returns the beginning of the walk where it lies in the record; nil:
+// all of the record is behind it.
+func (w *walk) resumed() *pos {
+	if w.from.atStart() || !w.s.is(w.dir, w.from.dir) || w.chunk && !w.from.passed(w.first) {
+		return nil
+	}
+	return &w.from
+}
+
+// load makes the record's entries ready; false: they are damaged.
+func (w *walk) load() bool {
+	if err := w.rec.Load(); err != nil {
+		if w.damage == nil {
+			w.damage = fmt.Errorf("directory %s: %w", w.s.pathKey(w.dir).path(), err)
+		}
+		return false
+	}
+	return true
+}
+
+// unwanted reports whether the record can be passed over unread.
+func (w *walk) unwanted() bool {
+	if w.j.closed() {
+		return true
+	}
+	return w.j.truth != query.True && w.j.needZone && w.j.skips(w.rec.Agg())
+}

@@ -1,6 +1,0 @@
-//go:build !race
-
-package racing
-
-// On is whether the race detector is built in.
-const On = false

@@ -1,7 +1,0 @@
-//go:build race
-
-package racing
-
-// On is whether the race detector is built in. A fault on a mapped page, which
-// store.Guard makes an error, is fatal where it meets the detector's own code.
-const On = true

@@ -1,0 +1,7 @@
+//go:build race
+
+package race
+
+// On is whether the race detector is built in. A fault on a mapped page, which
+// store.Guard makes an error, is fatal where it meets the detector's own code.
+const On = true
