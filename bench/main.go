@@ -2,8 +2,8 @@
 // that a figure is the median of ratios of pairs and stays true on a machine
 // that is shared and noisy. It prints the tables of docs/benchmarks.md.
 //
-//	go run ./bench                    all of it, over /
-//	go run ./bench -tree /usr index   one section
+//	go -C bench run .                    all of it, over /
+//	go -C bench run . -tree /usr index   one section
 //
 // Sections: index, walk, query, sight, list, live, settle, size, store, cancel, burst,
 // clients, growth, memory, watched, cold, damage. Peers that are not installed are left out with a
@@ -92,10 +92,13 @@ func (b *bench) run(tmp string, names []string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(b.dir)
-	build := exec.CommandContext(b.ctx, "go", "build", "-o", filepath.Join(b.dir, "bin")+"/", "./cmd/...", "./bench/walk")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return fmt.Errorf("build (run this in the repository): %w", err)
+	out := filepath.Join(b.dir, "bin") + "/"
+	for _, args := range [][]string{{"-C", "..", "build", "-o", out, "./cmd/..."}, {"build", "-o", out, "./walk"}} {
+		build := exec.CommandContext(b.ctx, "go", args...)
+		build.Stderr = os.Stderr
+		if err := build.Run(); err != nil {
+			return fmt.Errorf("build (run this in bench/): %w", err)
+		}
 	}
 	fmt.Printf("%s, %d processors, %s, tree %s, medians of %d pairs\n", kernel(), runtime.NumCPU(), runtime.Version(), b.tree, b.pairs)
 	for _, s := range sections() {

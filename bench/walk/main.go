@@ -2,7 +2,7 @@
 // statx says of every entry, keeps nothing, and prints how much there was and
 // how long it took.
 //
-//	go run ./bench/walk [-workers N] [-xdev] [-runs N] DIR...
+//	go -C bench run ./walk [-workers N] [-xdev] [-runs N] DIR...
 package main
 
 import (

@@ -45,7 +45,7 @@ func (x *Indexer) reconcile(r *root) {
 		}
 		if err == nil {
 			all := time.Since(begun)
-			r.lines.compared.Say(func(times int) {
+			r.lines.compared.Log(func(times int) {
 				x.log.Info("looked for changes that nobody saw", "root", r.path, "changed", changed+more,
 					"took", took.Round(time.Millisecond), "and watched all", (all - took).Round(time.Millisecond), "times", times)
 			})

@@ -9,9 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"indexd/internal/logthrottle"
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
-	"indexd/internal/seldom"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/walker"
@@ -43,7 +43,7 @@ type root struct {
 		pause time.Duration // to the next one
 	}
 
-	lines struct{ compared, verified seldom.Line }
+	lines struct{ compared, verified logthrottle.Logger }
 }
 
 // rootRecord is what the store keeps of a root.

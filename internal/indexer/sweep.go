@@ -90,7 +90,7 @@ func (x *Indexer) verify(r *root) {
 		})
 		if err = errors.Join(err, again.wait(x.running)); err == nil {
 			took := time.Since(begun).Round(time.Millisecond)
-			r.lines.verified.Say(func(times int) { x.log.Info("verified", "root", r.path, "took", took, "times", times) })
+			r.lines.verified.Log(func(times int) { x.log.Info("verified", "root", r.path, "took", took, "times", times) })
 			x.verified(r, begun, fingerprint)
 		}
 		return err

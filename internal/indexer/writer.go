@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"indexd/internal/seldom"
+	"indexd/internal/logthrottle"
 	"indexd/store"
 )
 
@@ -74,7 +74,7 @@ type writer struct {
 	refusals, forgiven atomic.Uint64
 	full               chan struct{} // capacity 1
 	sooner             atomic.Bool   // there may be room for it
-	dropped            seldom.Line
+	dropped            logthrottle.Logger
 
 	// Confined to run.
 	tx    *store.Tx
@@ -248,7 +248,7 @@ func (w *writer) rollback() {
 // drop takes item i out of the batch and tells its giver why.
 func (w *writer) drop(i int, err error) {
 	it := w.take(i)
-	w.dropped.Say(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
+	w.dropped.Log(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
 	if it.done != nil {
 		it.done(err)
 	}

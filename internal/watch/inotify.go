@@ -421,13 +421,13 @@ func (s *Source) fault(err error) {
 		s.mu.Unlock()
 		poke(s.chores)
 		s.barrier.overflow()
-		s.lines.overflow.Say(func(times int) {
+		s.lines.overflow.Log(func(times int) {
 			s.log.Info("more changes than the kernel keeps; looking at all that is watched", "times", times)
 		})
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, fsnotify.ErrNonExistentWatch):
 		// A watch was to be removed that the kernel had removed already.
 	default:
-		s.lines.fault.Say(func(times int) { s.log.Warn("inotify", "err", err, "times", times) })
+		s.lines.fault.Log(func(times int) { s.log.Warn("inotify", "err", err, "times", times) })
 	}
 }
 

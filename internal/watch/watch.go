@@ -40,7 +40,7 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
-	"indexd/internal/seldom"
+	"indexd/internal/logthrottle"
 )
 
 // Options of a Source. Cookies is required.
@@ -85,7 +85,7 @@ type Source struct {
 	pending pending
 	seq     uint64
 	lost    uint64 // overflows
-	lines   struct{ overflow, fault seldom.Line }
+	lines   struct{ overflow, fault logthrottle.Logger }
 	drained atomic.Uint64
 
 	ready   chan struct{} // capacity 1: something is pending
