@@ -12,7 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // clients measures what 400 slow or broken clients, held open, cost the honest
@@ -75,7 +75,7 @@ func askMany(ctx context.Context, d *daemon, n int) ([]time.Duration, error) {
 	var took []time.Duration
 	for range n {
 		start := time.Now()
-		if _, err := d.client.Find(ctx, &ipc.FindRequest{Terms: ipc.Texts{"readme"}, Limit: 10}, nil); err != nil {
+		if _, err := d.client.Find(ctx, &wire.FindRequest{Terms: wire.ByteStrings{"readme"}, Limit: 10}, nil); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(start))
@@ -156,16 +156,16 @@ func (s *slow) misbehave(c net.Conn, i int, begun func()) {
 	}
 	switch i % 8 {
 	case 0:
-		ask("/v1/find", ipc.TypeNDJSON) // every row, and reads none
+		ask("/v1/find", wire.TypeNDJSON) // every row, and reads none
 		hold()
 	case 1:
-		ask("/v1/find?sort=size", ipc.TypeNDJSON)
+		ask("/v1/find?sort=size", wire.TypeNDJSON)
 		hold()
 	case 2:
-		ask("/v1/find?sort=name", ipc.TypePaths0)
+		ask("/v1/find?sort=name", wire.TypePaths0)
 		hold()
 	case 3:
-		ask("/v1/find", ipc.TypePaths0) // reads, but byte by byte
+		ask("/v1/find", wire.TypePaths0) // reads, but byte by byte
 		begun()
 		for one := make([]byte, 1); s.ctx.Err() == nil; time.Sleep(50 * time.Millisecond) {
 			if _, err := c.Read(one); err != nil {
@@ -184,7 +184,7 @@ func (s *slow) misbehave(c net.Conn, i int, begun func()) {
 		begun() // says nothing
 		io.Copy(io.Discard, c)
 	case 7:
-		ask("/v1/find?q=a", ipc.TypeNDJSON) // goes away in the middle, again and again
+		ask("/v1/find?q=a", wire.TypeNDJSON) // goes away in the middle, again and again
 		begun()
 		io.CopyN(io.Discard, c, int64(rand.IntN(100_000)))
 		select {
@@ -209,7 +209,7 @@ func (b *bench) manyClients(d *daemon, n, questions int) error {
 			<-begin
 			start := time.Now()
 			for range questions {
-				if _, err := d.client.Find(b.ctx, &ipc.FindRequest{Terms: ipc.Texts{"readme"}, Limit: 10}, nil); err != nil {
+				if _, err := d.client.Find(b.ctx, &wire.FindRequest{Terms: wire.ByteStrings{"readme"}, Limit: 10}, nil); err != nil {
 					errs[i] = err
 					break
 				}

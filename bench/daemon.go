@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // daemon is an indexd of this run.
@@ -52,7 +53,7 @@ func (d *daemon) begun(ctx context.Context) error {
 			status, serr := d.client.Status(ctx)
 			sure := serr == nil && status.Ready
 			for i := range status.Roots {
-				sure = sure && status.Roots[i].State != ipc.RootReconciling
+				sure = sure && status.Roots[i].State != wire.RootReconciling
 			}
 			if sure {
 				return nil

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/synth"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -117,7 +117,7 @@ func (b *bench) replaced() error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	// With --sync, so that all of it is in what is counted.
-	t, err := d.client.Find(b.ctx, &ipc.FindRequest{Count: true, Sync: ipc.Duration(time.Minute)}, func(*ipc.Row) error { return nil })
+	t, err := d.client.Find(b.ctx, &wire.FindRequest{Count: true, Sync: wire.Duration(time.Minute)}, func(*wire.Row) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -226,11 +226,11 @@ func (b *bench) hollow(db, root string) error {
 // askOften asks a hundred times a second until done, and returns how long each
 // answer took from when its question was due, however long those before took.
 func (b *bench) askOften(d *daemon, done func() bool) ([]time.Duration, error) {
-	questions := []ipc.FindRequest{
-		{Terms: ipc.Texts{rare}, Count: true},
-		{Terms: ipc.Texts{rare}},
-		{Terms: ipc.Texts{"readme"}, Limit: 20},
-		{Filters: ipc.Texts{"size:>8G"}, Count: true},
+	questions := []wire.FindRequest{
+		{Terms: wire.ByteStrings{rare}, Count: true},
+		{Terms: wire.ByteStrings{rare}},
+		{Terms: wire.ByteStrings{"readme"}, Limit: 20},
+		{Filters: wire.ByteStrings{"size:>8G"}, Count: true},
 	}
 	const every, most = 10 * time.Millisecond, 100 // under way at once
 	var (
@@ -247,7 +247,7 @@ func (b *bench) askOften(d *daemon, done func() bool) ([]time.Duration, error) {
 		room <- struct{}{}
 		wg.Go(func() {
 			q := questions[asked%len(questions)]
-			_, err := d.client.Find(b.ctx, &q, func(*ipc.Row) error { return nil })
+			_, err := d.client.Find(b.ctx, &q, func(*wire.Row) error { return nil })
 			<-room
 			mu.Lock()
 			defer mu.Unlock()

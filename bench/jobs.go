@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // cancel measures how long after a cancel the last system call of the job's
@@ -39,7 +39,7 @@ func (b *bench) cancel() error {
 	}
 	var took []time.Duration
 	for range b.pairs {
-		job, err := d.client.Rescan(b.ctx, &ipc.RescanRequest{Paths: ipc.Texts{dir}}, nil)
+		job, err := d.client.Rescan(b.ctx, &wire.RescanRequest{Paths: wire.ByteStrings{dir}}, nil)
 		if err != nil {
 			return err
 		}
@@ -49,7 +49,7 @@ func (b *bench) cancel() error {
 		if err != nil {
 			return err
 		}
-		if ended.State != ipc.JobCancelled {
+		if ended.State != wire.JobCancelled {
 			return fmt.Errorf("the job was %s before it could be cancelled", ended.State)
 		}
 		// Idle: the sum of the threads' time does not grow over a millisecond.
@@ -96,7 +96,7 @@ func (b *bench) burst() error {
 	for c := range clients {
 		wg.Go(func() {
 			for i := c; i < jobs; i += clients {
-				if _, err := d.client.Rescan(b.ctx, &ipc.RescanRequest{Paths: ipc.Texts{b.tree}}, nil); err != nil {
+				if _, err := d.client.Rescan(b.ctx, &wire.RescanRequest{Paths: wire.ByteStrings{b.tree}}, nil); err != nil {
 					errs <- err
 					return
 				}

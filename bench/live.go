@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // live measures what it costs to be live, and how live that is, over the tree,
@@ -65,7 +65,7 @@ func (b *bench) watching() error {
 			return took, errors.Join(err, d.stop())
 		}}
 	}
-	again := func(name string, done func(*ipc.Status, time.Time) bool) side {
+	again := func(name string, done func(*wire.Status, time.Time) bool) side {
 		return side{name, func() (time.Duration, error) {
 			begun := time.Now()
 			d, err := b.start("watching-auto", "--watch", "auto", b.tree)
@@ -74,7 +74,7 @@ func (b *bench) watching() error {
 			}
 			err = d.ready(b.ctx)
 			for err == nil {
-				var status ipc.Status
+				var status wire.Status
 				if status, err = d.client.Status(b.ctx); err == nil && done(&status, begun) {
 					break
 				}
@@ -90,10 +90,10 @@ func (b *bench) watching() error {
 	}
 	fmt.Println()
 	return b.compare(
-		again("a start with nothing changed, to names verified", func(s *ipc.Status, begun time.Time) bool {
+		again("a start with nothing changed, to names verified", func(s *wire.Status, begun time.Time) bool {
 			return s.Roots[0].NamesVerified.After(begun)
 		}),
-		again("the same, to all watched", func(s *ipc.Status, _ time.Time) bool { return s.Roots[0].State == "live" }),
+		again("the same, to all watched", func(s *wire.Status, _ time.Time) bool { return s.Roots[0].State == "live" }),
 		with)
 }
 
@@ -104,12 +104,12 @@ func (b *bench) changes(d *daemon, dir string) error {
 	var plain, synced, seen, fsync []time.Duration
 	ask := func(name string, sync time.Duration) (found bool, took time.Duration, err error) {
 		begun := time.Now()
-		req := &ipc.FindRequest{Terms: ipc.Texts{name}, In: ipc.Texts{dir}, Count: true, Sync: ipc.Duration(sync)}
+		req := &wire.FindRequest{Terms: wire.ByteStrings{name}, In: wire.ByteStrings{dir}, Count: true, Sync: wire.Duration(sync)}
 		trailer, err := d.client.Find(b.ctx, req, nil)
 		return trailer.Count > 0, time.Since(begun), err
 	}
-	first := &ipc.FindRequest{In: ipc.Texts{filepath.Dir(dir)}, Limit: 1, Sync: ipc.Duration(time.Minute)}
-	if _, err := d.client.Find(b.ctx, first, func(*ipc.Row) error { return nil }); err != nil {
+	first := &wire.FindRequest{In: wire.ByteStrings{filepath.Dir(dir)}, Limit: 1, Sync: wire.Duration(time.Minute)}
+	if _, err := d.client.Find(b.ctx, first, func(*wire.Row) error { return nil }); err != nil {
 		return err
 	}
 	for i := range times {

@@ -20,7 +20,7 @@ import (
 	"indexd/internal/testutil/cgroup"
 	"indexd/internal/testutil/fsstress"
 	"indexd/internal/testutil/synth"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
@@ -173,7 +173,7 @@ func findAll(root string) ([]string, error) {
 // rows is the same by the daemon, after all changes up to now.
 func (b *bench) rows(d *daemon) ([]string, error) {
 	var list []string
-	t, err := d.client.Find(b.ctx, &ipc.FindRequest{Sync: ipc.Duration(20 * time.Minute)}, func(r *ipc.Row) error {
+	t, err := d.client.Find(b.ctx, &wire.FindRequest{Sync: wire.Duration(20 * time.Minute)}, func(r *wire.Row) error {
 		list = append(list, fmt.Sprintf("%s/%s %c %o %d %d.%09d0 %d", r.Dir, r.Name, r.Type, r.Mode, r.Size, r.MtimeSec, r.MtimeNs, r.Inode))
 		return nil
 	})

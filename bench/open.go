@@ -13,22 +13,22 @@ import (
 
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
 // openQueries are asked through a connection that stays open.
 var openQueries = []struct {
 	name string
-	req  ipc.FindRequest
+	req  wire.FindRequest
 }{
-	{"a rare word, count", ipc.FindRequest{Terms: ipc.Texts{rare}, Count: true}},
-	{"regex with a literal of 4 letters or more, count", ipc.FindRequest{Terms: ipc.Texts{`^quetza[a-z]+[0-9]`}, Mode: "regex", Count: true}},
-	{"the same with words that many names have, count", ipc.FindRequest{Terms: ipc.Texts{`^kernel[-_].*python\.json$`}, Mode: "regex", Count: true}},
-	{"`size:>1G`, count", ipc.FindRequest{Filters: ipc.Texts{"size:>1G"}, Count: true}},
-	{"`--sort size -n 20`", ipc.FindRequest{Sort: "size", Limit: 20}},
-	{"full scan, count of `e`", ipc.FindRequest{Terms: ipc.Texts{"e"}, Count: true}},
-	{"regex without a literal, count", ipc.FindRequest{Terms: ipc.Texts{worst}, Mode: "regex", Count: true}},
+	{"a rare word, count", wire.FindRequest{Terms: wire.ByteStrings{rare}, Count: true}},
+	{"regex with a literal of 4 letters or more, count", wire.FindRequest{Terms: wire.ByteStrings{`^quetza[a-z]+[0-9]`}, Mode: "regex", Count: true}},
+	{"the same with words that many names have, count", wire.FindRequest{Terms: wire.ByteStrings{`^kernel[-_].*python\.json$`}, Mode: "regex", Count: true}},
+	{"`size:>1G`, count", wire.FindRequest{Filters: wire.ByteStrings{"size:>1G"}, Count: true}},
+	{"`--sort size -n 20`", wire.FindRequest{Sort: "size", Limit: 20}},
+	{"full scan, count of `e`", wire.FindRequest{Terms: wire.ByteStrings{"e"}, Count: true}},
+	{"regex without a literal, count", wire.FindRequest{Terms: wire.ByteStrings{worst}, Mode: "regex", Count: true}},
 }
 
 // openDaemons asks daemons over synthetic databases of a tenth of the entries and
@@ -107,7 +107,7 @@ func (b *bench) askOpen(d *daemon) (took []time.Duration, counts []int64, err er
 
 // post asks and returns the count of the answer's last line.
 func post(client *http.Client, body []byte) (int64, error) {
-	answer, err := client.Post("http://indexd/v1/find", ipc.TypeJSON, bytes.NewReader(body))
+	answer, err := client.Post("http://indexd/v1/find", wire.TypeJSON, bytes.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
@@ -118,7 +118,7 @@ func post(client *http.Client, body []byte) (int64, error) {
 	}
 	lines := bytes.Split(bytes.TrimSpace(text), []byte("\n"))
 	var last struct {
-		End *ipc.Trailer `json:"end"`
+		End *wire.Trailer `json:"end"`
 	}
 	if err := json.Unmarshal(lines[len(lines)-1], &last); err != nil || last.End == nil {
 		return 0, fmt.Errorf("status %d: %.200s", answer.StatusCode, text)

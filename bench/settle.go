@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // settler is one of those that watch a tree.
@@ -31,9 +31,9 @@ type ours struct {
 }
 
 func (o ours) count(ctx context.Context, name string) (int, error) {
-	req := &ipc.FindRequest{In: ipc.Texts{o.root}, Count: true, Sync: ipc.Duration(10 * time.Minute)}
+	req := &wire.FindRequest{In: wire.ByteStrings{o.root}, Count: true, Sync: wire.Duration(10 * time.Minute)}
 	if name != "" {
-		req.Terms = ipc.Texts{name}
+		req.Terms = wire.ByteStrings{name}
 	}
 	trailer, err := o.client.Find(ctx, req, nil)
 	return int(trailer.Count), err

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/synth"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -53,8 +53,8 @@ func (b *bench) store() error {
 	if err := d.answers(b.ctx); err != nil {
 		return err
 	}
-	one := &ipc.FindRequest{Limit: 1}
-	if _, err := d.client.Find(b.ctx, one, func(*ipc.Row) error { return nil }); err != nil {
+	one := &wire.FindRequest{Limit: 1}
+	if _, err := d.client.Find(b.ctx, one, func(*wire.Row) error { return nil }); err != nil {
 		return err
 	}
 	first := time.Since(start)
@@ -68,18 +68,18 @@ func (b *bench) store() error {
 	fmt.Printf("| from exec to the first answer | **%s** |\n", show(first))
 	for _, q := range []struct {
 		name string
-		req  ipc.FindRequest
+		req  wire.FindRequest
 	}{
-		{"count of a substring, full scan", ipc.FindRequest{Terms: ipc.Texts{"read"}, Count: true}},
-		{"count of a regex", ipc.FindRequest{Terms: ipc.Texts{`\.go$`}, Mode: "regex", Count: true}},
-		{"size:>1G, count", ipc.FindRequest{Filters: ipc.Texts{"size:>1G"}, Count: true}},
-		{"--sort size -n 20", ipc.FindRequest{Sort: "size", Limit: 20}},
+		{"count of a substring, full scan", wire.FindRequest{Terms: wire.ByteStrings{"read"}, Count: true}},
+		{"count of a regex", wire.FindRequest{Terms: wire.ByteStrings{`\.go$`}, Mode: "regex", Count: true}},
+		{"size:>1G, count", wire.FindRequest{Filters: wire.ByteStrings{"size:>1G"}, Count: true}},
+		{"--sort size -n 20", wire.FindRequest{Sort: "size", Limit: 20}},
 	} {
 		var times []time.Duration
 		var count int64
 		for range 2*b.pairs + 1 {
 			start := time.Now()
-			t, err := d.client.Find(b.ctx, &q.req, func(*ipc.Row) error { return nil })
+			t, err := d.client.Find(b.ctx, &q.req, func(*wire.Row) error { return nil })
 			if err != nil {
 				return fmt.Errorf("%s: %w", q.name, err)
 			}

@@ -9,6 +9,8 @@ import (
 	"io"
 	"strconv"
 	"syscall"
+
+	"indexd/ipc/wire"
 )
 
 // ErrCutOff is returned when an answer ended without its end marker. What came
@@ -74,7 +76,7 @@ func (c *Client) head(method, target, accept string, payload []byte) []byte {
 	b = append(b, "\r\nAccept: "...)
 	b = append(b, accept...)
 	if payload != nil {
-		b = append(b, "\r\nContent-Type: "+TypeJSON+"\r\nContent-Length: "...)
+		b = append(b, "\r\nContent-Type: "+wire.TypeJSON+"\r\nContent-Length: "...)
 		b = strconv.AppendInt(b, int64(len(payload)), 10)
 	}
 	return append(b, "\r\n\r\n"...)
@@ -138,25 +140,25 @@ func (a *answer) parseHead(head []byte) error {
 		line, rest, _ = bytes.Cut(rest, []byte("\r\n"))
 		name, value, _ := bytes.Cut(line, []byte(":"))
 		switch value := string(bytes.TrimSpace(value)); {
-		case bytes.EqualFold(name, []byte(HeaderProtocol)):
+		case bytes.EqualFold(name, []byte(wire.HeaderProtocol)):
 			protocol = value
-		case bytes.EqualFold(name, []byte(HeaderVersion)):
+		case bytes.EqualFold(name, []byte(wire.HeaderVersion)):
 			a.version = value
 		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			return a.notIndexd()
 		}
 	}
 	switch protocol {
-	case strconv.Itoa(Protocol):
+	case strconv.Itoa(wire.Protocol):
 		return nil
 	case "":
 		return a.notIndexd()
 	}
-	return ErrVersion.With("indexd %s at %s speaks protocol %s, this program %d: the older of the two wants an upgrade (a daemon also a restart)", a.version, a.socket, protocol, Protocol)
+	return wire.ErrVersion.With("indexd %s at %s speaks protocol %s, this program %d: the older of the two wants an upgrade (a daemon also a restart)", a.version, a.socket, protocol, wire.Protocol)
 }
 
 func (a *answer) notIndexd() error {
-	return ErrVersion.With("what answers at %s is not indexd", a.socket)
+	return wire.ErrVersion.With("what answers at %s is not indexd", a.socket)
 }
 
 // accept returns the problem that the answer is, if it is one.
@@ -168,12 +170,12 @@ func (c *Client) accept(a *answer) error {
 	if err != nil {
 		return err
 	}
-	p := &Problem{Status: a.status}
+	p := &wire.Problem{Status: a.status}
 	if json.Unmarshal(body, p) != nil || p.Type == "" {
 		return fmt.Errorf("indexd at %s answered with status %d and no reason", a.socket, a.status)
 	}
-	if errors.Is(p, ErrVersion) {
-		return ErrVersion.With("%s (indexd is version %s, this program %s)", p.Error(), a.version, c.version())
+	if errors.Is(p, wire.ErrVersion) {
+		return wire.ErrVersion.With("%s (indexd is version %s, this program %s)", p.Error(), a.version, c.version())
 	}
 	return p
 }
@@ -291,7 +293,7 @@ func (a *answer) close() {
 
 // do1 is a call whose answer is one object.
 func (c *Client) do1(ctx context.Context, method, target string, payload []byte, v any) error {
-	a, err := c.do(ctx, method, target, TypeJSON, payload)
+	a, err := c.do(ctx, method, target, wire.TypeJSON, payload)
 	if err != nil {
 		return err
 	}

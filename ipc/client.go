@@ -7,6 +7,8 @@ import (
 	"io"
 	"iter"
 	"strconv"
+
+	"indexd/ipc/wire"
 )
 
 // Client talks to the daemon, one connection a call. The zero value works; it
@@ -37,14 +39,14 @@ var progressPrefix = []byte(`{"progress":`)
 // Find calls each with the rows, one Row that is used again; an error from it
 // ends the call and is returned. The Trailer's Error is returned as the error,
 // too. each may be nil.
-func (c *Client) Find(ctx context.Context, req *FindRequest, each func(*Row) error) (Trailer, error) {
-	var t Trailer
-	a, err := c.do(ctx, "POST", "/v1/find", TypeNDJSON, req.appendJSON(nil))
+func (c *Client) Find(ctx context.Context, req *wire.FindRequest, each func(*wire.Row) error) (wire.Trailer, error) {
+	var t wire.Trailer
+	a, err := c.do(ctx, "POST", "/v1/find", wire.TypeNDJSON, req.AppendJSON(nil))
 	if err != nil {
 		return t, err
 	}
 	defer a.close()
-	var row Row
+	var row wire.Row
 	for {
 		line, err := a.line()
 		if err != nil {
@@ -56,7 +58,7 @@ func (c *Client) Find(ctx context.Context, req *FindRequest, each func(*Row) err
 		if each == nil {
 			continue
 		}
-		if err := ParseRow(line, &row); err != nil {
+		if err := wire.ParseRow(line, &row); err != nil {
 			return t, a.notUnderstood(err)
 		}
 		if err := each(&row); err != nil {
@@ -65,8 +67,8 @@ func (c *Client) Find(ctx context.Context, req *FindRequest, each func(*Row) err
 	}
 }
 
-func (c *Client) trailer(a *answer, line []byte) (Trailer, error) {
-	t, err := parseTrailer(line)
+func (c *Client) trailer(a *answer, line []byte) (wire.Trailer, error) {
+	t, err := wire.ParseTrailer(line)
 	if err != nil {
 		return t, a.notUnderstood(err)
 	}
@@ -74,7 +76,7 @@ func (c *Client) trailer(a *answer, line []byte) (Trailer, error) {
 }
 
 // problem makes an error of a pointer that may be nil.
-func problem(p *Problem) error {
+func problem(p *wire.Problem) error {
 	if p == nil {
 		return nil
 	}
@@ -84,9 +86,9 @@ func problem(p *Problem) error {
 // FindPaths is Find for the paths alone, and much faster: each is called with
 // many paths at once, each ended by NUL. The buffer is its own until it returns,
 // also to change. Split takes it apart.
-func (c *Client) FindPaths(ctx context.Context, req *FindRequest, each func(paths []byte) error) (Trailer, error) {
-	var t Trailer
-	a, err := c.do(ctx, "POST", "/v1/find", TypePaths0, req.appendJSON(nil))
+func (c *Client) FindPaths(ctx context.Context, req *wire.FindRequest, each func(paths []byte) error) (wire.Trailer, error) {
+	var t wire.Trailer
+	a, err := c.do(ctx, "POST", "/v1/find", wire.TypePaths0, req.AppendJSON(nil))
 	if err != nil {
 		return t, err
 	}
@@ -151,15 +153,15 @@ func Split(paths []byte) iter.Seq[[]byte] {
 // the job if the call ends before that. each may be nil.
 //
 // An error may come with a job that has an ID: what is known of it.
-func (c *Client) Rescan(ctx context.Context, req *RescanRequest, each func(*JobEvent) error) (Job, error) {
+func (c *Client) Rescan(ctx context.Context, req *wire.RescanRequest, each func(*wire.JobEvent) error) (wire.Job, error) {
 	payload, err := json.Marshal(req)
 	if err != nil {
-		return Job{}, err
+		return wire.Job{}, err
 	}
 	if req.Wait {
 		return c.follow(ctx, "POST", "/v1/rescan", payload, each)
 	}
-	var j Job
+	var j wire.Job
 	err = c.do1(ctx, "POST", "/v1/rescan", payload, &j)
 	return j, err
 }
@@ -167,13 +169,13 @@ func (c *Client) Rescan(ctx context.Context, req *RescanRequest, each func(*JobE
 // FollowJob calls each with the events of a job and returns the job when it has
 // ended; at once if it has already. each may be nil. When the daemon stops, the
 // error is ErrStopping.
-func (c *Client) FollowJob(ctx context.Context, id uint64, each func(*JobEvent) error) (Job, error) {
+func (c *Client) FollowJob(ctx context.Context, id uint64, each func(*wire.JobEvent) error) (wire.Job, error) {
 	return c.follow(ctx, "GET", jobTarget(id)+"?wait=1", nil, each)
 }
 
-func (c *Client) follow(ctx context.Context, method, target string, payload []byte, each func(*JobEvent) error) (Job, error) {
-	var j Job
-	a, err := c.do(ctx, method, target, TypeNDJSON, payload)
+func (c *Client) follow(ctx context.Context, method, target string, payload []byte, each func(*wire.JobEvent) error) (wire.Job, error) {
+	var j wire.Job
+	a, err := c.do(ctx, method, target, wire.TypeNDJSON, payload)
 	if err != nil {
 		return j, err
 	}
@@ -183,7 +185,7 @@ func (c *Client) follow(ctx context.Context, method, target string, payload []by
 		if err != nil {
 			return j, err
 		}
-		var e JobEvent
+		var e wire.JobEvent
 		if err := a.decode(line, &e); err != nil {
 			return j, err
 		}
@@ -207,31 +209,31 @@ func (c *Client) follow(ctx context.Context, method, target string, payload []by
 func jobTarget(id uint64) string { return "/v1/jobs/" + strconv.FormatUint(id, 10) }
 
 // Jobs returns the jobs under way, then those finished lately, newest first.
-func (c *Client) Jobs(ctx context.Context) ([]Job, error) {
+func (c *Client) Jobs(ctx context.Context) ([]wire.Job, error) {
 	var v struct {
-		Jobs []Job `json:"jobs"`
+		Jobs []wire.Job `json:"jobs"`
 	}
 	err := c.do1(ctx, "GET", "/v1/jobs", nil, &v)
 	return v.Jobs, err
 }
 
 // Job returns one job; ErrNotFound.
-func (c *Client) Job(ctx context.Context, id uint64) (Job, error) {
-	var j Job
+func (c *Client) Job(ctx context.Context, id uint64) (wire.Job, error) {
+	var j wire.Job
 	err := c.do1(ctx, "GET", jobTarget(id), nil, &j)
 	return j, err
 }
 
 // Cancel cancels a job and returns it; one that has ended is left as it is.
-func (c *Client) Cancel(ctx context.Context, id uint64) (Job, error) {
-	var j Job
+func (c *Client) Cancel(ctx context.Context, id uint64) (wire.Job, error) {
+	var j wire.Job
 	err := c.do1(ctx, "DELETE", jobTarget(id), nil, &j)
 	return j, err
 }
 
 // Status returns the daemon's state.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	var s Status
+func (c *Client) Status(ctx context.Context) (wire.Status, error) {
+	var s wire.Status
 	err := c.do1(ctx, "GET", "/v1/status", nil, &s)
 	return s, err
 }
@@ -247,21 +249,21 @@ func (c *Client) Wait(ctx context.Context, ready bool) error {
 }
 
 // Explain tells what is known about an absolute path.
-func (c *Client) Explain(ctx context.Context, path string) (Explanation, error) {
-	var e Explanation
+func (c *Client) Explain(ctx context.Context, path string) (wire.Explanation, error) {
+	var e wire.Explanation
 	err := c.do1(ctx, "GET", "/v1/explain?path="+queryEscape(path), nil, &e)
 	return e, err
 }
 
 // Check compares index and file system and calls each with the differences, and
 // now and then progress with the result so far; both may be nil.
-func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Difference) error, progress func(*CheckResult)) (CheckResult, error) {
-	var r CheckResult
+func (c *Client) Check(ctx context.Context, req *wire.CheckRequest, each func(*wire.Difference) error, progress func(*wire.CheckResult)) (wire.CheckResult, error) {
+	var r wire.CheckResult
 	payload, err := json.Marshal(req)
 	if err != nil {
 		return r, err
 	}
-	a, err := c.do(ctx, "POST", "/v1/check", TypeNDJSON, payload)
+	a, err := c.do(ctx, "POST", "/v1/check", wire.TypeNDJSON, payload)
 	if err != nil {
 		return r, err
 	}
@@ -273,7 +275,7 @@ func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Differ
 		}
 		if bytes.HasPrefix(line, endPrefix) {
 			var end struct {
-				End CheckResult `json:"end"`
+				End wire.CheckResult `json:"end"`
 			}
 			if err := a.decode(line, &end); err != nil {
 				return r, err
@@ -282,7 +284,7 @@ func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Differ
 		}
 		if bytes.HasPrefix(line, progressPrefix) {
 			var so struct {
-				Far CheckResult `json:"progress"`
+				Far wire.CheckResult `json:"progress"`
 			}
 			if err := a.decode(line, &so); err != nil {
 				return r, err
@@ -295,7 +297,7 @@ func (c *Client) Check(ctx context.Context, req *CheckRequest, each func(*Differ
 		if each == nil {
 			continue
 		}
-		var d Difference
+		var d wire.Difference
 		if err := a.decode(line, &d); err != nil {
 			return r, err
 		}

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"indexd/ipc/wire"
 )
 
 // tempDir is a directory whose path is short enough for a socket's.
@@ -74,14 +76,14 @@ const okHead = "HTTP/1.0 200 OK\r\nindexd-protocol: 1\r\nIndexd-Version: 2.0\r\n
 func TestFindPieces(t *testing.T) {
 	body := ""
 	for i := range 30 {
-		body += string((&Row{Dir: "/d", Name: fmt.Sprint(i, "\n\xff"), Type: 'f'}).AppendJSON(nil)) + "\n"
+		body += string((&wire.Row{Dir: "/d", Name: fmt.Sprint(i, "\n\xff"), Type: 'f'}).AppendJSON(nil)) + "\n"
 	}
 	end := `{"end":{"count":30,"first_clock":"a","last_clock":"b","complete":true}}` + "\n"
 	for _, n := range []int{1, 7, 100, 1 << 20} {
 		asked := make(chan string, 1)
 		c := scripted(t, []byte(okHead+body+end), n, asked)
 		i := 0
-		tr, err := c.Find(t.Context(), &FindRequest{Terms: Texts{"x"}}, func(r *Row) error {
+		tr, err := c.Find(t.Context(), &wire.FindRequest{Terms: wire.ByteStrings{"x"}}, func(r *wire.Row) error {
 			if want := fmt.Sprint(i, "\n\xff"); r.Name != want {
 				t.Errorf("row %d is %q", i, r.Name)
 			}
@@ -110,7 +112,7 @@ func TestFindPathsPieces(t *testing.T) {
 				continue
 			}
 			var got []string
-			_, err := scripted(t, []byte(okHead+body+end), n, nil).FindPaths(t.Context(), &FindRequest{}, func(b []byte) error {
+			_, err := scripted(t, []byte(okHead+body+end), n, nil).FindPaths(t.Context(), &wire.FindRequest{}, func(b []byte) error {
 				for p := range Split(b) {
 					got = append(got, string(p))
 				}
@@ -130,17 +132,17 @@ func TestFindPathsPieces(t *testing.T) {
 // TestCutOff cuts an answer of each kind at every byte: there is never a whole
 // answer, and never a panic.
 func TestCutOff(t *testing.T) {
-	row := string((&Row{Dir: "/d", Name: "x", Type: 'f'}).AppendJSON(nil)) + "\n"
+	row := string((&wire.Row{Dir: "/d", Name: "x", Type: 'f'}).AppendJSON(nil)) + "\n"
 	kinds := map[string]struct {
 		body string
 		call func(*Client) error
 	}{
 		"find": {row + `{"end":{"count":1}}` + "\n", func(c *Client) error {
-			_, err := c.Find(t.Context(), &FindRequest{}, func(*Row) error { return nil })
+			_, err := c.Find(t.Context(), &wire.FindRequest{}, func(*wire.Row) error { return nil })
 			return err
 		}},
 		"paths": {"/d/x\x00/d/y\x00\x00" + `{"end":{"count":2}}` + "\n", func(c *Client) error {
-			_, err := c.FindPaths(t.Context(), &FindRequest{}, func([]byte) error { return nil })
+			_, err := c.FindPaths(t.Context(), &wire.FindRequest{}, func([]byte) error { return nil })
 			return err
 		}},
 		"job": {`{"dir":{"worker":1,"dir":"/","files":3}}` + "\n" + `{"end":{"job":{"id":1}}}` + "\n", func(c *Client) error {
@@ -148,7 +150,7 @@ func TestCutOff(t *testing.T) {
 			return err
 		}},
 		"check": {`{"path":"/x","change":"created"}` + "\n" + `{"progress":{"dirs":1}}` + "\n" + `{"end":{"dirs":1}}` + "\n", func(c *Client) error {
-			_, err := c.Check(t.Context(), &CheckRequest{}, nil, nil)
+			_, err := c.Check(t.Context(), &wire.CheckRequest{}, nil, nil)
 			return err
 		}},
 		"status": {`{"version":"1"}` + "\n", func(c *Client) error {
@@ -194,13 +196,13 @@ func TestAnswersOfOthers(t *testing.T) {
 		}
 	}
 	p := "HTTP/1.0 422 x\r\nIndexd-Protocol: 1\r\n\r\n" + `{"type":"urn:indexd:outside","title":"t","status":422,"detail":"/x is not in the index"}`
-	_, err := scripted(t, []byte(p), 1<<20, nil).Find(t.Context(), &FindRequest{}, nil)
-	if !errors.Is(err, ErrOutside) || err.Error() != "/x is not in the index" {
+	_, err := scripted(t, []byte(p), 1<<20, nil).Find(t.Context(), &wire.FindRequest{}, nil)
+	if !errors.Is(err, wire.ErrOutside) || err.Error() != "/x is not in the index" {
 		t.Error(err)
 	}
 	body := `{"end":{"count":1,"error":{"type":"urn:indexd:stopping","title":"indexd is stopping","status":503}}}` + "\n"
-	tr, err := scripted(t, []byte(okHead+body), 1<<20, nil).Find(t.Context(), &FindRequest{}, nil)
-	if !errors.Is(err, ErrStopping) || tr.Count != 1 {
+	tr, err := scripted(t, []byte(okHead+body), 1<<20, nil).Find(t.Context(), &wire.FindRequest{}, nil)
+	if !errors.Is(err, wire.ErrStopping) || tr.Count != 1 {
 		t.Error(tr, err)
 	}
 	// Events that a later version may add.
@@ -242,7 +244,7 @@ func TestContextEndsCalls(t *testing.T) {
 	ctx, cancel = context.WithCancelCause(t.Context())
 	body := strings.Repeat(`{"path":"/a/b","type":"f"}`+"\n", 100000)
 	n := 0
-	_, err = scripted(t, []byte(okHead+body), 1<<20, nil).Find(ctx, &FindRequest{}, func(*Row) error {
+	_, err = scripted(t, []byte(okHead+body), 1<<20, nil).Find(ctx, &wire.FindRequest{}, func(*wire.Row) error {
 		if n++; n == 10 {
 			cancel(why)
 		}
@@ -251,7 +253,7 @@ func TestContextEndsCalls(t *testing.T) {
 	if err != why || n > 10000 {
 		t.Errorf("%v after %d rows", err, n)
 	}
-	_, err = scripted(t, []byte(okHead+body), 1<<20, nil).Find(t.Context(), &FindRequest{}, func(*Row) error { return why })
+	_, err = scripted(t, []byte(okHead+body), 1<<20, nil).Find(t.Context(), &wire.FindRequest{}, func(*wire.Row) error { return why })
 	if err != why {
 		t.Error(err)
 	}

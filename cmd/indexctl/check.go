@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"strings"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 func (p *program) checkCommand() *command {
@@ -25,7 +25,7 @@ func (p *program) checkCommand() *command {
 			if err != nil {
 				return err
 			}
-			req := &ipc.CheckRequest{Repair: repair}
+			req := &wire.CheckRequest{Repair: repair}
 			if len(args) > 0 {
 				if req.Path, err = absoluteTree(args[0]); err != nil {
 					return err
@@ -36,11 +36,11 @@ func (p *program) checkCommand() *command {
 	}
 }
 
-func (p *program) check(req *ipc.CheckRequest) error {
+func (p *program) check(req *wire.CheckRequest) error {
 	shown := newProgress(p.stderr)
-	result, err := p.client().Check(context.Background(), req, func(d *ipc.Difference) error {
+	result, err := p.client().Check(context.Background(), req, func(d *wire.Difference) error {
 		shown.clear()
-		if d.Change == ipc.DiffError {
+		if d.Change == wire.DiffError {
 			p.say("%s: %s", d.Path, d.Detail)
 			return nil
 		}
@@ -58,7 +58,7 @@ func (p *program) check(req *ipc.CheckRequest) error {
 		return p.out.Append(append(b, '\n'))
 	}, shown.checked)
 	shown.clear()
-	if req.Path != "" && (errors.Is(err, ipc.ErrNotFound) || errors.Is(err, ipc.ErrInternal)) {
+	if req.Path != "" && (errors.Is(err, wire.ErrNotFound) || errors.Is(err, wire.ErrInternal)) {
 		return fmt.Errorf("%s: %w", req.Path, err)
 	}
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"sync"
 	"testing"
 
-	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
@@ -59,7 +59,7 @@ func (d *fakeDaemon) asked(what string, req any) error {
 	if err := os.WriteFile(filepath.Join(d.dir, "request"), b.Bytes(), 0o600); err != nil {
 		return err
 	}
-	var p ipc.Problem
+	var p wire.Problem
 	if err := d.read("problem", &p); err == nil {
 		return &p
 	}
@@ -96,14 +96,14 @@ func optional(err error) error {
 	return err
 }
 
-func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *ipc.FindRequest, sink server.Sink) (ipc.Trailer, error) {
+func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *wire.FindRequest, sink server.Sink) (wire.Trailer, error) {
 	if err := d.asked("find", req); err != nil {
-		return ipc.Trailer{}, err
+		return wire.Trailer{}, err
 	}
-	t := ipc.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}
+	t := wire.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}
 	err := d.lines("rows", func(line []byte) error {
-		var r ipc.Row
-		if err := ipc.ParseRow(line, &r); err != nil {
+		var r wire.Row
+		if err := wire.ParseRow(line, &r); err != nil {
 			return err
 		}
 		if t.Count++; req.Count || req.Limit > 0 && t.Count > int64(req.Limit) {
@@ -132,31 +132,31 @@ func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *ipc.FindReque
 	return t, optional(d.read("trailer", &t))
 }
 
-func (d *fakeDaemon) Rescan(_ context.Context, _ server.Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+func (d *fakeDaemon) Rescan(_ context.Context, _ server.Peer, req *wire.RescanRequest) (wire.Job, error) {
 	if err := d.asked("rescan", req); err != nil {
-		return ipc.Job{}, err
+		return wire.Job{}, err
 	}
-	job := ipc.Job{ID: 7, State: ipc.JobQueued, Paths: req.Paths}
+	job := wire.Job{ID: 7, State: wire.JobQueued, Paths: req.Paths}
 	return job, optional(d.read("job", &job))
 }
 
-func (d *fakeDaemon) Jobs(context.Context, server.Peer) (jobs []ipc.Job, err error) {
+func (d *fakeDaemon) Jobs(context.Context, server.Peer) (jobs []wire.Job, err error) {
 	if err := d.asked("jobs", nil); err != nil {
 		return nil, err
 	}
 	err = d.lines("jobs", func(line []byte) error {
-		jobs = append(jobs, ipc.Job{})
+		jobs = append(jobs, wire.Job{})
 		return json.Unmarshal(line, &jobs[len(jobs)-1])
 	})
 	return jobs, err
 }
 
-func (d *fakeDaemon) Job(_ context.Context, _ server.Peer, id uint64) (job ipc.Job, err error) {
+func (d *fakeDaemon) Job(_ context.Context, _ server.Peer, id uint64) (job wire.Job, err error) {
 	if err := d.asked("job", id); err != nil {
 		return job, err
 	}
 	err = d.lines("jobs", func(line []byte) error {
-		var j ipc.Job
+		var j wire.Job
 		if err := json.Unmarshal(line, &j); err != nil || j.ID != id {
 			return err
 		}
@@ -164,17 +164,17 @@ func (d *fakeDaemon) Job(_ context.Context, _ server.Peer, id uint64) (job ipc.J
 		return nil
 	})
 	if err == nil && job.ID != id {
-		err = ipc.ErrNotFound.With("no such job")
+		err = wire.ErrNotFound.With("no such job")
 	}
 	return job, err
 }
 
 // FollowJob goes through the events; after the last, if that is no end, it
 // waits until the job is cancelled.
-func (d *fakeDaemon) FollowJob(ctx context.Context, _ server.Peer, id uint64, event func(*ipc.JobEvent) error) error {
+func (d *fakeDaemon) FollowJob(ctx context.Context, _ server.Peer, id uint64, event func(*wire.JobEvent) error) error {
 	ended := false
 	err := d.lines("events", func(line []byte) error {
-		var e ipc.JobEvent
+		var e wire.JobEvent
 		if err := json.Unmarshal(line, &e); err != nil {
 			return err
 		}
@@ -189,7 +189,7 @@ func (d *fakeDaemon) FollowJob(ctx context.Context, _ server.Peer, id uint64, ev
 		return context.Cause(ctx)
 	case <-d.cancel(id):
 	}
-	return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: ipc.Job{ID: id, State: ipc.JobCancelled}}})
+	return event(&wire.JobEvent{End: &wire.JobEnd{Job: wire.Job{ID: id, State: wire.JobCancelled}}})
 }
 
 // cancel is the channel that Cancel closes.
@@ -202,9 +202,9 @@ func (d *fakeDaemon) cancel(id uint64) chan struct{} {
 	return d.cancelled[id]
 }
 
-func (d *fakeDaemon) Cancel(ctx context.Context, p server.Peer, id uint64) (ipc.Job, error) {
+func (d *fakeDaemon) Cancel(ctx context.Context, p server.Peer, id uint64) (wire.Job, error) {
 	if err := d.asked("cancel", id); err != nil {
-		return ipc.Job{}, err
+		return wire.Job{}, err
 	}
 	if job, err := d.Job(ctx, p, id); err == nil {
 		return job, nil
@@ -219,10 +219,10 @@ func (d *fakeDaemon) Cancel(ctx context.Context, p server.Peer, id uint64) (ipc.
 	default:
 		close(c)
 	}
-	return ipc.Job{ID: id, State: ipc.JobCancelled}, nil
+	return wire.Job{ID: id, State: wire.JobCancelled}, nil
 }
 
-func (d *fakeDaemon) Status(context.Context, server.Peer) (s ipc.Status, err error) {
+func (d *fakeDaemon) Status(context.Context, server.Peer) (s wire.Status, err error) {
 	if err := d.asked("status", nil); err != nil {
 		return s, err
 	}
@@ -241,19 +241,19 @@ func (d *fakeDaemon) Wait(ctx context.Context, _ server.Peer, ready bool) error 
 	return nil
 }
 
-func (d *fakeDaemon) Explain(_ context.Context, _ server.Peer, path string) (e ipc.Explanation, err error) {
+func (d *fakeDaemon) Explain(_ context.Context, _ server.Peer, path string) (e wire.Explanation, err error) {
 	if err := d.asked("explain", path); err != nil {
 		return e, err
 	}
 	return e, d.read("explanation", &e)
 }
 
-func (d *fakeDaemon) Check(_ context.Context, _ server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, _ func(ipc.CheckResult) error) (r ipc.CheckResult, err error) {
+func (d *fakeDaemon) Check(_ context.Context, _ server.Peer, req *wire.CheckRequest, each func(*wire.Difference) error, _ func(wire.CheckResult) error) (r wire.CheckResult, err error) {
 	if err := d.asked("check", req); err != nil {
 		return r, err
 	}
 	err = d.lines("differences", func(line []byte) error {
-		var diff ipc.Difference
+		var diff wire.Difference
 		if err := json.Unmarshal(line, &diff); err != nil {
 			return err
 		}

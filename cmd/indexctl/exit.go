@@ -7,7 +7,7 @@ import (
 
 	"indexd/internal/getopt"
 	"indexd/internal/query"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // status is what indexctl exits with.
@@ -57,11 +57,11 @@ func statusOf(err error) status {
 	case errors.As(err, &exit):
 		return exit.status
 	case errors.As(err, &unknownFlag), errors.As(err, &unknownCommand), errors.As(err, &syntax),
-		errors.Is(err, ipc.ErrBadQuery), errors.Is(err, ipc.ErrBadRequest):
+		errors.Is(err, wire.ErrBadQuery), errors.Is(err, wire.ErrBadRequest):
 		return usage
-	case errors.Is(err, ipc.ErrOutside):
+	case errors.Is(err, wire.ErrOutside):
 		return stale
-	case errors.Is(err, ipc.ErrNotFound):
+	case errors.Is(err, wire.ErrNotFound):
 		return nothing
 	}
 	return failure
@@ -72,14 +72,14 @@ func statusOf(err error) status {
 func (p *program) report(err error, cmd *command) status {
 	s := statusOf(err)
 	var syntax *query.SyntaxError
-	var problem *ipc.Problem
+	var problem *wire.Problem
 	switch {
 	case err == nil:
 		return p.status
 	case s == brokenPipe || err.Error() == "":
 	case errors.As(err, &syntax):
 		p.point(syntax)
-	case errors.Is(err, ipc.ErrBadQuery) && errors.As(err, &problem) && problem.Text != "":
+	case errors.Is(err, wire.ErrBadQuery) && errors.As(err, &problem) && problem.Text != "":
 		p.point(&query.SyntaxError{Text: problem.Text, Pos: problem.Pos, Msg: problem.Error(), Hint: problem.Hint})
 	default:
 		p.say("%s%s", err, hint(err, cmd))

@@ -4,7 +4,7 @@ import (
 	"context"
 	"strconv"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 func (p *program) explainCommand() *command {
@@ -32,7 +32,7 @@ func (p *program) explainCommand() *command {
 	}
 }
 
-func (p *program) printExplanation(e *ipc.Explanation) {
+func (p *program) printExplanation(e *wire.Explanation) {
 	var t table
 	add := func(label, text string) {
 		if text != "" {

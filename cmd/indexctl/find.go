@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // findFlags are what find's flags say. Those that restrict the answer go
@@ -184,12 +184,12 @@ func (f *findFlags) resolve() error {
 }
 
 // ask has the answer printed as it comes.
-func (p *program) ask(f *findFlags) (ipc.Trailer, error) {
-	req := &ipc.FindRequest{
+func (p *program) ask(f *findFlags) (wire.Trailer, error) {
+	req := &wire.FindRequest{
 		Terms: f.Terms, Mode: string(f.Mode), Case: string(f.Case), FullPath: f.FullPath,
 		Filters: f.Filters, In: f.In, Exclude: f.Exclude, MinDepth: f.MinDepth, MaxDepth: f.MaxDepth,
 		Sort: string(f.Sort), Reverse: f.Reverse, Limit: f.Limit, Count: f.Count,
-		Sync: ipc.Duration(f.sync), Strict: f.strict, Explain: f.explain,
+		Sync: wire.Duration(f.sync), Strict: f.strict, Explain: f.explain,
 	}
 	ctx := context.Background()
 	switch {
@@ -200,7 +200,7 @@ func (p *program) ask(f *findFlags) (ipc.Trailer, error) {
 	}
 	mark, err := p.newMarker(f)
 	if err != nil {
-		return ipc.Trailer{}, err
+		return wire.Trailer{}, err
 	}
 	if f.long {
 		return p.client().Find(ctx, req, p.longRows(mark, f.null))
@@ -209,7 +209,7 @@ func (p *program) ask(f *findFlags) (ipc.Trailer, error) {
 }
 
 // judge sets the exit status and prints the one line of warning.
-func (p *program) judge(f *findFlags, t *ipc.Trailer) {
+func (p *program) judge(f *findFlags, t *wire.Trailer) {
 	if t.Count == 0 {
 		p.status = nothing
 	}
@@ -228,7 +228,7 @@ func (p *program) judge(f *findFlags, t *ipc.Trailer) {
 
 // warnStale prints the one line of warning for an answer that is not up to
 // date, or has another reason for one.
-func (p *program) warnStale(t *ipc.Trailer, reasons ...string) {
+func (p *program) warnStale(t *wire.Trailer, reasons ...string) {
 	if t.Complete && len(reasons) == 0 {
 		return
 	}

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 func TestEscape(t *testing.T) {
@@ -72,7 +72,7 @@ func TestLongAsLs(t *testing.T) {
 		ls := strings.Fields(string(out))
 		want := strings.Join(append(ls[:1:1], ls[2:]...), " ") // without the number of links
 		l := longPrinter{out: &output{}}
-		row := ipc.Row{Dir: dir, Name: filepath.Base(file), Type: 'f', Size: st.Size, Mode: st.Mode & 0o7777,
+		row := wire.Row{Dir: dir, Name: filepath.Base(file), Type: 'f', Size: st.Size, Mode: st.Mode & 0o7777,
 			MtimeSec: st.Mtim.Sec, User: users.name(st.Uid), Group: groups.name(st.Gid)}
 		if got := strings.Join(strings.Fields(string(l.appendRow(nil, &row))), " "); got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -138,7 +138,7 @@ func TestProgress(t *testing.T) {
 	now := time.Unix(1, 0)
 	p := &progress{file: write, now: func() time.Time { return now }}
 	for range 5 {
-		p.show(&ipc.Progress{Dirs: 1, Entries: 2, Errors: 3, Queued: 4})
+		p.show(&wire.Progress{Dirs: 1, Entries: 2, Errors: 3, Queued: 4})
 		now = now.Add(lineInterval / 2)
 	}
 	p.clear()
@@ -162,13 +162,13 @@ func TestProgress(t *testing.T) {
 		{2, 18, "[#######.......................] "},
 		{20, 0, "[##############################] "},
 	} {
-		if got := p.line(&ipc.Progress{Dirs: c.dirs, Queued: c.queued}, "text"); got != c.want+"text" {
+		if got := p.line(&wire.Progress{Dirs: c.dirs, Queued: c.queued}, "text"); got != c.want+"text" {
 			t.Errorf("%d of %d: %s", c.dirs, c.dirs+c.queued, got)
 		}
 	}
-	if got := p.line(&ipc.Progress{}, strings.Repeat("x", 90)); len(got) != 79 {
+	if got := p.line(&wire.Progress{}, strings.Repeat("x", 90)); len(got) != 79 {
 		t.Errorf("%d columns", len(got))
 	}
-	(*progress)(nil).show(&ipc.Progress{})
+	(*progress)(nil).show(&wire.Progress{})
 	(*progress)(nil).clear()
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 func (p *program) jobsCommand() *command {
@@ -49,7 +49,7 @@ func (p *program) cancelCommand() *command {
 			if err != nil {
 				return jobError(id, err)
 			}
-			if job.State != ipc.JobCancelled && job.State.Ended() {
+			if job.State != wire.JobCancelled && job.State.Ended() {
 				return &exitError{nothing, fmt.Errorf("job %d has ended already: %s", id, job.State)}
 			}
 			return nil
@@ -117,7 +117,7 @@ func (p *program) job(id uint64) error {
 	return nil
 }
 
-func jobPaths(j *ipc.Job) string {
+func jobPaths(j *wire.Job) string {
 	if len(j.Paths) == 0 {
 		return "all roots"
 	}

@@ -11,6 +11,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // locateFlags are what locate's flags say, which are those of plocate(1), also
@@ -104,7 +105,7 @@ func (p *program) locate(f *locateFlags, patterns []string) error {
 	if os.Getenv("LOCATE_PATH") != "" {
 		p.say("warning: LOCATE_PATH is ignored, since indexd reads no databases of plocate's")
 	}
-	req := &ipc.FindRequest{
+	req := &wire.FindRequest{
 		Terms: patterns, Mode: string(query.ModeLocate), Case: string(query.CaseSensitive), FullPath: !f.basename,
 		Count: f.count && !f.existing,
 	}

@@ -5,15 +5,15 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // longRows prints rows as ls -lh does: type and mode, owner, group, size, time,
 // path, link target. Columns grow with what is in them, since rows are printed
 // as they come.
-func (p *program) longRows(mark *marker, null bool) func(*ipc.Row) error {
+func (p *program) longRows(mark *marker, null bool) func(*wire.Row) error {
 	l := longPrinter{out: p.out, mark: mark, finisher: newFinisher()}
-	return func(r *ipc.Row) error {
+	return func(r *wire.Row) error {
 		l.finish(r)
 		return p.out.Append(append(l.appendRow(p.out.Buffer(), r), ending(null)))
 	}
@@ -27,7 +27,7 @@ type longPrinter struct {
 	path        []byte
 }
 
-func (l *longPrinter) appendRow(b []byte, r *ipc.Row) []byte {
+func (l *longPrinter) appendRow(b []byte, r *wire.Row) []byte {
 	if r.NoMeta {
 		b = append(b, modeType(r.Type))
 		b = append(b, "????????? "...)

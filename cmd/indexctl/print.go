@@ -5,7 +5,7 @@ import (
 	"os"
 
 	"indexd/internal/query"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // paths prints paths as they come from the daemon, many in one write. To a pipe
@@ -99,7 +99,7 @@ type finisher struct{ users, groups *names }
 
 func newFinisher() finisher { return finisher{newUsers(), newGroups()} }
 
-func (f finisher) finish(r *ipc.Row) {
+func (f finisher) finish(r *wire.Row) {
 	if !r.NoMeta {
 		r.User, r.Group = f.users.name(r.UID), f.groups.name(r.GID)
 	}
@@ -108,9 +108,9 @@ func (f finisher) finish(r *ipc.Row) {
 	}
 }
 
-func (p *program) jsonRows() func(*ipc.Row) error {
+func (p *program) jsonRows() func(*wire.Row) error {
 	finisher := newFinisher()
-	return func(r *ipc.Row) error {
+	return func(r *wire.Row) error {
 		finisher.finish(r)
 		return p.out.Append(append(r.AppendJSON(p.out.Buffer()), '\n'))
 	}

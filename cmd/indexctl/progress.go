@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // progress shows how far a job is: a bar on a terminal, that is drawn over and
@@ -32,7 +32,7 @@ func newProgress(f *os.File) *progress {
 	return &progress{file: f, bar: isTerminal(f), now: time.Now}
 }
 
-func (p *progress) show(s *ipc.Progress) {
+func (p *progress) show(s *wire.Progress) {
 	if !p.due() {
 		return
 	}
@@ -45,7 +45,7 @@ func (p *progress) show(s *ipc.Progress) {
 }
 
 // checked shows how far a check is, of which nobody knows where it ends.
-func (p *progress) checked(r *ipc.CheckResult) {
+func (p *progress) checked(r *wire.CheckResult) {
 	if !p.due() {
 		return
 	}
@@ -83,7 +83,7 @@ func (p *progress) print(text string, line func() string) {
 
 // line is the bar with the text behind it, in one line of the terminal. What is
 // to go is what is known to be, so the bar is a guess that is low at first.
-func (p *progress) line(s *ipc.Progress, text string) string {
+func (p *progress) line(s *wire.Progress, text string) string {
 	if all := s.Dirs + s.Queued; all > 0 {
 		p.most = max(p.most, float64(s.Dirs)/float64(all))
 	}

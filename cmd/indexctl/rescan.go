@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 type rescanFlags struct{ wait, verbose, json bool }
@@ -35,7 +35,7 @@ func (p *program) rescanCommand() *command {
 }
 
 func (p *program) rescan(paths []string, f rescanFlags) error {
-	req := &ipc.RescanRequest{Wait: f.wait || f.verbose}
+	req := &wire.RescanRequest{Wait: f.wait || f.verbose}
 	for _, path := range paths {
 		abs, err := absoluteTree(path)
 		if err != nil {
@@ -70,7 +70,7 @@ func (p *program) rescan(paths []string, f rescanFlags) error {
 
 // printStarted prints what is known of a job that nobody waits for: its id, and
 // on stderr the paths that will not be listed.
-func (p *program) printStarted(job *ipc.Job, paths []string, f rescanFlags) error {
+func (p *program) printStarted(job *wire.Job, paths []string, f rescanFlags) error {
 	if f.json {
 		p.printJSON(job)
 	} else {
@@ -78,7 +78,7 @@ func (p *program) printStarted(job *ipc.Job, paths []string, f rescanFlags) erro
 	}
 	told := map[int]bool{}
 	for i := range job.Results {
-		if r := &job.Results[i]; r.State == ipc.JobFailed {
+		if r := &job.Results[i]; r.State == wire.JobFailed {
 			told[r.Index] = true
 			p.status = nothing
 			p.say("%s", resultText(r))
@@ -89,7 +89,7 @@ func (p *program) printStarted(job *ipc.Job, paths []string, f rescanFlags) erro
 	for i, path := range paths {
 		if !told[i] && missing(path) {
 			p.status = nothing
-			p.say("%s: %s", path, ipc.NotIndexed)
+			p.say("%s: %s", path, wire.NotIndexed)
 		}
 	}
 	return nil
@@ -103,7 +103,7 @@ func (p *program) cancelOwn(id uint64) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if _, err := p.client().Cancel(ctx, id); err != nil && !errors.Is(err, ipc.ErrNotFound) {
+	if _, err := p.client().Cancel(ctx, id); err != nil && !errors.Is(err, wire.ErrNotFound) {
 		p.say("job %d: %v", id, err)
 	}
 }
@@ -116,7 +116,7 @@ type jobWatcher struct {
 	id       uint64    // of the job, as soon as it is known
 }
 
-func (w *jobWatcher) event(e *ipc.JobEvent) error {
+func (w *jobWatcher) event(e *wire.JobEvent) error {
 	switch {
 	case e.Job != nil:
 		w.id = e.Job.ID
@@ -136,8 +136,8 @@ func (w *jobWatcher) event(e *ipc.JobEvent) error {
 }
 
 // result prints how one path ended, at once, for whoever reads along.
-func (w *jobWatcher) result(r *ipc.PathResult) error {
-	if r.State != ipc.JobDone || r.Errors > 0 {
+func (w *jobWatcher) result(r *wire.PathResult) error {
+	if r.State != wire.JobDone || r.Errors > 0 {
 		w.p.status = nothing
 	}
 	if w.json {
@@ -149,13 +149,13 @@ func (w *jobWatcher) result(r *ipc.PathResult) error {
 }
 
 // end is the status of the whole job.
-func (w *jobWatcher) end(job *ipc.Job, err error) error {
+func (w *jobWatcher) end(job *wire.Job, err error) error {
 	switch {
 	case err != nil:
 		return err
-	case job.State == ipc.JobCancelled:
+	case job.State == wire.JobCancelled:
 		return &exitError{nothing, fmt.Errorf("job %d was cancelled", job.ID)}
-	case job.State == ipc.JobFailed:
+	case job.State == wire.JobFailed:
 		w.p.status = nothing
 	}
 	return nil
@@ -163,16 +163,16 @@ func (w *jobWatcher) end(job *ipc.Job, err error) error {
 
 // resultText is a line about one path. It is escaped, since it is a line, not a
 // path for a script.
-func resultText(r *ipc.PathResult) string {
+func resultText(r *wire.PathResult) string {
 	path := string(appendEscaped(nil, []byte(r.Path)))
 	why := ""
 	if r.Error != "" {
 		why = ": " + string(appendEscaped(nil, []byte(r.Error)))
 	}
 	switch {
-	case r.State == ipc.JobCancelled:
+	case r.State == wire.JobCancelled:
 		return path + ": cancelled" + why
-	case r.State == ipc.JobFailed && r.Error != "" && r.Dirs == 0:
+	case r.State == wire.JobFailed && r.Error != "" && r.Dirs == 0:
 		return path + why
 	}
 	line := fmt.Sprintf("%s: %s in %s", path, counted(r.Entries, "file", "files"), counted(r.Dirs, "directory", "directories"))

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 func (p *program) statusCommand() *command {
@@ -42,7 +42,7 @@ func (p *program) printJSON(v any) {
 	}
 }
 
-func (p *program) printStatus(s *ipc.Status) {
+func (p *program) printStatus(s *wire.Status) {
 	escape := func(text string) string { return string(appendEscaped(nil, []byte(text))) }
 	state := "ready"
 	if !s.Ready {
@@ -83,7 +83,7 @@ func (p *program) printStatus(s *ipc.Status) {
 }
 
 // printRestricted is printStatus for who may not know how much there is.
-func (p *program) printRestricted(s *ipc.Status, t *table, escape func(string) string) {
+func (p *program) printRestricted(s *wire.Status, t *table, escape func(string) string) {
 	pending := "nothing"
 	if s.Pending > 0 {
 		pending = "yes"
@@ -102,7 +102,7 @@ func (p *program) printRestricted(s *ipc.Status, t *table, escape func(string) s
 	p.printRunning(s.Jobs)
 }
 
-func (p *program) printRunning(jobs []ipc.Job) {
+func (p *program) printRunning(jobs []wire.Job) {
 	for i := range jobs {
 		j := &jobs[i]
 		fmt.Fprintf(p.out, "\njob %d: %s, %s listed, %d to go: %s\n", j.ID, j.State,
@@ -110,7 +110,7 @@ func (p *program) printRunning(jobs []ipc.Job) {
 	}
 }
 
-func (p *program) printRoot(r *ipc.Root, escape func(string) string) {
+func (p *program) printRoot(r *wire.Root, escape func(string) string) {
 	fmt.Fprintf(p.out, "\n%s: %s\n", escape(r.Path), r.State)
 	var t table
 	t.row("  entries", fmt.Sprintf("%d in %s, %s", r.Entries, counted(r.Dirs, "directory", "directories"), sizeText(r.Bytes)))
@@ -127,7 +127,7 @@ func (p *program) printRoot(r *ipc.Root, escape func(string) string) {
 	t.print(p.out)
 }
 
-func watchText(w *ipc.StatusWatch) string {
+func watchText(w *wire.StatusWatch) string {
 	text := w.Backend
 	if w.Reason != "" {
 		text += ": " + w.Reason

@@ -12,8 +12,8 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/indexer"
 	"indexd/internal/query/exec"
-	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -188,9 +188,9 @@ func (v *viewer) Again(ctx context.Context) ([]string, error) {
 const maxMissed = 4
 
 // stale is what is to be said of what was missed.
-func (v *viewer) stale() (list []ipc.Stale) {
+func (v *viewer) stale() (list []wire.Stale) {
 	for _, dir := range v.missed {
-		list = append(list, ipc.Stale{Path: dir, Reason: ipc.StalePending})
+		list = append(list, wire.Stale{Path: dir, Reason: wire.StalePending})
 	}
 	return list
 }
@@ -202,7 +202,7 @@ func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, 
 		e, err = c.d.x.Explain(p)
 		return e, false, err
 	}
-	none := indexer.Explanation{Path: p, Reason: ipc.NotIndexed}
+	none := indexer.Explanation{Path: p, Reason: wire.NotIndexed}
 	up := path.Dir(p)
 	isRoot := slices.Contains(c.d.x.Roots(), p)
 	if !(isRoot && c.enters(p)) && !(p != "/" && c.lists(up)) {

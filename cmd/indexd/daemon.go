@@ -13,8 +13,8 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/query/exec"
 	"indexd/internal/watch"
-	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -54,9 +54,9 @@ func problem(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, indexer.ErrNotIndexed), errors.Is(err, indexer.ErrNoJob):
-		return ipc.ErrNotFound.With("%s", err)
+		return wire.ErrNotFound.With("%s", err)
 	case errors.Is(err, indexer.ErrStopping):
-		return ipc.ErrStopping
+		return wire.ErrStopping
 	}
 	return plain{err}
 }

@@ -17,7 +17,7 @@ import (
 
 	"indexd/internal/config"
 	"indexd/internal/indexer"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -26,7 +26,7 @@ func TestProgressOfAllPaths(t *testing.T) {
 	info := indexer.JobInfo{Paths: []indexer.PathResult{
 		{Dirs: 1, Entries: 20, Errors: 1, Queued: 3}, {Dirs: 4, Entries: 50, Queued: 6},
 	}}
-	if got, want := progressOf(&info), (ipc.Progress{Dirs: 5, Entries: 70, Errors: 1, Queued: 9}); got != want {
+	if got, want := progressOf(&info), (wire.Progress{Dirs: 5, Entries: 70, Errors: 1, Queued: 9}); got != want {
 		t.Errorf("%+v, not %+v", got, want)
 	}
 }
@@ -50,8 +50,8 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			f := follower{c: &caller{d: newDaemon(nil, nil, nil, &config.Config{}, nil), all: true}, results: make(map[int]ipc.PathResult), told: time.Now()}
-			f.event = func(e *ipc.JobEvent) error {
+			f := follower{c: &caller{d: newDaemon(nil, nil, nil, &config.Config{}, nil), all: true}, results: make(map[int]wire.PathResult), told: time.Now()}
+			f.event = func(e *wire.JobEvent) error {
 				switch {
 				case e.Path != nil:
 					got = append(got, e.Path.Path)
@@ -80,7 +80,7 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 
 func TestFollowerStopsWithItsReader(t *testing.T) {
 	gone := errors.New("gone")
-	f := follower{c: &caller{all: true}, event: func(*ipc.JobEvent) error { return gone }, results: make(map[int]ipc.PathResult), told: time.Now()}
+	f := follower{c: &caller{all: true}, event: func(*wire.JobEvent) error { return gone }, results: make(map[int]wire.PathResult), told: time.Now()}
 	if err := f.take(1, &indexer.Event{Dir: "/a"}); err != gone {
 		t.Error(err)
 	}
@@ -231,19 +231,19 @@ func TestNobodyReadsTheLog(t *testing.T) {
 
 // indexctl says the same of a path of which it knows before.
 func TestTextOfWhatIsNotIndexed(t *testing.T) {
-	if indexer.ErrNotIndexed.Error() != ipc.NotIndexed {
-		t.Errorf("%q and %q", indexer.ErrNotIndexed, ipc.NotIndexed)
+	if indexer.ErrNotIndexed.Error() != wire.NotIndexed {
+		t.Errorf("%q and %q", indexer.ErrNotIndexed, wire.NotIndexed)
 	}
 }
 
 func TestUnknownNamesAreBadRequests(t *testing.T) {
-	for _, req := range []ipc.FindRequest{{Sort: "color"}, {Mode: "poem"}, {Case: "lower"}} {
-		if _, _, err := compile(&req); !errors.Is(err, ipc.ErrBadRequest) {
+	for _, req := range []wire.FindRequest{{Sort: "color"}, {Mode: "poem"}, {Case: "lower"}} {
+		if _, _, err := compile(&req); !errors.Is(err, wire.ErrBadRequest) {
 			t.Errorf("%+v: %v", req, err)
 		}
 	}
 	for _, sort := range []string{"", "path", "name", "size", "mtime", "ext"} {
-		if _, _, err := compile(&ipc.FindRequest{Sort: sort, Mode: "terms", Case: "smart"}); err != nil {
+		if _, _, err := compile(&wire.FindRequest{Sort: sort, Mode: "terms", Case: "smart"}); err != nil {
 			t.Errorf("sort %q: %v", sort, err)
 		}
 	}

@@ -14,14 +14,14 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
-	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
 // Find is server.Daemon's.
-func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, sink server.Sink) (ipc.Trailer, error) {
-	var t ipc.Trailer
+func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest, sink server.Sink) (wire.Trailer, error) {
+	var t wire.Trailer
 	plan, q, err := compile(req)
 	if err != nil {
 		return t, err
@@ -63,11 +63,11 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 		err = nil
 		d.x.Distrust()
 		for _, path := range d.x.Touched(plan.In()) {
-			stale = append(stale, indexer.Stale{Path: path, Reason: ipc.StaleDamaged})
+			stale = append(stale, indexer.Stale{Path: path, Reason: wire.StaleDamaged})
 		}
 	} else if err == nil && len(sum.Missing) > 0 && d.x.Distrusted() {
 		for _, path := range d.x.Touched(sum.Missing) {
-			stale = append(stale, indexer.Stale{Path: path, Reason: ipc.StalePending})
+			stale = append(stale, indexer.Stale{Path: path, Reason: wire.StalePending})
 		}
 	} else if err == nil && len(sum.Missing) > 0 {
 		err = c.outside(ctx, sum.Missing[0])
@@ -82,10 +82,10 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 		if !c.enters(s.Path) {
 			continue
 		}
-		t.Stale = append(t.Stale, ipc.Stale{Path: s.Path, Reason: s.Reason})
+		t.Stale = append(t.Stale, wire.Stale{Path: s.Path, Reason: s.Reason})
 	}
 	for _, s := range sum.Stale {
-		t.Stale = append(t.Stale, ipc.Stale{Path: s.Path, Reason: staleReason(s)})
+		t.Stale = append(t.Stale, wire.Stale{Path: s.Path, Reason: staleReason(s)})
 	}
 	t.StaleMore = sum.StaleMore
 	t.Complete = err == nil && len(t.Stale) == 0
@@ -93,7 +93,7 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *ipc.FindRequest, 
 }
 
 // compile makes a request of the wire a plan.
-func compile(req *ipc.FindRequest) (*query.Plan, *query.Request, error) {
+func compile(req *wire.FindRequest) (*query.Plan, *query.Request, error) {
 	if err := knownNames(req); err != nil {
 		return nil, nil, err
 	}
@@ -114,7 +114,7 @@ func compile(req *ipc.FindRequest) (*query.Plan, *query.Request, error) {
 
 // knownNames refuses modes, cases and orders that there are not: a person cannot
 // type them in a query, so it is the request that is wrong.
-func knownNames(req *ipc.FindRequest) error {
+func knownNames(req *wire.FindRequest) error {
 	for _, f := range []struct {
 		name, value string
 		known       []string
@@ -124,7 +124,7 @@ func knownNames(req *ipc.FindRequest) error {
 		{"sort", req.Sort, []string{"path", "name", "size", "mtime", "ext"}},
 	} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
-			return ipc.ErrBadRequest.With("%s must be one of %s, not %q", f.name, strings.Join(f.known, ", "), f.value)
+			return wire.ErrBadRequest.With("%s must be one of %s, not %q", f.name, strings.Join(f.known, ", "), f.value)
 		}
 	}
 	return nil
@@ -135,7 +135,7 @@ func badQuery(err error) error {
 	if !errors.As(err, &syntax) {
 		return err
 	}
-	problem := ipc.ErrBadQuery.With("%s", syntax.Msg)
+	problem := wire.ErrBadQuery.With("%s", syntax.Msg)
 	problem.Text, problem.Pos, problem.Hint = syntax.Text, syntax.Pos, syntax.Hint
 	return problem
 }
@@ -168,17 +168,17 @@ func (c *caller) outside(ctx context.Context, dir string) error {
 	} else if err == nil && e.Indexed {
 		why = "it is not a directory"
 	}
-	return ipc.ErrOutside.With("%s: %s", dir, why)
+	return wire.ErrOutside.With("%s: %s", dir, why)
 }
 
 func staleReason(s exec.Stale) string {
 	switch s.Reason {
 	case exec.NotListed:
-		return ipc.StaleNotListed
+		return wire.StaleNotListed
 	case exec.Changed:
-		return ipc.StalePending
+		return wire.StalePending
 	case exec.Offline:
-		return ipc.StaleOffline
+		return wire.StaleOffline
 	}
 	return syscall.Errno(s.Errno).Error()
 }

@@ -10,13 +10,13 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
-	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/ipc/wire"
 )
 
 // Rescan is server.Daemon's. Who is no admin may have listed again what it may
 // list.
-func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *wire.RescanRequest) (wire.Job, error) {
 	c := d.caller(p, time.Time{})
 	who, paths := indexer.Asker{UID: p.UID}, []string(req.Paths)
 	if !c.all {
@@ -24,13 +24,13 @@ func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *ipc.RescanReque
 		if len(paths) == 0 {
 			paths = c.roots()
 			if len(paths) == 0 {
-				return ipc.Job{}, ipc.ErrForbidden.With("there is no root that you may read")
+				return wire.Job{}, wire.ErrForbidden.With("there is no root that you may read")
 			}
 		}
 	}
 	info, err := d.x.RescanFor(ctx, who, paths, req.Wait)
 	if err != nil {
-		return ipc.Job{}, problem(err)
+		return wire.Job{}, problem(err)
 	}
 	return c.wireJob(ctx, &info)
 }
@@ -51,14 +51,14 @@ func (c *caller) mayRescan(p string) error {
 
 // Jobs is server.Daemon's. The daemon's own jobs are not shown: of a root's
 // first index and of what it finds to do, status tells.
-func (d *daemon) Jobs(ctx context.Context, p server.Peer) ([]ipc.Job, error) {
+func (d *daemon) Jobs(ctx context.Context, p server.Peer) ([]wire.Job, error) {
 	return d.caller(p, time.Time{}).jobs(ctx, func(*indexer.JobInfo) bool { return true })
 }
 
 // jobs are the rescans that the caller may know of and that keep wants, those under
 // way first, then the newest.
-func (c *caller) jobs(ctx context.Context, keep func(*indexer.JobInfo) bool) ([]ipc.Job, error) {
-	list := []ipc.Job{}
+func (c *caller) jobs(ctx context.Context, keep func(*indexer.JobInfo) bool) ([]wire.Job, error) {
+	list := []wire.Job{}
 	for _, info := range c.d.x.Jobs() {
 		if info.Kind == indexer.Rescan && c.knows(&info) && keep(&info) {
 			j, err := c.wireJob(ctx, &info)
@@ -68,7 +68,7 @@ func (c *caller) jobs(ctx context.Context, keep func(*indexer.JobInfo) bool) ([]
 			list = append(list, j)
 		}
 	}
-	slices.SortFunc(list, func(a, b ipc.Job) int {
+	slices.SortFunc(list, func(a, b wire.Job) int {
 		if a.State.Ended() != b.State.Ended() {
 			if b.State.Ended() {
 				return -1
@@ -90,11 +90,11 @@ func (c *caller) knows(info *indexer.JobInfo) bool {
 }
 
 // Job is server.Daemon's.
-func (d *daemon) Job(ctx context.Context, p server.Peer, id uint64) (ipc.Job, error) {
+func (d *daemon) Job(ctx context.Context, p server.Peer, id uint64) (wire.Job, error) {
 	c := d.caller(p, time.Time{})
 	info, err := c.rescan(id)
 	if err != nil {
-		return ipc.Job{}, err
+		return wire.Job{}, err
 	}
 	return c.wireJob(ctx, &info)
 }
@@ -111,23 +111,23 @@ func (c *caller) rescan(id uint64) (indexer.JobInfo, error) {
 
 // Cancel is server.Daemon's. Who may know of a job may cancel it: it asked for it,
 // or is an admin.
-func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (ipc.Job, error) {
+func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (wire.Job, error) {
 	if _, err := d.caller(p, time.Time{}).rescan(id); err != nil {
-		return ipc.Job{}, err
+		return wire.Job{}, err
 	}
 	if err := d.x.Cancel(id); err != nil {
-		return ipc.Job{}, problem(err)
+		return wire.Job{}, problem(err)
 	}
 	return d.Job(ctx, p, id)
 }
 
 // FollowJob is server.Daemon's.
-func (d *daemon) FollowJob(ctx context.Context, p server.Peer, id uint64, event func(*ipc.JobEvent) error) error {
+func (d *daemon) FollowJob(ctx context.Context, p server.Peer, id uint64, event func(*wire.JobEvent) error) error {
 	c := d.caller(p, time.Time{})
 	if _, err := c.rescan(id); err != nil {
 		return err
 	}
-	f := follower{c: c, ctx: ctx, event: event, results: make(map[int]ipc.PathResult), told: time.Now()}
+	f := follower{c: c, ctx: ctx, event: event, results: make(map[int]wire.PathResult), told: time.Now()}
 	return problem(d.x.Follow(ctx, id, func(e indexer.Event) error { return f.take(id, &e) }))
 }
 
@@ -136,10 +136,10 @@ func (d *daemon) FollowJob(ctx context.Context, p server.Peer, id uint64, event 
 type follower struct {
 	c       *caller
 	ctx     context.Context
-	event   func(*ipc.JobEvent) error
-	results map[int]ipc.PathResult // that have to wait for those before
-	next    int                    // the path whose result is told next
-	told    time.Time              // when progress was
+	event   func(*wire.JobEvent) error
+	results map[int]wire.PathResult // that have to wait for those before
+	next    int                     // the path whose result is told next
+	told    time.Time               // when progress was
 }
 
 const progressEvery = 200 * time.Millisecond
@@ -158,12 +158,12 @@ func (f *follower) take(id uint64, e *indexer.Event) error {
 		if !f.c.lists(e.Dir) {
 			return nil
 		}
-		err := f.event(&ipc.JobEvent{Dir: &ipc.JobDir{Worker: e.Worker, Dir: e.Dir, Files: e.Files}})
+		err := f.event(&wire.JobEvent{Dir: &wire.JobDir{Worker: e.Worker, Dir: e.Dir, Files: e.Files}})
 		if now := time.Now(); err == nil && f.c.all && now.Sub(f.told) >= progressEvery {
 			f.told = now
 			if info, jerr := f.c.d.x.Job(id); jerr == nil {
 				p := progressOf(&info)
-				err = f.event(&ipc.JobEvent{Progress: &p})
+				err = f.event(&wire.JobEvent{Progress: &p})
 			}
 		}
 		return err
@@ -179,7 +179,7 @@ func (f *follower) tellResults() error {
 		}
 		delete(f.results, f.next)
 		f.next++
-		if err := f.event(&ipc.JobEvent{Path: &r}); err != nil {
+		if err := f.event(&wire.JobEvent{Path: &r}); err != nil {
 			return err
 		}
 	}
@@ -201,17 +201,17 @@ func (f *follower) end(info *indexer.JobInfo) (err error) {
 	if err != nil {
 		return err
 	}
-	end := &ipc.JobEnd{Job: job}
+	end := &wire.JobEnd{Job: job}
 	if info.State == indexer.Interrupted {
-		end.Error = ipc.ErrStopping
+		end.Error = wire.ErrStopping
 	}
-	return f.event(&ipc.JobEvent{End: end})
+	return f.event(&wire.JobEvent{End: end})
 }
 
 // wireJob is a job as the caller may see it: how much was listed is for who sees
 // all.
-func (c *caller) wireJob(ctx context.Context, info *indexer.JobInfo) (ipc.Job, error) {
-	j := ipc.Job{
+func (c *caller) wireJob(ctx context.Context, info *indexer.JobInfo) (wire.Job, error) {
+	j := wire.Job{
 		ID: info.ID, State: wireState(info.State), Created: info.Created, Ended: timePtr(info.Ended),
 		UID: info.UID, Resumed: info.Created.Before(c.d.begun),
 	}
@@ -232,7 +232,7 @@ func (c *caller) wireJob(ctx context.Context, info *indexer.JobInfo) (ipc.Job, e
 	return j, nil
 }
 
-func progressOf(info *indexer.JobInfo) (sum ipc.Progress) {
+func progressOf(info *indexer.JobInfo) (sum wire.Progress) {
 	for i := range info.Paths {
 		sum.Dirs += info.Paths[i].Dirs
 		sum.Entries += info.Paths[i].Entries
@@ -244,8 +244,8 @@ func progressOf(info *indexer.JobInfo) (sum ipc.Progress) {
 
 // wireResult is the result of a path as the caller may see it. Who may not see all
 // is told how many entries it sees there, and nothing of what went wrong below.
-func (c *caller) wireResult(ctx context.Context, i int, p *indexer.PathResult) (ipc.PathResult, error) {
-	r := ipc.PathResult{
+func (c *caller) wireResult(ctx context.Context, i int, p *indexer.PathResult) (wire.PathResult, error) {
+	r := wire.PathResult{
 		Index: i, Path: p.Path, State: wireState(p.State), Dirs: p.Dirs, Entries: p.Entries, Errors: p.Errors, Error: p.Err,
 	}
 	if c.all {
@@ -253,15 +253,15 @@ func (c *caller) wireResult(ctx context.Context, i int, p *indexer.PathResult) (
 	}
 	r.Dirs, r.Entries, r.Errors = 0, 0, 0
 	switch {
-	case r.State == ipc.JobDone:
+	case r.State == wire.JobDone:
 		r.Error = ""
-	case r.State != ipc.JobFailed, r.Error == errUnreadable.Error():
-	case r.Error != ipc.NotIndexed && c.sees(p.Path):
+	case r.State != wire.JobFailed, r.Error == errUnreadable.Error():
+	case r.Error != wire.NotIndexed && c.sees(p.Path):
 		r.Error = "it could not be listed"
 	default: // whatever became of it, it is not for the caller any more
-		r.Error = ipc.NotIndexed
+		r.Error = wire.NotIndexed
 	}
-	if r.State != ipc.JobDone || !c.lists(p.Path) {
+	if r.State != wire.JobDone || !c.lists(p.Path) {
 		return r, nil
 	}
 	var err error
@@ -291,16 +291,16 @@ func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, er
 
 // wireState is the state that a client sees: of a job that goes on at the next
 // start, that it has not ended.
-func wireState(s indexer.State) ipc.JobState {
+func wireState(s indexer.State) wire.JobState {
 	switch s {
 	case indexer.Queued:
-		return ipc.JobQueued
+		return wire.JobQueued
 	case indexer.Done:
-		return ipc.JobDone
+		return wire.JobDone
 	case indexer.Failed:
-		return ipc.JobFailed
+		return wire.JobFailed
 	case indexer.Cancelled:
-		return ipc.JobCancelled
+		return wire.JobCancelled
 	}
-	return ipc.JobRunning
+	return wire.JobRunning
 }

@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/fsstress"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -110,7 +110,7 @@ func (m *mortal) same() {
 	c, ctx, cancel := client(filepath.Join(m.dir, "s"))
 	defer cancel()
 	var have []string
-	t, err := c.Find(ctx, &ipc.FindRequest{Sync: ipc.Duration(patience)}, func(r *ipc.Row) error {
+	t, err := c.Find(ctx, &wire.FindRequest{Sync: wire.Duration(patience)}, func(r *wire.Row) error {
 		have = append(have, fmt.Sprintf("%s %c %o %d %d.%09d0 %d", r.Path(), r.Type, r.Mode, r.Size, r.MtimeSec, r.MtimeNs, r.Inode))
 		return nil
 	})

@@ -27,6 +27,7 @@ import (
 	"indexd/internal/testutil/race"
 	"indexd/internal/testutil/script"
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -167,22 +168,22 @@ func settled(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func found(ts *testscript.TestScript, neg bool, args []string) {
-	find(ts, neg, args[0], &ipc.FindRequest{Terms: args[1:]})
+	find(ts, neg, args[0], &wire.FindRequest{Terms: args[1:]})
 }
 
 func inside(ts *testscript.TestScript, neg bool, args []string) {
-	find(ts, neg, args[0], &ipc.FindRequest{In: args[1:]})
+	find(ts, neg, args[0], &wire.FindRequest{In: args[1:]})
 }
 
 func synced(ts *testscript.TestScript, neg bool, args []string) {
-	find(ts, neg, args[0], &ipc.FindRequest{Terms: args[1:], Sync: ipc.Duration(patience)})
+	find(ts, neg, args[0], &wire.FindRequest{Terms: args[1:], Sync: wire.Duration(patience)})
 }
 
 // find prints what is found, or where it is to fail the error on stderr.
-func find(ts *testscript.TestScript, neg bool, socket string, req *ipc.FindRequest) {
+func find(ts *testscript.TestScript, neg bool, socket string, req *wire.FindRequest) {
 	c, ctx, cancel := client(socket)
 	defer cancel()
-	t, err := c.Find(ctx, req, func(r *ipc.Row) error {
+	t, err := c.Find(ctx, req, func(r *wire.Row) error {
 		_, err := ts.Stdout().Write(append(r.AppendPath(nil), '\n'))
 		return err
 	})
@@ -190,7 +191,7 @@ func find(ts *testscript.TestScript, neg bool, socket string, req *ipc.FindReque
 	case neg && err == nil:
 		ts.Fatalf("found without an error")
 	case neg:
-		var p *ipc.Problem
+		var p *wire.Problem
 		if !errors.As(err, &p) {
 			ts.Fatalf("%v", err)
 		}
@@ -214,7 +215,7 @@ func rescan(ts *testscript.TestScript, neg bool, args []string) {
 	c, ctx, cancel := client(args[0])
 	defer cancel()
 	enc := json.NewEncoder(ts.Stdout())
-	_, err := c.Rescan(ctx, &ipc.RescanRequest{Paths: args[1:], Wait: true}, func(e *ipc.JobEvent) error { return enc.Encode(e) })
+	_, err := c.Rescan(ctx, &wire.RescanRequest{Paths: args[1:], Wait: true}, func(e *wire.JobEvent) error { return enc.Encode(e) })
 	ts.Check(err)
 }
 
@@ -312,7 +313,7 @@ func anew(ts *testscript.TestScript, neg bool, args []string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); {
 		c, ctx, cancel := client(args[0])
 		// Whatever it says, it is not to end but by beginning anew.
-		_, _ = c.Find(ctx, &ipc.FindRequest{}, func(*ipc.Row) error { return nil })
+		_, _ = c.Find(ctx, &wire.FindRequest{}, func(*wire.Row) error { return nil })
 		s, err := c.Status(ctx)
 		cancel()
 		if err == nil && s.DB.Aside != nil && s.Uptime < 60 && s.Ready {

@@ -12,8 +12,8 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/indexer"
 	"indexd/internal/watch"
-	"indexd/ipc"
 	"indexd/ipc/server"
+	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -21,21 +21,21 @@ import (
 // Status is server.Daemon's. Numbers of what there is in all are for admins, the
 // roots and jobs for who may know of them, and what moves with every change for who
 // sees all.
-func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) {
+func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error) {
 	c := d.caller(p, time.Time{})
 	s, err := d.x.Status()
 	if err != nil {
-		return ipc.Status{}, problem(err)
+		return wire.Status{}, problem(err)
 	}
 	jobs, err := c.jobs(ctx, func(j *indexer.JobInfo) bool { return j.Ended.IsZero() })
 	if err != nil {
-		return ipc.Status{}, problem(err)
+		return wire.Status{}, problem(err)
 	}
-	w := ipc.Status{
+	w := wire.Status{
 		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
 		Ready: s.Ready, Degraded: s.Degraded, Pending: s.Pending, Workers: s.Workers,
 		Watch: d.watching(),
-		Roots: []ipc.Root{},
+		Roots: []wire.Root{},
 		Jobs:  jobs,
 	}
 	for i := range s.Roots {
@@ -47,7 +47,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 			continue
 		}
 		if !c.admin {
-			r = ipc.Root{Path: r.Path, State: r.State, NamesVerified: r.NamesVerified, MetadataVerified: r.MetadataVerified}
+			r = wire.Root{Path: r.Path, State: r.State, NamesVerified: r.NamesVerified, MetadataVerified: r.MetadataVerified}
 		}
 		w.Roots = append(w.Roots, r)
 	}
@@ -57,7 +57,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 			w.Degraded = "the database cannot be written, or its file is not in its place"
 		}
 		w.Pending, w.Entries, w.Dirs = min(w.Pending, 1), 0, 0
-		w.Watch = ipc.StatusWatch{Backend: w.Watch.Backend}
+		w.Watch = wire.StatusWatch{Backend: w.Watch.Backend}
 		return w, nil
 	}
 	if d.src != nil {
@@ -72,16 +72,16 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 		return err
 	})
 	if err != nil {
-		return ipc.Status{}, problem(err)
+		return wire.Status{}, problem(err)
 	}
 	w.Memory = memory()
-	w.DB = ipc.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())}
+	w.DB = wire.StatusDB{Path: d.st.Path(), Size: stats.Size, Free: stats.Free, Fresh: int64(d.st.FreshCount())}
 	w.DB.Max = int64(d.cfg.MaxSize)
 	if s.NoRoom != nil {
 		w.DB.Needs = s.NoRoom.Need
 	}
 	if a := asideOf(d.st); a != nil && c.sees(string(a.Kept)) {
-		w.DB.Aside = &ipc.StatusAside{Path: string(a.Kept), At: a.At, Why: a.Why}
+		w.DB.Aside = &wire.StatusAside{Path: string(a.Kept), At: a.At, Why: a.Why}
 	}
 	if c.all {
 		w.Clock = d.clock(stats.Clock)
@@ -92,16 +92,16 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (ipc.Status, error) 
 }
 
 // watching says what is watched; what would be needed is still to be counted.
-func (d *daemon) watching() ipc.StatusWatch {
+func (d *daemon) watching() wire.StatusWatch {
 	if d.src == nil {
-		return ipc.StatusWatch{Backend: "off", Reason: d.unwatched}
+		return wire.StatusWatch{Backend: "off", Reason: d.unwatched}
 	}
 	s := d.src.Status()
-	return ipc.StatusWatch{Backend: "inotify", Watches: int64(s.Watches), Limit: int64(s.Budget), Overflows: int64(s.Overflows)}
+	return wire.StatusWatch{Backend: "inotify", Watches: int64(s.Watches), Limit: int64(s.Budget), Overflows: int64(s.Overflows)}
 }
 
-func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
-	w := ipc.Root{
+func (d *daemon) wireRoot(r *indexer.RootStatus) wire.Root {
+	w := wire.Root{
 		Path: r.Path, State: string(r.State), Reason: r.Reason,
 		Entries: int64(r.Entries), Dirs: int64(r.Dirs), Bytes: r.Bytes,
 		NamesVerified: timePtr(r.Names), MetadataVerified: timePtr(r.Metadata),
@@ -118,7 +118,7 @@ func (d *daemon) wireRoot(r *indexer.RootStatus) ipc.Root {
 }
 
 // memory is what the kernel says of this process, zero where it does not.
-func memory() (m ipc.StatusMem) {
+func memory() (m wire.StatusMem) {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
 		return m
@@ -144,12 +144,12 @@ func memory() (m ipc.StatusMem) {
 }
 
 // Explain is server.Daemon's.
-func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (ipc.Explanation, error) {
+func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (wire.Explanation, error) {
 	e, hidden, err := d.caller(p, time.Time{}).explain(ctx, path)
 	if err != nil {
-		return ipc.Explanation{}, problem(err)
+		return wire.Explanation{}, problem(err)
 	}
-	w := ipc.Explanation{
+	w := wire.Explanation{
 		Path: e.Path, Indexed: e.Indexed, Reason: e.Reason, Root: e.Root,
 		Pending: e.Pending, Listed: timePtr(e.Listed), Error: e.Err, Entries: int64(e.Entries),
 	}
@@ -179,10 +179,10 @@ func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (ipc.E
 
 // Check is server.Daemon's. To compare is for all, each of what it sees; to repair
 // for admins.
-func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (sum ipc.CheckResult, err error) {
+func (d *daemon) Check(ctx context.Context, p server.Peer, req *wire.CheckRequest, each func(*wire.Difference) error, progress func(wire.CheckResult) error) (sum wire.CheckResult, err error) {
 	c := d.caller(p, time.Now())
 	if req.Repair && !c.admin {
-		return sum, ipc.ErrForbidden.With("to repair the index needs root, indexd's own user or a member of its --admin-group")
+		return sum, wire.ErrForbidden.With("to repair the index needs root, indexd's own user or a member of its --admin-group")
 	}
 	paths := []string{req.Path}
 	if req.Path == "" {
@@ -191,7 +191,7 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest
 		return sum, problem(indexer.ErrNotIndexed)
 	}
 	if !c.all {
-		each, progress = c.checkSeen(&sum, each), func(ipc.CheckResult) error { return nil }
+		each, progress = c.checkSeen(&sum, each), func(wire.CheckResult) error { return nil }
 	}
 	for _, path := range paths {
 		before := sum
@@ -199,7 +199,7 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest
 			if !c.all && diff.Inner() {
 				return nil
 			}
-			return each(&ipc.Difference{
+			return each(&wire.Difference{
 				Path: diff.Path, Change: diff.Change, Fields: diff.Fields, Detail: diff.Detail, Repaired: req.Repair,
 			})
 		}, func(r indexer.CheckResult) error { return progress(checked(before, r)) })
@@ -221,16 +221,16 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *ipc.CheckRequest
 // checkSeen passes on the differences that the caller may know of, and counts them:
 // of what is on disk those that it sees now, of what is stored those that it would
 // find.
-func (c *caller) checkSeen(sum *ipc.CheckResult, each func(*ipc.Difference) error) func(*ipc.Difference) error {
-	return func(diff *ipc.Difference) error {
+func (c *caller) checkSeen(sum *wire.CheckResult, each func(*wire.Difference) error) func(*wire.Difference) error {
+	return func(diff *wire.Difference) error {
 		dir := filepath.Dir(diff.Path)
-		if diff.Change == ipc.DiffCreated {
+		if diff.Change == wire.DiffCreated {
 			if !c.lists(dir) {
 				return nil
 			}
 		} else if sight, err := c.sightNow(dir); err != nil {
 			return err
-		} else if sight != access.All && (sight != access.Names || diff.Change != ipc.DiffRemoved) {
+		} else if sight != access.All && (sight != access.Names || diff.Change != wire.DiffRemoved) {
 			return nil
 		}
 		sum.Differences++
@@ -239,7 +239,7 @@ func (c *caller) checkSeen(sum *ipc.CheckResult, each func(*ipc.Difference) erro
 }
 
 // checked adds what came of one tree to that of those before.
-func checked(sum ipc.CheckResult, r indexer.CheckResult) ipc.CheckResult {
+func checked(sum wire.CheckResult, r indexer.CheckResult) wire.CheckResult {
 	sum.Dirs += int64(r.Dirs)
 	sum.Entries += int64(r.Entries)
 	sum.Differences += int64(r.Differences)

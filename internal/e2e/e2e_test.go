@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/race"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // programs builds indexd and indexctl once and returns the directory they are
@@ -145,7 +145,7 @@ func (d *daemon) signal(sig syscall.Signal) {
 }
 
 // status is what the daemon says of itself.
-func (d *daemon) status(t *testing.T) (s ipc.Status) {
+func (d *daemon) status(t *testing.T) (s wire.Status) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(d.must("status", "--json")), &s); err != nil {
 		t.Fatal(err)

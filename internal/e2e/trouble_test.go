@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"indexd/internal/testutil/disk"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // asked is what the daemon says of itself; false: it does not answer.
-func (d *daemon) asked() (s ipc.Status, ok bool) {
+func (d *daemon) asked() (s wire.Status, ok bool) {
 	d.t.Helper()
 	out, _, exit := d.ctl("status", "--json")
 	if exit != 0 {
@@ -32,7 +32,7 @@ func (d *daemon) asked() (s ipc.Status, ok bool) {
 }
 
 // becomes waits until what the daemon says of itself is so.
-func (d *daemon) becomes(what string, so func(*ipc.Status) bool) (s ipc.Status) {
+func (d *daemon) becomes(what string, so func(*wire.Status) bool) (s wire.Status) {
 	d.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		s, answers := d.asked()
@@ -101,7 +101,7 @@ func troubled(t *testing.T, disk *disk.Disk, fail, heal func()) {
 	}
 	for round := range rounds {
 		fail()
-		s := d.becomes("degraded", func(s *ipc.Status) bool {
+		s := d.becomes("degraded", func(s *wire.Status) bool {
 			if s.Degraded == "" {
 				stir(t, r, root, 50)
 			}
@@ -133,7 +133,7 @@ func troubled(t *testing.T, disk *disk.Disk, fail, heal func()) {
 			t.Errorf("--sync: exit status %d", exit)
 		}
 		heal()
-		d.becomes("well again", func(s *ipc.Status) bool { return s.Degraded == "" })
+		d.becomes("well again", func(s *wire.Status) bool { return s.Degraded == "" })
 		states.wait("Ready.")
 		stir(t, r, root, 50)
 		out := split(d.must("find", "-0", "--sync=3m", "--in", root))
@@ -256,7 +256,7 @@ func TestFewFiles(t *testing.T) {
 	same(t, "after changes", split(d.must("find", "-0", "--sync=3m")), find(t, root))
 	s, _ := d.asked()
 	for i := range s.Roots {
-		if s.Roots[i].Unreadable > 0 || s.Roots[i].State == ipc.RootOffline {
+		if s.Roots[i].Unreadable > 0 || s.Roots[i].State == wire.RootOffline {
 			t.Errorf("%+v", s.Roots[i])
 		}
 	}
@@ -293,7 +293,7 @@ func TestMaxSize(t *testing.T) {
 	d := start(t, "", "--max-size", "4M", root)
 	d.ready()
 	fill("second", 14000)
-	s := d.becomes("full", func(s *ipc.Status) bool { return s.Degraded != "" })
+	s := d.becomes("full", func(s *wire.Status) bool { return s.Degraded != "" })
 	if !strings.Contains(s.Degraded, "max-size") || s.DB.Max != most {
 		t.Errorf("it says %q, of %d at most", s.Degraded, s.DB.Max)
 	}

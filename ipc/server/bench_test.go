@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
@@ -21,18 +22,18 @@ func benchDaemon() Daemon {
 	for i := range entries {
 		entries[i] = entry(fmt.Sprintf("file_name_%02d.go", i))
 	}
-	return &fake{find: func(ctx context.Context, _ Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	return &fake{find: func(ctx context.Context, _ Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		for i := range req.Limit {
 			if err := s.Row(dirs[i/12%len(dirs)], entries[i%12], false); err != nil {
-				return ipc.Trailer{}, err
+				return wire.Trailer{}, err
 			}
 			if s.Full() {
 				if err := flush(ctx, s); err != nil {
-					return ipc.Trailer{}, err
+					return wire.Trailer{}, err
 				}
 			}
 		}
-		return ipc.Trailer{}, nil
+		return wire.Trailer{}, nil
 	}}
 }
 
@@ -53,7 +54,7 @@ func BenchmarkFind(b *testing.B) {
 			if n < 1000 && page != 64<<10 {
 				continue
 			}
-			req := &ipc.FindRequest{Limit: n}
+			req := &wire.FindRequest{Limit: n}
 			perRow := func(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/row")
 			}
@@ -67,7 +68,7 @@ func BenchmarkFind(b *testing.B) {
 			})
 			b.Run(fmt.Sprintf("rows/%d/page%dK", n, page>>10), func(b *testing.B) {
 				for b.Loop() {
-					if tr, err := c.Find(b.Context(), req, func(*ipc.Row) error { return nil }); err != nil || tr.Count != int64(n) {
+					if tr, err := c.Find(b.Context(), req, func(*wire.Row) error { return nil }); err != nil || tr.Count != int64(n) {
 						b.Fatal(tr, err)
 					}
 				}

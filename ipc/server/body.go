@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // body reads the body within its limits of size and time. Of large ones a uid has
@@ -31,12 +31,12 @@ func (q *request) body() (_ []byte, err error) {
 		q.w.Header().Set("Connection", "close")
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			err = ipc.ErrTimeout.With("the request's body did not arrive within %v, or less where others wait", q.s.opt.ReadTimeout)
+			err = wire.ErrTimeout.With("the request's body did not arrive within %v, or less where others wait", q.s.opt.ReadTimeout)
 		case errors.As(err, new(*http.MaxBytesError)):
-			err = ipc.ErrTooLarge.With("the request's body is larger than %d bytes", q.s.opt.MaxBody)
-		case errors.As(err, new(*ipc.Problem)):
+			err = wire.ErrTooLarge.With("the request's body is larger than %d bytes", q.s.opt.MaxBody)
+		case errors.As(err, new(*wire.Problem)):
 		default:
-			err = ipc.ErrBadRequest.With("body: %v", err)
+			err = wire.ErrBadRequest.With("body: %v", err)
 		}
 	}()
 	limited := http.MaxBytesReader(q.w, q.r.Body, q.s.opt.MaxBody)

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // TestS15_Burst: hundreds of clients at once, with slow, broken and vanishing
@@ -26,7 +26,7 @@ func TestS15_Burst(t *testing.T) {
 		for g, m := int64(runtime.NumGoroutine()), most.Load(); g > m && !most.CompareAndSwap(m, g); m = most.Load() {
 		}
 	}
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		peak()
 		defer peak()
 		if req.Limit > 0 {
@@ -70,7 +70,7 @@ func TestS15_Burst(t *testing.T) {
 	for i := range good {
 		wg.Go(func() {
 			rows := 0
-			tr, err := r.client.Find(ctx, &ipc.FindRequest{Limit: n}, func(row *ipc.Row) error {
+			tr, err := r.client.Find(ctx, &wire.FindRequest{Limit: n}, func(row *wire.Row) error {
 				if row.Name != fmt.Sprintf("name-%09d", rows) {
 					return fmt.Errorf("row %d is %s", rows, row.Name)
 				}

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/access"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // conn is a connection of the listener: it knows its peer, and how long its
@@ -26,9 +26,9 @@ type conn struct {
 	net.Conn
 	l      *listener
 	peer   Peer
-	refuse *ipc.Problem // what its requests are answered with; nil: they are served
-	place  place        // l's
-	fresh  bool         // l's: no handler was called for it yet
+	refuse *wire.Problem // what its requests are answered with; nil: they are served
+	place  place         // l's
+	fresh  bool          // l's: no handler was called for it yet
 
 	busy    atomic.Bool  // a handler runs
 	since   atomic.Int64 // when busy changed last, or it was accepted, in ns
@@ -176,7 +176,7 @@ func (c *conn) Close() error {
 // net/http gives of itself to a request that it cannot read; else nil.
 func ownError(p []byte, version string) []byte {
 	const mark = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
-	if !bytes.HasPrefix(p, []byte("HTTP/1.")) || len(p) > 1024 || bytes.Contains(p, []byte(ipc.HeaderProtocol)) {
+	if !bytes.HasPrefix(p, []byte("HTTP/1.")) || len(p) > 1024 || bytes.Contains(p, []byte(wire.HeaderProtocol)) {
 		return nil
 	}
 	i := bytes.Index(p, []byte(mark))
@@ -190,9 +190,9 @@ func ownError(p []byte, version string) []byte {
 	if err != nil {
 		return nil
 	}
-	kind := ipc.ErrBadRequest
+	kind := wire.ErrBadRequest
 	if status == http.StatusRequestHeaderFieldsTooLarge {
-		kind = ipc.ErrTooLarge
+		kind = wire.ErrTooLarge
 	}
 	problem := kind.With("%s", text)
 	problem.Status = status
@@ -201,7 +201,7 @@ func ownError(p []byte, version string) []byte {
 		return nil
 	}
 	return fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n%s: %d\r\n%s: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s\n",
-		status, http.StatusText(status), ipc.HeaderProtocol, ipc.Protocol, ipc.HeaderVersion, version, ipc.TypeProblem, len(body)+1, body)
+		status, http.StatusText(status), wire.HeaderProtocol, wire.Protocol, wire.HeaderVersion, version, wire.TypeProblem, len(body)+1, body)
 }
 
 // peerOf asks the kernel who is at the other end.

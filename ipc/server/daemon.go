@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"indexd/internal/access"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
@@ -27,33 +27,33 @@ type Daemon interface {
 	// server flushes the last page, and sets Trailer.Error, and Trailer.Count
 	// where it is zero. A wait for req.Sync belongs between Waiting and its
 	// resume.
-	Find(ctx context.Context, p Peer, req *ipc.FindRequest, sink Sink) (ipc.Trailer, error)
+	Find(ctx context.Context, p Peer, req *wire.FindRequest, sink Sink) (wire.Trailer, error)
 	// Rescan starts a job; it does not wait for it, whatever req.Wait says. The
 	// job goes on when ctx is done.
-	Rescan(ctx context.Context, p Peer, req *ipc.RescanRequest) (ipc.Job, error)
+	Rescan(ctx context.Context, p Peer, req *wire.RescanRequest) (wire.Job, error)
 	// Jobs are those under way, then those finished lately, newest first.
-	Jobs(ctx context.Context, p Peer) ([]ipc.Job, error)
+	Jobs(ctx context.Context, p Peer) ([]wire.Job, error)
 	// Job is one of them; ipc.ErrNotFound.
-	Job(ctx context.Context, p Peer, id uint64) (ipc.Job, error)
+	Job(ctx context.Context, p Peer, id uint64) (wire.Job, error)
 	// FollowJob calls event with what happens until the job has ended, and
 	// last with JobEvent.End; at once if it has ended long ago. event is not
 	// called by two goroutines at once. It may block as long as the reader
 	// does: the job must not wait for it, so a JobDir or Progress that finds
 	// event busy is dropped, a PathResult and the end are kept. The error of
 	// event ends FollowJob.
-	FollowJob(ctx context.Context, p Peer, id uint64, event func(*ipc.JobEvent) error) error
+	FollowJob(ctx context.Context, p Peer, id uint64, event func(*wire.JobEvent) error) error
 	// Cancel cancels a job and returns it; one that has ended is left as it is.
-	Cancel(ctx context.Context, p Peer, id uint64) (ipc.Job, error)
-	Status(ctx context.Context, p Peer) (ipc.Status, error)
+	Cancel(ctx context.Context, p Peer, id uint64) (wire.Job, error)
+	Status(ctx context.Context, p Peer) (wire.Status, error)
 	// Wait returns when the daemon is ready, or, if ready is false, also has
 	// nothing pending.
 	Wait(ctx context.Context, p Peer, ready bool) error
 	// Explain tells what is known about an absolute path of any bytes.
-	Explain(ctx context.Context, p Peer, path string) (ipc.Explanation, error)
+	Explain(ctx context.Context, p Peer, path string) (wire.Explanation, error)
 	// Check calls each with every difference; each may block as long as the
 	// reader does, so it is not called within a transaction. The server sets
 	// CheckResult.Error.
-	Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (ipc.CheckResult, error)
+	Check(ctx context.Context, p Peer, req *wire.CheckRequest, each func(*wire.Difference) error, progress func(wire.CheckResult) error) (wire.CheckResult, error)
 }
 
 // Sink takes the rows of an answer. It is used by one goroutine.

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // TestOneUserKeepsNoOthersOut: whatever a user does with all the connections
@@ -39,7 +40,7 @@ func TestOneUserKeepsNoOthersOut(t *testing.T) {
 		return open == conns/2 && waits == waiting/2
 	})
 	status, head, body := r.answer(r.asked(1001, get("/v1/status")))
-	problemIn(t, ipc.ErrUnavailable, status, head, body)
+	problemIn(t, wire.ErrUnavailable, status, head, body)
 	for range 3 { // nor can several such users
 		for uid := range uint32(6) {
 			if _, err := r.clientOf(2000+uid).Explain(t.Context(), "/x"); err != nil {
@@ -110,7 +111,7 @@ func TestAdministratorIsAnswered(t *testing.T) {
 			t.Fatal(err)
 		}
 		status, head, body := r.answer(r.asked(0, get("/v1/wait")))
-		problemIn(t, ipc.ErrUnavailable, status, head, body)
+		problemIn(t, wire.ErrUnavailable, status, head, body)
 	}
 }
 
@@ -205,21 +206,21 @@ func TestShortBeforeLong(t *testing.T) {
 // TestTooMuchWork: a request is ended when it has worked for too long; waiting is
 // not work.
 func TestTooMuchWork(t *testing.T) {
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		if req.Sync > 0 {
 			resume := Waiting(ctx)
 			time.Sleep(600 * time.Millisecond) // longer than it may work
-			return ipc.Trailer{Count: 1}, resume()
+			return wire.Trailer{Count: 1}, resume()
 		}
 		if _, err := rows(req.Limit)(ctx, p, req, s); err != nil {
-			return ipc.Trailer{}, err
+			return wire.Trailer{}, err
 		}
 		<-ctx.Done()
-		return ipc.Trailer{}, context.Cause(ctx)
+		return wire.Trailer{}, context.Cause(ctx)
 	}}, Options{MaxWork: 500 * time.Millisecond})
 	status, head, body := r.ask(get("/v1/find"))
-	problemIn(t, ipc.ErrTooLarge, status, head, body)
-	if status, _, body := r.ask(get("/v1/find?limit=1000")); status != 200 || !strings.Contains(body, `"end":{"count":1000`) || !strings.Contains(body, ipc.ErrTooLarge.Type) {
+	problemIn(t, wire.ErrTooLarge, status, head, body)
+	if status, _, body := r.ask(get("/v1/find?limit=1000")); status != 200 || !strings.Contains(body, `"end":{"count":1000`) || !strings.Contains(body, wire.ErrTooLarge.Type) {
 		t.Errorf("%d …%s", status, body[max(0, len(body)-300):])
 	}
 	if status, _, body := r.ask(get("/v1/find?sync=1s")); status != 200 || !strings.Contains(body, `"count":1`) || strings.Contains(body, "error") {
@@ -232,10 +233,10 @@ func TestTooMuchWork(t *testing.T) {
 func TestSlowReaderGetsAll(t *testing.T) {
 	const n = 20_000
 	slow := make(chan struct{}, n)
-	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, _ *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, _ *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		for i := range n {
 			if err := s.Row([]byte("/some/directory"), entry(fmt.Sprintf("name-%09d", i)), false); err != nil {
-				return ipc.Trailer{}, err
+				return wire.Trailer{}, err
 			}
 			if !s.Full() {
 				continue
@@ -246,10 +247,10 @@ func TestSlowReaderGetsAll(t *testing.T) {
 				err = s.Drain(ctx)
 			}
 			if err != nil {
-				return ipc.Trailer{}, err
+				return wire.Trailer{}, err
 			}
 		}
-		return ipc.Trailer{}, nil
+		return wire.Trailer{}, nil
 	}}, Options{})
 	for _, ask := range []string{get("/v1/find"), "GET /v1/find HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"} {
 		c := r.dial()

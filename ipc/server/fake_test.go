@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
@@ -25,42 +26,42 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a Daemon of functions; one that is nil waits for ctx.
 type fake struct {
-	find   func(context.Context, Peer, *ipc.FindRequest, Sink) (ipc.Trailer, error)
-	rescan func(context.Context, Peer, *ipc.RescanRequest) (ipc.Job, error)
-	job    func(context.Context, Peer, uint64) (ipc.Job, error)
-	follow func(context.Context, Peer, uint64, func(*ipc.JobEvent) error) error
-	cancel func(context.Context, Peer, uint64) (ipc.Job, error)
-	status func(context.Context, Peer) (ipc.Status, error)
+	find   func(context.Context, Peer, *wire.FindRequest, Sink) (wire.Trailer, error)
+	rescan func(context.Context, Peer, *wire.RescanRequest) (wire.Job, error)
+	job    func(context.Context, Peer, uint64) (wire.Job, error)
+	follow func(context.Context, Peer, uint64, func(*wire.JobEvent) error) error
+	cancel func(context.Context, Peer, uint64) (wire.Job, error)
+	status func(context.Context, Peer) (wire.Status, error)
 	wait   func(context.Context, Peer, bool) error
-	expl   func(context.Context, Peer, string) (ipc.Explanation, error)
-	check  func(context.Context, Peer, *ipc.CheckRequest, func(*ipc.Difference) error) (ipc.CheckResult, error)
+	expl   func(context.Context, Peer, string) (wire.Explanation, error)
+	check  func(context.Context, Peer, *wire.CheckRequest, func(*wire.Difference) error) (wire.CheckResult, error)
 }
 
-func (f *fake) Find(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+func (f *fake) Find(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 	if f.find == nil {
 		<-ctx.Done()
-		return ipc.Trailer{}, ctx.Err()
+		return wire.Trailer{}, ctx.Err()
 	}
 	return f.find(ctx, p, req, s)
 }
 
-func (f *fake) Rescan(ctx context.Context, p Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+func (f *fake) Rescan(ctx context.Context, p Peer, req *wire.RescanRequest) (wire.Job, error) {
 	if f.rescan == nil {
-		return ipc.Job{ID: 1, State: ipc.JobQueued, Paths: req.Paths, UID: p.UID}, nil
+		return wire.Job{ID: 1, State: wire.JobQueued, Paths: req.Paths, UID: p.UID}, nil
 	}
 	return f.rescan(ctx, p, req)
 }
 
-func (f *fake) Jobs(context.Context, Peer) ([]ipc.Job, error) { return nil, nil }
+func (f *fake) Jobs(context.Context, Peer) ([]wire.Job, error) { return nil, nil }
 
-func (f *fake) Job(ctx context.Context, p Peer, id uint64) (ipc.Job, error) {
+func (f *fake) Job(ctx context.Context, p Peer, id uint64) (wire.Job, error) {
 	if f.job == nil {
-		return ipc.Job{ID: id, State: ipc.JobRunning}, nil
+		return wire.Job{ID: id, State: wire.JobRunning}, nil
 	}
 	return f.job(ctx, p, id)
 }
 
-func (f *fake) FollowJob(ctx context.Context, p Peer, id uint64, event func(*ipc.JobEvent) error) error {
+func (f *fake) FollowJob(ctx context.Context, p Peer, id uint64, event func(*wire.JobEvent) error) error {
 	if f.follow == nil {
 		<-ctx.Done()
 		return ctx.Err()
@@ -68,16 +69,16 @@ func (f *fake) FollowJob(ctx context.Context, p Peer, id uint64, event func(*ipc
 	return f.follow(ctx, p, id, event)
 }
 
-func (f *fake) Cancel(ctx context.Context, p Peer, id uint64) (ipc.Job, error) {
+func (f *fake) Cancel(ctx context.Context, p Peer, id uint64) (wire.Job, error) {
 	if f.cancel == nil {
-		return ipc.Job{ID: id, State: ipc.JobCancelled}, nil
+		return wire.Job{ID: id, State: wire.JobCancelled}, nil
 	}
 	return f.cancel(ctx, p, id)
 }
 
-func (f *fake) Status(ctx context.Context, p Peer) (ipc.Status, error) {
+func (f *fake) Status(ctx context.Context, p Peer) (wire.Status, error) {
 	if f.status == nil {
-		return ipc.Status{Version: "test"}, nil
+		return wire.Status{Version: "test"}, nil
 	}
 	return f.status(ctx, p)
 }
@@ -90,17 +91,17 @@ func (f *fake) Wait(ctx context.Context, p Peer, ready bool) error {
 	return f.wait(ctx, p, ready)
 }
 
-func (f *fake) Explain(ctx context.Context, p Peer, path string) (ipc.Explanation, error) {
+func (f *fake) Explain(ctx context.Context, p Peer, path string) (wire.Explanation, error) {
 	if f.expl == nil {
-		return ipc.Explanation{Path: path, Indexed: true}, nil
+		return wire.Explanation{Path: path, Indexed: true}, nil
 	}
 	return f.expl(ctx, p, path)
 }
 
-func (f *fake) Check(ctx context.Context, p Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error, progress func(ipc.CheckResult) error) (ipc.CheckResult, error) {
+func (f *fake) Check(ctx context.Context, p Peer, req *wire.CheckRequest, each func(*wire.Difference) error, progress func(wire.CheckResult) error) (wire.CheckResult, error) {
 	if f.check == nil {
 		<-ctx.Done()
-		return ipc.CheckResult{}, ctx.Err()
+		return wire.CheckResult{}, ctx.Err()
 	}
 	return f.check(ctx, p, req, each)
 }
@@ -254,19 +255,19 @@ func entry(name string) *listing.Entry {
 }
 
 // rows is a find that gives n rows in pages.
-func rows(n int) func(context.Context, Peer, *ipc.FindRequest, Sink) (ipc.Trailer, error) {
-	return func(ctx context.Context, _ Peer, _ *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+func rows(n int) func(context.Context, Peer, *wire.FindRequest, Sink) (wire.Trailer, error) {
+	return func(ctx context.Context, _ Peer, _ *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		for i := range n {
 			if err := s.Row([]byte("/some/directory"), entry(fmt.Sprintf("name-%09d", i)), false); err != nil {
-				return ipc.Trailer{}, err
+				return wire.Trailer{}, err
 			}
 			if s.Full() {
 				if err := flush(ctx, s); err != nil {
-					return ipc.Trailer{}, err
+					return wire.Trailer{}, err
 				}
 			}
 		}
-		return ipc.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}, nil
+		return wire.Trailer{Complete: true, FirstClock: "1", LastClock: "1"}, nil
 	}
 }
 
@@ -280,9 +281,9 @@ func flush(ctx context.Context, s Sink) error {
 }
 
 // problemIn asserts that an answer is a problem of a kind.
-func problemIn(t *testing.T, kind *ipc.Problem, status int, head http.Header, body string) {
+func problemIn(t *testing.T, kind *wire.Problem, status int, head http.Header, body string) {
 	t.Helper()
-	if status != kind.Status || head.Get("Content-Type") != ipc.TypeProblem || head.Get(ipc.HeaderProtocol) != "1" ||
+	if status != kind.Status || head.Get("Content-Type") != wire.TypeProblem || head.Get(wire.HeaderProtocol) != "1" ||
 		!strings.Contains(body, `"type":"`+kind.Type+`"`) || !strings.HasSuffix(body, "}\n") {
 		t.Errorf("not a %s: %d %v %s", kind.Type, status, head, body)
 	}

@@ -10,13 +10,13 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
 // find answers GET and POST /v1/find.
 func (q *request) find() error {
-	var req ipc.FindRequest
+	var req wire.FindRequest
 	if q.r.Method == http.MethodGet {
 		if err := q.findParams(&req); err != nil {
 			return err
@@ -28,7 +28,7 @@ func (q *request) find() error {
 		return err
 	}
 	if req.Limit < 0 || req.MinDepth < 0 || req.MaxDepth < 0 || req.Sync < 0 {
-		return ipc.ErrBadRequest.With("limit, depths and sync cannot be negative")
+		return wire.ErrBadRequest.With("limit, depths and sync cannot be negative")
 	}
 	if sorted := req.Sort != "" && req.Sort != "path" || req.Reverse; sorted && !req.Count {
 		if err := q.sort.take(q.ctx); err != nil {
@@ -58,12 +58,12 @@ func (q *request) find() error {
 
 // findParams reads the request from the parameters of a GET. Dates and the like
 // are then the daemon's to resolve.
-func (q *request) findParams(req *ipc.FindRequest) error {
+func (q *request) findParams(req *wire.FindRequest) error {
 	req.Unresolved = true
 	text := func(to *string) func([]string) error {
 		return func(v []string) error { *to = v[len(v)-1]; return nil }
 	}
-	texts := func(to *ipc.Texts) func([]string) error {
+	texts := func(to *wire.ByteStrings) func([]string) error {
 		return func(v []string) error { *to = v; return nil }
 	}
 	number := func(to *int) func([]string) error {
@@ -89,7 +89,7 @@ func (q *request) findParams(req *ipc.FindRequest) error {
 			if err != nil {
 				return fmt.Errorf("%q is not a duration such as 30s", v[len(v)-1])
 			}
-			req.Sync = ipc.Duration(d)
+			req.Sync = wire.Duration(d)
 			return nil
 		},
 	})
@@ -100,7 +100,7 @@ func acceptsPaths0(r *http.Request) bool {
 	for _, accept := range r.Header["Accept"] {
 		for part := range strings.SplitSeq(accept, ",") {
 			name, _, _ := strings.Cut(part, ";")
-			if strings.EqualFold(strings.TrimSpace(name), ipc.TypePaths0) {
+			if strings.EqualFold(strings.TrimSpace(name), wire.TypePaths0) {
 				return true
 			}
 		}
@@ -119,7 +119,7 @@ type sink struct {
 	err    error // of the connection; final
 
 	dir string // of the row before, since most rows are in the same
-	row ipc.Row
+	row wire.Row
 }
 
 // NamesOnly reports whether the client reads paths alone: nothing else of an
@@ -151,7 +151,7 @@ func (s *sink) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 	if s.dir != string(dir) {
 		s.dir = string(dir)
 	}
-	s.row = ipc.Row{
+	s.row = wire.Row{
 		Dir: s.dir, Name: e.Name,
 		Type:   e.Stat.Type().Letter(),
 		NoMeta: noMeta || e.StatErrno != 0,
@@ -212,9 +212,9 @@ func (s *sink) write() {
 		return
 	}
 	if s.q.status == 0 {
-		contentType := ipc.TypeNDJSON
+		contentType := wire.TypeNDJSON
 		if s.paths0 {
-			contentType = ipc.TypePaths0
+			contentType = wire.TypePaths0
 		}
 		s.q.header(contentType)
 	}
@@ -233,7 +233,7 @@ func (s *sink) write() {
 }
 
 // end sends what is left and the trailer. Without the turn.
-func (s *sink) end(t *ipc.Trailer) error {
+func (s *sink) end(t *wire.Trailer) error {
 	b, err := json.Marshal(t)
 	if err != nil {
 		return err

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // hostile are names as they may stand in any directory.
@@ -22,14 +23,14 @@ var hostile = []string{"plain", "new\nline", "\xff\xfe", "-n", "\"quo\\ted\"", "
 
 func TestFindRowsAndPaths(t *testing.T) {
 	var want []string
-	var asked []*ipc.FindRequest
+	var asked []*wire.FindRequest
 	dirs := []string{"/", "/a", "/\xffb", "/" + strings.Repeat("deep/", 2400) + "x"}
 	for _, d := range dirs {
 		for _, n := range hostile {
 			want = append(want, strings.TrimSuffix(d, "/")+"/"+n)
 		}
 	}
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		if p.UID != uint32(os.Geteuid()) || p.PID != int32(os.Getpid()) {
 			t.Errorf("peer %+v", p)
 		}
@@ -50,18 +51,18 @@ func TestFindRowsAndPaths(t *testing.T) {
 					e.Mode = 0o120777
 				}
 				if err := s.Row(dir, e, i == 3); err != nil {
-					return ipc.Trailer{}, err
+					return wire.Trailer{}, err
 				}
 				if s.Full() {
 					if err := flush(ctx, s); err != nil {
-						return ipc.Trailer{}, err
+						return wire.Trailer{}, err
 					}
 				}
 			}
 		}
-		return ipc.Trailer{FirstClock: "a", LastClock: "b", Stale: []ipc.Stale{{Path: "/\xff", Reason: ipc.StaleOffline}}}, nil
+		return wire.Trailer{FirstClock: "a", LastClock: "b", Stale: []wire.Stale{{Path: "/\xff", Reason: wire.StaleOffline}}}, nil
 	}}, Options{FirstPageSize: 300, PageSize: 1000})
-	req := &ipc.FindRequest{Terms: ipc.Texts{"x", "\xff"}, In: ipc.Texts{"/\xfe"}, Limit: 3, Sync: ipc.Duration(time.Second)}
+	req := &wire.FindRequest{Terms: wire.ByteStrings{"x", "\xff"}, In: wire.ByteStrings{"/\xfe"}, Limit: 3, Sync: wire.Duration(time.Second)}
 	var got []string
 	tr, err := r.client.FindPaths(t.Context(), req, func(b []byte) error {
 		for p := range ipc.Split(b) {
@@ -72,21 +73,21 @@ func TestFindRowsAndPaths(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%d paths of %d, %v", len(got), len(want), err)
 	}
-	wantTrailer := ipc.Trailer{Count: int64(len(want)), FirstClock: "a", LastClock: "b", Stale: []ipc.Stale{{Path: "/\xff", Reason: ipc.StaleOffline}}}
+	wantTrailer := wire.Trailer{Count: int64(len(want)), FirstClock: "a", LastClock: "b", Stale: []wire.Stale{{Path: "/\xff", Reason: wire.StaleOffline}}}
 	if !reflect.DeepEqual(tr, wantTrailer) {
 		t.Errorf("trailer %+v", tr)
 	}
 	got = nil
-	tr, err = r.client.Find(t.Context(), req, func(row *ipc.Row) error {
+	tr, err = r.client.Find(t.Context(), req, func(row *wire.Row) error {
 		got = append(got, row.Path())
-		w := ipc.Row{Dir: row.Dir, Name: row.Name, Type: 'f', Size: 6, Blocks: 8, MtimeSec: 1700000000, MtimeNs: 1, Mode: 0o644, UID: 7, GID: 9, Inode: 5, Nlink: 1}
+		w := wire.Row{Dir: row.Dir, Name: row.Name, Type: 'f', Size: 6, Blocks: 8, MtimeSec: 1700000000, MtimeNs: 1, Mode: 0o644, UID: 7, GID: 9, Inode: 5, Nlink: 1}
 		switch slices.Index(hostile, row.Name) {
 		case 1:
-			w = ipc.Row{Dir: row.Dir, Name: row.Name, Type: 'd', NoMeta: true}
+			w = wire.Row{Dir: row.Dir, Name: row.Name, Type: 'd', NoMeta: true}
 		case 2:
 			w.Type, w.Mode = 'l', 0o777
 		case 3:
-			w = ipc.Row{Dir: row.Dir, Name: row.Name, Type: 'f', NoMeta: true}
+			w = wire.Row{Dir: row.Dir, Name: row.Name, Type: 'f', NoMeta: true}
 		}
 		if *row != w {
 			t.Errorf("got %+v\nwant %+v", *row, w)
@@ -104,39 +105,39 @@ func TestFindRowsAndPaths(t *testing.T) {
 	// The same from a shell, without a body and with one that is no list.
 	asked = nil
 	status, head, body := r.ask(get("/v1/find?q=x&q=%ff&in=/tmp&filter=type:f&limit=5&count&sync=2s&mode=fixed&case=ignore&full_path=1&reverse=0&sort=size&exclude=*.o&min_depth=1&max_depth=2&explain&strict"))
-	if status != 200 || head.Get("Content-Type") != ipc.TypeNDJSON || !strings.Contains(body, `{"end":{"count":40,`) {
+	if status != 200 || head.Get("Content-Type") != wire.TypeNDJSON || !strings.Contains(body, `{"end":{"count":40,`) {
 		t.Errorf("%d %v %q", status, head, body)
 	}
-	wantReq := &ipc.FindRequest{Terms: ipc.Texts{"x", "\xff"}, In: ipc.Texts{"/tmp"}, Filters: ipc.Texts{"type:f"}, Limit: 5, Count: true, Sync: ipc.Duration(2 * time.Second),
-		Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: ipc.Texts{"*.o"}, MinDepth: 1, MaxDepth: 2, Explain: true, Strict: true, Unresolved: true}
+	wantReq := &wire.FindRequest{Terms: wire.ByteStrings{"x", "\xff"}, In: wire.ByteStrings{"/tmp"}, Filters: wire.ByteStrings{"type:f"}, Limit: 5, Count: true, Sync: wire.Duration(2 * time.Second),
+		Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: wire.ByteStrings{"*.o"}, MinDepth: 1, MaxDepth: 2, Explain: true, Strict: true, Unresolved: true}
 	if !reflect.DeepEqual(asked[0], wantReq) {
 		t.Errorf("asked %+v", asked[0])
 	}
 	r.ask(post("/v1/find", `{"terms":"x"}`))
-	if !reflect.DeepEqual(asked[1], &ipc.FindRequest{Terms: ipc.Texts{"x"}}) {
+	if !reflect.DeepEqual(asked[1], &wire.FindRequest{Terms: wire.ByteStrings{"x"}}) {
 		t.Errorf("asked %+v", asked[1])
 	}
 }
 
 func TestFindNothing(t *testing.T) {
-	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, req *ipc.FindRequest, _ Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, req *wire.FindRequest, _ Sink) (wire.Trailer, error) {
 		if req.Count {
-			return ipc.Trailer{Count: 42}, nil
+			return wire.Trailer{Count: 42}, nil
 		}
-		return ipc.Trailer{}, nil
+		return wire.Trailer{}, nil
 	}}, Options{})
 	never := func([]byte) error { t.Error("paths"); return nil }
-	if tr, err := r.client.FindPaths(t.Context(), &ipc.FindRequest{}, never); err != nil || tr.Count != 0 {
+	if tr, err := r.client.FindPaths(t.Context(), &wire.FindRequest{}, never); err != nil || tr.Count != 0 {
 		t.Error(tr, err)
 	}
-	if tr, err := r.client.FindPaths(t.Context(), &ipc.FindRequest{Count: true}, never); err != nil || tr.Count != 42 {
+	if tr, err := r.client.FindPaths(t.Context(), &wire.FindRequest{Count: true}, never); err != nil || tr.Count != 42 {
 		t.Error(tr, err)
 	}
-	if tr, err := r.client.Find(t.Context(), &ipc.FindRequest{Count: true}, nil); err != nil || tr.Count != 42 {
+	if tr, err := r.client.Find(t.Context(), &wire.FindRequest{Count: true}, nil); err != nil || tr.Count != 42 {
 		t.Error(tr, err)
 	}
 	_, head, body := r.ask("POST /v1/find HTTP/1.1\r\nHost: x\r\nAccept: text/x, Application/vnd.indexd.PATHS0;q=1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-	if head.Get("Content-Type") != ipc.TypePaths0 || !strings.HasPrefix(body, "\x00{\"end\":{") {
+	if head.Get("Content-Type") != wire.TypePaths0 || !strings.HasPrefix(body, "\x00{\"end\":{") {
 		t.Errorf("%v %q", head, body)
 	}
 }
@@ -145,24 +146,24 @@ func TestFindNothing(t *testing.T) {
 // in the trailer, and a panic too is told; none looks like a whole answer.
 func TestFindFails(t *testing.T) {
 	fail := map[string]func() error{
-		"problem":  func() error { return ipc.ErrOutside.With("not there") },
+		"problem":  func() error { return wire.ErrOutside.With("not there") },
 		"internal": func() error { return fmt.Errorf("disk: %w", io.ErrUnexpectedEOF) },
 		"panic":    func() error { panic("a bug") },
-		"odd":      func() error { return &ipc.Problem{Type: "urn:other:odd"} },
+		"odd":      func() error { return &wire.Problem{Type: "urn:other:odd"} },
 	}
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		if err := flush(ctx, s); err != nil { // of nothing
-			return ipc.Trailer{}, err
+			return wire.Trailer{}, err
 		}
 		if _, err := rows(req.Limit)(ctx, p, req, s); err != nil {
-			return ipc.Trailer{}, err
+			return wire.Trailer{}, err
 		}
-		return ipc.Trailer{Complete: true}, fail[req.Mode]()
+		return wire.Trailer{Complete: true}, fail[req.Mode]()
 	}}, Options{FirstPageSize: 500})
 	for _, n := range []int{0, 1, 100} { // one row is not yet a page
-		for mode, want := range map[string]*ipc.Problem{"problem": ipc.ErrOutside, "internal": ipc.ErrInternal, "panic": ipc.ErrInternal, "odd": {Type: "urn:other:odd"}} {
+		for mode, want := range map[string]*wire.Problem{"problem": wire.ErrOutside, "internal": wire.ErrInternal, "panic": wire.ErrInternal, "odd": {Type: "urn:other:odd"}} {
 			got := 0
-			tr, err := r.client.Find(t.Context(), &ipc.FindRequest{Mode: mode, Limit: n}, func(*ipc.Row) error { got++; return nil })
+			tr, err := r.client.Find(t.Context(), &wire.FindRequest{Mode: mode, Limit: n}, func(*wire.Row) error { got++; return nil })
 			if mode == "panic" && n == 100 {
 				if !errors.Is(err, ipc.ErrCutOff) {
 					t.Errorf("panic in the middle: %v", err)
@@ -193,21 +194,21 @@ func TestClientVanishes(t *testing.T) {
 		return ctx.Err()
 	}
 	f := &fake{
-		find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 			if _, err := rows(100)(ctx, p, req, s); err != nil {
-				return ipc.Trailer{}, err
+				return wire.Trailer{}, err
 			}
-			return ipc.Trailer{}, block(ctx)
+			return wire.Trailer{}, block(ctx)
 		},
-		check: func(ctx context.Context, _ Peer, _ *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error) {
-			each(&ipc.Difference{})
-			return ipc.CheckResult{}, block(ctx)
+		check: func(ctx context.Context, _ Peer, _ *wire.CheckRequest, each func(*wire.Difference) error) (wire.CheckResult, error) {
+			each(&wire.Difference{})
+			return wire.CheckResult{}, block(ctx)
 		},
-		follow: func(ctx context.Context, _ Peer, _ uint64, _ func(*ipc.JobEvent) error) error { return block(ctx) },
+		follow: func(ctx context.Context, _ Peer, _ uint64, _ func(*wire.JobEvent) error) error { return block(ctx) },
 		wait:   func(ctx context.Context, _ Peer, _ bool) error { return block(ctx) },
-		status: func(ctx context.Context, _ Peer) (ipc.Status, error) { return ipc.Status{}, block(ctx) },
-		expl: func(ctx context.Context, _ Peer, _ string) (ipc.Explanation, error) {
-			return ipc.Explanation{}, block(ctx)
+		status: func(ctx context.Context, _ Peer) (wire.Status, error) { return wire.Status{}, block(ctx) },
+		expl: func(ctx context.Context, _ Peer, _ string) (wire.Explanation, error) {
+			return wire.Explanation{}, block(ctx)
 		},
 	}
 	r := serve(t, f, Options{FirstPageSize: 500, ReadTimeout: time.Hour, IdleTimeout: time.Hour, WriteTimeout: time.Hour})
@@ -235,11 +236,11 @@ func TestProtocolExamples(t *testing.T) {
 	r := serve(t, &fake{
 		find: rows(1000),
 		wait: func(context.Context, Peer, bool) error { return nil },
-		follow: func(_ context.Context, _ Peer, id uint64, event func(*ipc.JobEvent) error) error {
-			return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: ipc.Job{ID: id, State: ipc.JobDone}}})
+		follow: func(_ context.Context, _ Peer, id uint64, event func(*wire.JobEvent) error) error {
+			return event(&wire.JobEvent{End: &wire.JobEnd{Job: wire.Job{ID: id, State: wire.JobDone}}})
 		},
-		check: func(context.Context, Peer, *ipc.CheckRequest, func(*ipc.Difference) error) (ipc.CheckResult, error) {
-			return ipc.CheckResult{}, nil
+		check: func(context.Context, Peer, *wire.CheckRequest, func(*wire.Difference) error) (wire.CheckResult, error) {
+			return wire.CheckResult{}, nil
 		},
 	}, Options{})
 	_, lookErr := exec.LookPath("curl")
@@ -261,25 +262,25 @@ func TestProtocolExamples(t *testing.T) {
 				t.Errorf("%s: %v\n%s", line, err, out)
 			}
 		case "json":
-			var v any = new(ipc.JobEvent)
+			var v any = new(wire.JobEvent)
 			switch {
 			case strings.Contains(line, `"type":"f"`):
-				if err := ipc.ParseRow([]byte(line), new(ipc.Row)); err != nil {
+				if err := wire.ParseRow([]byte(line), new(wire.Row)); err != nil {
 					t.Errorf("%s: %v", line, err)
 				}
 				continue
 			case strings.Contains(line, `"count"`):
-				v = &struct{ End ipc.Trailer }{}
+				v = &struct{ End wire.Trailer }{}
 			case strings.Contains(line, "urn:"):
-				v = new(ipc.Problem)
+				v = new(wire.Problem)
 			case strings.Contains(line, `"change"`):
-				v = new(ipc.Difference)
+				v = new(wire.Difference)
 			case strings.Contains(line, `"differences"`):
-				v = &struct{ End, Progress ipc.CheckResult }{}
+				v = &struct{ End, Progress wire.CheckResult }{}
 			case strings.Contains(line, `"indexed"`):
-				v = new(ipc.Explanation)
+				v = new(wire.Explanation)
 			case strings.HasPrefix(line, `{"id"`):
-				v = new(ipc.Job)
+				v = new(wire.Job)
 			}
 			if err := json.Unmarshal([]byte(line), v); err != nil || reflect.ValueOf(v).Elem().IsZero() {
 				t.Errorf("%s: %v", line, err)

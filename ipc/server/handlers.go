@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // jobs answers GET /v1/jobs.
@@ -15,12 +15,12 @@ func (q *request) jobs() error {
 	if err := q.params(nil); err != nil {
 		return err
 	}
-	var list []ipc.Job
+	var list []wire.Job
 	if err := q.quick(func() (err error) { list, err = q.s.daemon.Jobs(q.ctx, q.peer); return err }); err != nil {
 		return err
 	}
 	if list == nil {
-		list = []ipc.Job{}
+		list = []wire.Job{}
 	}
 	return q.json(http.StatusOK, map[string]any{"jobs": list})
 }
@@ -33,14 +33,14 @@ func (q *request) job() error {
 	}); err != nil {
 		return err
 	}
-	var job ipc.Job
+	var job wire.Job
 	if err := q.quick(func() (err error) { job, err = q.s.daemon.Job(q.ctx, q.peer, q.id); return err }); err != nil {
 		return err
 	}
 	if !wait {
 		return q.json(http.StatusOK, job)
 	}
-	q.header(ipc.TypeNDJSON)
+	q.header(wire.TypeNDJSON)
 	q.follow(job, newLines(q))
 	return nil
 }
@@ -48,7 +48,7 @@ func (q *request) job() error {
 // rescan answers POST /v1/rescan. A job that is waited for ends with its
 // caller.
 func (q *request) rescan() error {
-	var req ipc.RescanRequest
+	var req wire.RescanRequest
 	if err := q.decode(&req); err != nil {
 		return err
 	}
@@ -79,19 +79,19 @@ func (q *request) rescan() error {
 			q.s.log.Warn("a job could not be cancelled when its caller went away", "job", job.ID, "err", err)
 		}
 	}()
-	q.header(ipc.TypeNDJSON)
+	q.header(wire.TypeNDJSON)
 	l := newLines(q)
-	l.add(&ipc.JobEvent{Job: &job})
+	l.add(&wire.JobEvent{Job: &job})
 	ended = q.follow(job, l)
 	return nil
 }
 
 // follow sends the events of a job until its end, or until it must stop; ended
 // is whether the job has.
-func (q *request) follow(job ipc.Job, l *lines) (ended bool) {
+func (q *request) follow(job wire.Job, l *lines) (ended bool) {
 	defer l.close()
 	told := false
-	err := q.s.daemon.FollowJob(q.ctx, q.peer, job.ID, func(e *ipc.JobEvent) error {
+	err := q.s.daemon.FollowJob(q.ctx, q.peer, job.ID, func(e *wire.JobEvent) error {
 		if told {
 			return nil
 		}
@@ -103,27 +103,27 @@ func (q *request) follow(job ipc.Job, l *lines) (ended bool) {
 	if told || l.failed() {
 		return ended
 	}
-	end := ipc.JobEnd{Job: job}
+	end := wire.JobEnd{Job: job}
 	switch {
 	case err != nil:
 		end.Error = q.problem(err)
 	default:
-		end.Error = ipc.ErrInternal.With("the job's events ended before the job")
+		end.Error = wire.ErrInternal.With("the job's events ended before the job")
 	}
 	if now, err := q.s.daemon.Job(context.WithoutCancel(q.ctx), q.peer, job.ID); err == nil {
 		end.Job = now
 		ended = now.State.Ended()
 	}
-	if end.Error.Type == ipc.ErrStopping.Type && !end.Job.State.Ended() {
-		end.Error = ipc.ErrStopping.With("indexd is stopping; job %d is resumed at the next start", job.ID)
+	if end.Error.Type == wire.ErrStopping.Type && !end.Job.State.Ended() {
+		end.Error = wire.ErrStopping.With("indexd is stopping; job %d is resumed at the next start", job.ID)
 	}
-	l.add(&ipc.JobEvent{End: &end})
+	l.add(&wire.JobEvent{End: &end})
 	return ended
 }
 
 // cancelJob answers DELETE /v1/jobs/{id}.
 func (q *request) cancelJob() error {
-	var job ipc.Job
+	var job wire.Job
 	if err := q.quick(func() (err error) { job, err = q.s.daemon.Cancel(q.ctx, q.peer, q.id); return err }); err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (q *request) cancelJob() error {
 }
 
 // getStatus asks the daemon for it.
-func (q *request) getStatus() (st ipc.Status, err error) {
+func (q *request) getStatus() (st wire.Status, err error) {
 	err = q.quick(func() error { st, err = q.s.daemon.Status(q.ctx, q.peer); return err })
 	return st, err
 }
@@ -143,10 +143,10 @@ func (q *request) statusPage() error {
 		return err
 	}
 	if st.Roots == nil {
-		st.Roots = []ipc.Root{}
+		st.Roots = []wire.Root{}
 	}
 	if st.Jobs == nil {
-		st.Jobs = []ipc.Job{}
+		st.Jobs = []wire.Job{}
 	}
 	return q.json(http.StatusOK, st)
 }
@@ -194,7 +194,7 @@ const checkInterval = 500 * time.Millisecond
 
 // check answers POST /v1/check with a line for each difference.
 func (q *request) check() error {
-	var req ipc.CheckRequest
+	var req wire.CheckRequest
 	if err := q.decode(&req); err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (q *request) check() error {
 	var l *lines
 	begin := func() {
 		if l == nil {
-			q.header(ipc.TypeNDJSON)
+			q.header(wire.TypeNDJSON)
 			l = newLines(q)
 		}
 	}
@@ -231,15 +231,15 @@ func (q *request) check() error {
 		return q.turn.take(q.ctx)
 	}
 	told := time.Now()
-	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *ipc.Difference) error {
+	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *wire.Difference) error {
 		return send(d)
-	}, func(r ipc.CheckResult) error {
+	}, func(r wire.CheckResult) error {
 		if time.Since(told) < checkInterval {
 			return nil
 		}
 		told = time.Now()
 		return send(struct {
-			Progress ipc.CheckResult `json:"progress"`
+			Progress wire.CheckResult `json:"progress"`
 		}{r})
 	})
 	if err != nil && l == nil {
@@ -251,7 +251,7 @@ func (q *request) check() error {
 	begin()
 	q.turn.give()
 	return l.add(struct {
-		End ipc.CheckResult `json:"end"`
+		End wire.CheckResult `json:"end"`
 	}{result})
 }
 
@@ -260,9 +260,9 @@ func (q *request) check() error {
 func cleaned(name string) (string, error) {
 	switch {
 	case !strings.HasPrefix(name, "/"):
-		return "", ipc.ErrBadRequest.With("path %q is not absolute", name)
+		return "", wire.ErrBadRequest.With("path %q is not absolute", name)
 	case strings.IndexByte(name, 0) >= 0:
-		return "", ipc.ErrBadRequest.With("path %q has a NUL in it", name)
+		return "", wire.ErrBadRequest.With("path %q has a NUL in it", name)
 	}
 	return path.Clean(name), nil
 }

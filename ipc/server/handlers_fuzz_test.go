@@ -17,20 +17,20 @@ import (
 	"time"
 
 	"indexd/internal/access"
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // odd is a Daemon that answers at once, with what it was asked in what it says.
 func odd() *fake {
-	job := func(_ context.Context, p Peer, id uint64) (ipc.Job, error) {
+	job := func(_ context.Context, p Peer, id uint64) (wire.Job, error) {
 		if id%3 == 0 {
-			return ipc.Job{}, ipc.ErrNotFound.With("no job %d", id)
+			return wire.Job{}, wire.ErrNotFound.With("no job %d", id)
 		}
-		return ipc.Job{ID: id, State: ipc.JobDone, UID: p.UID}, nil
+		return wire.Job{ID: id, State: wire.JobDone, UID: p.UID}, nil
 	}
 	return &fake{
-		find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
-			t := ipc.Trailer{FirstClock: "1", LastClock: "1", Complete: true}
+		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+			t := wire.Trailer{FirstClock: "1", LastClock: "1", Complete: true}
 			for _, term := range append(req.Terms, req.Filters...) {
 				if err := s.Row([]byte("/dir/"+term), entry(term), req.Reverse); err != nil {
 					return t, err
@@ -42,31 +42,31 @@ func odd() *fake {
 				}
 			}
 			for _, in := range req.In {
-				t.Stale = append(t.Stale, ipc.Stale{Path: in, Reason: ipc.StaleOffline})
+				t.Stale = append(t.Stale, wire.Stale{Path: in, Reason: wire.StaleOffline})
 			}
 			if req.Strict {
-				return t, ipc.ErrOutside.With("%s", strings.Join(req.Terms, " "))
+				return t, wire.ErrOutside.With("%s", strings.Join(req.Terms, " "))
 			}
 			return t, nil
 		},
-		rescan: func(_ context.Context, p Peer, req *ipc.RescanRequest) (ipc.Job, error) {
-			return ipc.Job{ID: uint64(len(req.Paths)), State: ipc.JobQueued, Paths: req.Paths, UID: p.UID}, nil
+		rescan: func(_ context.Context, p Peer, req *wire.RescanRequest) (wire.Job, error) {
+			return wire.Job{ID: uint64(len(req.Paths)), State: wire.JobQueued, Paths: req.Paths, UID: p.UID}, nil
 		},
 		job:    job,
 		cancel: job,
-		follow: func(ctx context.Context, p Peer, id uint64, event func(*ipc.JobEvent) error) error {
+		follow: func(ctx context.Context, p Peer, id uint64, event func(*wire.JobEvent) error) error {
 			j, err := job(ctx, p, id)
 			if err != nil {
 				return err
 			}
-			return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: j}})
+			return event(&wire.JobEvent{End: &wire.JobEnd{Job: j}})
 		},
 		wait: func(context.Context, Peer, bool) error { return nil },
-		expl: func(_ context.Context, _ Peer, path string) (ipc.Explanation, error) {
-			return ipc.Explanation{Path: path, Reason: path}, nil
+		expl: func(_ context.Context, _ Peer, path string) (wire.Explanation, error) {
+			return wire.Explanation{Path: path, Reason: path}, nil
 		},
-		check: func(_ context.Context, _ Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error) {
-			return ipc.CheckResult{Differences: 1}, each(&ipc.Difference{Path: req.Path, Change: "created"})
+		check: func(_ context.Context, _ Peer, req *wire.CheckRequest, each func(*wire.Difference) error) (wire.CheckResult, error) {
+			return wire.CheckResult{Differences: 1}, each(&wire.Difference{Path: req.Path, Change: "created"})
 		},
 	}
 }
@@ -83,16 +83,16 @@ func wellFormed(t *testing.T, status int, head http.Header, body []byte) {
 	switch kind := head.Get("Content-Type"); {
 	case status == http.StatusInternalServerError:
 		t.Fatalf("it failed: %s", body)
-	case kind == ipc.TypeProblem:
-		var p ipc.Problem
+	case kind == wire.TypeProblem:
+		var p wire.Problem
 		if line(body, &p); p.Type == "" || p.Status != status || status < 400 {
 			t.Fatalf("%d %s", status, body)
 		}
 	case status >= 400:
 		t.Fatalf("%d without a problem: %v %q", status, head, body)
-	case kind == ipc.TypeJSON:
+	case kind == wire.TypeJSON:
 		line(body, &map[string]any{})
-	case kind == ipc.TypeNDJSON:
+	case kind == wire.TypeNDJSON:
 		lines := bytes.SplitAfter(body, []byte("\n"))
 		for _, l := range lines[:len(lines)-1] {
 			line(l, &map[string]any{})
@@ -100,7 +100,7 @@ func wellFormed(t *testing.T, status int, head http.Header, body []byte) {
 		if len(lines) < 2 || len(lines[len(lines)-1]) > 0 || !bytes.HasPrefix(lines[len(lines)-2], []byte(`{"end":`)) {
 			t.Fatalf("no end: %q", body)
 		}
-	case kind == ipc.TypePaths0:
+	case kind == wire.TypePaths0:
 		i := bytes.LastIndex(body, []byte("\x00{\"end\":"))
 		if i < 0 || i > 0 && body[i-1] != 0 {
 			t.Fatalf("no end: %q", body)
@@ -109,7 +109,7 @@ func wellFormed(t *testing.T, status int, head http.Header, body []byte) {
 	default:
 		t.Fatalf("%d %v %q", status, head, body)
 	}
-	if head.Get(ipc.HeaderProtocol) != "1" {
+	if head.Get(wire.HeaderProtocol) != "1" {
 		t.Fatalf("no protocol: %v", head)
 	}
 }
@@ -118,7 +118,7 @@ func wellFormed(t *testing.T, status int, head http.Header, body []byte) {
 func FuzzHandlers(f *testing.F) {
 	for i, q := range []string{"q=a&q=b&filter=type:f&in=/usr&sort=size&limit=10&count", "wait=1", "ready=1", "path=/proc/1%ff", "sync=30s&strict=1&explain=0", "%zz", "limit=99999999999999999999", "later=1"} {
 		f.Add(byte(i), q, "application/x-ndjson", []byte(`{"terms":["readme",{"b64":"L/8="}],"case":"ignore","in":["/home"],"count":true}`))
-		f.Add(byte(i+8), q, ipc.TypePaths0, []byte(`{"paths":["/usr"],"wait":true,"path":"/etc","repair":false}`))
+		f.Add(byte(i+8), q, wire.TypePaths0, []byte(`{"paths":["/usr"],"wait":true,"path":"/etc","repair":false}`))
 		f.Add(byte(i+16), q, "*/*", []byte(`{"terms":"x","sync":"5s","unresolved":true,"limit":1e3} `))
 	}
 	type target struct{ method, path string }

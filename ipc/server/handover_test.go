@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // TestHandOver: a socket that outlives its daemons, as systemd's does, answers
@@ -38,7 +39,7 @@ func TestHandOver(t *testing.T) {
 			for ctx.Err() == nil {
 				n := 0
 				c := &ipc.Client{Sockets: []string{path}}
-				_, err := c.Find(t.Context(), &ipc.FindRequest{}, func(*ipc.Row) error { n++; return nil })
+				_, err := c.Find(t.Context(), &wire.FindRequest{}, func(*wire.Row) error { n++; return nil })
 				if err != nil || n != 10 {
 					t.Errorf("%d rows, %v", n, err)
 					return

@@ -11,39 +11,39 @@ import (
 	"testing"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // TestS8_ResultsInTheOrderAsked streams a job's events as they come, the
 // results in the order asked, and the end.
 func TestS8_ResultsInTheOrderAsked(t *testing.T) {
-	paths := ipc.Texts{"/a", "/\xffb", "/missing"}
+	paths := wire.ByteStrings{"/a", "/\xffb", "/missing"}
 	more := make(chan struct{})
 	f := &fake{
-		rescan: func(_ context.Context, p Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+		rescan: func(_ context.Context, p Peer, req *wire.RescanRequest) (wire.Job, error) {
 			if !slices.Equal(req.Paths, paths) {
 				t.Errorf("paths %q", req.Paths)
 			}
-			return ipc.Job{ID: 17, State: ipc.JobQueued, Paths: req.Paths, UID: p.UID}, nil
+			return wire.Job{ID: 17, State: wire.JobQueued, Paths: req.Paths, UID: p.UID}, nil
 		},
-		follow: func(ctx context.Context, _ Peer, id uint64, event func(*ipc.JobEvent) error) error {
-			event(&ipc.JobEvent{Dir: &ipc.JobDir{Worker: 3, Dir: "/a/\xff", Files: 1204}})
+		follow: func(ctx context.Context, _ Peer, id uint64, event func(*wire.JobEvent) error) error {
+			event(&wire.JobEvent{Dir: &wire.JobDir{Worker: 3, Dir: "/a/\xff", Files: 1204}})
 			<-more // what was told so far has arrived
-			event(&ipc.JobEvent{Progress: &ipc.Progress{Dirs: 1}})
+			event(&wire.JobEvent{Progress: &wire.Progress{Dirs: 1}})
 			<-more // this too, though nothing follows it at once
 			for i, p := range paths {
-				event(&ipc.JobEvent{Path: &ipc.PathResult{Index: i, Path: p, State: ipc.JobDone}})
+				event(&wire.JobEvent{Path: &wire.PathResult{Index: i, Path: p, State: wire.JobDone}})
 			}
-			return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: ipc.Job{ID: id, State: ipc.JobFailed, Paths: paths}}})
+			return event(&wire.JobEvent{End: &wire.JobEnd{Job: wire.Job{ID: id, State: wire.JobFailed, Paths: paths}}})
 		},
-		cancel: func(context.Context, Peer, uint64) (ipc.Job, error) {
+		cancel: func(context.Context, Peer, uint64) (wire.Job, error) {
 			t.Error("a job that has ended was cancelled")
-			return ipc.Job{}, nil
+			return wire.Job{}, nil
 		},
 	}
 	r := serve(t, f, Options{})
 	var got []string
-	job, err := r.client.Rescan(t.Context(), &ipc.RescanRequest{Paths: paths, Wait: true}, func(e *ipc.JobEvent) error {
+	job, err := r.client.Rescan(t.Context(), &wire.RescanRequest{Paths: paths, Wait: true}, func(e *wire.JobEvent) error {
 		switch {
 		case e.Job != nil:
 			got = append(got, fmt.Sprint("job ", e.Job.ID))
@@ -61,7 +61,7 @@ func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 		return nil
 	})
 	want := []string{"job 17", `worker 3: 1204 files in "/a/\xff"`, "progress", `0 "/a"`, `1 "/\xffb"`, `2 "/missing"`, "end"}
-	if err != nil || job.ID != 17 || job.State != ipc.JobFailed || !slices.Equal(got, want) {
+	if err != nil || job.ID != 17 || job.State != wire.JobFailed || !slices.Equal(got, want) {
 		t.Errorf("%+v, %v\ngot  %q\nwant %q", job, err, got, want)
 	}
 }
@@ -71,26 +71,26 @@ func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 func TestS4_ManyWaiters(t *testing.T) {
 	done := make(chan struct{})
 	r := serve(t, &fake{
-		follow: func(ctx context.Context, _ Peer, id uint64, event func(*ipc.JobEvent) error) error {
+		follow: func(ctx context.Context, _ Peer, id uint64, event func(*wire.JobEvent) error) error {
 			select {
 			case <-done:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
-			return event(&ipc.JobEvent{End: &ipc.JobEnd{Job: ipc.Job{ID: id, State: ipc.JobDone}}})
+			return event(&wire.JobEvent{End: &wire.JobEnd{Job: wire.Job{ID: id, State: wire.JobDone}}})
 		},
-		job: func(_ context.Context, _ Peer, id uint64) (ipc.Job, error) {
+		job: func(_ context.Context, _ Peer, id uint64) (wire.Job, error) {
 			if id == 404 {
-				return ipc.Job{}, ipc.ErrNotFound.With("no job %d", id)
+				return wire.Job{}, wire.ErrNotFound.With("no job %d", id)
 			}
-			return ipc.Job{ID: id}, nil
+			return wire.Job{ID: id}, nil
 		},
 	}, Options{})
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
 			id := uint64(1 + i%7)
-			if j, err := r.client.FollowJob(t.Context(), id, nil); err != nil || j.ID != id || j.State != ipc.JobDone {
+			if j, err := r.client.FollowJob(t.Context(), id, nil); err != nil || j.ID != id || j.State != wire.JobDone {
 				t.Errorf("job %d: %+v, %v", id, j, err)
 			}
 		})
@@ -101,7 +101,7 @@ func TestS4_ManyWaiters(t *testing.T) {
 	if j, err := r.client.FollowJob(t.Context(), 9, nil); err != nil || j.ID != 9 {
 		t.Error(j, err)
 	}
-	if _, err := r.client.FollowJob(t.Context(), 404, nil); !errors.Is(err, ipc.ErrNotFound) || err.Error() != "no job 404" {
+	if _, err := r.client.FollowJob(t.Context(), 404, nil); !errors.Is(err, wire.ErrNotFound) || err.Error() != "no job 404" {
 		t.Error(err)
 	}
 	if j, err := r.client.Job(t.Context(), 5); err != nil || j.ID != 5 {
@@ -110,7 +110,7 @@ func TestS4_ManyWaiters(t *testing.T) {
 	if jobs, err := r.client.Jobs(t.Context()); err != nil || len(jobs) != 0 {
 		t.Error(jobs, err)
 	}
-	if j, err := r.client.Cancel(t.Context(), 5); err != nil || j.State != ipc.JobCancelled {
+	if j, err := r.client.Cancel(t.Context(), 5); err != nil || j.State != wire.JobCancelled {
 		t.Error(j, err)
 	}
 }
@@ -122,15 +122,15 @@ func TestS16_EndsWithItsClient(t *testing.T) {
 	cancelled := make(chan uint64, 1)
 	ids := make(chan uint64, 1)
 	f := &fake{
-		rescan: func(_ context.Context, _ Peer, req *ipc.RescanRequest) (ipc.Job, error) {
-			return ipc.Job{ID: <-ids, Paths: req.Paths}, nil
+		rescan: func(_ context.Context, _ Peer, req *wire.RescanRequest) (wire.Job, error) {
+			return wire.Job{ID: <-ids, Paths: req.Paths}, nil
 		},
-		cancel: func(ctx context.Context, _ Peer, id uint64) (ipc.Job, error) {
+		cancel: func(ctx context.Context, _ Peer, id uint64) (wire.Job, error) {
 			if ctx.Err() != nil {
 				t.Error("cancelled with a context that is done")
 			}
 			cancelled <- id
-			return ipc.Job{ID: id}, nil
+			return wire.Job{ID: id}, nil
 		},
 	}
 	r := serve(t, f, Options{})
@@ -144,7 +144,7 @@ func TestS16_EndsWithItsClient(t *testing.T) {
 	}
 	ids <- 2
 	ctx, cancel := context.WithCancel(t.Context())
-	job, err := r.client.Rescan(ctx, &ipc.RescanRequest{Wait: true}, func(e *ipc.JobEvent) error { cancel(); return nil })
+	job, err := r.client.Rescan(ctx, &wire.RescanRequest{Wait: true}, func(e *wire.JobEvent) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) || job.ID != 2 {
 		t.Errorf("%+v, %v", job, err)
 	}
@@ -152,7 +152,7 @@ func TestS16_EndsWithItsClient(t *testing.T) {
 		t.Errorf("job %d", id)
 	}
 	ids <- 3
-	if job, err := r.client.Rescan(t.Context(), &ipc.RescanRequest{Paths: ipc.Texts{"/x"}}, nil); err != nil || job.ID != 3 {
+	if job, err := r.client.Rescan(t.Context(), &wire.RescanRequest{Paths: wire.ByteStrings{"/x"}}, nil); err != nil || job.ID != 3 {
 		t.Errorf("%+v, %v", job, err)
 	}
 	c = r.dial()
@@ -167,37 +167,37 @@ func TestS16_EndsWithItsClient(t *testing.T) {
 
 // TestS3_MissingIsReported: an error of Rescan itself is the whole answer.
 func TestS3_MissingIsReported(t *testing.T) {
-	r := serve(t, &fake{rescan: func(context.Context, Peer, *ipc.RescanRequest) (ipc.Job, error) {
-		return ipc.Job{}, ipc.ErrNotFound.With("not in the index: /missing")
+	r := serve(t, &fake{rescan: func(context.Context, Peer, *wire.RescanRequest) (wire.Job, error) {
+		return wire.Job{}, wire.ErrNotFound.With("not in the index: /missing")
 	}}, Options{})
 	for _, wait := range []bool{true, false} {
-		if _, err := r.client.Rescan(t.Context(), &ipc.RescanRequest{Paths: ipc.Texts{"/missing"}, Wait: wait}, nil); !errors.Is(err, ipc.ErrNotFound) {
+		if _, err := r.client.Rescan(t.Context(), &wire.RescanRequest{Paths: wire.ByteStrings{"/missing"}, Wait: wait}, nil); !errors.Is(err, wire.ErrNotFound) {
 			t.Error(err)
 		}
 	}
 }
 
 func TestCheck(t *testing.T) {
-	r := serve(t, &fake{check: func(ctx context.Context, _ Peer, req *ipc.CheckRequest, each func(*ipc.Difference) error) (ipc.CheckResult, error) {
+	r := serve(t, &fake{check: func(ctx context.Context, _ Peer, req *wire.CheckRequest, each func(*wire.Difference) error) (wire.CheckResult, error) {
 		switch req.Path {
 		case "/none":
-			return ipc.CheckResult{}, ipc.ErrNotFound
+			return wire.CheckResult{}, wire.ErrNotFound
 		case "/same":
-			return ipc.CheckResult{Dirs: 5}, nil
+			return wire.CheckResult{Dirs: 5}, nil
 		}
 		for i := range 2000 {
-			if err := each(&ipc.Difference{Path: fmt.Sprintf("%s/%d\xff", req.Path, i), Change: ipc.DiffRemoved, Repaired: req.Repair}); err != nil {
-				return ipc.CheckResult{}, err
+			if err := each(&wire.Difference{Path: fmt.Sprintf("%s/%d\xff", req.Path, i), Change: wire.DiffRemoved, Repaired: req.Repair}); err != nil {
+				return wire.CheckResult{}, err
 			}
 		}
 		var err error
 		if req.Path == "/breaks" {
 			err = errors.New("it broke")
 		}
-		return ipc.CheckResult{Dirs: 7, Differences: 2000}, err
+		return wire.CheckResult{Dirs: 7, Differences: 2000}, err
 	}}, Options{})
 	n := 0
-	res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/\xfe", Repair: true}, func(d *ipc.Difference) error {
+	res, err := r.client.Check(t.Context(), &wire.CheckRequest{Path: "/\xfe", Repair: true}, func(d *wire.Difference) error {
 		if want := fmt.Sprintf("/\xfe/%d\xff", n); d.Path != want || !d.Repaired {
 			t.Errorf("%+v is not %q", d, want)
 		}
@@ -207,23 +207,23 @@ func TestCheck(t *testing.T) {
 	if err != nil || n != 2000 || res.Dirs != 7 {
 		t.Errorf("%d, %+v, %v", n, res, err)
 	}
-	if res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/same"}, nil, nil); err != nil || res.Dirs != 5 {
+	if res, err := r.client.Check(t.Context(), &wire.CheckRequest{Path: "/same"}, nil, nil); err != nil || res.Dirs != 5 {
 		t.Error(res, err)
 	}
-	if _, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/none"}, nil, nil); !errors.Is(err, ipc.ErrNotFound) {
+	if _, err := r.client.Check(t.Context(), &wire.CheckRequest{Path: "/none"}, nil, nil); !errors.Is(err, wire.ErrNotFound) {
 		t.Error(err)
 	}
-	if res, err := r.client.Check(t.Context(), &ipc.CheckRequest{Path: "/breaks"}, nil, nil); !errors.Is(err, ipc.ErrInternal) || res.Dirs != 7 {
+	if res, err := r.client.Check(t.Context(), &wire.CheckRequest{Path: "/breaks"}, nil, nil); !errors.Is(err, wire.ErrInternal) || res.Dirs != 7 {
 		t.Error(res, err)
 	}
 }
 
 func TestExplainAndStatus(t *testing.T) {
 	at := time.Unix(1700000000, 0).UTC()
-	r := serve(t, &fake{status: func(context.Context, Peer) (ipc.Status, error) {
-		return ipc.Status{Version: "1", PID: 5, Ready: true, Entries: 10, DB: ipc.StatusDB{Path: "/secret/index.db", Size: 4096},
-			Watch: ipc.StatusWatch{Backend: "inotify", Overflows: 2},
-			Roots: []ipc.Root{{Path: "/secret/\xff", State: ipc.RootLive, LiveDirs: 3, NamesVerified: &at}, {State: ipc.RootSwept, SweptDirs: 4}}}, nil
+	r := serve(t, &fake{status: func(context.Context, Peer) (wire.Status, error) {
+		return wire.Status{Version: "1", PID: 5, Ready: true, Entries: 10, DB: wire.StatusDB{Path: "/secret/index.db", Size: 4096},
+			Watch: wire.StatusWatch{Backend: "inotify", Overflows: 2},
+			Roots: []wire.Root{{Path: "/secret/\xff", State: wire.RootLive, LiveDirs: 3, NamesVerified: &at}, {State: wire.RootSwept, SweptDirs: 4}}}, nil
 	}}, Options{})
 	if e, err := r.client.Explain(t.Context(), "/a b/?&=#%\xff\n"); err != nil || e.Path != "/a b/?&=#%\xff\n" {
 		t.Errorf("%q, %v", e.Path, err)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // TestBadRequests: each gets its own clear problem, and the server goes on.
@@ -21,45 +21,45 @@ func TestBadRequests(t *testing.T) {
 	r := serve(t, &fake{}, Options{MaxBody: 200 << 10, MaxHeader: 4 << 10, Version: "7.1"})
 	for _, c := range []struct {
 		ask  string
-		kind *ipc.Problem
+		kind *wire.Problem
 		says string
 	}{
-		{get("/v1/du"), ipc.ErrVersion, "no /v1/du"},
-		{get("/"), ipc.ErrVersion, ""},
-		{get("/v2/find"), ipc.ErrVersion, ""},
-		{"PUT /v1/find HTTP/1.0\r\n\r\n", ipc.ErrMethod, "takes GET and POST, not PUT"},
-		{get("/v1/rescan"), ipc.ErrMethod, ""},
-		{get("/v1/jobs/abc"), ipc.ErrNotFound, ""},
-		{get("/v1/jobs/-1"), ipc.ErrNotFound, ""},
-		{get("/v1/explain"), ipc.ErrBadRequest, "not absolute"},
-		{get("/v1/explain?path=a/b"), ipc.ErrBadRequest, "not absolute"},
-		{get("/v1/explain?path=/a%00b"), ipc.ErrBadRequest, "NUL"},
-		{get("/v1/find?q=%zz"), ipc.ErrBadRequest, ""},
-		{get("/v1/find?later=1"), ipc.ErrVersion, `parameter "later"`},
-		{get("/v1/find?limit=many"), ipc.ErrBadRequest, `parameter "limit": "many" is not a whole number`},
-		{get("/v1/find?limit=-1"), ipc.ErrBadRequest, "negative"},
-		{get("/v1/find?sync=soon"), ipc.ErrBadRequest, "not a duration"},
-		{get("/v1/wait?ready=maybe"), ipc.ErrBadRequest, "ready"},
-		{post("/v1/find", `{"later":1}`), ipc.ErrVersion, `unknown field "later"`},
-		{post("/v1/find", `{"terms":`), ipc.ErrBadRequest, ""},
-		{post("/v1/find", `{} {}`), ipc.ErrBadRequest, "more"},
-		{post("/v1/find", `[]`), ipc.ErrBadRequest, "body: an array where another kind of value belongs"},
-		{post("/v1/find", `{"limit":"x"}`), ipc.ErrBadRequest, `body: limit cannot be a string`},
-		{post("/v1/find", `{"limit":1.5}`), ipc.ErrBadRequest, `body: limit cannot be the number 1.5`},
-		{post("/v1/find", `{"terms":[1]}`), ipc.ErrBadRequest, ""},
-		{post("/v1/find", `{"in":["x"]}`), ipc.ErrBadRequest, "not absolute"},
-		{post("/v1/find", strings.Repeat("[", 100<<10)), ipc.ErrBadRequest, ""},
-		{post("/v1/rescan", `{"paths":["../x"]}`), ipc.ErrBadRequest, "not absolute"},
-		{post("/v1/check", `{"path":"x"}`), ipc.ErrBadRequest, "not absolute"},
-		{post("/v1/check", `{"paths":["/x"]}`), ipc.ErrVersion, `unknown field "paths"`},
-		{post("/v1/find", strings.Repeat(" ", 201<<10)), ipc.ErrTooLarge, "204800 bytes"},
-		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + strings.Repeat("10000\r\n"+strings.Repeat("x", 65536)+"\r\n", 4) + "0\r\n\r\n", ipc.ErrTooLarge, ""},
-		{"GET /v1/status HTTP/1.0\r\nX: " + strings.Repeat("y", 20<<10) + "\r\n\r\n", ipc.ErrTooLarge, ""},
-		{"NONSENSE\r\n\r\n", ipc.ErrBadRequest, ""},
-		{"GET /v1/status HTTP/1.0\r\nExpect: much\r\n\r\n", ipc.ErrBadRequest, "expectation failed"},
-		{"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", ipc.ErrVersion, "no *"},
-		{"GET /v1/status HTTP/1.1\r\n\r\n", ipc.ErrBadRequest, "Host"},
-		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", ipc.ErrBadRequest, ""},
+		{get("/v1/du"), wire.ErrVersion, "no /v1/du"},
+		{get("/"), wire.ErrVersion, ""},
+		{get("/v2/find"), wire.ErrVersion, ""},
+		{"PUT /v1/find HTTP/1.0\r\n\r\n", wire.ErrMethod, "takes GET and POST, not PUT"},
+		{get("/v1/rescan"), wire.ErrMethod, ""},
+		{get("/v1/jobs/abc"), wire.ErrNotFound, ""},
+		{get("/v1/jobs/-1"), wire.ErrNotFound, ""},
+		{get("/v1/explain"), wire.ErrBadRequest, "not absolute"},
+		{get("/v1/explain?path=a/b"), wire.ErrBadRequest, "not absolute"},
+		{get("/v1/explain?path=/a%00b"), wire.ErrBadRequest, "NUL"},
+		{get("/v1/find?q=%zz"), wire.ErrBadRequest, ""},
+		{get("/v1/find?later=1"), wire.ErrVersion, `parameter "later"`},
+		{get("/v1/find?limit=many"), wire.ErrBadRequest, `parameter "limit": "many" is not a whole number`},
+		{get("/v1/find?limit=-1"), wire.ErrBadRequest, "negative"},
+		{get("/v1/find?sync=soon"), wire.ErrBadRequest, "not a duration"},
+		{get("/v1/wait?ready=maybe"), wire.ErrBadRequest, "ready"},
+		{post("/v1/find", `{"later":1}`), wire.ErrVersion, `unknown field "later"`},
+		{post("/v1/find", `{"terms":`), wire.ErrBadRequest, ""},
+		{post("/v1/find", `{} {}`), wire.ErrBadRequest, "more"},
+		{post("/v1/find", `[]`), wire.ErrBadRequest, "body: an array where another kind of value belongs"},
+		{post("/v1/find", `{"limit":"x"}`), wire.ErrBadRequest, `body: limit cannot be a string`},
+		{post("/v1/find", `{"limit":1.5}`), wire.ErrBadRequest, `body: limit cannot be the number 1.5`},
+		{post("/v1/find", `{"terms":[1]}`), wire.ErrBadRequest, ""},
+		{post("/v1/find", `{"in":["x"]}`), wire.ErrBadRequest, "not absolute"},
+		{post("/v1/find", strings.Repeat("[", 100<<10)), wire.ErrBadRequest, ""},
+		{post("/v1/rescan", `{"paths":["../x"]}`), wire.ErrBadRequest, "not absolute"},
+		{post("/v1/check", `{"path":"x"}`), wire.ErrBadRequest, "not absolute"},
+		{post("/v1/check", `{"paths":["/x"]}`), wire.ErrVersion, `unknown field "paths"`},
+		{post("/v1/find", strings.Repeat(" ", 201<<10)), wire.ErrTooLarge, "204800 bytes"},
+		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + strings.Repeat("10000\r\n"+strings.Repeat("x", 65536)+"\r\n", 4) + "0\r\n\r\n", wire.ErrTooLarge, ""},
+		{"GET /v1/status HTTP/1.0\r\nX: " + strings.Repeat("y", 20<<10) + "\r\n\r\n", wire.ErrTooLarge, ""},
+		{"NONSENSE\r\n\r\n", wire.ErrBadRequest, ""},
+		{"GET /v1/status HTTP/1.0\r\nExpect: much\r\n\r\n", wire.ErrBadRequest, "expectation failed"},
+		{"OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", wire.ErrVersion, "no *"},
+		{"GET /v1/status HTTP/1.1\r\n\r\n", wire.ErrBadRequest, "Host"},
+		{"POST /v1/find HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: odd\r\n\r\n", wire.ErrBadRequest, ""},
 	} {
 		status, head, body := r.ask(c.ask)
 		short := c.ask[:min(len(c.ask), 60)]
@@ -68,10 +68,10 @@ func TestBadRequests(t *testing.T) {
 			kind.Status = status
 		}
 		problemIn(t, &kind, status, head, body)
-		if !strings.Contains(body, strings.ReplaceAll(c.says, `"`, `\"`)) || head.Get(ipc.HeaderVersion) != "7.1" {
+		if !strings.Contains(body, strings.ReplaceAll(c.says, `"`, `\"`)) || head.Get(wire.HeaderVersion) != "7.1" {
 			t.Errorf("%q: %v %s", short, head, body)
 		}
-		if c.kind == ipc.ErrTooLarge && status != 413 && status != 431 || c.kind == ipc.ErrMethod && head.Get("Allow") == "" {
+		if c.kind == wire.ErrTooLarge && status != 413 && status != 431 || c.kind == wire.ErrMethod && head.Get("Allow") == "" {
 			t.Errorf("%q: %d %v", short, status, head)
 		}
 	}
@@ -84,21 +84,21 @@ func TestBadRequests(t *testing.T) {
 func TestPathsAreCleaned(t *testing.T) {
 	got := make(chan string, 8)
 	r := serve(t, &fake{
-		find: func(_ context.Context, _ Peer, req *ipc.FindRequest, _ Sink) (ipc.Trailer, error) {
+		find: func(_ context.Context, _ Peer, req *wire.FindRequest, _ Sink) (wire.Trailer, error) {
 			got <- req.In[0]
-			return ipc.Trailer{}, nil
+			return wire.Trailer{}, nil
 		},
-		rescan: func(_ context.Context, _ Peer, req *ipc.RescanRequest) (ipc.Job, error) {
+		rescan: func(_ context.Context, _ Peer, req *wire.RescanRequest) (wire.Job, error) {
 			got <- req.Paths[0]
-			return ipc.Job{}, nil
+			return wire.Job{}, nil
 		},
-		check: func(_ context.Context, _ Peer, req *ipc.CheckRequest, _ func(*ipc.Difference) error) (ipc.CheckResult, error) {
+		check: func(_ context.Context, _ Peer, req *wire.CheckRequest, _ func(*wire.Difference) error) (wire.CheckResult, error) {
 			got <- req.Path
-			return ipc.CheckResult{}, nil
+			return wire.CheckResult{}, nil
 		},
-		expl: func(_ context.Context, _ Peer, path string) (ipc.Explanation, error) {
+		expl: func(_ context.Context, _ Peer, path string) (wire.Explanation, error) {
 			got <- path
-			return ipc.Explanation{}, nil
+			return wire.Explanation{}, nil
 		},
 	}, Options{})
 	for _, ask := range []string{
@@ -134,7 +134,7 @@ func TestHalfRequests(t *testing.T) {
 		fmt.Fprintf(c, "POST /v1/find HTTP/1.0\r\nContent-Length: %d\r\n\r\n%s", size+1, strings.Repeat(" ", size))
 		all.Go(func() {
 			status, head, body := r.answer(c)
-			problemIn(t, ipc.ErrTimeout, status, head, body)
+			problemIn(t, wire.ErrTimeout, status, head, body)
 		})
 	}
 	c := r.dial() // idle after an answer
@@ -150,7 +150,7 @@ func TestHalfRequests(t *testing.T) {
 // ends, and what it got does not look whole.
 func TestSlowReader(t *testing.T) {
 	ended := make(chan error, 1)
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		tr, err := rows(1<<20)(ctx, p, req, s)
 		ended <- err
 		return tr, err
@@ -175,13 +175,13 @@ func TestTurns(t *testing.T) {
 	const max, clients = 3, 60
 	var working, most atomic.Int32
 	first := make(chan struct{})
-	r := serve(t, &fake{expl: func(ctx context.Context, p Peer, path string) (ipc.Explanation, error) {
+	r := serve(t, &fake{expl: func(ctx context.Context, p Peer, path string) (wire.Explanation, error) {
 		n := working.Add(1)
 		defer working.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
 		<-first
-		return ipc.Explanation{Path: path}, nil
+		return wire.Explanation{Path: path}, nil
 	}}, Options{MaxPerUID: max})
 	var wg sync.WaitGroup
 	for i := range clients {
@@ -253,14 +253,14 @@ func TestTurnsInOrder(t *testing.T) {
 func TestWaitersHaveNoTurn(t *testing.T) {
 	barrier := make(chan struct{})
 	atBarrier := make(chan struct{})
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		if req.Sync == 0 {
 			return rows(1<<20)(ctx, p, req, s)
 		}
 		resume := Waiting(ctx)
 		atBarrier <- struct{}{}
 		<-barrier
-		return ipc.Trailer{Count: 1}, resume()
+		return wire.Trailer{Count: 1}, resume()
 	}}, Options{MaxPerUID: 1})
 	for range 5 {
 		io.WriteString(r.dial(), get("/v1/wait"))
@@ -270,7 +270,7 @@ func TestWaitersHaveNoTurn(t *testing.T) {
 	}
 	synced := make(chan error)
 	go func() {
-		_, err := r.client.Find(t.Context(), &ipc.FindRequest{Sync: 1}, nil)
+		_, err := r.client.Find(t.Context(), &wire.FindRequest{Sync: 1}, nil)
 		synced <- err
 	}()
 	<-atBarrier

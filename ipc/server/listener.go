@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // listener takes connections as they come, to know whose they are, and gives
@@ -187,7 +187,7 @@ func (l *listener) take(nc net.Conn) {
 		nc.Close()
 		return
 	case len(u.waiting) >= l.srv.opt.MaxWaiting-l.waiting:
-		c.refuse = ipc.ErrUnavailable.With("uid %d has %d connections to indexd, and %d that wait for one: try again when some are closed", u.uid, u.open, len(u.waiting))
+		c.refuse = wire.ErrUnavailable.With("uid %d has %d connections to indexd, and %d that wait for one: try again when some are closed", u.uid, u.open, len(u.waiting))
 	}
 	if c.refuse != nil && l.refused >= maxRefused {
 		nc.Close()

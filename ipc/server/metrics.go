@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // stats are the server's own counts.
@@ -68,8 +68,8 @@ func (q *request) metrics() error {
 
 // appendRoots counts the roots by their state, and unless restricted their
 // directories.
-func appendRoots(b []byte, roots []ipc.Root, restricted bool) []byte {
-	states := []string{ipc.RootIndexing, ipc.RootReconciling, ipc.RootLive, ipc.RootSwept, ipc.RootUnwatched, ipc.RootDegraded, ipc.RootOffline}
+func appendRoots(b []byte, roots []wire.Root, restricted bool) []byte {
+	states := []string{wire.RootIndexing, wire.RootReconciling, wire.RootLive, wire.RootSwept, wire.RootUnwatched, wire.RootDegraded, wire.RootOffline}
 	count := make([]int, len(states))
 	var live, swept, unreadable, offline int64
 	for _, r := range roots {

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // request is one request being answered, by one goroutine.
@@ -79,13 +79,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	q := &request{s: s, w: w, r: r, ctx: ctx, conn: c, peer: c.peer}
 	q.turn = turn{of: s.turns, uid: c.peer.UID, limit: s.opt.MaxWork}
 	q.turn.stop = func() {
-		cancel(ipc.ErrTooLarge.With("this has been worked on for %v; ask for less", s.opt.MaxWork))
+		cancel(wire.ErrTooLarge.With("this has been worked on for %v; ask for less", s.opt.MaxWork))
 	}
 	q.large = turn{of: s.large, uid: c.peer.UID}
 	q.sort = turn{of: s.sorts, uid: c.peer.UID}
 	h := w.Header()
-	h.Set(ipc.HeaderProtocol, strconv.Itoa(ipc.Protocol))
-	h.Set(ipc.HeaderVersion, s.opt.Version)
+	h.Set(wire.HeaderProtocol, strconv.Itoa(wire.Protocol))
+	h.Set(wire.HeaderVersion, s.opt.Version)
 	// Where connections are scarce none is kept for a next request.
 	if c.refuse != nil || s.stopping.Err() != nil || c.l.crowded() {
 		h.Set("Connection", "close")
@@ -108,7 +108,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			if q.status != 0 {
 				panic(http.ErrAbortHandler) // breaks the connection: what was sent must not look whole
 			}
-			q.fail(ipc.ErrInternal.With("indexd failed on this request; its log says more"))
+			q.fail(wire.ErrInternal.With("indexd failed on this request; its log says more"))
 		}
 		if q.status >= 400 {
 			s.stats.failed.Add(1)
@@ -130,13 +130,13 @@ func (q *request) route() error {
 	if id, ok := strings.CutPrefix(path, "/v1/jobs/"); ok {
 		n, err := strconv.ParseUint(id, 10, 64)
 		if err != nil {
-			return ipc.ErrNotFound.With("%q is not a job's id", id)
+			return wire.ErrNotFound.With("%q is not a job's id", id)
 		}
 		q.id, path = n, "/v1/jobs/"
 	}
 	known := endpoints(path)
 	if known == nil {
-		return ipc.ErrVersion.With("this indexd has no %s", q.r.URL.Path)
+		return wire.ErrVersion.With("this indexd has no %s", q.r.URL.Path)
 	}
 	var allow []string
 	for _, e := range known {
@@ -147,15 +147,15 @@ func (q *request) route() error {
 		// What was asked of this daemon before it stopped to listen it still answers:
 		// nobody else would.
 		if q.s.working.Err() != nil || e.waits && q.s.stopping.Err() != nil {
-			return ipc.ErrStopping
+			return wire.ErrStopping
 		}
 		if e.waits && q.conn.place == inSpare {
-			return ipc.ErrUnavailable.With("uid %d has so many connections to indexd that this one may not wait", q.peer.UID)
+			return wire.ErrUnavailable.With("uid %d has so many connections to indexd that this one may not wait", q.peer.UID)
 		}
 		if e.waits {
 			ctx, cancel := context.WithCancelCause(q.ctx)
 			defer cancel(nil)
-			defer context.AfterFunc(q.s.stopping, func() { cancel(ipc.ErrStopping) })()
+			defer context.AfterFunc(q.s.stopping, func() { cancel(wire.ErrStopping) })()
 			q.ctx = ctx
 		}
 		if err := e.do(q); err != nil {
@@ -164,7 +164,7 @@ func (q *request) route() error {
 		return nil
 	}
 	q.w.Header().Set("Allow", strings.Join(allow, ", "))
-	return ipc.ErrMethod.With("%s takes %s, not %s", q.r.URL.Path, strings.Join(allow, " and "), q.r.Method)
+	return wire.ErrMethod.With("%s takes %s, not %s", q.r.URL.Path, strings.Join(allow, " and "), q.r.Method)
 }
 
 // quick has fn done in its turn. It takes no time, so it does not wait behind
@@ -187,20 +187,20 @@ func (q *request) work() (context.Context, error) {
 }
 
 // problem is what the client is told of err.
-func (q *request) problem(err error) *ipc.Problem {
-	if q.ctx.Err() != nil && errors.Is(context.Cause(q.ctx), ipc.ErrStopping) && isContext(err) {
-		err = ipc.ErrStopping
+func (q *request) problem(err error) *wire.Problem {
+	if q.ctx.Err() != nil && errors.Is(context.Cause(q.ctx), wire.ErrStopping) && isContext(err) {
+		err = wire.ErrStopping
 	}
-	if p, ok := errors.AsType[*ipc.Problem](err); ok {
+	if p, ok := errors.AsType[*wire.Problem](err); ok {
 		return p
 	}
 	if q.ctx.Err() == nil {
 		q.s.log.Error("a request failed", "path", q.r.URL.Path, "err", err)
 	}
 	if !trusted(q.peer.UID) {
-		return ipc.ErrInternal // its text may name what others may not see
+		return wire.ErrInternal // its text may name what others may not see
 	}
-	return ipc.ErrInternal.With("%v", err)
+	return wire.ErrInternal.With("%v", err)
 }
 
 // gone reports whether there is nobody to answer any more.
@@ -225,7 +225,7 @@ func (q *request) fail(err error) {
 	if err != nil {
 		panic(err) // texts and numbers
 	}
-	q.w.Header().Set("Content-Type", ipc.TypeProblem)
+	q.w.Header().Set("Content-Type", wire.TypeProblem)
 	q.send(p.Status, append(body, '\n')) // in vain if the client has gone
 }
 
@@ -250,7 +250,7 @@ func (q *request) json(status int, v any) error {
 	if err != nil {
 		return err
 	}
-	q.w.Header().Set("Content-Type", ipc.TypeJSON)
+	q.w.Header().Set("Content-Type", wire.TypeJSON)
 	q.send(status, append(body, '\n'))
 	return nil
 }
@@ -277,11 +277,11 @@ func (q *request) decode(v any) error {
 	case err == nil:
 		return nil
 	case strings.Contains(err.Error(), "unknown field"):
-		p := ipc.ErrVersion.With("%s: this indexd does not know it", strings.TrimPrefix(err.Error(), "json: "))
+		p := wire.ErrVersion.With("%s: this indexd does not know it", strings.TrimPrefix(err.Error(), "json: "))
 		p.Status = http.StatusBadRequest
 		return p
 	}
-	return ipc.ErrBadRequest.With("body: %s", bodyError(err))
+	return wire.ErrBadRequest.With("body: %s", bodyError(err))
 }
 
 // bodyError says what is wrong with a body in words of JSON, not of Go.
@@ -323,17 +323,17 @@ func flag(value []string) (bool, error) {
 func (q *request) params(set map[string]func([]string) error) error {
 	values, err := url.ParseQuery(q.r.URL.RawQuery)
 	if err != nil {
-		return ipc.ErrBadRequest.With("query string: %v", err)
+		return wire.ErrBadRequest.With("query string: %v", err)
 	}
 	for name, value := range values {
 		f := set[name]
 		if f == nil {
-			p := ipc.ErrVersion.With("parameter %q: this indexd does not know it", name)
+			p := wire.ErrVersion.With("parameter %q: this indexd does not know it", name)
 			p.Status = http.StatusBadRequest
 			return p
 		}
 		if err := f(value); err != nil {
-			return ipc.ErrBadRequest.With("parameter %q: %v", name, err)
+			return wire.ErrBadRequest.With("parameter %q: %v", name, err)
 		}
 	}
 	return nil

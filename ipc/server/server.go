@@ -22,7 +22,7 @@ import (
 	"sync"
 	"time"
 
-	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // Options are set before New. The zero value of each means its default.
@@ -210,8 +210,8 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		s.shut.Done()
 	}
 	if !errors.Is(err, http.ErrServerClosed) {
-		s.stop(ipc.ErrStopping)
-		s.stopWork(ipc.ErrStopping)
+		s.stop(wire.ErrStopping)
+		s.stopWork(wire.ErrStopping)
 		s.http.Close()
 	} else {
 		err = nil
@@ -230,9 +230,9 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 //
 // What the Daemon works with must live until Serve has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
-	s.stop(ipc.ErrStopping)
+	s.stop(wire.ErrStopping)
 	over := func() {
-		s.stopWork(ipc.ErrStopping)
+		s.stopWork(wire.ErrStopping)
 		s.mu.Lock()
 		l := s.listener
 		s.mu.Unlock()

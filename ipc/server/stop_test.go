@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"indexd/ipc"
+	"indexd/ipc/wire"
 )
 
 // TestS13_ShutdownTellsEveryWaiter: whoever waits is told, no job is
@@ -21,20 +22,20 @@ func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 	finding := make(chan struct{})
 	finish := make(chan struct{})
 	r := serve(t, &fake{
-		find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 			finding <- struct{}{}
 			<-finish
 			return rows(1000)(ctx, p, req, s)
 		},
-		cancel: func(context.Context, Peer, uint64) (ipc.Job, error) {
+		cancel: func(context.Context, Peer, uint64) (wire.Job, error) {
 			t.Error("a job was cancelled")
-			return ipc.Job{}, nil
+			return wire.Job{}, nil
 		},
 	}, Options{MaxPerUID: 1, Grace: time.Hour})
 	var told, whole sync.WaitGroup
 	waits := func(name string, call func() error) {
 		told.Go(func() {
-			if err := call(); !errors.Is(err, ipc.ErrStopping) {
+			if err := call(); !errors.Is(err, wire.ErrStopping) {
 				t.Errorf("%s: %v", name, err)
 			}
 		})
@@ -50,13 +51,13 @@ func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 			return err
 		})
 		waits("rescan", func() error {
-			_, err := r.client.Rescan(ctx, &ipc.RescanRequest{Wait: true}, nil)
+			_, err := r.client.Rescan(ctx, &wire.RescanRequest{Wait: true}, nil)
 			return err
 		})
 	}
 	whole.Go(func() {
 		n := 0
-		if _, err := r.client.Find(ctx, &ipc.FindRequest{}, func(*ipc.Row) error { n++; return nil }); err != nil || n != 1000 {
+		if _, err := r.client.Find(ctx, &wire.FindRequest{}, func(*wire.Row) error { n++; return nil }); err != nil || n != 1000 {
 			t.Errorf("an answer under way: %d rows, %v", n, err)
 		}
 	})
@@ -76,12 +77,12 @@ func TestShutdownEndsChecks(t *testing.T) {
 	r := serve(t, &fake{}, Options{Grace: time.Hour})
 	got := make(chan error)
 	go func() {
-		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil, nil)
+		_, err := r.client.Check(t.Context(), &wire.CheckRequest{}, nil, nil)
 		got <- err
 	}()
 	eventually(t, "it is in work", func() bool { return r.stats.working.Load() == 1 })
 	r.stop()
-	if err := <-got; !errors.Is(err, ipc.ErrStopping) { // an hour before the others
+	if err := <-got; !errors.Is(err, wire.ErrStopping) { // an hour before the others
 		t.Error(err)
 	}
 }
@@ -89,23 +90,23 @@ func TestShutdownEndsChecks(t *testing.T) {
 // TestShutdownGrace: what takes longer is ended too, and says so in its
 // trailer; connections without a request are closed.
 func TestShutdownGrace(t *testing.T) {
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *ipc.FindRequest, s Sink) (ipc.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
 		if _, err := rows(1000)(ctx, p, req, s); err != nil {
-			return ipc.Trailer{}, err
+			return wire.Trailer{}, err
 		}
 		<-ctx.Done()
-		return ipc.Trailer{}, ctx.Err()
+		return wire.Trailer{}, ctx.Err()
 	}}, Options{ReadTimeout: time.Hour, IdleTimeout: time.Hour})
 	got := make(chan error, 2)
 	go func() {
-		tr, err := r.client.Find(t.Context(), &ipc.FindRequest{}, nil)
+		tr, err := r.client.Find(t.Context(), &wire.FindRequest{}, nil)
 		if tr.Count != 1000 || tr.Complete {
 			t.Errorf("%+v", tr)
 		}
 		got <- err
 	}()
 	go func() {
-		_, err := r.client.Check(t.Context(), &ipc.CheckRequest{}, nil, nil)
+		_, err := r.client.Check(t.Context(), &wire.CheckRequest{}, nil, nil)
 		got <- err
 	}()
 	silent, half, idle := r.dial(), r.dial(), r.dial()
@@ -115,7 +116,7 @@ func TestShutdownGrace(t *testing.T) {
 	eventually(t, "all are in work", func() bool { return r.stats.working.Load() == 2 && r.connections() == 5 })
 	r.stop()
 	for range 2 {
-		if err := <-got; !errors.Is(err, ipc.ErrStopping) {
+		if err := <-got; !errors.Is(err, wire.ErrStopping) {
 			t.Error(err)
 		}
 	}

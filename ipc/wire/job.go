@@ -1,4 +1,4 @@
-package ipc
+package wire
 
 import (
 	"time"
@@ -6,7 +6,7 @@ import (
 
 // RescanRequest asks for paths to be listed again.
 type RescanRequest struct {
-	Paths Texts `json:"paths,omitempty"` // absolute; none: every root
+	Paths ByteStrings `json:"paths,omitempty"` // absolute; none: every root
 	// Wait: the answer is the stream of the job's events, and the job is
 	// cancelled when its caller goes away before the end.
 	Wait bool `json:"wait,omitempty"`
@@ -31,14 +31,14 @@ func (s JobState) Ended() bool {
 
 // Job is a rescan, under way or finished.
 type Job struct {
-	ID       uint64     `json:"id"`
-	State    JobState   `json:"state"`
-	Paths    Texts      `json:"paths"`
-	UID      uint32     `json:"uid"` // who asked
-	Created  time.Time  `json:"created"`
-	Ended    *time.Time `json:"ended,omitempty"`
-	Resumed  bool       `json:"resumed,omitempty"` // began under an earlier run of the daemon
-	Progress Progress   `json:"progress"`
+	ID       uint64      `json:"id"`
+	State    JobState    `json:"state"`
+	Paths    ByteStrings `json:"paths"`
+	UID      uint32      `json:"uid"` // who asked
+	Created  time.Time   `json:"created"`
+	Ended    *time.Time  `json:"ended,omitempty"`
+	Resumed  bool        `json:"resumed,omitempty"` // began under an earlier run of the daemon
+	Progress Progress    `json:"progress"`
 	// Results has those that are known, in the order of Paths.
 	Results []PathResult `json:"results,omitempty"`
 }

@@ -1,4 +1,4 @@
-package ipc
+package wire
 
 import (
 	"encoding/base64"
@@ -13,8 +13,8 @@ import (
 // question and its answer. So what every find needs is written and read here by
 // hand; tests hold it equal to encoding/json.
 
-// appendJSON appends r as json.Marshal writes it, but for escapes.
-func (r *FindRequest) appendJSON(b []byte) []byte {
+// AppendJSON appends r as json.Marshal writes it, but for escapes.
+func (r *FindRequest) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	start := len(b)
 	key := func(name string) {
@@ -25,7 +25,7 @@ func (r *FindRequest) appendJSON(b []byte) []byte {
 		b = append(b, name...)
 		b = append(b, '"', ':')
 	}
-	texts := func(name string, list Texts) {
+	texts := func(name string, list ByteStrings) {
 		if len(list) == 0 {
 			return
 		}
@@ -89,8 +89,8 @@ func (r *FindRequest) appendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// parseTrailer reads the last line of an answer.
-func parseTrailer(line []byte) (Trailer, error) {
+// ParseTrailer reads the last line of an answer.
+func ParseTrailer(line []byte) (Trailer, error) {
 	var t Trailer
 	if parseWholeTrailer(line, &t) == nil {
 		return t, nil

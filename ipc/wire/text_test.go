@@ -1,4 +1,4 @@
-package ipc
+package wire
 
 import (
 	"encoding/json"
@@ -15,13 +15,13 @@ func TestBytesOnTheWire(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, s := range []string{"/plain", "/é\n\"<&>", "/\xff\xfe", "/a\xc3"} {
 		for _, v := range []any{
-			&FindRequest{Terms: Texts{s, "x"}, In: Texts{s}, Sync: Duration(90 * time.Second), Limit: 3},
-			&RescanRequest{Paths: Texts{"/", s}, Wait: true},
+			&FindRequest{Terms: ByteStrings{s, "x"}, In: ByteStrings{s}, Sync: Duration(90 * time.Second), Limit: 3},
+			&RescanRequest{Paths: ByteStrings{"/", s}, Wait: true},
 			&CheckRequest{Path: s, Repair: true},
 			&Trailer{Count: 3, FirstClock: "a", LastClock: "b", Stale: []Stale{{s, StaleOffline}, {"/x", "EIO"}}, Error: ErrBadQuery.With("bad")},
-			&Job{ID: 7, State: JobFailed, Paths: Texts{s}, Created: at, Ended: &at, Results: []PathResult{{Path: s, State: JobFailed, Error: "gone"}}},
+			&Job{ID: 7, State: JobFailed, Paths: ByteStrings{s}, Created: at, Ended: &at, Results: []PathResult{{Path: s, State: JobFailed, Error: "gone"}}},
 			&JobEvent{Dir: &JobDir{Worker: 3, Dir: s, Files: 1204}},
-			&JobEvent{End: &JobEnd{Job: Job{ID: 1, Paths: Texts{}}, Error: ErrStopping}},
+			&JobEvent{End: &JobEnd{Job: Job{ID: 1, Paths: ByteStrings{}}, Error: ErrStopping}},
 			&Status{Version: "1", DB: StatusDB{Path: s, Size: 1}, Roots: []Root{{Path: s, State: RootLive, NamesVerified: &at}}, Jobs: []Job{}},
 			&Explanation{Path: s, Reason: "excluded", Notes: []string{"x"}},
 			&Difference{Path: s, Change: DiffModified, Fields: []string{"size"}},
@@ -47,23 +47,23 @@ func TestBytesOnTheWire(t *testing.T) {
 	if want := `{"path":"/\ufffd","reason":"r","path_b64":"L/8="}`; string(b) != want {
 		t.Errorf("got %s, want %s", b, want)
 	}
-	b, _ = json.Marshal(Texts{"a", "\xff"})
+	b, _ = json.Marshal(ByteStrings{"a", "\xff"})
 	if want := `["a",{"b64":"/w=="}]`; string(b) != want {
 		t.Errorf("got %s, want %s", b, want)
 	}
 }
 
 func TestTextsAsWritten(t *testing.T) {
-	for in, want := range map[string]Texts{
+	for in, want := range map[string]ByteStrings{
 		`"one"`: {"one"}, `["a","b"]`: {"a", "b"}, `[]`: {}, `null`: nil, `[{"b64":"/w=="}]`: {"\xff"},
 	} {
-		var got Texts
+		var got ByteStrings
 		if err := json.Unmarshal([]byte(in), &got); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %q, %v", in, got, err)
 		}
 	}
 	for _, in := range []string{`[1]`, `[null]`, `{}`, `[{"b64":5}]`, `[{}]`, `7`} {
-		var got Texts
+		var got ByteStrings
 		if err := json.Unmarshal([]byte(in), &got); err == nil {
 			t.Errorf("%s: no error", in)
 		}

@@ -1,4 +1,4 @@
-package ipc
+package wire
 
 import (
 	"encoding/json"
@@ -14,8 +14,8 @@ func TestFindRequestJSON(t *testing.T) {
 	check := func(r *FindRequest) {
 		t.Helper()
 		var back, want any
-		if err := json.Unmarshal(r.appendJSON(nil), &back); err != nil {
-			t.Fatalf("%s: %v", r.appendJSON(nil), err)
+		if err := json.Unmarshal(r.AppendJSON(nil), &back); err != nil {
+			t.Fatalf("%s: %v", r.AppendJSON(nil), err)
 		}
 		b, err := json.Marshal(r)
 		if err != nil {
@@ -23,10 +23,10 @@ func TestFindRequestJSON(t *testing.T) {
 		}
 		json.Unmarshal(b, &want)
 		if !reflect.DeepEqual(back, want) {
-			t.Errorf("got %s, want %s", r.appendJSON(nil), b)
+			t.Errorf("got %s, want %s", r.AppendJSON(nil), b)
 		}
 		var whole FindRequest
-		if err := json.Unmarshal(r.appendJSON(nil), &whole); err != nil || !reflect.DeepEqual(&whole, r) {
+		if err := json.Unmarshal(r.AppendJSON(nil), &whole); err != nil || !reflect.DeepEqual(&whole, r) {
 			t.Errorf("%s: %+v, %v", b, whole, err)
 		}
 	}
@@ -36,8 +36,8 @@ func TestFindRequestJSON(t *testing.T) {
 		var one FindRequest
 		for _, r := range []*FindRequest{&one, &all} {
 			switch f := reflect.ValueOf(r).Elem().Field(i).Addr().Interface().(type) {
-			case *Texts:
-				*f = Texts{"a\"\n\\é\u2028<", "\xff", ""}
+			case *ByteStrings:
+				*f = ByteStrings{"a\"\n\\é\u2028<", "\xff", ""}
 			case *string:
 				*f = "<x\ty>"
 			case *int:
@@ -66,7 +66,7 @@ func TestTrailerJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parseTrailer(b)
+		got, err := ParseTrailer(b)
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", b, got, err)
 		}
@@ -75,7 +75,7 @@ func TestTrailerJSON(t *testing.T) {
 			t.Errorf("%s by hand: %v", b, err)
 		}
 		for i := range b {
-			if _, err := parseTrailer(b[:i]); err == nil {
+			if _, err := ParseTrailer(b[:i]); err == nil {
 				t.Errorf("%s: no error", b[:i])
 			}
 		}

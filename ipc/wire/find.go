@@ -1,4 +1,4 @@
-package ipc
+package wire
 
 import (
 	"encoding/json"
@@ -10,19 +10,19 @@ import (
 
 // FindRequest asks for the entries that match. The zero value matches all.
 type FindRequest struct {
-	Terms    Texts  `json:"terms,omitempty"` // as typed; docs/query.md says how they are read
-	Mode     string `json:"mode,omitempty"`  // "" or "terms", "fixed", "glob", "regex", "locate", "bre", "ere": how a term is read
-	Case     string `json:"case,omitempty"`  // "" or "smart", "ignore", "sensitive"
-	FullPath bool   `json:"full_path,omitempty"`
-	Filters  Texts  `json:"filters,omitempty"` // one field term each: "type:f", "size:+1M"; all must match
-	In       Texts  `json:"in,omitempty"`      // absolute directories; none: every root
-	Exclude  Texts  `json:"exclude,omitempty"` // globs
-	MinDepth int    `json:"min_depth,omitempty"`
-	MaxDepth int    `json:"max_depth,omitempty"` // 0: no limit
-	Sort     string `json:"sort,omitempty"`      // "", "path", "name", "size", "mtime", "ext"
-	Reverse  bool   `json:"reverse,omitempty"`
-	Limit    int    `json:"limit,omitempty"` // rows, after sorting; 0: no limit
-	Count    bool   `json:"count,omitempty"` // no rows, only the Trailer's count
+	Terms    ByteStrings `json:"terms,omitempty"` // as typed; docs/query.md says how they are read
+	Mode     string      `json:"mode,omitempty"`  // "" or "terms", "fixed", "glob", "regex", "locate", "bre", "ere": how a term is read
+	Case     string      `json:"case,omitempty"`  // "" or "smart", "ignore", "sensitive"
+	FullPath bool        `json:"full_path,omitempty"`
+	Filters  ByteStrings `json:"filters,omitempty"` // one field term each: "type:f", "size:+1M"; all must match
+	In       ByteStrings `json:"in,omitempty"`      // absolute directories; none: every root
+	Exclude  ByteStrings `json:"exclude,omitempty"` // globs
+	MinDepth int         `json:"min_depth,omitempty"`
+	MaxDepth int         `json:"max_depth,omitempty"` // 0: no limit
+	Sort     string      `json:"sort,omitempty"`      // "", "path", "name", "size", "mtime", "ext"
+	Reverse  bool        `json:"reverse,omitempty"`
+	Limit    int         `json:"limit,omitempty"` // rows, after sorting; 0: no limit
+	Count    bool        `json:"count,omitempty"` // no rows, only the Trailer's count
 
 	// Sync makes the answer wait until every change made before the request is
 	// in it, for so long at most; 0: it does not wait. Not met: SyncMissed.

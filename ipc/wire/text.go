@@ -1,4 +1,4 @@
-package ipc
+package wire
 
 import (
 	"bytes"
@@ -14,31 +14,31 @@ import (
 // "_b64" appended that has the exact bytes in base64. In a list the element
 // itself is then an object: {"b64": "…"}.
 
-// Texts is a list of texts of any bytes.
-type Texts []string
+// ByteStrings is a list of texts of any bytes.
+type ByteStrings []string
 
-type b64Text struct {
+type base64String struct {
 	B64 []byte `json:"b64"`
 }
 
 // MarshalJSON implements json.Marshaler.
-func (t Texts) MarshalJSON() ([]byte, error) {
+func (t ByteStrings) MarshalJSON() ([]byte, error) {
 	list := make([]any, len(t))
 	for i, s := range t {
 		if utf8.ValidString(s) {
 			list[i] = s
 		} else {
-			list[i] = b64Text{[]byte(s)}
+			list[i] = base64String{[]byte(s)}
 		}
 	}
 	return json.Marshal(list)
 }
 
 // UnmarshalJSON implements json.Unmarshaler. A bare string is a list of one.
-func (t *Texts) UnmarshalJSON(data []byte) error {
+func (t *ByteStrings) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil && string(data) != "null" {
-		*t = Texts{one}
+		*t = ByteStrings{one}
 		return nil
 	}
 	var list []json.RawMessage
@@ -46,12 +46,12 @@ func (t *Texts) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if *t = nil; list != nil {
-		*t = make(Texts, 0, len(list))
+		*t = make(ByteStrings, 0, len(list))
 	}
 	for i, raw := range list {
 		var s string
 		if err := json.Unmarshal(raw, &s); err != nil || string(raw) == "null" {
-			var b b64Text
+			var b base64String
 			if err := json.Unmarshal(raw, &b); err != nil || b.B64 == nil {
 				return fmt.Errorf(`element %d is neither a string nor {"b64": "…"}`, i)
 			}

@@ -1,0 +1,33 @@
+// Package wire defines what indexd and its clients send each other: the
+// requests and answers as Go types, with their encodings. docs/protocol.md
+// describes the same for other languages.
+//
+// The protocol is HTTP with JSON on a unix socket. A long answer is a stream of
+// lines, one JSON object each, or of raw paths, each ended by NUL. Every stream
+// ends with an end marker; without one the answer was cut off.
+//
+// The package is at the base of the repository, so that the engine can produce
+// these types and nothing has to convert them. It has no work to do at init,
+// because every start of the client pays for that.
+package wire
+
+// Protocol is the version of what is spoken here; it is also the first element
+// of every path ("/v1/…"). A change that an old peer would misunderstand makes
+// it another number; new fields in answers do not.
+const Protocol = 1
+
+// Headers that are not HTTP's own.
+const (
+	// HeaderProtocol is in every answer and has the server's Protocol.
+	HeaderProtocol = "Indexd-Protocol"
+	// HeaderVersion is in every answer and has the daemon's version.
+	HeaderVersion = "Indexd-Version"
+)
+
+// Media types.
+const (
+	TypeJSON    = "application/json"
+	TypeNDJSON  = "application/x-ndjson"
+	TypePaths0  = "application/vnd.indexd.paths0" // paths ended by NUL, an empty one, a JSON Trailer
+	TypeProblem = "application/problem+json"
+)
