@@ -7,7 +7,7 @@ import (
 )
 
 // flights knows which directories are being listed, so that at most one
-// listing of a directory is under way (rule 4 of docs/design.md): whoever
+// listing of a directory is under way (rule 4 of docs/architecture.md): whoever
 // wants another meanwhile gets it when this one has been handed to the writer.
 type flights struct {
 	mu sync.Mutex
