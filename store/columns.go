@@ -87,7 +87,7 @@ func (c *Entries) columns() {
 		agg = *c.agg
 	} else {
 		head := reader{b: c.raw, p: 1}
-		head.decodeAgg(&agg)
+		decodeAgg(&head, &agg)
 	}
 	r := reader{b: c.b[:len(c.b)-len(c.names)], p: c.first}
 	c.owners.parse(&r, c.n, c.flags&hasOwners != 0)

@@ -100,7 +100,7 @@ func (e *encoder) body(entries []listing.Entry) Body {
 		return Body{}
 	}
 	cols := append(make([]byte, 0, len(e.out)), e.out...)
-	return Body{agg, crc32.Checksum(cols, castagnoli()), cols}
+	return Body{agg, crc32.Checksum(cols, castagnoli), cols}
 }
 
 // append appends the columns of entries to e.out; none for no entries.

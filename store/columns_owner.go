@@ -63,7 +63,7 @@ func appendOwner(dst []byte, o, before owner) []byte {
 	return dst
 }
 
-func (r *reader) owner(before owner) owner {
+func readOwner(r *reader, before owner) owner {
 	o := before
 	c := r.byte()
 	if m := c & modeMask; int(m) < len(commonModes) {
@@ -106,7 +106,7 @@ func (w *owners) parse(r *reader, n int, many bool) {
 	}
 	var o owner
 	for i := range int(w.k) {
-		o = r.owner(o)
+		o = readOwner(r, o)
 		switch {
 		case r.bad:
 			return

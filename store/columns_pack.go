@@ -101,6 +101,3 @@ func bitsFor(n int) uint8 {
 	}
 	return uint8(bits.Len(uint(n - 1)))
 }
-
-func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
-func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }

@@ -8,9 +8,9 @@ import (
 // highBits are those of eight bytes.
 const highBits = 0x8080808080808080
 
-// reader takes values one after another from b, from offset p on. Where b ends
-// too soon, or a value cannot be, bad is set for good and zeros are returned
-// from there on.
+// reader reads values one after another from b, beginning at offset p. When b
+// ends too soon, or a value is impossible, it sets bad and returns zeros from
+// then on, so that a decoder may check bad once, at its end.
 type reader struct {
 	b   []byte
 	p   int
@@ -110,3 +110,9 @@ func (r *reader) skip(n int) (off int32) {
 	r.p += n
 	return int32(r.p - n)
 }
+
+// zigzag maps numbers of small magnitude, of either sign, to small numbers.
+func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
+
+// unzigzag is the inverse of zigzag.
+func unzigzag(v uint64) int64 { return int64(v>>1) ^ -int64(v&1) }

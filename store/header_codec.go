@@ -151,7 +151,7 @@ func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 
 // decodeAgg reads the first part of a header: the flags, the seconds of the
 // directory's mtime and the aggregates.
-func (r *reader) decodeAgg(agg *Aggregates) (flags uint64, mtime int64) {
+func decodeAgg(r *reader, agg *Aggregates) (flags uint64, mtime int64) {
 	flags = r.uvarint()
 	if flags >= noACL<<1 {
 		r.fail()
@@ -179,16 +179,16 @@ func (r *reader) decodeAgg(agg *Aggregates) (flags uint64, mtime int64) {
 }
 
 // skipToDoc passes over what decodeAgg reads.
-func (r *reader) skipToDoc() {
+func skipToDoc(r *reader) {
 	flags := r.uvarint()
 	if flags&hasDir != 0 {
 		r.skipUvarints(1)
 	}
-	r.skipAgg(flags)
+	skipAgg(r, flags)
 }
 
 // skipAgg passes over the aggregates.
-func (r *reader) skipAgg(flags uint64) {
+func skipAgg(r *reader, flags uint64) {
 	count := r.uvarint()
 	if count == 0 {
 		return
@@ -207,7 +207,7 @@ func (r *reader) skipAgg(flags uint64) {
 func (h *Header) decode(r *reader) {
 	*h = Header{}
 	d := &h.Dir
-	flags, mtime := r.decodeAgg(&h.Agg)
+	flags, mtime := decodeAgg(r, &h.Agg)
 	h.TrustTimes = flags&trustTimes != 0
 	h.Chunked = flags&isChunked != 0
 	h.InProgress = flags&inProgress != 0
@@ -261,13 +261,13 @@ func (h *Header) decode(r *reader) {
 }
 
 // origin reads what an Origin is of, and passes over the rest.
-func (r *reader) origin(o *Origin) {
+func readOrigin(r *reader, o *Origin) {
 	flags := r.uvarint()
 	var mtime int64
 	if flags&hasDir != 0 {
 		mtime = epoch + r.varint()
 	}
-	r.skipAgg(flags)
+	skipAgg(r, flags)
 	o.Doc = r.uvarint()
 	o.Stamp = o.Doc + uint64(r.varint())
 	listed := int64(epoch)

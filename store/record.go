@@ -3,15 +3,10 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"slices"
 )
-
-// ErrCorrupt is returned when stored bytes are not what was stored: a checksum
-// does not fit, or a count leads beyond the end.
-var ErrCorrupt = errors.New("store: corrupt record")
 
 // Body is the entries of one record as they are stored, and what they come to.
 // It is made by Prepare or EncodeBody, or seen in a stored record; it is never
@@ -44,7 +39,7 @@ func (b *Body) Clone() Body {
 // Entries returns the entries of b, which alias it. ErrCorrupt is returned
 // where b does not fit its checksum or cannot be read.
 func (b *Body) Entries() (Entries, error) {
-	if crc32.Checksum(b.cols, castagnoli()) != b.crc {
+	if crc32.Checksum(b.cols, castagnoli) != b.crc {
 		return Entries{}, ErrCorrupt
 	}
 	var e Entries
@@ -90,7 +85,7 @@ func (r *Record) Decode(val []byte) error {
 	in := reader{b: val}
 	in.skip(int(in.byte()))
 	raw := val[:in.p]
-	if sum := in.uint32(); in.bad || sum != crc32.Checksum(raw, castagnoli()) {
+	if sum := in.uint32(); in.bad || sum != crc32.Checksum(raw, castagnoli) {
 		return ErrCorrupt
 	}
 	r.raw = raw
@@ -112,7 +107,7 @@ func AppendRecord(dst []byte, h *Header, b *Body) []byte {
 	start := len(dst)
 	dst = h.append(append(dst, 0), agg)
 	dst[start] = byte(len(dst) - start - 1)
-	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli()))
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
 	if len(b.cols) > 0 {
 		dst = binary.LittleEndian.AppendUint32(dst, b.crc)
 		dst = append(dst, b.cols...)
@@ -135,7 +130,7 @@ func (r *Record) Header() *Header {
 func (r *Record) Agg() *Aggregates {
 	if !r.aggOK {
 		in := reader{b: r.raw, p: min(1, len(r.raw))}
-		in.decodeAgg(&r.head.Agg)
+		decodeAgg(&in, &r.head.Agg)
 		r.aggOK = true
 	}
 	return &r.head.Agg
@@ -150,14 +145,14 @@ func (r *Record) Chunked() bool {
 // Doc is Header().Doc, read alone.
 func (r *Record) Doc() uint64 {
 	in := reader{b: r.raw, p: min(1, len(r.raw))}
-	in.skipToDoc()
+	skipToDoc(&in)
 	return in.uvarint()
 }
 
 // Origin is Header().Origin(), read alone.
 func (r *Record) Origin() (o Origin) {
 	in := reader{b: r.raw, p: min(1, len(r.raw))}
-	if in.origin(&o); in.bad {
+	if readOrigin(&in, &o); in.bad {
 		return Origin{}
 	}
 	return o
@@ -177,7 +172,7 @@ func (r *Record) Body() Body {
 // seems to have none. ErrCorrupt is returned where they are damaged. A Chunked
 // record has no entries of its own.
 func (r *Record) Load() error {
-	if crc32.Checksum(r.cols, castagnoli()) != r.crc {
+	if crc32.Checksum(r.cols, castagnoli) != r.crc {
 		return ErrCorrupt
 	}
 	if len(r.cols) == 0 {
@@ -189,11 +184,6 @@ func (r *Record) Load() error {
 	r.Entries.raw = r.raw
 	return r.openColumns(r.cols)
 }
-
-var castagnoliTable = crc32.MakeTable(crc32.Castagnoli)
-
-// castagnoli is the table of CRC32C, which processors compute themselves.
-func castagnoli() *crc32.Table { return castagnoliTable }
 
 // Verify checks all that Load does not: that the columns hold together, that
 // names are in order and values possible, and that the header's aggregates are
