@@ -7,6 +7,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -213,7 +214,7 @@ func (l *lookup) find(t trigram.T) (f foundList, err error) {
 		}
 	}
 	for {
-		page, err := unseal(key, val)
+		page, err := codec.VerifyChecksum(key, val)
 		if err != nil {
 			return f, err
 		}
@@ -254,7 +255,7 @@ func (l *lookup) read(f *foundList, dst []uint16) ([]uint16, error) {
 		if !l.goesOn(key, f.t) {
 			break
 		}
-		page, err := unseal(key, val)
+		page, err := codec.VerifyChecksum(key, val)
 		if err != nil {
 			return dst, err
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"indexd/store/internal/codec"
 	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -143,11 +144,11 @@ func (c *checker) values() error {
 		}
 		return err
 	}
-	sealed := func(k, v []byte) error { _, err := unseal(k, v); return err }
+	sealed := func(k, v []byte) error { _, err := codec.VerifyChecksum(k, v); return err }
 	docs := uint64(0)
 	err := errors.Join(
 		check("meta", b.meta, 3, sealed),
-		check("volumes", b.volumes, anyCount, func(k, v []byte) error { return unsealJSON(k, v, new(volumeJSON)) }),
+		check("volumes", b.volumes, anyCount, func(k, v []byte) error { return codec.DecodeJSON(k, v, new(volumeJSON)) }),
 		check("counts", b.counts, anyCount, func(k, v []byte) error { _, err := decodeCounts(k, v); return err }),
 		check("roots", b.roots, anyCount, sealed),
 		check("jobs", b.jobs, anyCount, sealed),
@@ -171,8 +172,8 @@ func (c *checker) values() error {
 					return fmt.Errorf("doc %d was never given", id)
 				}
 			}
-			if d.r.bad || d.r.left() > 0 {
-				return ErrCorrupt
+			if d.r.Bad || d.r.Left() > 0 {
+				return codec.ErrCorrupt
 			}
 			if b.zones.Get(k) == nil {
 				c.problem(fmt.Sprintf("zones %q", k), "there is no such block")

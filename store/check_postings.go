@@ -8,6 +8,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -85,7 +86,7 @@ func (c *checker) pages(segs []postSeg, damaged []uint32) (whole map[uint32]bool
 			return nil
 		}
 		count[num]++
-		page, err := unseal(k, v)
+		page, err := codec.VerifyChecksum(k, v)
 		if err == nil {
 			err = trigram.Verify(page)
 		}

@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // Entries are the entries of a Body, read in place: names and values are looked
@@ -50,24 +51,24 @@ func (c *Entries) openColumns(cols []byte) error {
 	if len(cols) == 0 {
 		return nil
 	}
-	r := reader{b: cols}
-	c.flags = r.byte()
-	size := r.uvarint()
-	if r.bad || size == 0 || size > uint64(r.left()) || len(cols) > math.MaxInt32 {
-		return ErrCorrupt
+	r := codec.Reader{B: cols}
+	c.flags = r.Byte()
+	size := r.Uvarint()
+	if r.Bad || size == 0 || size > uint64(r.Left()) || len(cols) > math.MaxInt32 {
+		return codec.ErrCorrupt
 	}
 	names := cols[len(cols)-int(size):]
 	if names[size-1] != 0 {
-		return ErrCorrupt
+		return codec.ErrCorrupt
 	}
-	c.n, c.names, c.b, c.first = bytes.Count(names, []byte{0}), names, cols, r.p
+	c.n, c.names, c.b, c.first = bytes.Count(names, []byte{0}), names, cols, r.Pos
 	return nil
 }
 
 // names returns the names in a body that was encoded in this process.
 func (b *Body) names() []byte {
-	r := reader{b: b.cols, p: 1}
-	return b.cols[len(b.cols)-int(r.uvarint()):]
+	r := codec.Reader{B: b.cols, Pos: 1}
+	return b.cols[len(b.cols)-int(r.Uvarint()):]
 }
 
 // close makes c hold no entries.
@@ -86,15 +87,15 @@ func (c *Entries) columns() {
 	if c.agg != nil {
 		agg = *c.agg
 	} else {
-		head := reader{b: c.raw, p: 1}
+		head := codec.Reader{B: c.raw, Pos: 1}
 		decodeAgg(&head, &agg)
 	}
-	r := reader{b: c.b[:len(c.b)-len(c.names)], p: c.first}
+	r := codec.Reader{B: c.b[:len(c.b)-len(c.names)], Pos: c.first}
 	c.owners.parse(&r, c.n, c.flags&hasOwners != 0)
 	if c.flags&hasInos != 0 {
 		c.inos.parse(&r, c.n, 0, false)
 	} else {
-		c.inos = column{base: r.uvarint()}
+		c.inos = column{base: r.Uvarint()}
 	}
 	c.optional(&c.sizes, hasSizes, &r, uint64(agg.MinSize), true)
 	c.optional(&c.secs, hasSecs, &r, uint64(agg.Oldest.Sec), true)
@@ -103,7 +104,7 @@ func (c *Entries) columns() {
 	c.optional(&c.links, hasLinks, &r, 0, true)
 	c.optional(&c.errnos, hasErrnos, &r, 0, true)
 	c.parsed = true
-	if r.bad || r.left() != 0 || uint64(c.n) != agg.Count {
+	if r.Bad || r.Left() != 0 || uint64(c.n) != agg.Count {
 		c.bad = true
 		c.owners = owners{}
 		c.inos, c.sizes, c.secs, c.nsecs = column{}, column{}, column{}, column{}
@@ -111,7 +112,7 @@ func (c *Entries) columns() {
 	}
 }
 
-func (c *Entries) optional(col *column, bit byte, r *reader, base uint64, known bool) {
+func (c *Entries) optional(col *column, bit byte, r *codec.Reader, base uint64, known bool) {
 	if c.flags&bit == 0 {
 		*col = column{base: base}
 		return
@@ -173,12 +174,12 @@ func (c *Entries) Entry(i int, e *listing.Entry) {
 		Stat: listing.Stat{
 			Ino:    c.inos.get(c.b, i),
 			Size:   size,
-			Blocks: usualBlocks(size, t) + unzigzag(c.blocks.get(c.b, i)),
+			Blocks: usualBlocks(size, t) + codec.Unzigzag(c.blocks.get(c.b, i)),
 			Mtime:  listing.Time{Sec: int64(c.secs.get(c.b, i)), Nsec: uint32(c.nsecs.get(c.b, i))},
 			Mode:   o.mode,
 			UID:    o.uid,
 			GID:    o.gid,
-			Nlink:  uint32(usualLinks(t) + unzigzag(c.links.get(c.b, i))),
+			Nlink:  uint32(usualLinks(t) + codec.Unzigzag(c.links.get(c.b, i))),
 		},
 		StatErrno: uint16(c.errnos.get(c.b, i)),
 	}
@@ -220,10 +221,10 @@ func (c *Entries) all(yield func(int, *listing.Entry) bool) {
 			off += len(e.Name) + 1
 			e.Ino = inos[j]
 			e.Size = int64(sizes[j])
-			e.Blocks = usualBlocks(e.Size, t) + unzigzag(blocks[j])
+			e.Blocks = usualBlocks(e.Size, t) + codec.Unzigzag(blocks[j])
 			e.Mtime.Sec, e.Mtime.Nsec = int64(secs[j]), uint32(nsecs[j])
 			e.Mode, e.UID, e.GID = o.mode, o.uid, o.gid
-			e.Nlink = uint32(usualLinks(t) + unzigzag(links[j]))
+			e.Nlink = uint32(usualLinks(t) + codec.Unzigzag(links[j]))
 			e.StatErrno = uint16(errnos[j])
 			if !yield(at+j, e) {
 				return

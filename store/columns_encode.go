@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // The columns of a body, in this order. Those that a bit of flags stands for
@@ -100,7 +101,7 @@ func (e *encoder) body(entries []listing.Entry) Body {
 		return Body{}
 	}
 	cols := append(make([]byte, 0, len(e.out)), e.out...)
-	return Body{agg, crc32.Checksum(cols, castagnoli), cols}
+	return Body{agg, crc32.Checksum(cols, codec.Castagnoli), cols}
 }
 
 // append appends the columns of entries to e.out; none for no entries.
@@ -122,8 +123,8 @@ func (e *encoder) append(entries []listing.Entry) (agg Aggregates) {
 		e.sizes[i] = uint64(f.Size)
 		e.secs[i] = uint64(f.Mtime.Sec)
 		e.nsecs[i] = uint64(f.Mtime.Nsec)
-		e.blocks[i] = zigzag(f.Blocks - usualBlocks(f.Size, t))
-		e.links[i] = zigzag(int64(f.Nlink) - usualLinks(t))
+		e.blocks[i] = codec.Zigzag(f.Blocks - usualBlocks(f.Size, t))
+		e.links[i] = codec.Zigzag(int64(f.Nlink) - usualLinks(t))
 		e.errnos[i] = uint64(f.StatErrno)
 		nsecs |= e.nsecs[i]
 		blocks |= e.blocks[i]

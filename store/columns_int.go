@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"encoding/binary"
+	"indexd/store/internal/codec"
 	"math"
 	"math/bits"
 	"slices"
@@ -53,37 +54,37 @@ type column struct {
 }
 
 // parse reads the layout of a column of n values.
-func (c *column) parse(r *reader, n int, base uint64, known bool) {
-	tag := r.byte()
+func (c *column) parse(r *codec.Reader, n int, base uint64, known bool) {
+	tag := r.Byte()
 	*c = column{code: tag >> 6, width: tag & 63, base: base}
 	if c.width == 63 {
 		c.width = 64
 	}
 	if !known {
-		c.base = r.uvarint()
+		c.base = r.Uvarint()
 	}
 	switch c.code {
 	case codePlain:
-		c.vals = r.skip(packedLen(n, c.width))
+		c.vals = r.Skip(packedLen(n, c.width))
 	case codePatched:
-		low := r.byte()
+		low := r.Byte()
 		if low > c.width {
-			r.fail()
+			r.Fail()
 			return
 		}
-		c.k = r.count(n)
+		c.k = r.Count(n)
 		c.hi, c.width, c.iw = c.width-low, low, bitsFor(n)
-		c.vals = r.skip(packedLen(n, low))
-		c.idx = r.skip(packedLen(int(c.k), c.iw))
-		c.high = r.skip(packedLen(int(c.k), c.hi))
+		c.vals = r.Skip(packedLen(n, low))
+		c.idx = r.Skip(packedLen(int(c.k), c.iw))
+		c.high = r.Skip(packedLen(int(c.k), c.hi))
 	case codeDict:
-		c.k = r.count(n)
+		c.k = r.Count(n)
 		c.iw = bitsFor(int(c.k) + 1)
-		c.vals = r.skip(packedLen(int(c.k), c.width))
-		c.idx = r.skip(packedLen(n, c.iw))
+		c.vals = r.Skip(packedLen(int(c.k), c.width))
+		c.idx = r.Skip(packedLen(n, c.iw))
 	case codeDelta:
-		c.step = uint64(r.varint())
-		c.vals = r.skip(packedLen(n-1, c.width))
+		c.step = uint64(r.Varint())
+		c.vals = r.Skip(packedLen(n-1, c.width))
 		c.value = c.base
 	}
 }
@@ -279,7 +280,7 @@ func (ic *intCoder) delta(dst []byte, vals []uint64, cost int) ([]byte, bool) {
 	}
 	width := wide(bits.Len64(uint64(most) - uint64(least)))
 	var buf [binary.MaxVarintLen64]byte
-	step := binary.AppendUvarint(buf[:0], zigzag(least))
+	step := binary.AppendUvarint(buf[:0], codec.Zigzag(least))
 	if packedLen(len(vals)-1, width)+len(step) >= cost {
 		return dst, false
 	}

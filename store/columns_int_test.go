@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"indexd/store/internal/codec"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -55,11 +56,11 @@ func numbers(r *rand.Rand, n int) []uint64 {
 func codeColumn(t *testing.T, vals []uint64, base uint64, known, ordered bool) (column, []byte) {
 	t.Helper()
 	b := new(intCoder).append([]byte("before"), vals, base, known, ordered)
-	in := reader{b: b, p: len("before")}
+	in := codec.Reader{B: b, Pos: len("before")}
 	var c column
 	c.parse(&in, len(vals), base, known)
-	if in.bad || in.left() != 0 {
-		t.Fatalf("%d values: bad %v, %d bytes left", len(vals), in.bad, in.left())
+	if in.Bad || in.Left() != 0 {
+		t.Fatalf("%d values: bad %v, %d bytes left", len(vals), in.Bad, in.Left())
 	}
 	return c, b
 }
@@ -176,10 +177,10 @@ func FuzzColumn(f *testing.F) {
 			return
 		}
 		b = slices.Clip(b)
-		in := reader{b: b}
+		in := codec.Reader{B: b}
 		var c column
 		c.parse(&in, n, 0, false)
-		if in.bad {
+		if in.Bad {
 			return
 		}
 		out := make([]uint64, n)

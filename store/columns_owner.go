@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // owner is what few different values of occur in one directory: mode (type bits
@@ -63,23 +64,23 @@ func appendOwner(dst []byte, o, before owner) []byte {
 	return dst
 }
 
-func readOwner(r *reader, before owner) owner {
+func readOwner(r *codec.Reader, before owner) owner {
 	o := before
-	c := r.byte()
+	c := r.Byte()
 	if m := c & modeMask; int(m) < len(commonModes) {
 		o.mode = uint32(commonModes[m])
-	} else if o.mode = uint32(r.uvarint()); m != modeOther {
-		r.fail()
+	} else if o.mode = uint32(r.Uvarint()); m != modeOther {
+		r.Fail()
 	}
 	switch c & idsMask {
 	case idsOne:
-		o.uid = uint32(r.uvarint())
+		o.uid = uint32(r.Uvarint())
 		o.gid = o.uid
 	case idsTwo:
-		o.uid = uint32(r.uvarint())
-		o.gid = uint32(r.uvarint())
+		o.uid = uint32(r.Uvarint())
+		o.gid = uint32(r.Uvarint())
 	case idsMask:
-		r.fail()
+		r.Fail()
 	}
 	return o
 }
@@ -99,16 +100,16 @@ type owners struct {
 // more.
 const ownersHead = 4
 
-func (w *owners) parse(r *reader, n int, many bool) {
+func (w *owners) parse(r *codec.Reader, n int, many bool) {
 	*w = owners{k: 1}
 	if many {
-		w.k = r.count(n-1) + 1
+		w.k = r.Count(n-1) + 1
 	}
 	var o owner
 	for i := range int(w.k) {
 		o = readOwner(r, o)
 		switch {
-		case r.bad:
+		case r.Bad:
 			return
 		case i >= ownersHead:
 			w.more = append(w.more, o)
@@ -120,7 +121,7 @@ func (w *owners) parse(r *reader, n int, many bool) {
 		}
 	}
 	w.iw = bitsFor(int(w.k))
-	w.idx = r.skip(packedLen(n, w.iw))
+	w.idx = r.Skip(packedLen(n, w.iw))
 }
 
 // get returns the owner of entry i.

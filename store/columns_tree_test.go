@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // treeRoot is the tree that sizes and times are measured on: all of the
@@ -152,8 +153,8 @@ func TestTreeSize(t *testing.T) {
 		}
 		flags++
 		cols["names"] += r.first - 1 + len(r.Names())
-		in := reader{b: r.b[:len(r.b)-len(r.Names())], p: r.first}
-		at := in.p
+		in := codec.Reader{B: r.b[:len(r.b)-len(r.Names())], Pos: r.first}
+		at := in.Pos
 		for i, name := range order[1:] {
 			var c column
 			switch bit := byte(1 << i); {
@@ -163,10 +164,10 @@ func TestTreeSize(t *testing.T) {
 				c.parse(&in, r.n, 0, bit&(hasInos|hasNsecs) == 0)
 				codes[fmt.Sprint(name, " ", [...]string{"plain", "patched", "dict", "delta"}[c.code])]++
 			case bit == hasInos:
-				in.uvarint()
+				in.Uvarint()
 			}
-			cols[name] += in.p - at
-			at = in.p
+			cols[name] += in.Pos - at
+			at = in.Pos
 		}
 		prev := ""
 		for i := range r.n {

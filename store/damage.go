@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"indexd/store/internal/codec"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -90,7 +91,7 @@ func checkSmall(b *buckets, st *state) error {
 		n := uint64(0)
 		err := x.in.ForEach(func(k, v []byte) error {
 			n++
-			if _, err := unseal(k, v); err != nil {
+			if _, err := codec.VerifyChecksum(k, v); err != nil {
 				return fmt.Errorf("%w: a value of %s", ErrDamaged, x.name)
 			}
 			return nil

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"indexd/store/internal/codec"
 	"iter"
 
 	bolt "go.etcd.io/bbolt"
@@ -32,23 +33,23 @@ func (d *deadRange) encode() []byte {
 		flags |= 4
 	}
 	b := binary.AppendUvarint([]byte{flags}, d.stamp)
-	return seal(d.prefix, append(b, d.resume...))
+	return codec.AddChecksum(d.prefix, append(b, d.resume...))
 }
 
 // decodeDead reads a value of dead. A damaged one covers nothing until Check or
 // Reap finds it: to show what is gone is a smaller wrong than to hide what is
 // there.
 func decodeDead(key, val []byte) (deadRange, error) {
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) == 0 {
-		return deadRange{prefix: key}, ErrCorrupt
+		return deadRange{prefix: key}, codec.ErrCorrupt
 	}
-	r := reader{b: b[1:]}
-	d := deadRange{prefix: key, solid: b[0]&1 != 0, reported: b[0]&2 != 0, orphans: b[0]&4 != 0, stamp: r.uvarint()}
-	if r.bad {
-		return deadRange{prefix: key}, ErrCorrupt
+	r := codec.Reader{B: b[1:]}
+	d := deadRange{prefix: key, solid: b[0]&1 != 0, reported: b[0]&2 != 0, orphans: b[0]&4 != 0, stamp: r.Uvarint()}
+	if r.Bad {
+		return deadRange{prefix: key}, codec.ErrCorrupt
 	}
-	d.resume = r.b[r.p:]
+	d.resume = r.B[r.Pos:]
 	return d, nil
 }
 

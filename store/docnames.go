@@ -57,7 +57,7 @@ func (r *nameReader) load(sn *Snap, doc uint64) {
 		}
 		r.ents[i] = readDoc{kind, parent, name}
 	}
-	r.bad = err != nil || d.r.bad
+	r.bad = err != nil || d.r.Bad
 }
 
 // names returns the names that the record of a doc has, as Entries.Names does.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"indexd/store/internal/codec"
 	"maps"
 	"math/bits"
 	"slices"
@@ -65,7 +66,7 @@ func (b *docBlock) append(dst []byte, first uint64) []byte {
 		}
 		dst = binary.AppendUvarint(dst, uint64(len(e.name))<<2|uint64(e.kind))
 		if e.kind != docTop {
-			dst = binary.AppendUvarint(dst, zigzag(int64(first+uint64(i)-e.parent)))
+			dst = binary.AppendUvarint(dst, codec.Zigzag(int64(first+uint64(i)-e.parent)))
 		}
 		dst = append(dst, e.name...)
 	}
@@ -74,39 +75,39 @@ func (b *docBlock) append(dst []byte, first uint64) []byte {
 
 // docReader goes through the docs of an encoded block.
 type docReader struct {
-	r     reader
+	r     codec.Reader
 	there uint64
 	first uint64
 }
 
 func readBlock(key, val []byte) (docReader, error) {
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) < 8 || len(key) != 5 {
-		return docReader{}, ErrCorrupt
+		return docReader{}, codec.ErrCorrupt
 	}
 	n := uint64(key[0])<<32 | uint64(binary.BigEndian.Uint32(key[1:]))
-	return docReader{reader{b: b, p: 8}, binary.LittleEndian.Uint64(b), n * blockLen}, nil
+	return docReader{codec.Reader{B: b, Pos: 8}, binary.LittleEndian.Uint64(b), n * blockLen}, nil
 }
 
 // next returns the next doc's number in the block and what it says; name
 // aliases the block. false: it was the last, or the block is damaged (r.bad).
 func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok bool) {
-	if d.there == 0 || d.r.bad {
+	if d.there == 0 || d.r.Bad {
 		return 0, 0, 0, nil, false
 	}
 	i = bits.TrailingZeros64(d.there)
 	d.there &= d.there - 1
-	n := d.r.uvarint()
+	n := d.r.Uvarint()
 	kind, n = docKind(n&3), n>>2
 	if kind != docTop {
-		parent = d.first + uint64(i) - uint64(unzigzag(d.r.uvarint()))
+		parent = d.first + uint64(i) - uint64(codec.Unzigzag(d.r.Uvarint()))
 	}
-	if kind == docNone || d.r.bad || n > uint64(d.r.left()) {
-		d.r.fail()
+	if kind == docNone || d.r.Bad || n > uint64(d.r.Left()) {
+		d.r.Fail()
 		return 0, 0, 0, nil, false
 	}
-	d.r.skip(int(n))
-	name = d.r.b[d.r.p-int(n) : d.r.p]
+	d.r.Skip(int(n))
+	name = d.r.B[d.r.Pos-int(n) : d.r.Pos]
 	return i, kind, parent, name, true
 }
 
@@ -129,7 +130,7 @@ func (t *Tx) block(id uint64) *docBlock {
 			b.ents[i] = docEnt{kind, parent, string(name)}
 			b.size += len(name)
 		}
-		if err != nil || d.r.bad {
+		if err != nil || d.r.Bad {
 			t.s.log.Warn("doc ids are damaged and are made anew", "block", n)
 			t.badDocs = append(t.badDocs, n)
 			t.damage = true
@@ -186,7 +187,7 @@ func (t *Tx) flushDocs() error {
 		if b.ents == ([blockLen]docEnt{}) {
 			err = t.del(t.b.docs, key)
 		} else {
-			err = t.put(t.b.docs, key, seal(key, b.append(make([]byte, 0, 8+b.size+blockLen*4), n*blockLen)))
+			err = t.put(t.b.docs, key, codec.AddChecksum(key, b.append(make([]byte, 0, 8+b.size+blockLen*4), n*blockLen)))
 		}
 		if err != nil {
 			return err
@@ -209,8 +210,8 @@ func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err er
 		for {
 			i, kind, parent, name, ok := d.next()
 			switch {
-			case !ok && d.r.bad:
-				err = ErrCorrupt
+			case !ok && d.r.Bad:
+				err = codec.ErrCorrupt
 			case !ok || i > int(id%blockLen):
 				return docNone, 0, nil, nil
 			case i == int(id%blockLen):

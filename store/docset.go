@@ -2,6 +2,7 @@ package store
 
 import (
 	"encoding/binary"
+	"indexd/store/internal/codec"
 	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -44,7 +45,7 @@ func setKey(set docSet, part uint16) []byte {
 func decodeSet(b []byte) (*roaring.Bitmap, error) {
 	m := roaring.New()
 	if m.UnmarshalBinary(b) != nil || m.Validate() != nil && !m.IsEmpty() {
-		return nil, ErrCorrupt
+		return nil, codec.ErrCorrupt
 	}
 	return m, nil
 }
@@ -67,7 +68,7 @@ func (sn *Snap) setPart(set docSet, part uint16) (m *roaring.Bitmap, ok bool) {
 }
 
 func (sn *Snap) decodePart(set docSet, part uint16, key, val []byte) (m *roaring.Bitmap, ok bool) {
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err == nil {
 		if m, err = decodeSet(b); err == nil && (m.IsEmpty() || m.Minimum()>>16 == uint32(part) && m.Maximum()>>16 == uint32(part)) {
 			return m, true
@@ -111,7 +112,7 @@ func (t *Tx) putSet(set docSet, part uint16, was, m *roaring.Bitmap, readable bo
 	if err != nil {
 		return err
 	}
-	return t.put(t.b.fresh, key, seal(key, b))
+	return t.put(t.b.fresh, key, codec.AddChecksum(key, b))
 }
 
 // changeSet takes the ids of del from a set and adds those of add; either may be

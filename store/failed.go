@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"indexd/store/internal/codec"
 	"iter"
 	"syscall"
 
@@ -31,7 +32,7 @@ func (t *Tx) setFailed(key Key, errno uint16) error {
 	case there:
 		return t.del(t.b.failed, key)
 	}
-	return t.put(t.b.failed, bytes.Clone(key), seal(key, nil))
+	return t.put(t.b.failed, bytes.Clone(key), codec.AddChecksum(key, nil))
 }
 
 // Failed iterates over the directories in [lo, hi) that could not be read when
@@ -63,6 +64,6 @@ func findFailed(tx *bolt.Tx) error {
 		if chunk || rec.Decode(val) != nil || !isFailure(rec.Header().Errno) {
 			return nil
 		}
-		return failed.Put(bytes.Clone(key), seal(key, nil))
+		return failed.Put(bytes.Clone(key), codec.AddChecksum(key, nil))
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // The header of a record, in this order. A field with a flag's name is there
@@ -85,7 +86,7 @@ func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 		flags &^= hasBtime | modeUsual | idsRoot | linksUsual | oneBlock | wholeSecond | ctimeIsMtime | noACL
 	}
 	u := func(v uint64) { dst = binary.AppendUvarint(dst, v) }
-	z := func(v int64) { dst = binary.AppendUvarint(dst, zigzag(v)) }
+	z := func(v int64) { dst = binary.AppendUvarint(dst, codec.Zigzag(v)) }
 
 	u(flags)
 	if flags&hasDir != 0 {
@@ -151,45 +152,45 @@ func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 
 // decodeAgg reads the first part of a header: the flags, the seconds of the
 // directory's mtime and the aggregates.
-func decodeAgg(r *reader, agg *Aggregates) (flags uint64, mtime int64) {
-	flags = r.uvarint()
+func decodeAgg(r *codec.Reader, agg *Aggregates) (flags uint64, mtime int64) {
+	flags = r.Uvarint()
 	if flags >= noACL<<1 {
-		r.fail()
+		r.Fail()
 	}
 	if flags&hasDir != 0 {
-		mtime = epoch + r.varint()
+		mtime = epoch + r.Varint()
 	}
-	*agg = Aggregates{Count: r.uvarint()}
+	*agg = Aggregates{Count: r.Uvarint()}
 	if agg.Count == 0 {
 		return flags, mtime
 	}
 	if flags&noDirs == 0 {
-		agg.Dirs = r.uvarint()
+		agg.Dirs = r.Uvarint()
 	}
-	agg.MinSize = int64(r.uvarint())
+	agg.MinSize = int64(r.Uvarint())
 	agg.MaxSize, agg.Bytes = agg.MinSize, agg.MinSize
 	if agg.Count > 1 {
-		agg.MaxSize += int64(r.uvarint())
-		agg.Bytes = agg.MaxSize + int64(r.uvarint())
+		agg.MaxSize += int64(r.Uvarint())
+		agg.Bytes = agg.MaxSize + int64(r.Uvarint())
 	}
-	agg.Blocks = agg.usualBlocks() + r.varint()
-	agg.Newest.Sec = mtime + r.varint()
-	agg.Oldest.Sec = agg.Newest.Sec - int64(r.uvarint())
+	agg.Blocks = agg.usualBlocks() + r.Varint()
+	agg.Newest.Sec = mtime + r.Varint()
+	agg.Oldest.Sec = agg.Newest.Sec - int64(r.Uvarint())
 	return flags, mtime
 }
 
 // skipToDoc passes over what decodeAgg reads.
-func skipToDoc(r *reader) {
-	flags := r.uvarint()
+func skipToDoc(r *codec.Reader) {
+	flags := r.Uvarint()
 	if flags&hasDir != 0 {
-		r.skipUvarints(1)
+		r.SkipUvarints(1)
 	}
 	skipAgg(r, flags)
 }
 
 // skipAgg passes over the aggregates.
-func skipAgg(r *reader, flags uint64) {
-	count := r.uvarint()
+func skipAgg(r *codec.Reader, flags uint64) {
+	count := r.Uvarint()
 	if count == 0 {
 		return
 	}
@@ -200,89 +201,89 @@ func skipAgg(r *reader, flags uint64) {
 	if count > 1 {
 		n += 2
 	}
-	r.skipUvarints(n)
+	r.SkipUvarints(n)
 }
 
 // decode reads a whole header.
-func (h *Header) decode(r *reader) {
+func (h *Header) decode(r *codec.Reader) {
 	*h = Header{}
 	d := &h.Dir
 	flags, mtime := decodeAgg(r, &h.Agg)
 	h.TrustTimes = flags&trustTimes != 0
 	h.Chunked = flags&isChunked != 0
 	h.InProgress = flags&inProgress != 0
-	h.Doc = r.uvarint()
-	h.Stamp = h.Doc + uint64(r.varint())
+	h.Doc = r.Uvarint()
+	h.Stamp = h.Doc + uint64(r.Varint())
 	listed := int64(epoch)
 	if flags&neverListed == 0 {
-		ms := epoch*1000 + r.varint()
+		ms := epoch*1000 + r.Varint()
 		listed = ms / 1000
 		h.Listed = time.UnixMilli(ms)
 	}
 	if flags&hasErr != 0 {
-		h.Errno = uint16(r.uvarint())
-		h.ErrAt = time.UnixMilli(epoch*1000 + r.varint())
+		h.Errno = uint16(r.Uvarint())
+		h.ErrAt = time.UnixMilli(epoch*1000 + r.Varint())
 	}
 	if flags&hasDir == 0 {
 		return
 	}
 	h.NoACL = flags&noACL != 0
-	d.Ino = r.uvarint()
+	d.Ino = r.Uvarint()
 	d.Mode = usualDirMode
 	if flags&modeUsual == 0 {
-		d.Mode = uint32(r.uvarint())
+		d.Mode = uint32(r.Uvarint())
 	}
 	if flags&idsRoot == 0 {
-		d.UID = uint32(r.uvarint())
-		d.GID = uint32(r.uvarint())
+		d.UID = uint32(r.Uvarint())
+		d.GID = uint32(r.Uvarint())
 	}
 	d.Nlink = uint32(2 + h.Agg.Dirs)
 	if flags&linksUsual == 0 {
-		d.Nlink = uint32(r.uvarint())
+		d.Nlink = uint32(r.Uvarint())
 	}
 	d.Size, d.Blocks = blockSize, blockBlocks
 	if flags&oneBlock == 0 {
-		d.Size = int64(r.uvarint())
-		d.Blocks = int64(r.uvarint())
+		d.Size = int64(r.Uvarint())
+		d.Blocks = int64(r.Uvarint())
 	}
 	d.Mtime.Sec = mtime
 	if flags&wholeSecond == 0 {
-		d.Mtime.Nsec = r.uint32()
+		d.Mtime.Nsec = r.Uint32()
 	}
 	d.Ctime = d.Mtime
 	if flags&ctimeIsMtime == 0 {
-		d.Ctime.Sec = listed - r.varint()
-		d.Ctime.Nsec = r.uint32()
+		d.Ctime.Sec = listed - r.Varint()
+		d.Ctime.Nsec = r.Uint32()
 	}
 	if flags&hasBtime != 0 {
-		d.Btime.Sec = d.Ctime.Sec - r.varint()
-		d.Btime.Nsec = r.uint32()
+		d.Btime.Sec = d.Ctime.Sec - r.Varint()
+		d.Btime.Nsec = r.Uint32()
 	}
 }
 
 // origin reads what an Origin is of, and passes over the rest.
-func readOrigin(r *reader, o *Origin) {
-	flags := r.uvarint()
+func readOrigin(r *codec.Reader, o *Origin) {
+	flags := r.Uvarint()
 	var mtime int64
 	if flags&hasDir != 0 {
-		mtime = epoch + r.varint()
+		mtime = epoch + r.Varint()
 	}
 	skipAgg(r, flags)
-	o.Doc = r.uvarint()
-	o.Stamp = o.Doc + uint64(r.varint())
+	o.Doc = r.Uvarint()
+	o.Stamp = o.Doc + uint64(r.Varint())
 	listed := int64(epoch)
 	if flags&neverListed == 0 {
-		listed = (epoch*1000 + r.varint()) / 1000
+		listed = (epoch*1000 + r.Varint()) / 1000
 	}
 	if flags&hasErr != 0 {
-		o.Failed = uint16(r.uvarint()) != 0
-		r.skipUvarints(1)
+		o.Failed = uint16(r.Uvarint()) != 0
+		r.SkipUvarints(1)
 	}
 	if flags&hasDir == 0 {
 		return
 	}
 	o.NoACL = flags&noACL != 0
-	o.Ino = r.uvarint()
+	o.Ino = r.Uvarint()
 	n := 0
 	if flags&modeUsual == 0 {
 		n++
@@ -296,14 +297,14 @@ func readOrigin(r *reader, o *Origin) {
 	if flags&oneBlock == 0 {
 		n += 2
 	}
-	r.skipUvarints(n)
+	r.SkipUvarints(n)
 	o.Ctime.Sec = mtime
 	if flags&wholeSecond == 0 {
-		o.Ctime.Nsec = r.uint32()
+		o.Ctime.Nsec = r.Uint32()
 	}
 	if flags&ctimeIsMtime == 0 {
-		o.Ctime.Sec = listed - r.varint()
-		o.Ctime.Nsec = r.uint32()
+		o.Ctime.Sec = listed - r.Varint()
+		o.Ctime.Nsec = r.Uint32()
 	}
 }
 

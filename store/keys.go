@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"fmt"
+	"indexd/store/internal/codec"
 	"math"
 	"math/bits"
 	"slices"
@@ -38,7 +39,7 @@ func (sn *Snap) Keys(docs *roaring.Bitmap) ([]Key, error) {
 		case lineLoose:
 			loose = append(loose, a.nodes[i].doc)
 		case lineWrong:
-			return nil, fmt.Errorf("doc %d: %w", a.nodes[i].doc, ErrCorrupt)
+			return nil, fmt.Errorf("doc %d: %w", a.nodes[i].doc, codec.ErrCorrupt)
 		}
 	}
 	slices.SortFunc(keys, Key.Compare)
@@ -132,7 +133,7 @@ func (a *ancestry) block(docs []uint32) error {
 	for d.there != 0 && want>>bits.TrailingZeros64(d.there) != 0 {
 		i, kind, parent, name, ok := d.next()
 		if !ok {
-			return fmt.Errorf("docs %x: %w", key, ErrCorrupt)
+			return fmt.Errorf("docs %x: %w", key, codec.ErrCorrupt)
 		}
 		e := &ents[i]
 		e.name, e.parent, e.kind = name, parent, kind
@@ -147,7 +148,7 @@ func (a *ancestry) block(docs []uint32) error {
 		n := docNode{name: e.name, doc: uint32(d.first) + uint32(i), kind: e.kind, up: -1}
 		if e.kind != docTop {
 			if e.parent > math.MaxUint32 {
-				return fmt.Errorf("docs %x: %w", key, ErrCorrupt)
+				return fmt.Errorf("docs %x: %w", key, codec.ErrCorrupt)
 			}
 			known := len(a.nodes)
 			n.up = a.node(uint32(e.parent))

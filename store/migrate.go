@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"indexd/store/internal/codec"
 	"log/slog"
 	"maps"
 	"slices"
@@ -102,7 +103,7 @@ func initialise(tx *bolt.Tx) error {
 	var id [16]byte
 	rand.Read(id[:])
 	meta := tx.Bucket(bucketMeta)
-	if err := meta.Put(keyID, seal(keyID, id[:])); err != nil {
+	if err := meta.Put(keyID, codec.AddChecksum(keyID, id[:])); err != nil {
 		return err
 	}
 	st := state{nextDoc: 1}
@@ -113,5 +114,5 @@ func initialise(tx *bolt.Tx) error {
 }
 
 func putSchema(tx *bolt.Tx, v int) error {
-	return tx.Bucket(bucketMeta).Put(keySchema, seal(keySchema, binary.BigEndian.AppendUint32(nil, uint32(v))))
+	return tx.Bucket(bucketMeta).Put(keySchema, codec.AddChecksum(keySchema, binary.BigEndian.AppendUint32(nil, uint32(v))))
 }

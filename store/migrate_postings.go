@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"fmt"
+	"indexd/store/internal/codec"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
@@ -31,17 +32,17 @@ func addPostings(tx *bolt.Tx) error {
 			return err
 		}
 		key := setKey(freshDocs, part)
-		return fresh.Put(key, seal(key, b))
+		return fresh.Put(key, codec.AddChecksum(key, b))
 	}, all, nil)
 	if err != nil {
 		return err
 	}
 	// What the state counts got three more numbers at its end.
 	meta := tx.Bucket(bucketMeta)
-	b, err := unseal(keyState, meta.Get(keyState))
+	b, err := codec.VerifyChecksum(keyState, meta.Get(keyState))
 	if err != nil {
 		return fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
 	}
 	b = binary.AppendUvarint(b[:len(b):len(b)], all.GetCardinality())
-	return meta.Put(keyState, seal(keyState, append(b, 0, 0)))
+	return meta.Put(keyState, codec.AddChecksum(keyState, append(b, 0, 0)))
 }

@@ -16,6 +16,7 @@ import (
 
 	"indexd/listing"
 
+	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -46,15 +47,15 @@ var migrationCases = map[int]struct {
 			block.ents[3] = docEnt{docTop, 0, "\x00\x01"}
 			a, b := blockKey(3), blockKey(70)
 			docs := tx.Bucket(bucketDocs)
-			if err := docs.Put(a, seal(a, block.append(nil, 0))); err != nil {
+			if err := docs.Put(a, codec.AddChecksum(a, block.append(nil, 0))); err != nil {
 				return err
 			}
 			block = docBlock{}
 			block.ents[6] = docEnt{docChild, 3, "name"}
-			if err := docs.Put(b, seal(b, block.append(nil, 64))); err != nil {
+			if err := docs.Put(b, codec.AddChecksum(b, block.append(nil, 64))); err != nil {
 				return err
 			}
-			return tx.Bucket(bucketMeta).Put(keyState, seal(keyState, []byte{9, 8, 71, 0, 0, 2, 1}))
+			return tx.Bucket(bucketMeta).Put(keyState, codec.AddChecksum(keyState, []byte{9, 8, 71, 0, 0, 2, 1}))
 		},
 		after: func(t *testing.T, tx *bolt.Tx) {
 			st, err := decodeState(tx.Bucket(bucketMeta).Get(keyState))
@@ -62,7 +63,7 @@ var migrationCases = map[int]struct {
 				t.Errorf("state %+v, %v; want %+v", st, err, want)
 			}
 			key := setKey(freshDocs, 0)
-			b, err := unseal(key, tx.Bucket(bucketFresh).Get(key))
+			b, err := codec.VerifyChecksum(key, tx.Bucket(bucketFresh).Get(key))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +85,7 @@ var migrationCases = map[int]struct {
 		after: func(t *testing.T, tx *bolt.Tx) {
 			var keys []string
 			_ = tx.Bucket(bucketFailed).ForEach(func(k, v []byte) error {
-				if _, err := unseal(k, v); err != nil {
+				if _, err := codec.VerifyChecksum(k, v); err != nil {
 					t.Errorf("%x: %v", k, err)
 				}
 				keys = append(keys, Key(k).Rel())
@@ -185,7 +186,7 @@ func TestMigrate(t *testing.T) {
 			t.Errorf("%+v: did %v, %v", c, did, err)
 		}
 		_ = db.View(func(tx *bolt.Tx) error {
-			if b, err := unseal(keySchema, tx.Bucket(bucketMeta).Get(keySchema)); err != nil || int(b[3]) != c.version {
+			if b, err := codec.VerifyChecksum(keySchema, tx.Bucket(bucketMeta).Get(keySchema)); err != nil || int(b[3]) != c.version {
 				t.Errorf("%+v: it is of version %x, %v", c, b, err)
 			}
 			return nil

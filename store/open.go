@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"indexd/store/internal/codec"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -133,7 +134,7 @@ func (s *Store) start(h *handle) error {
 			if err := checkSmall(&b, &st); err != nil {
 				return err
 			}
-			id, err := unseal(keyID, b.meta.Get(keyID))
+			id, err := codec.VerifyChecksum(keyID, b.meta.Get(keyID))
 			if err != nil || len(id) != len(s.id) {
 				return fmt.Errorf("%w: its id", ErrDamaged)
 			}
@@ -296,7 +297,7 @@ func readSchema(db *bolt.DB) (v int, err error) {
 			if val == nil {
 				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
 			}
-			b, err := unseal(keySchema, val)
+			b, err := codec.VerifyChecksum(keySchema, val)
 			if err != nil || len(b) != 4 {
 				return fmt.Errorf("%w: its schema version", ErrDamaged)
 			}

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"indexd/store/internal/codec"
 	"iter"
 	"maps"
 	"slices"
@@ -61,27 +62,27 @@ func (p *Pending) encode(key []byte) []byte {
 	for _, j := range p.Jobs {
 		b = binary.AppendUvarint(b, j)
 	}
-	return seal(key, append(b, p.Cursor...))
+	return codec.AddChecksum(key, append(b, p.Cursor...))
 }
 
 func decodePending(key, val []byte) (Pending, error) {
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) == 0 {
-		return Pending{}, ErrCorrupt
+		return Pending{}, codec.ErrCorrupt
 	}
-	r := reader{b: b[1:]}
-	p := Pending{Subtree: b[0]&1 != 0, Unnamed: b[0]&2 != 0, Stamp: r.uvarint(), Listing: r.uvarint()}
-	n := r.uvarint()
-	if n > uint64(r.left()) {
-		return Pending{}, ErrCorrupt
+	r := codec.Reader{B: b[1:]}
+	p := Pending{Subtree: b[0]&1 != 0, Unnamed: b[0]&2 != 0, Stamp: r.Uvarint(), Listing: r.Uvarint()}
+	n := r.Uvarint()
+	if n > uint64(r.Left()) {
+		return Pending{}, codec.ErrCorrupt
 	}
 	for range n {
-		p.Jobs = append(p.Jobs, r.uvarint())
+		p.Jobs = append(p.Jobs, r.Uvarint())
 	}
-	if r.bad {
-		return Pending{}, ErrCorrupt
+	if r.Bad {
+		return Pending{}, codec.ErrCorrupt
 	}
-	p.Cursor = string(r.b[r.p:])
+	p.Cursor = string(r.B[r.Pos:])
 	return p, nil
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -179,7 +180,7 @@ func (m *merging) pages(num uint32, src trigram.Source) (n uint64, err error) {
 			break
 		}
 		key := pageKey(num, first)
-		keys, vals = append(keys, key), append(vals, seal(key, page))
+		keys, vals = append(keys, key), append(vals, codec.AddChecksum(key, page))
 		n++
 		if size += len(page); size >= stepLen {
 			if err := flush(); err != nil {

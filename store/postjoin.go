@@ -8,6 +8,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -40,7 +41,7 @@ func (j *joining) do(m *merging) error {
 		}
 		seg.pages, err = m.pages(seg.num, trigram.Merge(sources, to))
 		for i, r := range readers {
-			damaged := errors.Is(r.err, ErrCorrupt) || r.err == nil && errors.Is(sources[i].Err(), trigram.ErrPage)
+			damaged := errors.Is(r.err, codec.ErrCorrupt) || r.err == nil && errors.Is(sources[i].Err(), trigram.ErrPage)
 			if damaged {
 				m.s.hurtSegment(j.segs[i].num)
 			}

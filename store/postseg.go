@@ -7,6 +7,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -44,39 +45,39 @@ func (t *Tx) putSeg(g *postSeg) error {
 		b = append(b, docs...)
 	}
 	key := segKey(g.num)
-	return t.put(t.b.segments, key, seal(key, b))
+	return t.put(t.b.segments, key, codec.AddChecksum(key, b))
 }
 
 // decodeSeg reads the record of a segment. With alias its docs are the bytes of
 // val, and not to be changed.
 func decodeSeg(key, val []byte, alias bool) (g postSeg, err error) {
 	if len(key) != 4 {
-		return g, ErrCorrupt
+		return g, codec.ErrCorrupt
 	}
 	g.num = binary.BigEndian.Uint32(key)
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) == 0 {
-		return g, ErrCorrupt
+		return g, codec.ErrCorrupt
 	}
-	r := reader{b: b, p: 1}
-	g.state, g.pages = segState(b[0]), r.uvarint()
-	if r.bad || g.state < segBuilding || g.state > segDropping {
-		return g, ErrCorrupt
+	r := codec.Reader{B: b, Pos: 1}
+	g.state, g.pages = segState(b[0]), r.Uvarint()
+	if r.Bad || g.state < segBuilding || g.state > segDropping {
+		return g, codec.ErrCorrupt
 	}
 	if g.state != segLive {
 		return g, nil
 	}
 	g.docs = roaring.New()
 	if alias {
-		_, err = g.docs.FromBuffer(b[r.p:])
+		_, err = g.docs.FromBuffer(b[r.Pos:])
 	} else {
-		g.docs, err = decodeSet(b[r.p:])
+		g.docs, err = decodeSet(b[r.Pos:])
 	}
 	if err != nil {
-		return g, ErrCorrupt // the set is not fit even to be counted
+		return g, codec.ErrCorrupt // the set is not fit even to be counted
 	}
 	if g.n = int(g.docs.GetCardinality()); g.n > trigram.MaxDocs {
-		return g, ErrCorrupt
+		return g, codec.ErrCorrupt
 	}
 	return g, nil
 }
@@ -148,7 +149,7 @@ func (r *pageReader) page() ([]byte, bool) {
 	if len(r.vals) == 0 || r.err != nil {
 		return nil, false
 	}
-	page, err := unseal(r.keys[0], r.vals[0])
+	page, err := codec.VerifyChecksum(r.keys[0], r.vals[0])
 	if err != nil {
 		r.err = fmt.Errorf("postings %x: %w", r.keys[0], err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"indexd/store/internal/codec"
 	"slices"
 )
 
@@ -39,8 +40,8 @@ func (b *Body) Clone() Body {
 // Entries returns the entries of b, which alias it. ErrCorrupt is returned
 // where b does not fit its checksum or cannot be read.
 func (b *Body) Entries() (Entries, error) {
-	if crc32.Checksum(b.cols, castagnoli) != b.crc {
-		return Entries{}, ErrCorrupt
+	if crc32.Checksum(b.cols, codec.Castagnoli) != b.crc {
+		return Entries{}, codec.ErrCorrupt
 	}
 	var e Entries
 	err := e.open(b)
@@ -82,16 +83,16 @@ func (r *Record) Decode(val []byte) error {
 	r.Entries.close()
 	r.aggOK, r.headOK, r.headBad = false, false, false
 	r.raw, r.crc, r.cols = nil, 0, nil
-	in := reader{b: val}
-	in.skip(int(in.byte()))
-	raw := val[:in.p]
-	if sum := in.uint32(); in.bad || sum != crc32.Checksum(raw, castagnoli) {
-		return ErrCorrupt
+	in := codec.Reader{B: val}
+	in.Skip(int(in.Byte()))
+	raw := val[:in.Pos]
+	if sum := in.Uint32(); in.Bad || sum != crc32.Checksum(raw, codec.Castagnoli) {
+		return codec.ErrCorrupt
 	}
 	r.raw = raw
-	if in.left() > 0 {
-		r.crc = in.uint32()
-		r.cols = val[in.p:]
+	if in.Left() > 0 {
+		r.crc = in.Uint32()
+		r.cols = val[in.Pos:]
 	}
 	return nil
 }
@@ -107,7 +108,7 @@ func AppendRecord(dst []byte, h *Header, b *Body) []byte {
 	start := len(dst)
 	dst = h.append(append(dst, 0), agg)
 	dst[start] = byte(len(dst) - start - 1)
-	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], codec.Castagnoli))
 	if len(b.cols) > 0 {
 		dst = binary.LittleEndian.AppendUint32(dst, b.crc)
 		dst = append(dst, b.cols...)
@@ -119,9 +120,9 @@ func AppendRecord(dst []byte, h *Header, b *Body) []byte {
 // make another of it.
 func (r *Record) Header() *Header {
 	if !r.headOK {
-		in := reader{b: r.raw, p: min(1, len(r.raw))}
+		in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
 		r.head.decode(&in)
-		r.aggOK, r.headOK, r.headBad = true, true, in.bad || in.left() != 0
+		r.aggOK, r.headOK, r.headBad = true, true, in.Bad || in.Left() != 0
 	}
 	return &r.head
 }
@@ -129,7 +130,7 @@ func (r *Record) Header() *Header {
 // Agg is Header().Agg, read alone: for scans.
 func (r *Record) Agg() *Aggregates {
 	if !r.aggOK {
-		in := reader{b: r.raw, p: min(1, len(r.raw))}
+		in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
 		decodeAgg(&in, &r.head.Agg)
 		r.aggOK = true
 	}
@@ -138,21 +139,21 @@ func (r *Record) Agg() *Aggregates {
 
 // Chunked is Header().Chunked, read alone.
 func (r *Record) Chunked() bool {
-	in := reader{b: r.raw, p: min(1, len(r.raw))}
-	return in.uvarint()&isChunked != 0
+	in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
+	return in.Uvarint()&isChunked != 0
 }
 
 // Doc is Header().Doc, read alone.
 func (r *Record) Doc() uint64 {
-	in := reader{b: r.raw, p: min(1, len(r.raw))}
+	in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
 	skipToDoc(&in)
-	return in.uvarint()
+	return in.Uvarint()
 }
 
 // Origin is Header().Origin(), read alone.
 func (r *Record) Origin() (o Origin) {
-	in := reader{b: r.raw, p: min(1, len(r.raw))}
-	if readOrigin(&in, &o); in.bad {
+	in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
+	if readOrigin(&in, &o); in.Bad {
 		return Origin{}
 	}
 	return o
@@ -172,12 +173,12 @@ func (r *Record) Body() Body {
 // seems to have none. ErrCorrupt is returned where they are damaged. A Chunked
 // record has no entries of its own.
 func (r *Record) Load() error {
-	if crc32.Checksum(r.cols, castagnoli) != r.crc {
-		return ErrCorrupt
+	if crc32.Checksum(r.cols, codec.Castagnoli) != r.crc {
+		return codec.ErrCorrupt
 	}
 	if len(r.cols) == 0 {
 		if h := r.Header(); !h.Chunked && h.Agg.Count != 0 { // cut off
-			return ErrCorrupt
+			return codec.ErrCorrupt
 		}
 	}
 	r.Entries.close()
@@ -192,11 +193,11 @@ func (r *Record) Load() error {
 func (r *Record) Verify() error {
 	h := r.Header()
 	if r.headBad {
-		return fmt.Errorf("%w: header", ErrCorrupt)
+		return fmt.Errorf("%w: header", codec.ErrCorrupt)
 	}
 	if h.Chunked {
 		if len(r.cols) > 0 {
-			return fmt.Errorf("%w: entries in the record of a chunked listing", ErrCorrupt)
+			return fmt.Errorf("%w: entries in the record of a chunked listing", codec.ErrCorrupt)
 		}
 		return nil
 	}
@@ -207,19 +208,19 @@ func (r *Record) Verify() error {
 	last := ""
 	for i, e := range r.All() {
 		if e.Name <= last {
-			return fmt.Errorf("%w: name %d, %q after %q", ErrCorrupt, i, e.Name, last)
+			return fmt.Errorf("%w: name %d, %q after %q", codec.ErrCorrupt, i, e.Name, last)
 		}
 		if e.Mtime.Nsec > 999_999_999 {
-			return fmt.Errorf("%w: %q has %d nanoseconds", ErrCorrupt, e.Name, e.Mtime.Nsec)
+			return fmt.Errorf("%w: %q has %d nanoseconds", codec.ErrCorrupt, e.Name, e.Mtime.Nsec)
 		}
 		last = e.Name
 		agg.Add(e)
 	}
 	if r.Entries.bad {
-		return fmt.Errorf("%w: columns", ErrCorrupt)
+		return fmt.Errorf("%w: columns", codec.ErrCorrupt)
 	}
 	if agg != h.Agg {
-		return fmt.Errorf("%w: aggregates %+v of entries that come to %+v", ErrCorrupt, h.Agg, agg)
+		return fmt.Errorf("%w: aggregates %+v of entries that come to %+v", codec.ErrCorrupt, h.Agg, agg)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // someEntries returns up to n entries, valid, of hostile names and any values.
@@ -273,7 +274,7 @@ func TestRecordDamage(t *testing.T) {
 			if err == nil {
 				err = rec.Load()
 			}
-			if !errors.Is(err, ErrCorrupt) {
+			if !errors.Is(err, codec.ErrCorrupt) {
 				t.Fatalf("%s: %v", what, err)
 			}
 		}
@@ -416,7 +417,7 @@ func FuzzDecode(f *testing.F) {
 		if err == nil {
 			err = rec.Load()
 		}
-		if err != nil && !errors.Is(err, ErrCorrupt) {
+		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
 			t.Fatal(err)
 		}
 		rec.Header()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"indexd/store/internal/codec"
 	"slices"
 	"strings"
 )
@@ -198,7 +199,7 @@ func (sn *Snap) anyWithin(key Key) bool {
 func (sc *scrub) docs() error {
 	return sc.pages(func(sn *Snap, from []byte) ([]byte, error) {
 		wrong := func(k []byte) {
-			sc.report(Problem{fmt.Sprintf("docs %x", k), ErrCorrupt.Error()})
+			sc.report(Problem{fmt.Sprintf("docs %x", k), codec.ErrCorrupt.Error()})
 			sc.note(finding{kind: badDocs})
 		}
 		n := 0
@@ -211,7 +212,7 @@ func (sc *scrub) docs() error {
 			for ok := err == nil; ok; {
 				_, _, _, _, ok = d.next()
 			}
-			if _, zerr := readZones(k, sn.b.zones.Get(k)); err != nil || zerr != nil || d.r.bad {
+			if _, zerr := readZones(k, sn.b.zones.Get(k)); err != nil || zerr != nil || d.r.Bad {
 				wrong(k)
 			}
 		}
@@ -239,7 +240,7 @@ func (sc *scrub) postings() error {
 			}
 			num := segOfPage(k)
 			count[num]++
-			if _, err := unseal(k, v); err != nil {
+			if _, err := codec.VerifyChecksum(k, v); err != nil {
 				sc.n++
 				sc.s.hurtSegment(num)
 			}

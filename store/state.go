@@ -1,6 +1,9 @@
 package store
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"indexd/store/internal/codec"
+)
 
 // state is what the database counts.
 type state struct {
@@ -25,21 +28,21 @@ func (s *state) encode() []byte {
 	for _, f := range s.fields() {
 		b = binary.AppendUvarint(b, *f)
 	}
-	return seal(keyState, b)
+	return codec.AddChecksum(keyState, b)
 }
 
 func decodeState(val []byte) (state, error) {
 	var s state
-	b, err := unseal(keyState, val)
+	b, err := codec.VerifyChecksum(keyState, val)
 	if err != nil {
 		return s, err
 	}
-	r := reader{b: b}
+	r := codec.Reader{B: b}
 	for _, f := range s.fields() {
-		*f = r.uvarint()
+		*f = r.Uvarint()
 	}
-	if r.bad {
-		return s, ErrCorrupt
+	if r.Bad {
+		return s, codec.ErrCorrupt
 	}
 	return s, nil
 }

@@ -1,6 +1,9 @@
 package store
 
-import "bytes"
+import (
+	"bytes"
+	"indexd/store/internal/codec"
+)
 
 // Stops are the directories that a listing names but that are not descended
 // into: mount points, pruned ones. They need no record. There are few.
@@ -11,7 +14,7 @@ func (t *Tx) setStop(key Key, stop bool) error {
 	case there == stop:
 		return nil
 	case stop:
-		return t.put(t.b.stops, bytes.Clone(key), seal(key, nil))
+		return t.put(t.b.stops, bytes.Clone(key), codec.AddChecksum(key, nil))
 	}
 	return t.del(t.b.stops, key)
 }

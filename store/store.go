@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"indexd/store/internal/codec"
 )
 
 // Errors of opening.
@@ -37,6 +39,9 @@ var (
 	ErrClosed = errors.New("store: closed")
 	// ErrReadOnly is returned by Begin on a Store that was opened ReadOnly.
 	ErrReadOnly = errors.New("store: opened for reading only")
+	// ErrCorrupt is returned when stored bytes are not what was stored. It
+	// concerns one value; the rest of the database can still be used.
+	ErrCorrupt = codec.ErrCorrupt
 	// ErrFull is returned when the file would grow beyond Options.MaxSize.
 	ErrFull = errors.New("store: the database has reached its size limit")
 )

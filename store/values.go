@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
+	"indexd/store/internal/codec"
 	"iter"
 
 	bolt "go.etcd.io/bbolt"
@@ -35,7 +36,7 @@ func JobID(key []byte) uint64 {
 
 // PutValue stores v as JSON.
 func (t *Tx) PutValue(f Family, key []byte, v any) error {
-	val, err := sealJSON(key, v)
+	val, err := codec.EncodeJSON(key, v)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (sn *Snap) Value(f Family, key []byte, v any) (bool, error) {
 	if val == nil {
 		return false, nil
 	}
-	return true, unsealJSON(key, val, v)
+	return true, codec.DecodeJSON(key, val, v)
 }
 
 // Values iterates over a family in order of keys: the keys, and the JSON, nil
@@ -73,7 +74,7 @@ func (sn *Snap) Values(f Family) iter.Seq2[[]byte, []byte] {
 	return func(yield func([]byte, []byte) bool) {
 		c := sn.b.family(f).Cursor()
 		for k, v := c.First(); k != nil; k, v = c.Next() {
-			js, err := unseal(k, v)
+			js, err := codec.VerifyChecksum(k, v)
 			if err != nil {
 				js = nil
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"indexd/store/internal/codec"
 	"maps"
 	"reflect"
 	"slices"
@@ -33,13 +34,13 @@ var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err
 			}
 			b.ents[i] = docEnt{kind, parent, string(name)}
 		}
-		if d.r.bad {
-			return nil, ErrCorrupt
+		if d.r.Bad {
+			return nil, codec.ErrCorrupt
 		}
-		return seal(key, b.append(nil, d.first)), nil
+		return codec.AddChecksum(key, b.append(nil, d.first)), nil
 	},
 	"fresh": func(_ *testing.T, key, val []byte) ([]byte, error) {
-		b, err := unseal(key, val)
+		b, err := codec.VerifyChecksum(key, val)
 		if err != nil {
 			return nil, err
 		}
@@ -52,7 +53,7 @@ var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err
 		}
 		m.Or(m.Clone())
 		if again, err := encodeSet(m); err == nil {
-			return seal(key, again), nil
+			return codec.AddChecksum(key, again), nil
 		}
 		return nil, nil
 	},
@@ -90,10 +91,10 @@ var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err
 	},
 	"volumes": func(_ *testing.T, key, val []byte) ([]byte, error) {
 		var j volumeJSON
-		if err := unsealJSON(key, val, &j); err != nil {
+		if err := codec.DecodeJSON(key, val, &j); err != nil {
 			return nil, err
 		}
-		return sealJSON(key, &j)
+		return codec.EncodeJSON(key, &j)
 	},
 	"zones": func(t *testing.T, key, val []byte) ([]byte, error) {
 		z, err := readZones(key, val)
@@ -126,7 +127,7 @@ func FuzzValues(f *testing.F) {
 	f.Add(kind("pending"), key, payload((&Pending{Subtree: true, Stamp: 300, Jobs: []uint64{1, 500}, Cursor: "m", Listing: 9}).encode(key)))
 	f.Add(kind("state"), keyState, payload((&state{clock: 1, stamp: 1 << 60, nextDoc: 300}).encode()))
 	f.Add(kind("counts"), key[:2], payload((&Counts{Dirs: 3, Entries: 400, Bytes: -1, Blocks: 1 << 50}).encode(key[:2])))
-	volume, err := sealJSON(key[:2], &volumeJSON{Identity: []byte("uuid\xff"), MountPoint: []byte("/mnt"), FSType: "ext4"})
+	volume, err := codec.EncodeJSON(key[:2], &volumeJSON{Identity: []byte("uuid\xff"), MountPoint: []byte("/mnt"), FSType: "ext4"})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -155,12 +156,12 @@ func FuzzValues(f *testing.F) {
 		if name == "state" {
 			key = keyState
 		}
-		val := seal(key, payload)
+		val := codec.AddChecksum(key, payload)
 		if name == "bbolt's meta" {
 			val = payload
 		}
 		again, err := decoders[name](t, key, slices.Clip(val))
-		if err != nil && !errors.Is(err, ErrCorrupt) {
+		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if err != nil || again == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"indexd/store/internal/codec"
 	"log/slog"
 )
 
@@ -59,7 +60,7 @@ func verify(ctx context.Context, path string, report func(Problem), tell func(st
 			return err
 		})
 	}
-	if errors.Is(err, ErrCorrupt) { // which was reported
+	if errors.Is(err, codec.ErrCorrupt) { // which was reported
 		err = fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return err

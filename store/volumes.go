@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"indexd/store/internal/codec"
 	"math"
 )
 
@@ -40,18 +41,18 @@ func (c *Counts) encode(key []byte) []byte {
 	for _, v := range [...]uint64{c.Dirs, c.Entries, uint64(c.Bytes), uint64(c.Blocks)} {
 		b = binary.AppendUvarint(b, v)
 	}
-	return seal(key, b)
+	return codec.AddChecksum(key, b)
 }
 
 func decodeCounts(key, val []byte) (Counts, error) {
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err != nil {
 		return Counts{}, err
 	}
-	r := reader{b: b}
-	c := Counts{r.uvarint(), r.uvarint(), int64(r.uvarint()), int64(r.uvarint())}
-	if r.bad {
-		return Counts{}, ErrCorrupt
+	r := codec.Reader{B: b}
+	c := Counts{r.Uvarint(), r.Uvarint(), int64(r.Uvarint()), int64(r.Uvarint())}
+	if r.Bad {
+		return Counts{}, codec.ErrCorrupt
 	}
 	return c, nil
 }
@@ -79,7 +80,7 @@ func (t *Tx) PutVolume(v VolumeInfo) (Volume, error) {
 		return 0, fmt.Errorf("store: volume %d was never given", v.Volume)
 	}
 	key := volumeKey(v.Volume)
-	val, err := sealJSON(key, volumeJSON{
+	val, err := codec.EncodeJSON(key, volumeJSON{
 		Identity: []byte(v.Identity), MountPoint: []byte(v.MountPoint), Source: []byte(v.Source),
 		FSType: v.FSType, Offline: v.Offline,
 	})
@@ -119,7 +120,7 @@ func (sn *Snap) Volume(v Volume) (VolumeInfo, bool, error) {
 
 func (sn *Snap) volume(key, val []byte) (VolumeInfo, error) {
 	var j volumeJSON
-	if err := unsealJSON(key, val, &j); err != nil {
+	if err := codec.DecodeJSON(key, val, &j); err != nil {
 		return VolumeInfo{}, fmt.Errorf("volume %x: %w", key, err)
 	}
 	v := VolumeInfo{

@@ -6,6 +6,7 @@ import (
 	"math/bits"
 
 	"indexd/listing"
+	"indexd/store/internal/codec"
 )
 
 // Zone is what is known of the entries of one record without reading it. The
@@ -134,15 +135,15 @@ func (b *zoneBlock) encode(key []byte) []byte {
 	for _, r := range b.rows {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(r))[:len(buf)+zoneRowLen]
 	}
-	return seal(key, buf)
+	return codec.AddChecksum(key, buf)
 }
 
 // readZones returns the rows of an encoded block, which alias it. ErrCorrupt is
 // returned where it is damaged.
 func readZones(key, val []byte) (zoneRows, error) {
-	b, err := unseal(key, val)
+	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) != zoneLen {
-		return nil, ErrCorrupt
+		return nil, codec.ErrCorrupt
 	}
 	return b, nil
 }
