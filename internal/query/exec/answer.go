@@ -52,8 +52,8 @@ func (a *answer) close() {
 	}
 }
 
-// view calls fn with the ground of a new snapshot.
-func (a *answer) view(fn func(*ground) error) error {
+// view calls fn with the keyspace of a new snapshot.
+func (a *answer) view(fn func(*keyspace) error) error {
 	if err := context.Cause(a.ctx); err != nil {
 		return err
 	}
@@ -65,18 +65,18 @@ func (a *answer) view(fn func(*ground) error) error {
 			a.seeds = a.r.lookup.seeds(a.q.Plan)
 			a.sum.FirstClock = sn.Clock()
 		}
-		g, err := newGround(sn, a.scopes)
+		ks, err := newKeyspace(sn, a.scopes)
 		if err != nil {
 			return err
 		}
 		if first {
-			a.survey(g)
+			a.survey(ks)
 		}
-		if g.cand = a.only(g); g.cand == nil {
-			g.cand = a.candidates(g)
+		if ks.cand = a.only(ks); ks.cand == nil {
+			ks.cand = a.candidates(ks)
 		}
 		a.sum.LastClock = sn.Clock()
-		return fn(g)
+		return fn(ks)
 	})
 	if cause := context.Cause(a.ctx); cause != nil {
 		return cause

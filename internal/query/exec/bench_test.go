@@ -206,7 +206,7 @@ func BenchmarkFew(b *testing.B) {
 			}); err != nil {
 				b.Fatal(err)
 			}
-			b.Run(term+map[bool]string{true: "/pieces", false: "/scan"}[few(1) == 1], func(b *testing.B) {
+			b.Run(term+map[bool]string{true: "/spans", false: "/scan"}[few(1) == 1], func(b *testing.B) {
 				cpu := cpuTime(b)
 				for b.Loop() {
 					if _, err := r.Find(b.Context(), &q, nil); err != nil {

@@ -119,7 +119,7 @@ func TestCancel(t *testing.T) {
 			after := int64(300)
 			if len(c.q.Plan.Seeds()) > 0 {
 				after = 3
-				if form := run.form(t, &c.q); form != "pieces" {
+				if form := run.form(t, &c.q); form != "spans" {
 					t.Fatalf("candidates are %s", form)
 				}
 			}

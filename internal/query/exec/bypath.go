@@ -14,18 +14,18 @@ import (
 // the entries of the directories above come up to its name. Those wait in
 // frames, of which each holds the matches of one record.
 type byPath struct {
-	a     *answer
-	walk  walk
-	judge *judge // of the records that frames load themselves
-	c     *store.Cursor
-	hits  hits
-	stack []*frame // each directory is in the one before it
-	spare []*frame
-	path  pathKey // of the last frame, and so of all
-	next  pathKey // of the walk's directory
-	rows  rows
-	tick  ticker
-	never atomic.Bool
+	a         *answer
+	walk      walk
+	evaluator *evaluator // of the records that frames load themselves
+	c         *store.Cursor
+	matches   matches
+	stack     []*frame // each directory is in the one before it
+	spare     []*frame
+	path      pathKey // of the last frame, and so of all
+	next      pathKey // of the walk's directory
+	rows      rows
+	budget    budget
+	never     atomic.Bool
 
 	at     pathKey // all up to this path is in rows or was given
 	done   bool
@@ -34,7 +34,7 @@ type byPath struct {
 
 // frame is a directory of which not all matches have come.
 type frame struct {
-	s    *stretch
+	s    *keyRange
 	key  store.Key
 	size int // of its pathKey, a beginning of byPath's path
 
@@ -51,7 +51,7 @@ type frame struct {
 type match struct{ i, start int32 }
 
 func (a *answer) listByPath() error {
-	b := &byPath{a: a, walk: walk{j: newJudge(a.q)}, judge: newJudge(a.q)}
+	b := &byPath{a: a, walk: walk{ev: newEvaluator(a.q)}, evaluator: newEvaluator(a.q)}
 	defer func() {
 		a.note(b.walk.damage)
 		a.note(b.damage)
@@ -60,11 +60,11 @@ func (a *answer) listByPath() error {
 	for !b.done && a.left() != 0 {
 		a.wanted = a.left()
 		at := b.at
-		err := a.view(func(g *ground) error {
+		err := a.view(func(ks *keyspace) error {
 			if at != nil { // there is more than one round of it
-				defer g.readAhead()()
+				defer ks.readAhead()()
 			}
-			b.round(g)
+			b.round(ks)
 			return nil
 		})
 		if err != nil {
@@ -96,18 +96,18 @@ func (b *byPath) unlist() {
 	last := b.rows.given()
 	b.at = append(append(last.dir, 0), last.name...)
 	b.done, b.rows = false, rows{}
-	b.stack, b.spare, b.hits = nil, nil, hits{}
+	b.stack, b.spare, b.matches = nil, nil, matches{}
 }
 
 // round goes on until the rows are enough or the time is up.
-func (b *byPath) round(g *ground) {
-	b.tick = newTicker(b.a, since(b.a.r.opt.Round), &b.never)
-	b.judge.attach(g)
-	for _, j := range [...]*judge{b.judge, b.walk.j} {
-		j.m.Interrupt(b.tick.gone)
+func (b *byPath) round(ks *keyspace) {
+	b.budget = newBudget(b.a, since(b.a.r.opt.Round), &b.never)
+	b.evaluator.attach(ks)
+	for _, ev := range [...]*evaluator{b.evaluator, b.walk.ev} {
+		ev.m.Interrupt(b.budget.gone)
 	}
-	b.c = g.sn.Cursor(nil, nil)
-	b.resume(g)
+	b.c = ks.sn.Cursor(nil, nil)
+	b.resume(ks)
 	w := &b.walk
 	var begun store.Key // the first directory, at least which is done
 	for w.next() {
@@ -122,7 +122,7 @@ func (b *byPath) round(g *ground) {
 		}
 		if begun == nil {
 			begun = w.dir
-		} else if b.tick.due(1) && (b.tick.cancelled || !w.dir.Equal(begun)) {
+		} else if b.budget.due(1) && (b.budget.cancelled || !w.dir.Equal(begun)) {
 			b.at = w.s.pathKey(w.dir)
 			return
 		}
@@ -150,8 +150,8 @@ func (b *byPath) enter(w *walk, big bool) bool {
 	if big {
 		return true
 	}
-	f.rec, f.sight, f.whole = w.rec, w.j.sight, true
-	if !b.match(f, w.j) {
+	f.rec, f.sight, f.whole = w.rec, w.ev.sight, true
+	if !b.match(f, w.ev) {
 		return false
 	}
 	switch {
@@ -172,33 +172,33 @@ func (b *byPath) enter(w *walk, big bool) bool {
 
 // match finds the matches in f's record, by a judge that has entered its
 // directory; false: the context is done.
-func (b *byPath) match(f *frame, j *judge) bool {
+func (b *byPath) match(f *frame, ev *evaluator) bool {
 	f.found, f.next = f.found[:0], 0
-	h := &b.hits
-	h.begin(j, f.rec, &pos{name: f.after})
-	b.tick.work += len(h.names) / 16
+	h := &b.matches
+	h.begin(ev, f.rec, &pos{name: f.after})
+	b.budget.work += len(h.names) / 16
 	for h.next() {
 		f.found = append(f.found, match{int32(h.number()), int32(h.start)})
 	}
-	return !b.tick.cancelled
+	return !b.budget.cancelled
 }
 
 // resume makes frames of the directories above the place where the last round
 // stopped, and goes before the first directory behind it.
-func (b *byPath) resume(g *ground) {
+func (b *byPath) resume(ks *keyspace) {
 	for len(b.stack) > 0 {
 		b.pop()
 	}
-	b.walk.begin(g, pos{dir: b.at}, nil)
-	top := slices.IndexFunc(g.scopes, func(s scope) bool { return b.at.within(s.top) })
+	b.walk.begin(ks, pos{dir: b.at}, nil)
+	top := slices.IndexFunc(ks.scopes, func(s scope) bool { return b.at.within(s.top) })
 	if b.at == nil || top < 0 {
 		return
 	}
 	b.path = append(b.path[:0], b.at...)
-	for size := len(g.scopes[top].top); size < len(b.at); {
+	for size := len(ks.scopes[top].top); size < len(b.at); {
 		dir := b.at[:size:size]
 		name := b.at.child(dir)
-		if s := g.find(dir); s != nil {
+		if s := ks.find(dir); s != nil {
 			b.push(s, s.key(dir), string(name)).size = size
 		}
 		size += 1 + len(name)
@@ -206,7 +206,7 @@ func (b *byPath) resume(g *ground) {
 }
 
 // push adds a frame of the directory that path is.
-func (b *byPath) push(s *stretch, key store.Key, after string) *frame {
+func (b *byPath) push(s *keyRange, key store.Key, after string) *frame {
 	f := new(frame)
 	if n := len(b.spare); n > 0 {
 		f, b.spare = b.spare[n-1], b.spare[:n-1]
@@ -256,10 +256,10 @@ func (b *byPath) drain(upTo []byte) bool {
 			if upTo != nil && name > string(upTo) {
 				return true
 			}
-			e, noMeta := b.judge.show(f.rec, int(m.i), name, f.sight, stat)
+			e, noMeta := b.evaluator.show(f.rec, int(m.i), name, f.sight, stat)
 			b.rows.add(f.s, f.key[2:], e, noMeta, stat)
 			f.next, f.after = f.next+1, name
-			if b.rows.size() >= b.a.buffer() || b.rows.n == b.a.wanted || b.tick.due(2) {
+			if b.rows.size() >= b.a.buffer() || b.rows.n == b.a.wanted || b.budget.due(2) {
 				b.at = append(append(f.s.pathKey(f.key), 0), name...)
 				return false
 			}
@@ -276,18 +276,18 @@ func (b *byPath) drain(upTo []byte) bool {
 // load finds the next record of f that has matches, or that there is none;
 // false: the context is done.
 func (b *byPath) load(f *frame) bool {
-	j := b.judge
-	if !j.inside(f.key) {
-		j.enter(f.s, f.key, nil)
+	ev := b.evaluator
+	if !ev.inside(f.key) {
+		ev.enter(f.s, f.key, nil)
 	}
 	f.whole = true
-	if j.closed() {
+	if ev.closed() {
 		return true
 	}
-	f.sight = j.sight
+	f.sight = ev.sight
 	for b.c.SeekAfter(f.key, f.after); b.c.Next() && b.c.Dir().Equal(f.key); {
 		rec := b.c.Record()
-		if rec.Chunked() || j.truth != query.True && j.needZone && j.skips(rec.Agg()) {
+		if rec.Chunked() || ev.truth != query.True && ev.needZone && ev.skips(rec.Agg()) {
 			continue
 		}
 		if err := rec.Load(); err != nil {
@@ -296,7 +296,7 @@ func (b *byPath) load(f *frame) bool {
 		}
 		f.own = *rec
 		f.rec = &f.own
-		if !b.match(f, j) {
+		if !b.match(f, ev) {
 			return false
 		}
 		if len(f.found) > 0 {

@@ -13,7 +13,7 @@ import (
 // candidates are where in a snapshot matches can be: a superset, of which every
 // entry is judged as in a scan of everything. They are in one of two forms.
 //
-//	pieces   keys, few enough to go from one to the next
+//	spans   keys, few enough to go from one to the next
 //	docs     doc ids, which a scan of all keys compares with those of the headers
 //
 // They never change and are shared by the workers.
@@ -28,9 +28,9 @@ type candidates struct {
 	fits *roaring.Bitmap
 	docs *roaring.Bitmap // nil: all
 
-	inPieces bool
-	pieces   []piece // disjoint, in the order of keys
-	// few: they may be made pieces, which takes longer than to scan a little for
+	inSpans bool
+	spans   []span // disjoint, in the order of keys
+	// few: they may be made spans, which takes longer than to scan a little for
 	// the first of them.
 	few bool
 }
@@ -53,10 +53,10 @@ type lookup struct {
 
 // candidates finds the candidates of the plan; nil: everything is one, or may
 // as well be. What cannot be read of what leads to them only means that.
-func (a *answer) candidates(g *ground) *candidates {
-	if clock := g.sn.Clock(); !a.looked || a.sum.LastClock != clock {
+func (a *answer) candidates(ks *keyspace) *candidates {
+	if clock := ks.sn.Clock(); !a.looked || a.sum.LastClock != clock {
 		a.looked = true
-		if a.cand = new(candidates); !a.cand.gather(a, g) {
+		if a.cand = new(candidates); !a.cand.gather(a, ks) {
 			a.cand = nil
 		}
 	}
@@ -65,13 +65,13 @@ func (a *answer) candidates(g *ground) *candidates {
 
 // gather finds the docs and chooses the form; false: a scan of everything is as
 // good.
-func (c *candidates) gather(a *answer, g *ground) bool {
+func (c *candidates) gather(a *answer, ks *keyspace) bool {
 	tune := &a.r.tune
-	all := g.sn.Docs()
+	all := ks.sn.Docs()
 	var below *seed // of those that lead to subtrees the one with the fewest docs
 	for i := range a.seeds {
 		s := &a.seeds[i]
-		docs, err := a.r.lookup.docs(g.sn, s)
+		docs, err := a.r.lookup.docs(ks.sn, s)
 		switch {
 		case err != nil:
 			return false
@@ -84,7 +84,7 @@ func (c *candidates) gather(a *answer, g *ground) bool {
 	}
 	few := tune.few(all)
 	if zones := a.zones(); zones != nil && (c.fits == nil || c.fits.GetCardinality() > few) {
-		if docs := g.sn.Zones(zones); docs != nil {
+		if docs := ks.sn.Zones(zones); docs != nil {
 			c.meet(docs)
 		}
 	}
@@ -103,21 +103,21 @@ func (c *candidates) gather(a *answer, g *ground) bool {
 	}
 	if below != nil {
 		c.dir = below.dir
-		c.tops(g)
+		c.tops(ks)
 	}
 	if c.few = n <= few; c.few && (a.cut || n <= tune.fewest) {
-		c.inPieces = c.cut(a, g)
+		c.inSpans = c.cut(a, ks)
 	}
 	return a.ctx.Err() == nil
 }
 
-// settle makes pieces of few candidates of the ground, when a scan has not come to
+// settle makes spans of few candidates of the keyspace, when a scan has not come to
 // its end soon.
-func (a *answer) settle(g *ground) {
-	if c := g.cand; c != nil && c.few && !c.inPieces {
+func (a *answer) settle(ks *keyspace) {
+	if c := ks.cand; c != nil && c.few && !c.inSpans {
 		own := *c
-		if own.inPieces = own.cut(a, g); own.inPieces {
-			a.cand, g.cand = &own, &own
+		if own.inSpans = own.cut(a, ks); own.inSpans {
+			a.cand, ks.cand = &own, &own
 		}
 	}
 }
@@ -130,13 +130,13 @@ func (c *candidates) meet(docs *roaring.Bitmap) {
 	}
 }
 
-// tops finds the stretches of which the directory that all in them is below, or
+// tops finds the ranges of which the directory that all in them is below, or
 // one above it, is accepted.
-func (c *candidates) tops(g *ground) {
-	c.whole = make([]bool, len(g.stretches))
-	for i := range g.stretches {
-		s := &g.stretches[i]
-		top := g.scopes[s.scope].top
+func (c *candidates) tops(ks *keyspace) {
+	c.whole = make([]bool, len(ks.ranges))
+	for i := range ks.ranges {
+		s := &ks.ranges[i]
+		top := ks.scopes[s.scope].top
 		if len(s.mount) > len(top) {
 			top = s.mount
 		}

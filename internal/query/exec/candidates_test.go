@@ -89,16 +89,16 @@ func docsOf(sn *store.Snap, r *rand.Rand, wider float64, want func(dir string, r
 func (r *Runner) form(t *testing.T, q *Query) (form string) {
 	t.Helper()
 	a := &answer{r: r, q: q, ctx: t.Context(), cut: true}
-	if err := a.view(func(g *ground) error {
-		switch c := g.cand; {
+	if err := a.view(func(ks *keyspace) error {
+		switch c := ks.cand; {
 		case c == nil:
 			form = "everything"
-		case c.inPieces:
-			form = "pieces"
+		case c.inSpans:
+			form = "spans"
 		default:
 			form = "docs"
 		}
-		if g.cand != nil && g.cand.dir != nil {
+		if ks.cand != nil && ks.cand.dir != nil {
 			form += " and what is below"
 		}
 		return nil

@@ -242,7 +242,7 @@ func TestBesideAWriter(t *testing.T) {
 	})
 	run := New(w.st, Options{Procs: 3, Buffer: 4 << 10, Round: time.Millisecond, SortRound: time.Millisecond})
 	tune := defaults()
-	tune.cutDirs, tune.probe, tune.units = 0, 0, 20
+	tune.splitDirs, tune.probe, tune.units = 0, 0, 20
 	run.retune(tune)
 	for i := range 3 {
 		r := rand.New(rand.NewPCG(uint64(i), 1))

@@ -29,10 +29,10 @@ func (c *counter) all(rd *round, rec *store.Record) bool {
 }
 
 func (c *counter) names(rd *round, w *walk) bool {
-	if w.j.truth == query.True {
+	if w.ev.truth == query.True {
 		return false
 	}
-	n, ok := w.j.m.Count(w.rec.Names())
+	n, ok := w.ev.m.Count(w.rec.Names())
 	if n > 0 {
 		c.n += int64(n)
 		c.reached(rd, int64(n))
@@ -40,7 +40,7 @@ func (c *counter) names(rd *round, w *walk) bool {
 	return ok
 }
 
-func (c *counter) add(rd *round, _ *task, _ *walk, _ *hits) bool {
+func (c *counter) add(rd *round, _ *task, _ *walk, _ *matches) bool {
 	c.n++
 	return !c.reached(rd, 1)
 }
@@ -62,7 +62,7 @@ func (l lister) want(*walk) bool                { return true }
 func (l lister) all(*round, *store.Record) bool { return false }
 func (l lister) names(*round, *walk) bool       { return false }
 
-func (l lister) add(_ *round, t *task, w *walk, h *hits) bool {
+func (l lister) add(_ *round, t *task, w *walk, h *matches) bool {
 	stat := !l.a.q.NamesOnly
 	e, noMeta := h.entry(stat)
 	t.rows.add(w.s, w.dir[2:], e, noMeta, stat)

@@ -92,7 +92,7 @@ func TestPanic(t *testing.T) {
 	for _, by := range []query.Sort{query.SortDefault, query.SortSize} {
 		run := New(w.st, Options{Procs: 3})
 		tune := defaults()
-		tune.cutDirs, tune.probe = 0, 0
+		tune.splitDirs, tune.probe = 0, 0
 		run.retune(tune)
 		q := &Query{Plan: compile(t, query.Request{}), Sort: by}
 		q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight { panic("seen") })

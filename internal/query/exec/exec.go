@@ -2,7 +2,7 @@
 // the plan's scope covers, has their entries judged, and gives those that match
 // to a Sink, in order.
 //
-//	scopes ── ground ──▶ tasks ── worker: walk, judge ──▶ rows, a count, or a sorter ──▶ Sink
+//	scopes ── keyspace ──▶ tasks ── worker: walk, judge ──▶ rows, a count, or a sorter ──▶ Sink
 //	In, roots  segments   ranges   one goroutine each       in a read transaction         outside of it
 //
 // In a scope only those records are read that are candidates by the indexes of
@@ -116,11 +116,11 @@ type tuning struct {
 	// probe is how long an answer scans alone before it cuts what is left into
 	// tasks for several goroutines: most are done by then.
 	probe time.Duration
-	// units is the work after which a ticker looks up: some 16 KiB of names, a
+	// units is the work after which a budget looks up: some 16 KiB of names, a
 	// few hundred matches or a thousand headers, each well under 2 ms.
 	units int
-	// cutDirs is how many directories a volume must have to be cut at all.
-	cutDirs uint64
+	// splitDirs is how many directories a volume must have to be cut at all.
+	splitDirs uint64
 	// What a sorter's block holds: bytes, and rows.
 	blockData, blockRows int
 	// few is how many candidates, of that many records, are gone to one by one,
@@ -132,7 +132,7 @@ type tuning struct {
 
 func defaults() tuning {
 	const data = 256 << 10
-	return tuning{probe: time.Millisecond, units: 1024, cutDirs: 1024, blockData: data, blockRows: data / 96, few: fewOf, many: manyOf, fewest: 64}
+	return tuning{probe: time.Millisecond, units: 1024, splitDirs: 1024, blockData: data, blockRows: data / 96, few: fewOf, many: manyOf, fewest: 64}
 }
 
 func (r *Runner) retune(t tuning) {

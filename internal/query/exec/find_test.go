@@ -217,7 +217,7 @@ var orders = []query.Sort{
 func options(r *rand.Rand) (Options, tuning) {
 	o := Options{Procs: r.IntN(4) - 1, Buffer: 1 + r.IntN(2)*r.IntN(3000), SortMemory: 1 + r.Int64N(2)*(1<<20)}
 	t := defaults()
-	t.cutDirs = 0
+	t.splitDirs = 0
 	if r.IntN(2) == 0 {
 		t.probe = 0
 	}

@@ -30,7 +30,7 @@ type order struct {
 }
 
 // appendKey appends the key of an entry of dir, a key in s, to dst.
-func (o order) appendKey(dst []byte, s *stretch, dir store.Key, e *listing.Entry) []byte {
+func (o order) appendKey(dst []byte, s *keyRange, dir store.Key, e *listing.Entry) []byte {
 	switch o.sort {
 	case query.SortName:
 		dst = append(dst, e.Name...)

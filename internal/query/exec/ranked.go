@@ -43,16 +43,16 @@ func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done boo
 		// Where not all may be seen rows have not the sizes that the store knows.
 		return false, nil
 	}
-	err = a.view(func(g *ground) error {
+	err = a.view(func(ks *keyspace) error {
 		var only *roaring.Bitmap
-		if g.cand != nil {
-			if g.cand.few || g.cand.dir != nil {
+		if ks.cand != nil {
+			if ks.cand.few || ks.cand.dir != nil {
 				return nil // few already; or they cannot be told by doc
 			}
-			only = g.cand.fits
+			only = ks.cand.fits
 		}
-		if rank := g.sn.Rank(by, a.zones()); rank != nil {
-			done = a.ranked(g, s.order, rank, only, newCollector)
+		if rank := ks.sn.Rank(by, a.zones()); rank != nil {
+			done = a.ranked(ks, s.order, rank, only, newCollector)
 		}
 		return nil
 	})
@@ -66,10 +66,10 @@ func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done boo
 }
 
 // ranked does it. only, if not nil, are the records that can have matches.
-func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.Bitmap, newCollector func() collector) bool {
+func (a *answer) ranked(ks *keyspace, o order, rank *store.Ranking, only *roaring.Bitmap, newCollector func() collector) bool {
 	a.hire(1, newCollector)
 	first := a.workers[0].collector.(*sorterCollector).sorter
-	few := int(a.r.tune.few(g.sn.Docs()))
+	few := int(a.r.tune.few(ks.sn.Docs()))
 	seen := roaring.New()
 	for n := 2*a.q.Limit + 64; !rank.Done() && int(seen.GetCardinality())+n <= few; n *= 4 {
 		docs := rank.Next(n)
@@ -78,13 +78,13 @@ func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.B
 			docs.And(only)
 		}
 		c := &candidates{docs: docs, fits: docs}
-		if c.inPieces = c.cut(a, g); !c.inPieces {
+		if c.inSpans = c.cut(a, ks); !c.inSpans {
 			return false
 		}
-		part := *g
+		part := *ks
 		part.cand = c
 		a.tasks = []*task{{}}
-		(&round{a: a, g: &part}).work(a.workers[0])
+		(&round{a: a, ks: &part}).work(a.workers[0])
 		if !a.tasks[0].done {
 			return false // there is no memory, or nobody waits
 		}
@@ -98,7 +98,7 @@ func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.B
 	}
 	// What is left is more quickly found in the order of keys.
 	plan := a.zones()
-	rest := g.sn.Zones(func(z *store.Zone) bool {
+	rest := ks.sn.Zones(func(z *store.Zone) bool {
 		if plan != nil && !plan(z) {
 			return false
 		}
@@ -111,9 +111,9 @@ func (a *answer) ranked(g *ground, o order, rank *store.Ranking, only *roaring.B
 	}
 	c := &candidates{docs: rest, fits: rest}
 	if int(rest.GetCardinality()) <= few {
-		c.inPieces = c.cut(a, g)
+		c.inSpans = c.cut(a, ks)
 	}
-	part := *g
+	part := *ks
 	part.cand = c
 	a.tasks = []*task{{}}
 	if a.roundIn(&part, 0, newCollector) != nil {

@@ -13,7 +13,7 @@ import (
 // full, in order, each by one worker.
 type round struct {
 	a        *answer
-	g        *ground
+	ks       *keyspace
 	deadline time.Time // zero: none
 	stop     atomic.Bool
 	next     atomic.Int64
@@ -23,17 +23,17 @@ type round struct {
 // round goes on with the tasks, as many at once as it gets help for, for at
 // most limit; 0: until all are done. A collector may end it sooner.
 func (a *answer) round(limit time.Duration, newCollector func() collector) error {
-	return a.view(func(g *ground) error { return a.roundIn(g, limit, newCollector) })
+	return a.view(func(ks *keyspace) error { return a.roundIn(ks, limit, newCollector) })
 }
 
 // roundIn is round in a snapshot.
-func (a *answer) roundIn(g *ground, limit time.Duration, newCollector func() collector) error {
-	rd := &round{a: a, g: g, deadline: since(limit)}
+func (a *answer) roundIn(ks *keyspace, limit time.Duration, newCollector func() collector) error {
+	rd := &round{a: a, ks: ks, deadline: since(limit)}
 	a.hire(1, newCollector)
 	if !a.cut && rd.alone() {
 		return nil
 	}
-	defer g.readAhead()()
+	defer ks.readAhead()()
 	return rd.together(newCollector)
 }
 
@@ -41,7 +41,7 @@ func (a *answer) roundIn(g *ground, limit time.Duration, newCollector func() col
 func (a *answer) hire(n int, newCollector func() collector) {
 	for len(a.workers) < n {
 		w := &worker{collector: newCollector()}
-		w.j = newJudge(a.q)
+		w.ev = newEvaluator(a.q)
 		a.workers = append(a.workers, w)
 	}
 }
@@ -51,8 +51,8 @@ func (a *answer) hire(n int, newCollector func() collector) {
 // more to do in this round.
 func (rd *round) alone() bool {
 	a := rd.a
-	if a.r.tune.probe > 0 && (a.r.opt.Procs > 0 || rd.g.cand != nil && rd.g.cand.few && !rd.g.cand.inPieces) {
-		first := &round{a: a, g: rd.g, deadline: since(a.r.tune.probe)}
+	if a.r.tune.probe > 0 && (a.r.opt.Procs > 0 || rd.ks.cand != nil && rd.ks.cand.few && !rd.ks.cand.inSpans) {
+		first := &round{a: a, ks: rd.ks, deadline: since(a.r.tune.probe)}
 		if !rd.deadline.IsZero() && rd.deadline.Before(first.deadline) {
 			first.deadline = rd.deadline
 		}
@@ -62,11 +62,11 @@ func (rd *round) alone() bool {
 		}
 	}
 	a.cut = true
-	a.settle(rd.g)
+	a.settle(rd.ks)
 	if a.r.opt.Procs == 0 {
 		return false
 	}
-	a.tasks = cutTask(rd.g, a.tasks[0], 4*(a.r.opt.Procs+1), a.r.tune.cutDirs, a.q.Count)
+	a.tasks = splitTask(rd.ks, a.tasks[0], 4*(a.r.opt.Procs+1), a.r.tune.splitDirs, a.q.Count)
 	return false
 }
 
@@ -159,7 +159,7 @@ func (rd *round) take() *task {
 
 // work is what one worker does in a round.
 func (rd *round) work(w *worker) {
-	tick := newTicker(rd.a, rd.deadline, &rd.stop)
+	budget := newBudget(rd.a, rd.deadline, &rd.stop)
 	for {
 		t := rd.take()
 		if t == nil {
@@ -168,7 +168,7 @@ func (rd *round) work(w *worker) {
 		if t.rows.n == 0 {
 			t.start = t.from
 		}
-		w.scan(rd, t, &tick)
+		w.scan(rd, t, &budget)
 		if t == rd.a.tasks[0] {
 			if t.full {
 				rd.stop.Store(true) // there is enough to give

@@ -37,7 +37,7 @@ const (
 
 // add appends a row of an entry of dir, a key in s without its volume. stat: the
 // rest of e is wanted too.
-func (r *rows) add(s *stretch, dir []byte, e *listing.Entry, noMeta, withStat bool) {
+func (r *rows) add(s *keyRange, dir []byte, e *listing.Entry, noMeta, withStat bool) {
 	var tag byte
 	if noMeta {
 		tag |= tagNoMeta

@@ -181,14 +181,14 @@ type sorterCollector struct {
 }
 
 func (c *sorterCollector) want(w *walk) bool {
-	return c.last == nil || w.j.sight == SeeNames || c.order.wants(w.rec.Agg(), c.last)
+	return c.last == nil || w.ev.sight == SeeNames || c.order.wants(w.rec.Agg(), c.last)
 }
 
 func (c *sorterCollector) all(*round, *store.Record) bool { return false }
 
 func (c *sorterCollector) names(*round, *walk) bool { return false }
 
-func (c *sorterCollector) add(rd *round, t *task, w *walk, h *hits) bool {
+func (c *sorterCollector) add(rd *round, t *task, w *walk, h *matches) bool {
 	e, noMeta := h.entry(c.order.needsMeta())
 	c.key = c.order.appendKey(c.key[:0], w.s, w.dir, e)
 	if c.late(c.key) {

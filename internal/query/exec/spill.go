@@ -20,12 +20,12 @@ type spill struct {
 	dir  string
 	max  int64
 	file *os.File
-	runs []span // offsets
+	runs []fileRange // offsets
 	size int64
 	out  *bufio.Writer
 }
 
-type span struct{ from, to int64 }
+type fileRange struct{ from, to int64 }
 
 // write appends one run, of the rows that fill puts.
 func (f *spill) write(fill func(put func(key, value []byte) error) error) error {
@@ -59,7 +59,7 @@ func (f *spill) write(fill func(put func(key, value []byte) error) error) error 
 	if err := f.out.Flush(); err != nil {
 		return fmt.Errorf("sort: %w", err)
 	}
-	f.runs = append(f.runs, span{from, f.size})
+	f.runs = append(f.runs, fileRange{from, f.size})
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (f *spill) sources(buffer int) []source {
 // meanwhile.
 type runReader struct {
 	file *os.File
-	left span
+	left fileRange
 }
 
 func (r *runReader) Read(p []byte) (int, error) {

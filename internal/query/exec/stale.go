@@ -16,23 +16,23 @@ const (
 // index, and what in them is pending or offline or could not be read. It reads
 // what is, up to a bound, and nothing else: what is said does not depend on how
 // the matches are looked for.
-func (a *answer) survey(g *ground) {
-	defer a.surveyFailed(g)
-	for i := range g.scopes {
-		s := &g.scopes[i]
+func (a *answer) survey(ks *keyspace) {
+	defer a.surveyFailed(ks)
+	for i := range ks.scopes {
+		s := &ks.scopes[i]
 		told := a.tells(s.path)
-		a.surveyVolumes(g, i)
-		key, ok := g.sn.Locate(s.path)
+		a.surveyVolumes(ks, i)
+		key, ok := ks.sn.Locate(s.path)
 		if !ok {
-			if !a.surveyInside(g, i) && (told || len(a.q.Plan.In()) > 0) {
+			if !a.surveyInside(ks, i) && (told || len(a.q.Plan.In()) > 0) {
 				a.sum.Missing = append(a.sum.Missing, s.path)
 			}
 			continue
 		}
-		rec, known, err := g.sn.Record(key)
+		rec, known, err := ks.sn.Record(key)
 		listed := known && err == nil && !rec.Header().Listed.IsZero()
-		pending := g.sn.IsPending(key)
-		inside := a.surveyInside(g, i)
+		pending := ks.sn.IsPending(key)
+		inside := a.surveyInside(ks, i)
 		switch {
 		case !told && len(a.q.Plan.In()) == 0:
 		case pending && !listed:
@@ -50,13 +50,13 @@ func (a *answer) survey(g *ground) {
 func (a *answer) tells(dir string) bool { return a.q.Viewer == nil || a.q.Viewer.Lists(dir) }
 
 // surveyVolumes notes the volumes of a scope that are offline.
-func (a *answer) surveyVolumes(g *ground, scope int) {
+func (a *answer) surveyVolumes(ks *keyspace, scope int) {
 	if a.q.Viewer != nil {
 		return
 	}
 	var seen []store.Volume
-	for i := range g.stretches {
-		st := &g.stretches[i]
+	for i := range ks.ranges {
+		st := &ks.ranges[i]
 		if st.scope != scope || !st.volume.Offline || slices.Contains(seen, st.volume.Volume) {
 			continue
 		}
@@ -67,31 +67,31 @@ func (a *answer) surveyVolumes(g *ground, scope int) {
 
 // surveyInside notes what is pending in a scope but the scope itself, and
 // reports whether the scope has anything in the index.
-func (a *answer) surveyInside(g *ground, scope int) bool {
+func (a *answer) surveyInside(ks *keyspace, scope int) bool {
 	n, any := 0, false
-	for i := range g.stretches {
-		st := &g.stretches[i]
+	for i := range ks.ranges {
+		st := &ks.ranges[i]
 		if st.scope != scope {
 			continue
 		}
 		lo, hi := st.key(st.lo), st.key(st.hi)
-		for key := range g.sn.Pending(lo, hi) {
+		for key := range ks.sn.Pending(lo, hi) {
 			any = true
 			if n++; n > maxSurvey {
 				break
 			}
 			path := st.pathKey(key).path()
-			if path == g.scopes[scope].path {
+			if path == ks.scopes[scope].path {
 				continue
 			}
 			reason := NotListed
-			if rec, ok, err := g.sn.Record(key); ok && err == nil && !rec.Header().Listed.IsZero() {
+			if rec, ok, err := ks.sn.Record(key); ok && err == nil && !rec.Header().Listed.IsZero() {
 				reason = Changed
 			}
 			s := Stale{Path: path, Reason: reason}
 			if a.q.Viewer != nil {
 				// No more than the scope, and each once: to look costs.
-				s.Path = g.scopes[scope].path
+				s.Path = ks.scopes[scope].path
 				if st.volume.Offline || slices.Contains(a.sum.Stale, s) || !a.tells(path) {
 					continue
 				}
@@ -99,7 +99,7 @@ func (a *answer) surveyInside(g *ground, scope int) bool {
 			a.stale(s)
 		}
 		if !any {
-			c := g.sn.Cursor(lo, hi)
+			c := ks.sn.Cursor(lo, hi)
 			any = c.Next()
 		}
 	}
@@ -108,21 +108,21 @@ func (a *answer) surveyInside(g *ground, scope int) bool {
 
 // surveyFailed notes the directories that could not be read and where the plan
 // looks for matches, or below which.
-func (a *answer) surveyFailed(g *ground) {
-	var j *judge
+func (a *answer) surveyFailed(ks *keyspace) {
+	var ev *evaluator
 	n := 0
-	for i := range g.stretches {
-		st := &g.stretches[i]
-		for key, rec := range g.sn.Failed(st.key(st.lo), st.key(st.hi)) {
+	for i := range ks.ranges {
+		st := &ks.ranges[i]
+		for key, rec := range ks.sn.Failed(st.key(st.lo), st.key(st.hi)) {
 			if n++; n > maxSurvey {
 				return
 			}
-			if j == nil {
-				j = newJudge(&Query{Plan: a.q.Plan})
-				j.attach(g)
+			if ev == nil {
+				ev = newEvaluator(&Query{Plan: a.q.Plan})
+				ev.attach(ks)
 			}
-			below := j.enter(st, key, rec)
-			if j.truth == query.False && !below || a.q.Viewer != nil && st.volume.Offline {
+			below := ev.enter(st, key, rec)
+			if ev.truth == query.False && !below || a.q.Viewer != nil && st.volume.Offline {
 				continue
 			}
 			if path := st.pathKey(key).path(); a.tells(path) {

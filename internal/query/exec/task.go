@@ -23,7 +23,7 @@ type task struct {
 type worker struct {
 	walk
 	collector
-	hits hits
+	matches matches
 }
 
 // A collector takes what a worker finds.
@@ -37,28 +37,28 @@ type collector interface {
 	// once. false: it wants to see each.
 	names(rd *round, w *walk) bool
 	// add takes a match. false: the task stops behind it.
-	add(rd *round, t *task, w *walk, h *hits) bool
+	add(rd *round, t *task, w *walk, h *matches) bool
 }
 
 // seekWork is how much more work it is to look for a record than to go on to the
-// next, in a ticker's units.
+// next, in a budget's units.
 const seekWork = 15
 
-// scan goes on with t until it is done, or the collector or the ticker says
+// scan goes on with t until it is done, or the collector or the budget says
 // stop. It goes at least one record on.
-func (w *worker) scan(rd *round, t *task, tick *ticker) {
-	w.begin(rd.g, t.from, t.to)
-	w.j.m.Interrupt(tick.gone)
+func (w *worker) scan(rd *round, t *task, budget *budget) {
+	w.begin(rd.ks, t.from, t.to)
+	w.ev.m.Interrupt(budget.gone)
 	for n := 0; w.next(); n++ {
-		if n > 0 && tick.due(1) {
+		if n > 0 && budget.due(1) {
 			t.from = w.here()
 			return
 		}
 		if w.out {
 			continue
 		}
-		if w.pieces != nil {
-			tick.work += seekWork
+		if w.spans != nil {
+			budget.work += seekWork
 		}
 		inChunks := w.rec.Chunked()
 		if w.unwanted() || !w.want(&w.walk) {
@@ -71,46 +71,46 @@ func (w *worker) scan(rd *round, t *task, tick *ticker) {
 			continue
 		}
 		resumed := w.resumed()
-		if w.j.truth == query.True && resumed == nil && w.all(rd, w.rec) {
+		if w.ev.truth == query.True && resumed == nil && w.all(rd, w.rec) {
 			continue
 		}
 		if !w.load() {
 			continue
 		}
-		tick.work += len(w.rec.Names()) / 16
+		budget.work += len(w.rec.Names()) / 16
 		if resumed == nil && w.names(rd, &w.walk) {
 			continue
 		}
-		w.hits.begin(w.j, w.rec, resumed)
-		for w.hits.next() {
-			if !w.add(rd, t, &w.walk, &w.hits) || tick.due(2) {
-				t.from = w.behind(&w.hits)
+		w.matches.begin(w.ev, w.rec, resumed)
+		for w.matches.next() {
+			if !w.add(rd, t, &w.walk, &w.matches) || budget.due(2) {
+				t.from = w.behind(&w.matches)
 				return
 			}
 		}
-		if tick.cancelled {
+		if budget.cancelled {
 			return
 		}
 	}
 	t.done = true
 }
 
-// cutTask cuts t into up to n tasks in order, where they are of volumes of at
+// splitTask cuts t into up to n tasks in order, where they are of volumes of at
 // least that many directories. It cuts between chunks of one directory only
-// where exact, which means that all are done in the snapshot of g: in another
+// where exact, which means that all are done in the snapshot of ks: in another
 // the chunks may be others.
-func cutTask(g *ground, t *task, n int, least uint64, exact bool) []*task {
+func splitTask(ks *keyspace, t *task, n int, least uint64, exact bool) []*task {
 	type part struct {
-		s      *stretch
+		s      *keyRange
 		lo, hi pathKey
 	}
-	if c := g.cand; c != nil && c.inPieces && c.dir == nil {
-		return cutPieces(g, t, n, exact)
+	if c := ks.cand; c != nil && c.inSpans && c.dir == nil {
+		return splitSpans(ks, t, n, exact)
 	}
 	var parts []part
 	var total uint64 // directories
-	for i := range g.stretches {
-		s := &g.stretches[i]
+	for i := range ks.ranges {
+		s := &ks.ranges[i]
 		if lo, hi := s.clip(t.from.dir, t.to); bytes.Compare(lo, hi) < 0 {
 			parts = append(parts, part{s, lo, hi})
 			total += s.volume.Counts.Dirs
@@ -123,50 +123,50 @@ func cutTask(g *ground, t *task, n int, least uint64, exact bool) []*task {
 		if share < 2 || dirs < least {
 			continue
 		}
-		for _, key := range g.sn.Splits(p.s.key(p.lo), p.s.key(p.hi), share) {
-			tasks = cutAt(tasks, p.s, key, exact)
+		for _, key := range ks.sn.Splits(p.s.key(p.lo), p.s.key(p.hi), share) {
+			tasks = splitAt(tasks, p.s, key, exact)
 		}
 	}
 	return tasks
 }
 
-// minPieces is how many pieces a task is worth: about 0.2 ms.
-const minPieces = 32
+// minSpans is how many spans a task is worth: about 0.2 ms.
+const minSpans = 32
 
-// cutPieces is cutTask where the candidates are single records.
-func cutPieces(g *ground, t *task, n int, exact bool) []*task {
+// splitSpans is splitTask where the candidates are single records.
+func splitSpans(ks *keyspace, t *task, n int, exact bool) []*task {
 	type part struct {
-		s      *stretch
-		pieces []piece
+		s     *keyRange
+		spans []span
 	}
 	var parts []part
 	total := 0
-	for i := range g.stretches {
-		s := &g.stretches[i]
+	for i := range ks.ranges {
+		s := &ks.ranges[i]
 		if lo, hi := s.clip(t.from.dir, t.to); bytes.Compare(lo, hi) < 0 {
-			if p := g.cand.within(s.key(lo), s.key(hi)); len(p) > 0 {
+			if p := ks.cand.within(s.key(lo), s.key(hi)); len(p) > 0 {
 				parts = append(parts, part{s, p})
 				total += len(p)
 			}
 		}
 	}
-	share := max((total+n-1)/n, minPieces)
+	share := max((total+n-1)/n, minSpans)
 	tasks := []*task{t}
 	for at := share; len(parts) > 0; {
 		p := &parts[0]
-		if at >= len(p.pieces) {
-			at -= len(p.pieces)
+		if at >= len(p.spans) {
+			at -= len(p.spans)
 			parts = parts[1:]
 			continue
 		}
-		tasks = cutAt(tasks, p.s, p.pieces[at].lo, exact)
+		tasks = splitAt(tasks, p.s, p.spans[at].lo, exact)
 		at += share
 	}
 	return tasks
 }
 
-// cutAt cuts the last of tasks before the record of key.
-func cutAt(tasks []*task, s *stretch, key store.Key, exact bool) []*task {
+// splitAt cuts the last of tasks before the record of key.
+func splitAt(tasks []*task, s *keyRange, key store.Key, exact bool) []*task {
 	dir, first, chunk := store.SplitChunk(key)
 	at := pos{dir: s.pathKey(dir)}
 	if chunk && exact {

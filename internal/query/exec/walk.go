@@ -12,25 +12,25 @@ import (
 // walk goes through the records of a range of directories in path order, with a
 // judge that has entered the directory each is of.
 //
-//	w.begin(g, from, to)
+//	w.begin(ks, from, to)
 //	for w.next() {
 //		use(w.rec) // of w.dir, in w.s
 //	}
 type walk struct {
-	j  *judge
-	g  *ground
+	ev *evaluator
+	ks *keyspace
 	to pathKey // exclusive, nil: the end
 	in int     // the stretch that c is in; w.s, once there was a record
 	c  *store.Cursor
 
 	from   pos       // where it began
-	pieces []piece   // those of the stretch that were not passed; nil: all of it is to be seen
+	spans  []span    // those of the stretch that were not passed; nil: all of it is to be seen
 	sought bool      // c is in the first of them
 	least  store.Key // where not, what is before this was passed
 	skip   store.Key // nothing below is wanted; nil: nothing is skipped
 	damage error     // the first
 
-	s     *stretch
+	s     *keyRange
 	dir   store.Key
 	rec   *store.Record
 	chunk bool   // rec is a chunk
@@ -46,35 +46,35 @@ type walk struct {
 }
 
 // begin goes before the first record that can hold an entry behind from.
-func (w *walk) begin(g *ground, from pos, to pathKey) {
-	w.g, w.from, w.to = g, from, to
+func (w *walk) begin(ks *keyspace, from pos, to pathKey) {
+	w.ks, w.from, w.to = ks, from, to
 	w.in, w.c, w.skip, w.dir, w.rec, w.s = -1, nil, nil, nil, nil, nil
-	w.pieces, w.top, w.path, w.scout = nil, nil, nil, nil
-	w.j.attach(g)
-	w.j.next = w.ahead
+	w.spans, w.top, w.path, w.scout = nil, nil, nil, nil
+	w.ev.attach(ks)
+	w.ev.next = w.ahead
 }
 
 // stretch goes to the next stretch that is in the range.
-func (w *walk) stretch() bool {
-	for w.in++; w.in < len(w.g.stretches); w.in++ {
-		s := &w.g.stretches[w.in]
+func (w *walk) nextRange() bool {
+	for w.in++; w.in < len(w.ks.ranges); w.in++ {
+		s := &w.ks.ranges[w.in]
 		lo, hi := s.clip(w.from.dir, w.to)
 		if bytes.Compare(lo, hi) >= 0 {
 			continue
 		}
-		w.s, w.skip, w.top, w.path, w.pieces = s, nil, nil, nil, nil
+		w.s, w.skip, w.top, w.path, w.spans = s, nil, nil, nil, nil
 		key, end := s.key(lo), s.key(hi)
 		if w.cut() {
-			if w.pieces = w.g.cand.within(key, end); len(w.pieces) == 0 {
+			if w.spans = w.ks.cand.within(key, end); len(w.spans) == 0 {
 				continue
 			}
 		}
-		w.c, w.end, w.scout = w.g.sn.Cursor(key, end), end, nil
+		w.c, w.end, w.scout = w.ks.sn.Cursor(key, end), end, nil
 		after := !w.from.atStart() && bytes.Equal(lo, w.from.dir)
 		w.sought, w.least = false, key
-		if after && w.pieces != nil {
+		if after && w.spans != nil {
 			w.passNames(key)
-			after = w.pieces[0].hi != nil && bytes.Compare(w.pieces[0].lo, key) <= 0
+			after = w.spans[0].hi != nil && bytes.Compare(w.spans[0].lo, key) <= 0
 		}
 		if after {
 			w.c.SeekAfter(key, w.from.name)
@@ -85,25 +85,25 @@ func (w *walk) stretch() bool {
 	return false
 }
 
-// cut reports whether the candidates of the stretch are pieces of it.
+// cut reports whether the candidates of the stretch are spans of it.
 func (w *walk) cut() bool {
-	c := w.g.cand
-	return c != nil && c.inPieces && !(c.whole != nil && c.whole[w.in])
+	c := w.ks.cand
+	return c != nil && c.inSpans && !(c.whole != nil && c.whole[w.in])
 }
 
-// passNames passes over the pieces that are chunks of dir of which all names are
+// passNames passes over the spans that are chunks of dir of which all names are
 // before from.
 func (w *walk) passNames(dir store.Key) {
 	at := dir.Chunk(w.from.name)
-	for len(w.pieces) > 1 && w.pieces[0].hi == nil && bytes.Compare(w.pieces[1].lo, at) <= 0 {
-		w.pieces = w.pieces[1:]
+	for len(w.spans) > 1 && w.spans[0].hi == nil && bytes.Compare(w.spans[1].lo, at) <= 0 {
+		w.spans = w.spans[1:]
 	}
 }
 
 // next goes to the next record and reports whether there is one.
 func (w *walk) next() bool {
 	for {
-		if w.c == nil && !w.stretch() {
+		if w.c == nil && !w.nextRange() {
 			return false
 		}
 		if !w.record() {
@@ -129,9 +129,9 @@ func (w *walk) next() bool {
 		}
 		below := true
 		if !w.chunk {
-			below = w.j.enter(w.s, dir, w.rec)
-		} else if !w.j.inside(dir) {
-			below = w.j.enter(w.s, dir, nil)
+			below = w.ev.enter(w.s, dir, w.rec)
+		} else if !w.ev.inside(dir) {
+			below = w.ev.enter(w.s, dir, nil)
 		}
 		if !below {
 			w.skip = dir
@@ -140,13 +140,13 @@ func (w *walk) next() bool {
 	}
 }
 
-// record has c go to the next record of the stretch, or of its pieces.
+// record has c go to the next record of the stretch, or of its spans.
 func (w *walk) record() bool {
-	if w.pieces == nil {
+	if w.spans == nil {
 		return w.c.Next()
 	}
-	for len(w.pieces) > 0 {
-		p := &w.pieces[0]
+	for len(w.spans) > 0 {
+		p := &w.spans[0]
 		if !w.sought {
 			at := p.lo
 			if bytes.Compare(at, w.least) < 0 {
@@ -158,7 +158,7 @@ func (w *walk) record() bool {
 			return false // nor is there anything in what comes behind
 		}
 		if p.hi == nil {
-			w.pieces, w.sought = w.pieces[1:], false
+			w.spans, w.sought = w.spans[1:], false
 			if bytes.Equal(w.c.Key(), p.lo) {
 				return true
 			}
@@ -167,19 +167,19 @@ func (w *walk) record() bool {
 		if w.sought = bytes.Compare(w.c.Key(), p.hi) < 0; w.sought {
 			return true
 		}
-		w.pieces = w.pieces[1:]
+		w.spans = w.spans[1:]
 	}
 	return false
 }
 
 // pass makes next go on at key.
 func (w *walk) pass(key store.Key) {
-	if w.pieces == nil {
+	if w.spans == nil {
 		w.c.Seek(key)
 		return
 	}
-	for len(w.pieces) > 0 && w.pieces[0].ends(key) {
-		w.pieces = w.pieces[1:]
+	for len(w.spans) > 0 && w.spans[0].ends(key) {
+		w.spans = w.spans[1:]
 	}
 	w.sought, w.least = false, key
 }
@@ -189,18 +189,18 @@ func (w *walk) passChunks() { w.pass(w.dir.ChunksEnd()) }
 
 // candidate reports whether the record that c has gone to is one.
 func (w *walk) candidate() bool {
-	c := w.g.cand
+	c := w.ks.cand
 	switch {
 	case c == nil:
 		return true
-	case c.inPieces && c.fits == nil:
-		return true // as the pieces are
+	case c.inSpans && c.fits == nil:
+		return true // as the spans are
 	}
 	doc := uint32(w.rec.Doc())
 	if c.fits != nil && !c.fits.Contains(doc) {
 		return false
 	}
-	return c.inPieces || c.docs == c.fits || c.docs.Contains(doc) || c.dir != nil && w.inside(c)
+	return c.inSpans || c.docs == c.fits || c.docs.Contains(doc) || c.dir != nil && w.inside(c)
 }
 
 // inside reports whether the directory that c is in, or one above it, has a name
@@ -236,7 +236,7 @@ func (w *walk) here() pos {
 }
 
 // behind is the place behind a match in the record that next has gone to.
-func (w *walk) behind(h *hits) pos {
+func (w *walk) behind(h *matches) pos {
 	return pos{dir: w.s.pathKey(w.dir), name: strings.Clone(h.name)}
 }
 
@@ -262,8 +262,8 @@ func (w *walk) load() bool {
 
 // unwanted reports whether the record can be passed over unread.
 func (w *walk) unwanted() bool {
-	if w.j.closed() {
+	if w.ev.closed() {
 		return true
 	}
-	return w.j.truth != query.True && w.j.needZone && w.j.skips(w.rec.Agg())
+	return w.ev.truth != query.True && w.ev.needZone && w.ev.skips(w.rec.Agg())
 }

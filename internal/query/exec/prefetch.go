@@ -10,12 +10,12 @@ const maxAhead = 256
 // false or they are maxAhead. Some may never be asked for, and others not be among
 // them: none is where the candidates are single records.
 func (w *walk) ahead(add func(dir string, o *store.Origin) bool) {
-	if w.c == nil || w.pieces != nil || w.s.volume.Offline {
+	if w.c == nil || w.spans != nil || w.s.volume.Offline {
 		return
 	}
 	at := w.c.Key()
 	if w.scout == nil {
-		w.scout = w.g.sn.Cursor(at, w.end)
+		w.scout = w.ks.sn.Cursor(at, w.end)
 	} else {
 		w.scout.Seek(at)
 	}
@@ -25,11 +25,11 @@ func (w *walk) ahead(add func(dir string, o *store.Origin) bool) {
 		}
 		o := &w.origin
 		*o = w.scout.Record().Origin()
-		if c := w.g.cand; c != nil {
+		if c := w.ks.cand; c != nil {
 			if c.fits != nil && !c.fits.Contains(uint32(o.Doc)) {
 				continue
 			}
-			if !c.inPieces && c.docs != nil && c.docs != c.fits && !c.docs.Contains(uint32(o.Doc)) {
+			if !c.inSpans && c.docs != nil && c.docs != c.fits && !c.docs.Contains(uint32(o.Doc)) {
 				continue
 			}
 		}

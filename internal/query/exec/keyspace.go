@@ -45,7 +45,7 @@ func scopesOf(sn *store.Snap, p *query.Plan) []scope {
 }
 
 // stretch is a run of keys of one volume, as it lies among all paths.
-type stretch struct {
+type keyRange struct {
 	scope  int
 	volume store.VolumeInfo
 	mount  pathKey // of the volume; a beginning of lo
@@ -56,30 +56,30 @@ type stretch struct {
 }
 
 // key returns the store's key of a path, or of a bound, in the stretch.
-func (s *stretch) key(pk pathKey) store.Key {
+func (s *keyRange) key(pk pathKey) store.Key {
 	k := make(store.Key, 0, 2+len(pk)-len(s.mount))
 	k = append(k, byte(s.volume.Volume>>8), byte(s.volume.Volume))
 	return append(k, pk[len(s.mount):]...)
 }
 
 // appendPathKey is the inverse of key.
-func (s *stretch) appendPathKey(dst []byte, key store.Key) []byte {
+func (s *keyRange) appendPathKey(dst []byte, key store.Key) []byte {
 	dst = append(dst, s.mount...)
 	return append(dst, key[2:]...)
 }
 
-func (s *stretch) pathKey(key store.Key) pathKey {
+func (s *keyRange) pathKey(key store.Key) pathKey {
 	return s.appendPathKey(make([]byte, 0, len(s.mount)+len(key)-2), key)
 }
 
 // is reports whether key is the directory that pk is.
-func (s *stretch) is(key store.Key, pk pathKey) bool {
+func (s *keyRange) is(key store.Key, pk pathKey) bool {
 	m := len(s.mount)
 	return len(pk) == m+len(key)-2 && string(pk[m:]) == string(key[2:]) && string(pk[:m]) == string(s.mount)
 }
 
 // within reports whether key is top or below it.
-func (s *stretch) within(key store.Key, top pathKey) bool {
+func (s *keyRange) within(key store.Key, top pathKey) bool {
 	m := len(s.mount)
 	if len(top) <= m {
 		return s.mount.within(top)
@@ -89,7 +89,7 @@ func (s *stretch) within(key store.Key, top pathKey) bool {
 }
 
 // clip returns the part of the stretch in [from, to); a nil to is the end.
-func (s *stretch) clip(from, to pathKey) (lo, hi pathKey) {
+func (s *keyRange) clip(from, to pathKey) (lo, hi pathKey) {
 	lo, hi = s.lo, s.hi
 	if bytes.Compare(from, lo) > 0 {
 		lo = from
@@ -100,26 +100,26 @@ func (s *stretch) clip(from, to pathKey) (lo, hi pathKey) {
 	return lo, hi
 }
 
-// ground is where in a snapshot the scopes lie: stretches in path order, none
+// keyspace is where in a snapshot the scopes lie: ranges in path order, none
 // overlapping another. Those of one scope and of what is mounted in it follow
 // one another.
-type ground struct {
-	sn        *store.Snap
-	scopes    []scope
-	stretches []stretch
-	mounts    map[string]int // pathKey of a mount point inside a scope: the stretch that begins there
-	cand      *candidates    // nil: every record is one
+type keyspace struct {
+	sn     *store.Snap
+	scopes []scope
+	ranges []keyRange
+	mounts map[string]int // pathKey of a mount point inside a scope: the stretch that begins there
+	cand   *candidates    // nil: every record is one
 }
 
-func newGround(sn *store.Snap, scopes []scope) (*ground, error) {
-	g := &ground{sn: sn, scopes: scopes, mounts: make(map[string]int)}
+func newKeyspace(sn *store.Snap, scopes []scope) (*keyspace, error) {
+	ks := &keyspace{sn: sn, scopes: scopes, mounts: make(map[string]int)}
 	for i := range scopes {
 		segs, err := sn.Segments(scopes[i].path)
 		if err != nil {
 			return nil, err
 		}
 		for _, seg := range segs {
-			s := stretch{scope: i, volume: seg.Volume, mount: toPathKey(seg.Volume.MountPoint)}
+			s := keyRange{scope: i, volume: seg.Volume, mount: toPathKey(seg.Volume.MountPoint)}
 			s.lo = s.pathKey(seg.Lo)
 			if seg.Hi == nil || seg.Hi.Volume() != seg.Lo.Volume() {
 				s.hi = append(slices.Clone(s.mount), 1)
@@ -128,18 +128,18 @@ func newGround(sn *store.Snap, scopes []scope) (*ground, error) {
 			}
 			s.depth = s.mount.depth() - scopes[i].top.depth() + 1
 			if bytes.Equal(s.lo, s.mount) && !bytes.Equal(s.lo, scopes[i].top) {
-				g.mounts[string(s.lo)] = len(g.stretches)
+				ks.mounts[string(s.lo)] = len(ks.ranges)
 			}
-			g.stretches = append(g.stretches, s)
+			ks.ranges = append(ks.ranges, s)
 		}
 	}
-	return g, nil
+	return ks, nil
 }
 
 // find returns the stretch that a directory lies in; nil: none.
-func (g *ground) find(dir pathKey) *stretch {
-	for i := range g.stretches {
-		s := &g.stretches[i]
+func (ks *keyspace) find(dir pathKey) *keyRange {
+	for i := range ks.ranges {
+		s := &ks.ranges[i]
 		if bytes.Compare(s.lo, dir) <= 0 && bytes.Compare(dir, s.hi) < 0 {
 			return s
 		}
@@ -149,25 +149,25 @@ func (g *ground) find(dir pathKey) *stretch {
 
 // child returns the key of the directory name in dir, which lies in s, and where
 // it lies itself: what is mounted there counts.
-func (g *ground) child(s *stretch, dir store.Key, name string) (*stretch, store.Key) {
+func (ks *keyspace) child(s *keyRange, dir store.Key, name string) (*keyRange, store.Key) {
 	key := dir.Child(name)
-	if len(g.mounts) > 0 {
-		if i, ok := g.mounts[string(s.pathKey(key))]; ok {
-			s = &g.stretches[i]
+	if len(ks.mounts) > 0 {
+		if i, ok := ks.mounts[string(s.pathKey(key))]; ok {
+			s = &ks.ranges[i]
 			key = s.key(s.lo)
 		}
 	}
 	return s, key
 }
 
-// readAhead is called where much of the ground is about to be gone through in order,
+// readAhead is called where much of the keyspace is about to be gone through in order,
 // until done is called: what is not in the page cache is read eight times as fast.
 // That is of no use where only few records are gone to.
-func (g *ground) readAhead() (done func()) {
-	if g.cand != nil && g.cand.inPieces {
+func (ks *keyspace) readAhead() (done func()) {
+	if ks.cand != nil && ks.cand.inSpans {
 		return func() {}
 	}
-	return g.sn.Sequential()
+	return ks.sn.Sequential()
 }
 
 // pos is a place in the order of directories, and of names within one.

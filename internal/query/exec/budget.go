@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// ticker tells a loop when to stop, for a few nanoseconds a turn. It is for one
+// budget tells a loop when to stop, for a few nanoseconds a turn. It is for one
 // goroutine.
-type ticker struct {
+type budget struct {
 	done      <-chan struct{}
 	deadline  time.Time // zero: none
 	stop      *atomic.Bool
@@ -16,13 +16,13 @@ type ticker struct {
 	cancelled bool // done was seen
 }
 
-func newTicker(a *answer, deadline time.Time, stop *atomic.Bool) ticker {
-	return ticker{done: a.ctx.Done(), deadline: deadline, stop: stop, units: a.r.tune.units}
+func newBudget(a *answer, deadline time.Time, stop *atomic.Bool) budget {
+	return budget{done: a.ctx.Done(), deadline: deadline, stop: stop, units: a.r.tune.units}
 }
 
 // due adds units of work and reports whether it is time to stop: the context is
 // done, someone set stop, or the deadline has passed.
-func (t *ticker) due(units int) bool {
+func (t *budget) due(units int) bool {
 	if t.work += units; t.work < t.units {
 		return false
 	}
@@ -31,7 +31,7 @@ func (t *ticker) due(units int) bool {
 }
 
 // gone reports whether the context is done.
-func (t *ticker) gone() bool {
+func (t *budget) gone() bool {
 	select {
 	case <-t.done:
 		t.cancelled = true

@@ -11,7 +11,7 @@ import (
 
 // judge asks the plan about entries, directory by directory. It is for one
 // goroutine and one snapshot at a time; see attach.
-type judge struct {
+type evaluator struct {
 	q         *query.Plan
 	visible   func(string, store.Key, *store.Origin) Sight // nil: all is seen
 	m         *query.Matcher
@@ -20,11 +20,11 @@ type judge struct {
 	needEmpty bool
 	needZone  bool // skips may say yes
 
-	g    *ground
+	ks   *keyspace
 	next Ahead // what comes behind the directory entered; nil: that is not known
 
 	// The directory that was entered.
-	s     *stretch
+	s     *keyRange
 	dir   store.Key
 	truth query.Truth
 	sight Sight
@@ -39,87 +39,87 @@ type judge struct {
 	decoded bool // e is of the entry that is judged now, with all its fields
 }
 
-func newJudge(q *Query) *judge {
+func newEvaluator(q *Query) *evaluator {
 	p := q.Plan
-	j := &judge{
+	ev := &evaluator{
 		q: p, m: p.NewMatcher(),
 		needPath: p.NeedsPath(), needMeta: p.NeedsMeta(), needEmpty: p.NeedsEmptyDir(),
 		// Where nothing but the type counts, two zones tell.
 		needZone: p.NeedsMeta() || !p.Zone(&query.Zone{Count: 1}) || !p.Zone(&query.Zone{Count: 1, Dirs: 1}),
 	}
 	if q.Viewer != nil {
-		j.visible = q.Viewer.Look(func(add func(string, *store.Origin) bool) {
-			if j.next != nil {
-				j.next(add)
+		ev.visible = q.Viewer.Look(func(add func(string, *store.Origin) bool) {
+			if ev.next != nil {
+				ev.next(add)
 			}
 		})
 	}
-	return j
+	return ev
 }
 
-// attach makes g what is judged. What was entered before is forgotten: it may
+// attach makes ks what is judged. What was entered before is forgotten: it may
 // alias a snapshot that has ended.
-func (j *judge) attach(g *ground) { j.g, j.s, j.dir, j.child = g, nil, nil, nil }
+func (ev *evaluator) attach(ks *keyspace) { ev.ks, ev.s, ev.dir, ev.child = ks, nil, nil, nil }
 
 // inside reports whether dir is the directory that was entered last.
-func (j *judge) inside(dir store.Key) bool { return j.s != nil && bytes.Equal(j.dir, dir) }
+func (ev *evaluator) inside(dir store.Key) bool { return ev.s != nil && bytes.Equal(ev.dir, dir) }
 
 // enter makes dir, in s, the directory whose entries are judged next. rec is its
 // record; nil: not at hand. below is false where nothing below it can match
 // or may be shown.
-func (j *judge) enter(s *stretch, dir store.Key, rec *store.Record) (below bool) {
-	j.s, j.dir = s, dir
+func (ev *evaluator) enter(s *keyRange, dir store.Key, rec *store.Record) (below bool) {
+	ev.s, ev.dir = s, dir
 	path := ""
-	if j.needPath || j.visible != nil {
-		path = j.path(s, dir)
+	if ev.needPath || ev.visible != nil {
+		path = ev.path(s, dir)
 	}
-	j.truth = j.m.Enter(path, s.depth+dir.Depth())
-	below = j.m.Below()
-	j.sight = SeeAll
-	if j.visible == nil || j.truth == query.False && !below {
+	ev.truth = ev.m.Enter(path, s.depth+dir.Depth())
+	below = ev.m.Below()
+	ev.sight = SeeAll
+	if ev.visible == nil || ev.truth == query.False && !below {
 		return below
 	}
 	if s.volume.Offline {
-		j.sight = SeeNothing
+		ev.sight = SeeNothing
 		return false
 	}
 	if rec == nil {
-		r, ok, err := j.g.sn.Record(dir)
+		r, ok, err := ev.ks.sn.Record(dir)
 		if !ok || err != nil {
-			j.sight = SeeNothing
+			ev.sight = SeeNothing
 			return false
 		}
 		rec = &r
 	}
-	j.origin = rec.Origin()
-	j.sight = j.visible(path, dir, &j.origin)
-	return below && (j.sight == SeeAll || j.sight == SeeBelow)
+	ev.origin = rec.Origin()
+	ev.sight = ev.visible(path, dir, &ev.origin)
+	return below && (ev.sight == SeeAll || ev.sight == SeeBelow)
 }
 
 // hidden reports whether the directory entered is not to be known of.
-func (j *judge) hidden() bool { return j.sight == SeeBelow || j.sight == SeeNothing }
+func (ev *evaluator) hidden() bool { return ev.sight == SeeBelow || ev.sight == SeeNothing }
 
 // closed reports whether no entry of the directory entered is wanted.
-func (j *judge) closed() bool {
-	return j.truth == query.False || j.hidden()
+func (ev *evaluator) closed() bool {
+	return ev.truth == query.False || ev.hidden()
 }
 
 // path returns the directory's path, valid until the next call.
-func (j *judge) path(s *stretch, dir store.Key) string {
-	if j.buf = s.appendPathKey(j.buf[:0], dir); len(j.buf) == 0 {
+func (ev *evaluator) path(s *keyRange, dir store.Key) string {
+	if ev.buf = s.appendPathKey(ev.buf[:0], dir); len(ev.buf) == 0 {
 		return "/"
 	}
-	slashes(j.buf)
-	return text(j.buf)
+	slashes(ev.buf)
+	return text(ev.buf)
 }
 
 // skips reports whether no entry that agg describes can match.
-func (j *judge) skips(agg *store.Aggregates) bool {
-	j.zone = query.Zone{
+func (ev *evaluator) skips(agg *store.Aggregates) bool {
+	ev.zone = query.Zone{
 		Count: agg.Count, Dirs: agg.Dirs, MinSize: agg.MinSize, MaxSize: agg.MaxSize,
 		Oldest: agg.Oldest, Newest: agg.Newest,
 	}
-	return !j.q.Zone(&j.zone)
+	return !ev.q.Zone(&ev.zone)
 }
 
 // hits goes through the entries of one record that match. The zero value is
@@ -129,8 +129,8 @@ func (j *judge) skips(agg *store.Aggregates) bool {
 //	for h.next() {
 //		use(h.name)
 //	}
-type hits struct {
-	j     *judge
+type matches struct {
+	ev    *evaluator
 	rec   *store.Record
 	names []byte
 	at    int // the name after the one judged begins here
@@ -142,9 +142,9 @@ type hits struct {
 }
 
 // begin goes before the first entry of a record, which is Loaded, or, where p is
-// not nil, behind p, which is in the directory that j has entered.
-func (h *hits) begin(j *judge, rec *store.Record, p *pos) {
-	*h = hits{j: j, rec: rec, names: rec.Names()}
+// not nil, behind p, which is in the directory that ev has entered.
+func (h *matches) begin(ev *evaluator, rec *store.Record, p *pos) {
+	*h = matches{ev: ev, rec: rec, names: rec.Names()}
 	if p != nil && !p.atStart() {
 		for h.at < len(h.names) && p.passed(nameFrom(h.names, h.at)) {
 			h.at += bytes.IndexByte(h.names[h.at:], 0) + 1
@@ -154,12 +154,12 @@ func (h *hits) begin(j *judge, rec *store.Record, p *pos) {
 
 // next goes to the next match and reports whether there is one. There is none
 // once the matcher was interrupted.
-func (h *hits) next() bool {
-	j := h.j
+func (h *matches) next() bool {
+	ev := h.ev
 	for h.at < len(h.names) {
 		start := h.at
-		if j.truth != query.True {
-			k := j.m.Next(h.names, start)
+		if ev.truth != query.True {
+			k := ev.m.Next(h.names, start)
 			if k < 0 {
 				break
 			}
@@ -170,15 +170,15 @@ func (h *hits) next() bool {
 		}
 		h.start = start
 		h.name = text(h.names[start : h.at-1])
-		j.decoded = false
-		if j.truth == query.True {
+		ev.decoded = false
+		if ev.truth == query.True {
 			return true
 		}
-		switch j.m.Name(h.name, listing.Unknown) {
+		switch ev.m.Name(h.name, listing.Unknown) {
 		case query.True:
 			return true
 		case query.Unknown:
-			if j.match(h) {
+			if ev.match(h) {
 				return true
 			}
 		}
@@ -188,7 +188,7 @@ func (h *hits) next() bool {
 }
 
 // number returns which entry of the record the current one is.
-func (h *hits) number() int {
+func (h *matches) number() int {
 	h.i += bytes.Count(h.names[h.ipos:h.start], []byte{0})
 	h.ipos = h.start
 	return h.i
@@ -197,36 +197,36 @@ func (h *hits) number() int {
 // entry returns the current entry as far as it may be shown, valid until the
 // next one is judged, and whether that is no more than name and type. Without
 // meta it is the name alone.
-func (h *hits) entry(meta bool) (e *listing.Entry, noMeta bool) {
-	if meta && h.j.decoded {
-		return &h.j.e, h.j.noMeta(h.j.sight)
+func (h *matches) entry(meta bool) (e *listing.Entry, noMeta bool) {
+	if meta && h.ev.decoded {
+		return &h.ev.e, h.ev.noMeta(h.ev.sight)
 	}
 	i := 0
 	if meta {
 		i = h.number()
 	}
-	return h.j.show(h.rec, i, h.name, h.j.sight, meta)
+	return h.ev.show(h.rec, i, h.name, h.ev.sight, meta)
 }
 
 // show is entry for any entry of any directory.
-func (j *judge) show(rec *store.Record, i int, name string, sight Sight, meta bool) (e *listing.Entry, noMeta bool) {
+func (ev *evaluator) show(rec *store.Record, i int, name string, sight Sight, meta bool) (e *listing.Entry, noMeta bool) {
 	if !meta {
-		j.e, j.decoded = listing.Entry{Name: name}, false
-		return &j.e, false
+		ev.e, ev.decoded = listing.Entry{Name: name}, false
+		return &ev.e, false
 	}
-	j.decode(rec, i, sight)
-	return &j.e, j.noMeta(sight)
+	ev.decode(rec, i, sight)
+	return &ev.e, ev.noMeta(sight)
 }
 
-func (j *judge) noMeta(sight Sight) bool { return sight == SeeNames || j.e.StatErrno != 0 }
+func (ev *evaluator) noMeta(sight Sight) bool { return sight == SeeNames || ev.e.StatErrno != 0 }
 
 // decode reads entry i, all that may be seen of it.
-func (j *judge) decode(rec *store.Record, i int, sight Sight) {
-	rec.Entry(i, &j.e)
+func (ev *evaluator) decode(rec *store.Record, i int, sight Sight) {
+	rec.Entry(i, &ev.e)
 	if sight == SeeNames {
-		j.e = bare(j.e.Name, j.e.Type())
+		ev.e = bare(ev.e.Name, ev.e.Type())
 	}
-	j.decoded = true
+	ev.decoded = true
 }
 
 func bare(name string, t listing.Type) listing.Entry {
@@ -234,43 +234,43 @@ func bare(name string, t listing.Type) listing.Entry {
 }
 
 // match decides where the name alone does not.
-func (j *judge) match(h *hits) bool {
-	if j.needMeta {
-		j.decode(h.rec, h.number(), j.sight)
+func (ev *evaluator) match(h *matches) bool {
+	if ev.needMeta {
+		ev.decode(h.rec, h.number(), ev.sight)
 	} else {
-		j.e = bare(h.name, h.rec.Type(h.number()))
+		ev.e = bare(h.name, h.rec.Type(h.number()))
 	}
-	j.row = query.Row{Entry: &j.e, NoMeta: !j.decoded || j.noMeta(j.sight)}
-	if j.needEmpty && j.e.Type() == listing.Dir {
-		j.row.Empty = j.empty(h.name)
+	ev.row = query.Row{Entry: &ev.e, NoMeta: !ev.decoded || ev.noMeta(ev.sight)}
+	if ev.needEmpty && ev.e.Type() == listing.Dir {
+		ev.row.Empty = ev.empty(h.name)
 	}
-	return j.m.Match(&j.row)
+	return ev.m.Match(&ev.row)
 }
 
 // empty says whether the directory name in the one entered has no entries, where
 // that is known and may be shown.
-func (j *judge) empty(name string) query.Truth {
-	s, key := j.g.child(j.s, j.dir, name)
-	if j.child == nil {
-		j.child = j.g.sn.Cursor(key, nil)
+func (ev *evaluator) empty(name string) query.Truth {
+	s, key := ev.ks.child(ev.s, ev.dir, name)
+	if ev.child == nil {
+		ev.child = ev.ks.sn.Cursor(key, nil)
 	} else {
-		j.child.Seek(key)
+		ev.child.Seek(key)
 	}
-	if !j.child.Next() || !j.child.Dir().Equal(key) {
+	if !ev.child.Next() || !ev.child.Dir().Equal(key) {
 		return query.Unknown
 	}
-	h := j.child.Record().Header()
+	h := ev.child.Record().Header()
 	if h.Listed.IsZero() || h.InProgress && h.Agg.Count == 0 {
 		return query.Unknown
 	}
-	if j.visible != nil {
+	if ev.visible != nil {
 		if s.volume.Offline {
 			return query.Unknown
 		}
 		origin := h.Origin()
 		var path [256]byte
 		pk := s.appendPathKey(path[:0], key)
-		if sight := j.visible(string(appendPath(nil, pk)), key, &origin); sight == SeeBelow || sight == SeeNothing {
+		if sight := ev.visible(string(appendPath(nil, pk)), key, &origin); sight == SeeBelow || sight == SeeNothing {
 			return query.Unknown
 		}
 	}

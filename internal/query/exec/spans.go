@@ -9,45 +9,45 @@ import (
 	"indexd/store"
 )
 
-// maxBelow is the most directories that are pieces with all below them. There may
+// maxBelow is the most directories that are spans with all below them. There may
 // be thousands of names in one record.
 const maxBelow = 8 << 10
 
 // piece is a record, or a range of them.
-type piece struct {
+type span struct {
 	lo store.Key // as the keys of the store, a chunk's too
 	hi store.Key // exclusive; nil: lo alone
 }
 
 // ends reports whether p ends at or before key.
-func (p *piece) ends(key store.Key) bool {
+func (p *span) ends(key store.Key) bool {
 	if p.hi == nil {
 		return bytes.Compare(p.lo, key) < 0
 	}
 	return bytes.Compare(p.hi, key) <= 0
 }
 
-// cut finds the pieces; false: it cannot be said which they are, or those below
+// cut finds the spans; false: it cannot be said which they are, or those below
 // directories are too many.
-func (c *candidates) cut(a *answer, g *ground) bool {
-	keys := a.keys(g.sn, c.docs)
+func (c *candidates) cut(a *answer, ks *keyspace) bool {
+	keys := a.keys(ks.sn, c.docs)
 	if keys == nil {
 		return false
 	}
-	add := func(key store.Key) { c.pieces = append(c.pieces, piece{key, key.SubtreeEnd()}) }
-	if c.dir != nil && !c.below(a, g, keys, add) {
+	add := func(key store.Key) { c.spans = append(c.spans, span{key, key.SubtreeEnd()}) }
+	if c.dir != nil && !c.below(a, ks, keys, add) {
 		return false
 	}
-	if len(c.pieces) > maxBelow {
+	if len(c.spans) > maxBelow {
 		return false
 	}
-	trees := c.pieces
-	slices.SortFunc(trees, func(p, q piece) int { return bytes.Compare(p.lo, q.lo) })
-	c.pieces = make([]piece, 0, len(keys)+len(trees))
+	trees := c.spans
+	slices.SortFunc(trees, func(p, q span) int { return bytes.Compare(p.lo, q.lo) })
+	c.spans = make([]span, 0, len(keys)+len(trees))
 	end := store.Key(nil) // of the last subtree, which has all that is in it
-	put := func(p piece) {
+	put := func(p span) {
 		if end == nil || bytes.Compare(p.lo, end) >= 0 {
-			c.pieces = append(c.pieces, p)
+			c.spans = append(c.spans, p)
 			if p.hi != nil {
 				end = p.hi
 			}
@@ -58,7 +58,7 @@ func (c *candidates) cut(a *answer, g *ground) bool {
 			put(trees[0])
 			trees = trees[1:]
 		}
-		put(piece{lo: key})
+		put(span{lo: key})
 	}
 	for _, p := range trees {
 		put(p)
@@ -108,16 +108,16 @@ func mergeKeys(a, b []store.Key) []store.Key {
 // below adds the accepted directories: those that the records of keys name, and
 // what none need name: roots, and all that is left in what is dead. false: a record cannot be read, or there is no
 // time.
-func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(store.Key)) bool {
-	for key := range g.sn.Values(store.Roots) {
+func (c *candidates) below(a *answer, ks *keyspace, keys []store.Key, add func(store.Key)) bool {
+	for key := range ks.sn.Values(store.Roots) {
 		if n := c.accepts(key[2:]); n >= 0 {
 			add(slices.Clone(key[:2+n]))
 		}
 	}
-	for key := range g.sn.Spared() {
+	for key := range ks.sn.Spared() {
 		add(slices.Clone(key))
 	}
-	cur := g.sn.Cursor(nil, nil)
+	cur := ks.sn.Cursor(nil, nil)
 	for i, key := range keys {
 		if i%64 == 0 && a.ctx.Err() != nil {
 			return false
@@ -134,7 +134,7 @@ func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(stor
 			return false
 		}
 		for name := range rec.Dirs() {
-			if len(c.pieces) <= maxBelow && c.dir(name) {
+			if len(c.spans) <= maxBelow && c.dir(name) {
 				add(cur.Dir().Child(name))
 			}
 		}
@@ -142,16 +142,16 @@ func (c *candidates) below(a *answer, g *ground, keys []store.Key, add func(stor
 	return true
 }
 
-// within returns the pieces, from the first on, of which something is in [lo, hi).
-func (c *candidates) within(lo, hi store.Key) []piece {
-	from, _ := slices.BinarySearchFunc(c.pieces, lo, func(p piece, key store.Key) int {
+// within returns the spans, from the first on, of which something is in [lo, hi).
+func (c *candidates) within(lo, hi store.Key) []span {
+	from, _ := slices.BinarySearchFunc(c.spans, lo, func(p span, key store.Key) int {
 		if p.ends(key) {
 			return -1
 		}
 		return 1
 	})
-	to, _ := slices.BinarySearchFunc(c.pieces, hi, func(p piece, key store.Key) int {
+	to, _ := slices.BinarySearchFunc(c.spans, hi, func(p span, key store.Key) int {
 		return bytes.Compare(p.lo, key)
 	})
-	return c.pieces[from:max(from, to)]
+	return c.spans[from:max(from, to)]
 }

@@ -38,19 +38,19 @@ func (a *answer) again(afresh func()) (bool, error) {
 }
 
 // only are the directories that are looked at alone; nil: all are to be.
-func (a *answer) only(g *ground) *candidates {
+func (a *answer) only(ks *keyspace) *candidates {
 	if a.later == nil {
 		return nil
 	}
-	c := &candidates{inPieces: true}
+	c := &candidates{inSpans: true}
 	for _, dir := range a.later {
 		pk := toPathKey(dir)
-		if s := g.find(pk); s != nil {
+		if s := ks.find(pk); s != nil {
 			key := s.key(pk)
-			c.pieces = append(c.pieces, piece{key, key.ChunksEnd()})
+			c.spans = append(c.spans, span{key, key.ChunksEnd()})
 		}
 	}
-	slices.SortFunc(c.pieces, func(p, q piece) int { return bytes.Compare(p.lo, q.lo) })
+	slices.SortFunc(c.spans, func(p, q span) int { return bytes.Compare(p.lo, q.lo) })
 	return c
 }
 
