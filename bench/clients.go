@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/ipc/wire"
 )
 
@@ -75,7 +76,7 @@ func askMany(ctx context.Context, d *daemon, n int) ([]time.Duration, error) {
 	var took []time.Duration
 	for range n {
 		start := time.Now()
-		if _, err := d.client.Find(ctx, &wire.FindRequest{Terms: wire.ByteStrings{"readme"}, Limit: 10}, nil); err != nil {
+		if _, err := d.client.Find(ctx, &wire.FindRequest{Request: query.Request{Terms: []string{"readme"}, Limit: 10}}, nil); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(start))
@@ -209,7 +210,7 @@ func (b *bench) manyClients(d *daemon, n, questions int) error {
 			<-begin
 			start := time.Now()
 			for range questions {
-				if _, err := d.client.Find(b.ctx, &wire.FindRequest{Terms: wire.ByteStrings{"readme"}, Limit: 10}, nil); err != nil {
+				if _, err := d.client.Find(b.ctx, &wire.FindRequest{Request: query.Request{Terms: []string{"readme"}, Limit: 10}}, nil); err != nil {
 					errs[i] = err
 					break
 				}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/internal/testutil/synth"
 	"indexd/ipc/wire"
 	"indexd/store"
@@ -117,7 +118,7 @@ func (b *bench) replaced() error {
 		time.Sleep(100 * time.Millisecond)
 	}
 	// With --sync, so that all of it is in what is counted.
-	t, err := d.client.Find(b.ctx, &wire.FindRequest{Count: true, Sync: wire.Duration(time.Minute)}, func(*wire.Row) error { return nil })
+	t, err := d.client.Find(b.ctx, &wire.FindRequest{Request: query.Request{Count: true}, Sync: wire.Duration(time.Minute)}, func(*wire.Row) error { return nil })
 	if err != nil {
 		return err
 	}
@@ -227,10 +228,10 @@ func (b *bench) hollow(db, root string) error {
 // answer took from when its question was due, however long those before took.
 func (b *bench) askOften(d *daemon, done func() bool) ([]time.Duration, error) {
 	questions := []wire.FindRequest{
-		{Terms: wire.ByteStrings{rare}, Count: true},
-		{Terms: wire.ByteStrings{rare}},
-		{Terms: wire.ByteStrings{"readme"}, Limit: 20},
-		{Filters: wire.ByteStrings{"size:>8G"}, Count: true},
+		{Request: query.Request{Terms: []string{rare}, Count: true}},
+		{Request: query.Request{Terms: []string{rare}}},
+		{Request: query.Request{Terms: []string{"readme"}, Limit: 20}},
+		{Request: query.Request{Filters: []string{"size:>8G"}, Count: true}},
 	}
 	const every, most = 10 * time.Millisecond, 100 // under way at once
 	var (

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/ipc/wire"
 )
 
@@ -104,11 +105,11 @@ func (b *bench) changes(d *daemon, dir string) error {
 	var plain, synced, seen, fsync []time.Duration
 	ask := func(name string, sync time.Duration) (found bool, took time.Duration, err error) {
 		begun := time.Now()
-		req := &wire.FindRequest{Terms: wire.ByteStrings{name}, In: wire.ByteStrings{dir}, Count: true, Sync: wire.Duration(sync)}
+		req := &wire.FindRequest{Request: query.Request{Terms: []string{name}, In: []string{dir}, Count: true}, Sync: wire.Duration(sync)}
 		trailer, err := d.client.Find(b.ctx, req, nil)
 		return trailer.Count > 0, time.Since(begun), err
 	}
-	first := &wire.FindRequest{In: wire.ByteStrings{filepath.Dir(dir)}, Limit: 1, Sync: wire.Duration(time.Minute)}
+	first := &wire.FindRequest{Request: query.Request{In: []string{filepath.Dir(dir)}, Limit: 1}, Sync: wire.Duration(time.Minute)}
 	if _, err := d.client.Find(b.ctx, first, func(*wire.Row) error { return nil }); err != nil {
 		return err
 	}

@@ -22,13 +22,13 @@ var openQueries = []struct {
 	name string
 	req  wire.FindRequest
 }{
-	{"a rare word, count", wire.FindRequest{Terms: wire.ByteStrings{rare}, Count: true}},
-	{"regex with a literal of 4 letters or more, count", wire.FindRequest{Terms: wire.ByteStrings{`^quetza[a-z]+[0-9]`}, Mode: "regex", Count: true}},
-	{"the same with words that many names have, count", wire.FindRequest{Terms: wire.ByteStrings{`^kernel[-_].*python\.json$`}, Mode: "regex", Count: true}},
-	{"`size:>1G`, count", wire.FindRequest{Filters: wire.ByteStrings{"size:>1G"}, Count: true}},
-	{"`--sort size -n 20`", wire.FindRequest{Sort: "size", Limit: 20}},
-	{"full scan, count of `e`", wire.FindRequest{Terms: wire.ByteStrings{"e"}, Count: true}},
-	{"regex without a literal, count", wire.FindRequest{Terms: wire.ByteStrings{worst}, Mode: "regex", Count: true}},
+	{"a rare word, count", wire.FindRequest{Request: query.Request{Terms: []string{rare}, Count: true}}},
+	{"regex with a literal of 4 letters or more, count", wire.FindRequest{Request: query.Request{Terms: []string{`^quetza[a-z]+[0-9]`}, Mode: "regex", Count: true}}},
+	{"the same with words that many names have, count", wire.FindRequest{Request: query.Request{Terms: []string{`^kernel[-_].*python\.json$`}, Mode: "regex", Count: true}}},
+	{"`size:>1G`, count", wire.FindRequest{Request: query.Request{Filters: []string{"size:>1G"}, Count: true}}},
+	{"`--sort size -n 20`", wire.FindRequest{Request: query.Request{Sort: "size", Limit: 20}}},
+	{"full scan, count of `e`", wire.FindRequest{Request: query.Request{Terms: []string{"e"}, Count: true}}},
+	{"regex without a literal, count", wire.FindRequest{Request: query.Request{Terms: []string{worst}, Mode: "regex", Count: true}}},
 }
 
 // openDaemons asks daemons over synthetic databases of a tenth of the entries and

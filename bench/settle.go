@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/ipc/wire"
 )
 
@@ -31,7 +32,7 @@ type ours struct {
 }
 
 func (o ours) count(ctx context.Context, name string) (int, error) {
-	req := &wire.FindRequest{In: wire.ByteStrings{o.root}, Count: true, Sync: wire.Duration(10 * time.Minute)}
+	req := &wire.FindRequest{Request: query.Request{In: []string{o.root}, Count: true}, Sync: wire.Duration(10 * time.Minute)}
 	if name != "" {
 		req.Terms = wire.ByteStrings{name}
 	}

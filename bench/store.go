@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/internal/testutil/synth"
 	"indexd/ipc/wire"
 	"indexd/listing"
@@ -53,7 +54,7 @@ func (b *bench) store() error {
 	if err := d.answers(b.ctx); err != nil {
 		return err
 	}
-	one := &wire.FindRequest{Limit: 1}
+	one := &wire.FindRequest{Request: query.Request{Limit: 1}}
 	if _, err := d.client.Find(b.ctx, one, func(*wire.Row) error { return nil }); err != nil {
 		return err
 	}
@@ -70,10 +71,10 @@ func (b *bench) store() error {
 		name string
 		req  wire.FindRequest
 	}{
-		{"count of a substring, full scan", wire.FindRequest{Terms: wire.ByteStrings{"read"}, Count: true}},
-		{"count of a regex", wire.FindRequest{Terms: wire.ByteStrings{`\.go$`}, Mode: "regex", Count: true}},
-		{"size:>1G, count", wire.FindRequest{Filters: wire.ByteStrings{"size:>1G"}, Count: true}},
-		{"--sort size -n 20", wire.FindRequest{Sort: "size", Limit: 20}},
+		{"count of a substring, full scan", wire.FindRequest{Request: query.Request{Terms: []string{"read"}, Count: true}}},
+		{"count of a regex", wire.FindRequest{Request: query.Request{Terms: []string{`\.go$`}, Mode: "regex", Count: true}}},
+		{"size:>1G, count", wire.FindRequest{Request: query.Request{Filters: []string{"size:>1G"}, Count: true}}},
+		{"--sort size -n 20", wire.FindRequest{Request: query.Request{Sort: "size", Limit: 20}}},
 	} {
 		var times []time.Duration
 		var count int64

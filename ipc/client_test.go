@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/ipc/wire"
 )
 
@@ -83,7 +84,7 @@ func TestFindPieces(t *testing.T) {
 		asked := make(chan string, 1)
 		c := scripted(t, []byte(okHead+body+end), n, asked)
 		i := 0
-		tr, err := c.Find(t.Context(), &wire.FindRequest{Terms: wire.ByteStrings{"x"}}, func(r *wire.Row) error {
+		tr, err := c.Find(t.Context(), &wire.FindRequest{Request: query.Request{Terms: []string{"x"}}}, func(r *wire.Row) error {
 			if want := fmt.Sprint(i, "\n\xff"); r.Name != want {
 				t.Errorf("row %d is %q", i, r.Name)
 			}

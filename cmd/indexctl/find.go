@@ -13,13 +13,12 @@ import (
 // findFlags are what find's flags say. Those that restrict the answer go
 // straight into the request.
 type findFlags struct {
-	query.Request
+	wire.FindRequest
 	types, extensions []string // any of each
 
 	quiet, null, long, json bool
 	color                   string
-	sync                    time.Duration
-	strict, noWarn, explain bool
+	noWarn                  bool
 }
 
 const defaultSync = 30 * time.Second
@@ -64,7 +63,7 @@ func (f *findFlags) flags() []*flag {
 		{name: "owner", value: "USER[:GROUP]", usage: "owned by them, by name or number", set: f.filter(query.OwnerFilter)},
 
 		// Where.
-		{name: "in", value: "DIR", usage: "below DIR only", files: directories, set: appendTo((*[]string)(&f.In))},
+		{name: "in", value: "DIR", usage: "below DIR only", files: directories, set: appendTo(&f.In)},
 		{name: "max-depth", aliases: []string{"d"}, value: "N", usage: "at most N levels below --in or a root", set: number(&f.MaxDepth, 1)},
 		{name: "min-depth", value: "N", usage: "at least N levels below --in or a root", set: number(&f.MinDepth, 0)},
 		{name: "exclude", aliases: []string{"E"}, value: "GLOB", usage: "leave out what matches GLOB, and all that is below it", set: appendTo(&f.Exclude)},
@@ -86,14 +85,14 @@ func (f *findFlags) flags() []*flag {
 		// How true it must be.
 		{name: "sync", value: "TIMEOUT", optional: true, usage: "wait until every change made before is in the answer (default: 30s at most)", set: func(v string) error {
 			if v == "" {
-				f.sync = defaultSync
+				f.Sync = wire.Duration(defaultSync)
 				return nil
 			}
-			return duration(&f.sync)(v)
+			return duration((*time.Duration)(&f.Sync))(v)
 		}},
-		{name: "strict", usage: "exit with 4 if the part asked about is not up to date", set: on(&f.strict)},
+		{name: "strict", usage: "exit with 4 if the part asked about is not up to date", set: on(&f.Strict)},
 		{name: "no-warn", usage: "no warning if it is not", set: on(&f.noWarn)},
-		{name: "explain", usage: "print how it would be searched, not what is found", set: on(&f.explain)},
+		{name: "explain", usage: "print how it would be searched, not what is found", set: on(&f.Explain)},
 
 		// fd's, for the fingers: everything is always searched.
 		{name: "hidden", aliases: []string{"H"}, hidden: true, set: ignored},
@@ -158,7 +157,7 @@ func (p *program) find(f *findFlags) error {
 		return err
 	}
 	switch {
-	case f.explain:
+	case f.Explain:
 		fmt.Fprintln(p.out, strings.TrimRight(trailer.Plan, "\n"))
 		return nil
 	case f.Count && f.json && !f.quiet:
@@ -185,27 +184,21 @@ func (f *findFlags) resolve() error {
 
 // ask has the answer printed as it comes.
 func (p *program) ask(f *findFlags) (wire.Trailer, error) {
-	req := &wire.FindRequest{
-		Terms: f.Terms, Mode: string(f.Mode), Case: string(f.Case), FullPath: f.FullPath,
-		Filters: f.Filters, In: f.In, Exclude: f.Exclude, MinDepth: f.MinDepth, MaxDepth: f.MaxDepth,
-		Sort: string(f.Sort), Reverse: f.Reverse, Limit: f.Limit, Count: f.Count,
-		Sync: wire.Duration(f.sync), Strict: f.strict, Explain: f.explain,
-	}
 	ctx := context.Background()
 	switch {
-	case f.quiet, f.explain, f.Count:
-		return p.client().FindPaths(ctx, req, func([]byte) error { return nil })
+	case f.quiet, f.Explain, f.Count:
+		return p.client().FindPaths(ctx, &f.FindRequest, func([]byte) error { return nil })
 	case f.json:
-		return p.client().Find(ctx, req, p.jsonRows())
+		return p.client().Find(ctx, &f.FindRequest, p.jsonRows())
 	}
 	mark, err := p.newMarker(f)
 	if err != nil {
 		return wire.Trailer{}, err
 	}
 	if f.long {
-		return p.client().Find(ctx, req, p.longRows(mark, f.null))
+		return p.client().Find(ctx, &f.FindRequest, p.longRows(mark, f.null))
 	}
-	return p.client().FindPaths(ctx, req, p.paths(mark, f.null))
+	return p.client().FindPaths(ctx, &f.FindRequest, p.paths(mark, f.null))
 }
 
 // judge sets the exit status and prints the one line of warning.
@@ -213,7 +206,7 @@ func (p *program) judge(f *findFlags, t *wire.Trailer) {
 	if t.Count == 0 {
 		p.status = nothing
 	}
-	if !t.Complete && (t.Count == 0 || f.strict) || t.SyncMissed {
+	if !t.Complete && (t.Count == 0 || f.Strict) || t.SyncMissed {
 		p.status = stale
 	}
 	if f.noWarn {
@@ -221,7 +214,7 @@ func (p *program) judge(f *findFlags, t *wire.Trailer) {
 	}
 	var parts []string
 	if t.SyncMissed {
-		parts = append(parts, fmt.Sprintf("changes made before may be missing, since not all were read within %s", f.sync))
+		parts = append(parts, fmt.Sprintf("changes made before may be missing, since not all were read within %s", time.Duration(f.Sync)))
 	}
 	p.warnStale(t, parts...)
 }

@@ -105,18 +105,15 @@ func (p *program) locate(f *locateFlags, patterns []string) error {
 	if os.Getenv("LOCATE_PATH") != "" {
 		p.say("warning: LOCATE_PATH is ignored, since indexd reads no databases of plocate's")
 	}
-	req := &wire.FindRequest{
-		Terms: patterns, Mode: string(query.ModeLocate), Case: string(query.CaseSensitive), FullPath: !f.basename,
-		Count: f.count && !f.existing,
-	}
+	req := &wire.FindRequest{Request: query.Request{Terms: patterns, Mode: query.ModeLocate, Case: query.CaseSensitive, FullPath: !f.basename, Count: f.count && !f.existing}}
 	switch {
 	case f.extended:
-		req.Mode = string(query.ModeERE)
+		req.Mode = query.ModeERE
 	case f.basic:
-		req.Mode = string(query.ModeBRE)
+		req.Mode = query.ModeBRE
 	}
 	if f.ignoreCase {
-		req.Case = string(query.CaseIgnore)
+		req.Case = query.CaseIgnore
 	}
 	if !f.existing {
 		req.Limit = f.limit

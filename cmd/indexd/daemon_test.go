@@ -17,6 +17,7 @@ import (
 
 	"indexd/internal/config"
 	"indexd/internal/indexer"
+	"indexd/internal/query"
 	"indexd/ipc/wire"
 	"indexd/store"
 )
@@ -237,13 +238,13 @@ func TestTextOfWhatIsNotIndexed(t *testing.T) {
 }
 
 func TestUnknownNamesAreBadRequests(t *testing.T) {
-	for _, req := range []wire.FindRequest{{Sort: "color"}, {Mode: "poem"}, {Case: "lower"}} {
-		if _, _, err := compile(&req); !errors.Is(err, wire.ErrBadRequest) {
+	for _, req := range []wire.FindRequest{{Request: query.Request{Sort: "color"}}, {Request: query.Request{Mode: "poem"}}, {Request: query.Request{Case: "lower"}}} {
+		if _, err := compile(&req); !errors.Is(err, wire.ErrBadRequest) {
 			t.Errorf("%+v: %v", req, err)
 		}
 	}
-	for _, sort := range []string{"", "path", "name", "size", "mtime", "ext"} {
-		if _, _, err := compile(&wire.FindRequest{Sort: sort, Mode: "terms", Case: "smart"}); err != nil {
+	for _, sort := range []query.Sort{"", "path", "name", "size", "mtime", "ext"} {
+		if _, err := compile(&wire.FindRequest{Request: query.Request{Sort: sort, Mode: "terms", Case: "smart"}}); err != nil {
 			t.Errorf("sort %q: %v", sort, err)
 		}
 	}

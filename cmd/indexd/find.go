@@ -22,7 +22,7 @@ import (
 // Find is server.Daemon's.
 func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest, sink server.Sink) (wire.Trailer, error) {
 	var t wire.Trailer
-	plan, q, err := compile(req)
+	plan, err := compile(req)
 	if err != nil {
 		return t, err
 	}
@@ -46,10 +46,10 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	}
 	names, _ := sink.(interface{ NamesOnly() bool })
 	namesOnly := names != nil && names.NamesOnly()
-	metadata := plan.NeedsMeta() || !namesOnly && !q.Count || q.Sort == query.SortSize || q.Sort == query.SortMtime
+	metadata := plan.NeedsMeta() || !namesOnly && !req.Count || req.Sort == query.SortSize || req.Sort == query.SortMtime
 	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
 	ask := &exec.Query{
-		Plan: plan, Sort: q.Sort, Reverse: q.Reverse, Limit: q.Limit, Count: q.Count,
+		Plan: plan, Sort: req.Sort, Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
 		NamesOnly: namesOnly,
 	}
 	var v *viewer
@@ -93,23 +93,18 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 }
 
 // compile makes a request of the wire a plan.
-func compile(req *wire.FindRequest) (*query.Plan, *query.Request, error) {
+func compile(req *wire.FindRequest) (*query.Plan, error) {
 	if err := knownNames(req); err != nil {
-		return nil, nil, err
-	}
-	q := &query.Request{
-		Terms: req.Terms, Mode: query.Mode(req.Mode), Case: query.Case(req.Case), FullPath: req.FullPath,
-		Filters: req.Filters, In: req.In, Exclude: req.Exclude, MinDepth: req.MinDepth, MaxDepth: req.MaxDepth,
-		Sort: query.Sort(req.Sort), Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
+		return nil, err
 	}
 	if req.Unresolved {
 		env := &query.Env{Now: time.Now(), Loc: time.Local, LookupUser: lookupUser, LookupGroup: lookupGroup}
-		if err := q.Resolve(env); err != nil {
-			return nil, nil, badQuery(err)
+		if err := req.Resolve(env); err != nil {
+			return nil, badQuery(err)
 		}
 	}
-	plan, err := query.Compile(q)
-	return plan, q, badQuery(err)
+	plan, err := query.Compile(&req.Request)
+	return plan, badQuery(err)
 }
 
 // knownNames refuses modes, cases and orders that there are not: a person cannot
@@ -119,9 +114,9 @@ func knownNames(req *wire.FindRequest) error {
 		name, value string
 		known       []string
 	}{
-		{"mode", req.Mode, []string{"terms", "fixed", "glob", "regex", "locate", "bre", "ere"}},
-		{"case", req.Case, []string{"smart", "ignore", "sensitive"}},
-		{"sort", req.Sort, []string{"path", "name", "size", "mtime", "ext"}},
+		{"mode", string(req.Mode), []string{"terms", "fixed", "glob", "regex", "locate", "bre", "ere"}},
+		{"case", string(req.Case), []string{"smart", "ignore", "sensitive"}},
+		{"sort", string(req.Sort), []string{"path", "name", "size", "mtime", "ext"}},
 	} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
 			return wire.ErrBadRequest.With("%s must be one of %s, not %q", f.name, strings.Join(f.known, ", "), f.value)

@@ -24,6 +24,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/internal/indexer"
+	"indexd/internal/query"
 	"indexd/internal/testutil/race"
 	"indexd/internal/testutil/script"
 	"indexd/ipc"
@@ -168,15 +169,15 @@ func settled(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func found(ts *testscript.TestScript, neg bool, args []string) {
-	find(ts, neg, args[0], &wire.FindRequest{Terms: args[1:]})
+	find(ts, neg, args[0], &wire.FindRequest{Request: query.Request{Terms: args[1:]}})
 }
 
 func inside(ts *testscript.TestScript, neg bool, args []string) {
-	find(ts, neg, args[0], &wire.FindRequest{In: args[1:]})
+	find(ts, neg, args[0], &wire.FindRequest{Request: query.Request{In: args[1:]}})
 }
 
 func synced(ts *testscript.TestScript, neg bool, args []string) {
-	find(ts, neg, args[0], &wire.FindRequest{Terms: args[1:], Sync: wire.Duration(patience)})
+	find(ts, neg, args[0], &wire.FindRequest{Request: query.Request{Terms: args[1:]}, Sync: wire.Duration(patience)})
 }
 
 // find prints what is found, or where it is to fail the error on stderr.

@@ -14,32 +14,34 @@ import (
 	"time"
 )
 
-// Request is one question. The zero value asks for everything.
+// Request is one question, as the client sends it and the daemon compiles it. The
+// zero value asks for everything. The JSON names are those of the protocol.
 type Request struct {
 	// Terms are joined by blanks and read as one query; in any Mode but
 	// ModeTerms each is one whole pattern and all must match. None may be empty.
-	Terms    []string
-	Mode     Mode
-	Case     Case
-	FullPath bool // terms match in the whole path, not the name alone
+	Terms    []string `json:"terms,omitempty"`
+	Mode     Mode     `json:"mode,omitempty"`
+	Case     Case     `json:"case,omitempty"`
+	FullPath bool     `json:"full_path,omitempty"` // terms match in the whole path, not the name alone
 
 	// Filters are one field and its value each, "type:f,d", "size:+1M", the
 	// value verbatim to its end; all must match. See SizeFilter and those
 	// beside it.
-	Filters []string
+	Filters []string `json:"filters,omitempty"`
 	// In are the directories to look below; none: every root.
-	In []string
+	In []string `json:"in,omitempty"`
 	// Exclude are globs; what one matches is left out, and a directory with all
 	// that is below it.
-	Exclude []string
+	Exclude []string `json:"exclude,omitempty"`
 	// MinDepth and MaxDepth count below an In directory or a root: its own
 	// entries have depth 1. 0 is no bound.
-	MinDepth, MaxDepth int
+	MinDepth int `json:"min_depth,omitempty"`
+	MaxDepth int `json:"max_depth,omitempty"`
 
-	Sort    Sort
-	Reverse bool
-	Limit   int  // rows, after sorting; 0 is no limit
-	Count   bool // only how many
+	Sort    Sort `json:"sort,omitempty"`
+	Reverse bool `json:"reverse,omitempty"`
+	Limit   int  `json:"limit,omitempty"` // rows, after sorting; 0 is no limit
+	Count   bool `json:"count,omitempty"` // only how many
 }
 
 // Mode says how a term is read.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"indexd/internal/query"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 	"indexd/listing"
@@ -54,7 +55,7 @@ func BenchmarkFind(b *testing.B) {
 			if n < 1000 && page != 64<<10 {
 				continue
 			}
-			req := &wire.FindRequest{Limit: n}
+			req := &wire.FindRequest{Request: query.Request{Limit: n}}
 			perRow := func(b *testing.B) {
 				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/row")
 			}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/ipc/wire"
 )
 
@@ -70,7 +71,7 @@ func TestS15_Burst(t *testing.T) {
 	for i := range good {
 		wg.Go(func() {
 			rows := 0
-			tr, err := r.client.Find(ctx, &wire.FindRequest{Limit: n}, func(row *wire.Row) error {
+			tr, err := r.client.Find(ctx, &wire.FindRequest{Request: query.Request{Limit: n}}, func(row *wire.Row) error {
 				if row.Name != fmt.Sprintf("name-%09d", rows) {
 					return fmt.Errorf("row %d is %s", rows, row.Name)
 				}

@@ -60,10 +60,7 @@ func (q *request) find() error {
 // are then the daemon's to resolve.
 func (q *request) findParams(req *wire.FindRequest) error {
 	req.Unresolved = true
-	text := func(to *string) func([]string) error {
-		return func(v []string) error { *to = v[len(v)-1]; return nil }
-	}
-	texts := func(to *wire.ByteStrings) func([]string) error {
+	texts := func(to *[]string) func([]string) error {
 		return func(v []string) error { *to = v; return nil }
 	}
 	number := func(to *int) func([]string) error {
@@ -80,7 +77,7 @@ func (q *request) findParams(req *wire.FindRequest) error {
 	}
 	return q.params(map[string]func([]string) error{
 		"q": texts(&req.Terms), "filter": texts(&req.Filters), "in": texts(&req.In), "exclude": texts(&req.Exclude),
-		"mode": text(&req.Mode), "case": text(&req.Case), "sort": text(&req.Sort),
+		"mode": last(&req.Mode), "case": last(&req.Case), "sort": last(&req.Sort),
 		"min_depth": number(&req.MinDepth), "max_depth": number(&req.MaxDepth), "limit": number(&req.Limit),
 		"full_path": yes(&req.FullPath), "reverse": yes(&req.Reverse), "count": yes(&req.Count),
 		"strict": yes(&req.Strict), "explain": yes(&req.Explain),
@@ -93,6 +90,11 @@ func (q *request) findParams(req *wire.FindRequest) error {
 			return nil
 		},
 	})
+}
+
+// last sets *to to the last value of a parameter.
+func last[T ~string](to *T) func([]string) error {
+	return func(v []string) error { *to = T(v[len(v)-1]); return nil }
 }
 
 // acceptsPaths0 reports whether the answer is to be raw paths.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/query"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 )
@@ -62,7 +63,7 @@ func TestFindRowsAndPaths(t *testing.T) {
 		}
 		return wire.Trailer{FirstClock: "a", LastClock: "b", Stale: []wire.Stale{{Path: "/\xff", Reason: wire.StaleOffline}}}, nil
 	}}, Options{FirstPageSize: 300, PageSize: 1000})
-	req := &wire.FindRequest{Terms: wire.ByteStrings{"x", "\xff"}, In: wire.ByteStrings{"/\xfe"}, Limit: 3, Sync: wire.Duration(time.Second)}
+	req := &wire.FindRequest{Request: query.Request{Terms: []string{"x", "\xff"}, In: []string{"/\xfe"}, Limit: 3}, Sync: wire.Duration(time.Second)}
 	var got []string
 	tr, err := r.client.FindPaths(t.Context(), req, func(b []byte) error {
 		for p := range ipc.Split(b) {
@@ -108,13 +109,12 @@ func TestFindRowsAndPaths(t *testing.T) {
 	if status != 200 || head.Get("Content-Type") != wire.TypeNDJSON || !strings.Contains(body, `{"end":{"count":40,`) {
 		t.Errorf("%d %v %q", status, head, body)
 	}
-	wantReq := &wire.FindRequest{Terms: wire.ByteStrings{"x", "\xff"}, In: wire.ByteStrings{"/tmp"}, Filters: wire.ByteStrings{"type:f"}, Limit: 5, Count: true, Sync: wire.Duration(2 * time.Second),
-		Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: wire.ByteStrings{"*.o"}, MinDepth: 1, MaxDepth: 2, Explain: true, Strict: true, Unresolved: true}
+	wantReq := &wire.FindRequest{Request: query.Request{Terms: []string{"x", "\xff"}, In: []string{"/tmp"}, Filters: []string{"type:f"}, Limit: 5, Count: true, Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: []string{"*.o"}, MinDepth: 1, MaxDepth: 2}, Sync: wire.Duration(2 * time.Second), Explain: true, Strict: true, Unresolved: true}
 	if !reflect.DeepEqual(asked[0], wantReq) {
 		t.Errorf("asked %+v", asked[0])
 	}
 	r.ask(post("/v1/find", `{"terms":"x"}`))
-	if !reflect.DeepEqual(asked[1], &wire.FindRequest{Terms: wire.ByteStrings{"x"}}) {
+	if !reflect.DeepEqual(asked[1], &wire.FindRequest{Request: query.Request{Terms: []string{"x"}}}) {
 		t.Errorf("asked %+v", asked[1])
 	}
 }
@@ -130,10 +130,10 @@ func TestFindNothing(t *testing.T) {
 	if tr, err := r.client.FindPaths(t.Context(), &wire.FindRequest{}, never); err != nil || tr.Count != 0 {
 		t.Error(tr, err)
 	}
-	if tr, err := r.client.FindPaths(t.Context(), &wire.FindRequest{Count: true}, never); err != nil || tr.Count != 42 {
+	if tr, err := r.client.FindPaths(t.Context(), &wire.FindRequest{Request: query.Request{Count: true}}, never); err != nil || tr.Count != 42 {
 		t.Error(tr, err)
 	}
-	if tr, err := r.client.Find(t.Context(), &wire.FindRequest{Count: true}, nil); err != nil || tr.Count != 42 {
+	if tr, err := r.client.Find(t.Context(), &wire.FindRequest{Request: query.Request{Count: true}}, nil); err != nil || tr.Count != 42 {
 		t.Error(tr, err)
 	}
 	_, head, body := r.ask("POST /v1/find HTTP/1.1\r\nHost: x\r\nAccept: text/x, Application/vnd.indexd.PATHS0;q=1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -145,7 +145,7 @@ func TestFindNothing(t *testing.T) {
 // TestFindFails: an error before the first page is the answer, one after it is
 // in the trailer, and a panic too is told; none looks like a whole answer.
 func TestFindFails(t *testing.T) {
-	fail := map[string]func() error{
+	fail := map[query.Mode]func() error{
 		"problem":  func() error { return wire.ErrOutside.With("not there") },
 		"internal": func() error { return fmt.Errorf("disk: %w", io.ErrUnexpectedEOF) },
 		"panic":    func() error { panic("a bug") },
@@ -161,9 +161,9 @@ func TestFindFails(t *testing.T) {
 		return wire.Trailer{Complete: true}, fail[req.Mode]()
 	}}, Options{FirstPageSize: 500})
 	for _, n := range []int{0, 1, 100} { // one row is not yet a page
-		for mode, want := range map[string]*wire.Problem{"problem": wire.ErrOutside, "internal": wire.ErrInternal, "panic": wire.ErrInternal, "odd": {Type: "urn:other:odd"}} {
+		for mode, want := range map[query.Mode]*wire.Problem{"problem": wire.ErrOutside, "internal": wire.ErrInternal, "panic": wire.ErrInternal, "odd": {Type: "urn:other:odd"}} {
 			got := 0
-			tr, err := r.client.Find(t.Context(), &wire.FindRequest{Mode: mode, Limit: n}, func(*wire.Row) error { got++; return nil })
+			tr, err := r.client.Find(t.Context(), &wire.FindRequest{Request: query.Request{Mode: mode, Limit: n}}, func(*wire.Row) error { got++; return nil })
 			if mode == "panic" && n == 100 {
 				if !errors.Is(err, ipc.ErrCutOff) {
 					t.Errorf("panic in the middle: %v", err)

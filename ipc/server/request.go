@@ -299,10 +299,12 @@ func bodyError(err error) string {
 	default:
 		what = "a " + what
 	}
-	if mistyped.Field == "" {
+	field := mistyped.Field
+	field = field[strings.LastIndexByte(field, '.')+1:] // without the Go types that embed it
+	if field == "" {
 		return what + " where another kind of value belongs"
 	}
-	return mistyped.Field + " cannot be " + what
+	return field + " cannot be " + what
 }
 
 // flag reads a parameter that is there, without a value or with 1 or true, or

@@ -1,10 +1,5 @@
 package wire
 
-import (
-	"bytes"
-	"encoding/json"
-)
-
 // CheckRequest asks to compare the index with the file system.
 type CheckRequest struct {
 	Path   string `json:"path,omitempty"` // absolute; "": every root
@@ -52,9 +47,7 @@ func (v *CheckRequest) UnmarshalJSON(data []byte) error {
 		*plain
 		B64 []byte `json:"path_b64"`
 	}{plain: (*plain)(v)}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&x); err != nil {
+	if err := unmarshalStrict(data, &x); err != nil {
 		return err
 	}
 	if x.B64 != nil {

@@ -6,33 +6,49 @@ import (
 	"math"
 	"strconv"
 	"time"
+
+	"indexd/internal/query"
 )
 
 // FindRequest asks for the entries that match. The zero value matches all.
 type FindRequest struct {
-	Terms    ByteStrings `json:"terms,omitempty"` // as typed; docs/query.md says how they are read
-	Mode     string      `json:"mode,omitempty"`  // "" or "terms", "fixed", "glob", "regex", "locate", "bre", "ere": how a term is read
-	Case     string      `json:"case,omitempty"`  // "" or "smart", "ignore", "sensitive"
-	FullPath bool        `json:"full_path,omitempty"`
-	Filters  ByteStrings `json:"filters,omitempty"` // one field term each: "type:f", "size:+1M"; all must match
-	In       ByteStrings `json:"in,omitempty"`      // absolute directories; none: every root
-	Exclude  ByteStrings `json:"exclude,omitempty"` // globs
-	MinDepth int         `json:"min_depth,omitempty"`
-	MaxDepth int         `json:"max_depth,omitempty"` // 0: no limit
-	Sort     string      `json:"sort,omitempty"`      // "", "path", "name", "size", "mtime", "ext"
-	Reverse  bool        `json:"reverse,omitempty"`
-	Limit    int         `json:"limit,omitempty"` // rows, after sorting; 0: no limit
-	Count    bool        `json:"count,omitempty"` // no rows, only the Trailer's count
+	query.Request
 
-	// Sync makes the answer wait until every change made before the request is
-	// in it, for so long at most; 0: it does not wait. Not met: SyncMissed.
-	Sync   Duration `json:"sync,omitzero"`
-	Strict bool     `json:"strict,omitempty"` // the caller wants nothing stale; decided by it from the Trailer
+	// Sync makes the answer wait until it includes every change made before the
+	// request, but not longer than this. 0 does not wait.
+	Sync Duration `json:"sync,omitzero"`
+	// Strict says that the caller accepts nothing stale. The daemon ignores it: the
+	// caller decides by the Trailer.
+	Strict bool `json:"strict,omitempty"`
 	// Explain puts the plan into the Trailer.
 	Explain bool `json:"explain,omitempty"`
-	// Unresolved says that dates and users are as they were typed, to be
-	// resolved by the daemon in its own zone. GET sets it, indexctl does not.
+	// Unresolved says that dates and users are as they were typed; the daemon
+	// resolves them in its own time zone. GET sets it, indexctl does not.
 	Unresolved bool `json:"unresolved,omitempty"`
+}
+
+// findRequest is a FindRequest as encoding/json sees it, with lists that may hold
+// any bytes.
+type findRequest struct {
+	*plainFindRequest
+	Terms   *ByteStrings `json:"terms,omitempty"`
+	Filters *ByteStrings `json:"filters,omitempty"`
+	In      *ByteStrings `json:"in,omitempty"`
+	Exclude *ByteStrings `json:"exclude,omitempty"`
+}
+
+type plainFindRequest FindRequest
+
+// MarshalJSON implements json.Marshaler.
+func (r FindRequest) MarshalJSON() ([]byte, error) { return r.AppendJSON(nil), nil }
+
+// UnmarshalJSON implements json.Unmarshaler. As this is a request, it rejects
+// unknown fields.
+func (r *FindRequest) UnmarshalJSON(data []byte) error {
+	return unmarshalStrict(data, &findRequest{
+		(*plainFindRequest)(r),
+		(*ByteStrings)(&r.Terms), (*ByteStrings)(&r.Filters), (*ByteStrings)(&r.In), (*ByteStrings)(&r.Exclude),
+	})
 }
 
 // Trailer ends every answer to a FindRequest. Without one the answer was cut

@@ -25,7 +25,7 @@ func (r *FindRequest) AppendJSON(b []byte) []byte {
 		b = append(b, name...)
 		b = append(b, '"', ':')
 	}
-	texts := func(name string, list ByteStrings) {
+	texts := func(name string, list []string) {
 		if len(list) == 0 {
 			return
 		}
@@ -68,15 +68,15 @@ func (r *FindRequest) AppendJSON(b []byte) []byte {
 		}
 	}
 	texts("terms", r.Terms)
-	text("mode", r.Mode)
-	text("case", r.Case)
+	text("mode", string(r.Mode))
+	text("case", string(r.Case))
 	yes("full_path", r.FullPath)
 	texts("filters", r.Filters)
 	texts("in", r.In)
 	texts("exclude", r.Exclude)
 	number("min_depth", r.MinDepth)
 	number("max_depth", r.MaxDepth)
-	text("sort", r.Sort)
+	text("sort", string(r.Sort))
 	yes("reverse", r.Reverse)
 	number("limit", r.Limit)
 	yes("count", r.Count)

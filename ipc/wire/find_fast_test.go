@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"indexd/internal/query"
 )
 
 // TestFindRequestJSON sets every field there is, one by one and all at once: what
@@ -17,7 +19,13 @@ func TestFindRequestJSON(t *testing.T) {
 		if err := json.Unmarshal(r.AppendJSON(nil), &back); err != nil {
 			t.Fatalf("%s: %v", r.AppendJSON(nil), err)
 		}
-		b, err := json.Marshal(r)
+		std := findRequest{plainFindRequest: (*plainFindRequest)(r)}
+		for to, list := range map[**ByteStrings]*[]string{&std.Terms: &r.Terms, &std.Filters: &r.Filters, &std.In: &r.In, &std.Exclude: &r.Exclude} {
+			if len(*list) > 0 {
+				*to = (*ByteStrings)(list)
+			}
+		}
+		b, err := json.Marshal(&std)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,14 +40,21 @@ func TestFindRequestJSON(t *testing.T) {
 	}
 	var all FindRequest
 	check(&all)
-	for i := range reflect.TypeFor[FindRequest]().NumField() {
+	for i, field := range reflect.VisibleFields(reflect.TypeFor[FindRequest]()) {
+		if field.Anonymous {
+			continue
+		}
 		var one FindRequest
 		for _, r := range []*FindRequest{&one, &all} {
-			switch f := reflect.ValueOf(r).Elem().Field(i).Addr().Interface().(type) {
-			case *ByteStrings:
-				*f = ByteStrings{"a\"\n\\é\u2028<", "\xff", ""}
-			case *string:
+			switch f := reflect.ValueOf(r).Elem().FieldByIndex(field.Index).Addr().Interface().(type) {
+			case *[]string:
+				*f = []string{"a\"\n\\é\u2028<", "\xff", ""}
+			case *query.Mode:
 				*f = "<x\ty>"
+			case *query.Case:
+				*f = "\ty>"
+			case *query.Sort:
+				*f = "<x"
 			case *int:
 				*f = 7 - 20*i
 			case *bool:
@@ -47,7 +62,7 @@ func TestFindRequestJSON(t *testing.T) {
 			case *Duration:
 				*f = Duration(90*time.Second + 1)
 			default:
-				t.Fatalf("field %d is of a type that this test does not know", i)
+				t.Fatalf("field %s is of a type that this test does not know", field.Name)
 			}
 		}
 		check(&one)

@@ -103,3 +103,10 @@ func unmarshalExact(data []byte, v any, name string, text *string) error {
 	}
 	return nil
 }
+
+// unmarshalStrict is json.Unmarshal that rejects unknown fields.
+func unmarshalStrict(data []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v)
+}

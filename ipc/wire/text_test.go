@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"indexd/internal/query"
 )
 
 // TestBytesOnTheWire: every text of any bytes comes back as it was, and what
@@ -15,7 +17,7 @@ func TestBytesOnTheWire(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, s := range []string{"/plain", "/é\n\"<&>", "/\xff\xfe", "/a\xc3"} {
 		for _, v := range []any{
-			&FindRequest{Terms: ByteStrings{s, "x"}, In: ByteStrings{s}, Sync: Duration(90 * time.Second), Limit: 3},
+			&FindRequest{Request: query.Request{Terms: []string{s, "x"}, In: []string{s}, Limit: 3}, Sync: Duration(90 * time.Second)},
 			&RescanRequest{Paths: ByteStrings{"/", s}, Wait: true},
 			&CheckRequest{Path: s, Repair: true},
 			&Trailer{Count: 3, FirstClock: "a", LastClock: "b", Stale: []Stale{{s, StaleOffline}, {"/x", "EIO"}}, Error: ErrBadQuery.With("bad")},
@@ -53,7 +55,7 @@ func TestBytesOnTheWire(t *testing.T) {
 	}
 }
 
-func TestTextsAsWritten(t *testing.T) {
+func TestByteStringsAsWritten(t *testing.T) {
 	for in, want := range map[string]ByteStrings{
 		`"one"`: {"one"}, `["a","b"]`: {"a", "b"}, `[]`: {}, `null`: nil, `[{"b64":"/w=="}]`: {"\xff"},
 	} {
