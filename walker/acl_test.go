@@ -53,7 +53,7 @@ func TestNoACL(t *testing.T) {
 		{"not known", unix.EXT4_SUPER_MAGIC, unix.EIO, unix.ENODATA, old, false, false},
 	} {
 		k := &aclKernel{magic: c.magic, fs: c.fs, acl: c.acl}
-		var a acls
+		var a aclChecker
 		for range 2 { // the file system is asked for once
 			if got := a.none(k, 3, 7, c.ctime); got != c.want || k.asked > 0 != c.asked || k.from != 1 {
 				t.Errorf("%s: %v, not %v; asked %d and %d times", c.what, got, c.want, k.asked, k.from)
@@ -83,7 +83,7 @@ func TestACLGivesAnotherCtime(t *testing.T) {
 	for _, top := range []string{os.TempDir(), "/dev/shm", "/var/tmp", "/run"} {
 		t.Run(top, func(t *testing.T) {
 			var fs unix.Statfs_t
-			if err := unix.Statfs(top, &fs); err != nil || !aclShows(int64(fs.Type)) {
+			if err := unix.Statfs(top, &fs); err != nil || !ctimeTellsACL(int64(fs.Type)) {
 				t.Skip("not one of the file systems that are asked")
 			}
 			dir, err := os.MkdirTemp(top, "acl-")

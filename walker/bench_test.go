@@ -29,14 +29,14 @@ func BenchmarkDirectory(b *testing.B) {
 		}
 	}
 	var stop atomic.Bool
-	ls := newLister(&linux{}, func() uint64 { return 0 }, &spares{})
+	ls := newLister(&linux{}, func() uint64 { return 0 }, &bufferPool{})
 	ls.stop = &stop
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := ls.read(ls.begin(dir), 8192, nil); err != nil {
 			b.Fatal(err)
 		}
-		ls.forget()
+		ls.release()
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1000, "ns/entry")
 }

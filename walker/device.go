@@ -2,7 +2,7 @@ package walker
 
 // devicesOf is what Options.Device says of directories, nil for nothing. Called
 // without the lock.
-func (p *Pool) devicesOf(dirs []string) []uint64 {
+func (p *Pool) knownDevices(dirs []string) []uint64 {
 	if p.o.Device == nil {
 		return nil
 	}
@@ -16,39 +16,39 @@ func (p *Pool) devicesOf(dirs []string) []uint64 {
 // enter takes a place on the device of a directory that has been opened; false
 // if there is none, or if the listing was taken away meanwhile. Called without
 // the lock.
-func (p *Pool) enter(h *hand, dev uint64) bool {
+func (p *Pool) takeSlot(h *assignment, dev uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if h.lister.pulse.lost() {
+	if h.lister.heartbeat.isRevoked() {
 		return false
 	}
-	if h.place != nil && h.place.id == dev {
+	if h.slot != nil && h.slot.id == dev {
 		return true
 	}
-	if h.place != nil {
-		p.unplace(h)
+	if h.slot != nil {
+		p.releaseSlotLocked(h)
 	}
 	d := p.device(dev)
-	if !p.free(d) {
+	if !p.hasSlot(d) {
 		return false
 	}
 	d.busy++
-	h.place = d
+	h.slot = d
 	return true
 }
 
 // leave gives the place back. Called without the lock.
-func (p *Pool) leave(h *hand) {
+func (p *Pool) releaseSlot(h *assignment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.unplace(h)
+	p.releaseSlotLocked(h)
 }
 
 // unplace is leave for who has the lock.
-func (p *Pool) unplace(h *hand) {
-	d := h.place
-	h.place = nil
-	full := !p.free(d)
+func (p *Pool) releaseSlotLocked(h *assignment) {
+	d := h.slot
+	h.slot = nil
+	full := !p.hasSlot(d)
 	d.busy--
 	if full {
 		p.wake(1)

@@ -16,7 +16,7 @@ const (
 // who else wants the disk goes first, where the disk's scheduler knows
 // priorities. After it the thread has the priority that it had before, which may be
 // one that the process was started with.
-func Idly[T any](fn func() T) T {
+func AtIdlePriority[T any](fn func() T) T {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	before, _, errno := unix.Syscall(unix.SYS_IOPRIO_GET, ioprioWhoProcess, 0, 0)

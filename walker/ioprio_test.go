@@ -40,7 +40,7 @@ func TestIdly(t *testing.T) {
 		if out, err := exec.Command("ionice", args...).CombinedOutput(); err != nil {
 			t.Skipf("the priority cannot be set here: %v: %s", err, out)
 		}
-		if got := Idly(class); got != "idle" {
+		if got := AtIdlePriority(class); got != "idle" {
 			t.Errorf("from %q: meanwhile %q", c.want, got)
 		}
 		if got := class(); got != c.want {

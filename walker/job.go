@@ -12,20 +12,20 @@ import (
 // cancelled, when none is in hand. Its methods may be called from any
 // goroutine, also after the end.
 type Job struct {
-	pool      *Pool
-	spec      Spec
-	id        uint64
-	done      chan struct{}
-	cut       chan struct{} // closed when cancelled
-	unwatch   func() bool
-	cancelled atomic.Bool // seen in the middle of a listing
+	pool        *Pool
+	spec        Spec
+	id          uint64
+	done        chan struct{}
+	cancelCh    chan struct{} // closed when cancelled
+	stopContext func() bool
+	cancelled   atomic.Bool // seen in the middle of a listing
 
 	// Guarded by the pool's lock.
 	lanes  []*lane
 	queued int    // items in lanes
 	begun  int    // of them, those that passed Admit
 	turn   uint64 // when it was last served
-	inHand int
+	active int
 	holds  int
 	ended  bool
 	err    error // why it is to end, or ended, before all was done
@@ -34,9 +34,9 @@ type Job struct {
 	// changed is broadcast when a worker that waits for the job may find work
 	// or its end; waiting is how many do. awaits are the jobs that Visits of
 	// this one wait for, and how often.
-	changed sync.Cond
-	waiting int
-	awaits  map[*Job]int
+	changed  sync.Cond
+	waiters  int
+	waitsFor map[*Job]int
 }
 
 // ID is the job's number: 1 for the first of a pool, and so on.
@@ -46,13 +46,13 @@ func (j *Job) ID() uint64 { return j.id }
 // before anything queued earlier. ErrJobDone once the job has ended or was
 // stopped or cancelled.
 func (j *Job) Add(dirs ...string) error {
-	devs := j.pool.devicesOf(dirs)
+	devs := j.pool.knownDevices(dirs)
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	if j.ended || j.err != nil {
 		return ErrJobDone
 	}
-	j.add(dirs, devs)
+	j.queueDirs(dirs, devs)
 	return nil
 }
 
@@ -71,7 +71,7 @@ func (j *Job) Release() {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	j.holds--
-	j.check()
+	j.endIfDone()
 }
 
 // Stop asks the job to end: directories in hand are finished, with all their
@@ -86,7 +86,7 @@ func (j *Job) Cancel() { j.end(ErrCancelled) }
 func (j *Job) Done() <-chan struct{} { return j.done }
 
 // Cancelled is closed when the job is cancelled, for a Visit that blocks.
-func (j *Job) Cancelled() <-chan struct{} { return j.cut }
+func (j *Job) Cancelled() <-chan struct{} { return j.cancelCh }
 
 // Wait waits for the end of the job, or of ctx, and returns how it went: nil,
 // ErrStopped, or an error that is ErrCancelled and, if so, the cause of the
@@ -119,13 +119,13 @@ func (j *Job) statsLocked() JobStats {
 	s := j.stats
 	s.FirstErrors = slices.Clone(s.FirstErrors)
 	s.Queued = j.queued - j.begun
-	s.InHand = j.inHand + j.begun
+	s.InHand = j.active + j.begun
 	return s
 }
 
 // add queues directories given from outside, of whose devices nothing is
 // known.
-func (j *Job) add(dirs []string, devs []uint64) {
+func (j *Job) queueDirs(dirs []string, devs []uint64) {
 	for i, dir := range slices.Backward(dirs) {
 		dev := uint64(0)
 		if devs != nil {
@@ -139,13 +139,13 @@ func (j *Job) add(dirs []string, devs []uint64) {
 
 // notify lets workers that wait for the job look again.
 func (j *Job) notify() {
-	if j.waiting > 0 {
+	if j.waiters > 0 {
 		j.changed.Broadcast()
 	}
 }
 
 // failed counts a directory that could not be listed.
-func (j *Job) failed(dir string, err error) {
+func (j *Job) countError(dir string, err error) {
 	j.stats.Errors++
 	if len(j.stats.FirstErrors) < MaxErrors {
 		j.stats.FirstErrors = append(j.stats.FirstErrors, DirError{dir, err})
@@ -168,20 +168,20 @@ func (j *Job) endLocked(err error) {
 	j.err = err
 	if err != ErrStopped {
 		j.cancelled.Store(true)
-		close(j.cut)
+		close(j.cancelCh)
 		j.pool.wake(j.begun) // what was begun is to be told
 		j.notify()
-		for k := range j.awaits {
+		for k := range j.waitsFor {
 			k.notify()
 		}
 	}
-	j.pool.drop(j)
-	j.check()
+	j.pool.dropQueued(j)
+	j.endIfDone()
 }
 
 // check ends the job if nothing is left to do.
-func (j *Job) check() {
-	if j.ended || j.inHand > 0 || j.queued > 0 || j.holds > 0 && j.err == nil {
+func (j *Job) endIfDone() {
+	if j.ended || j.active > 0 || j.queued > 0 || j.holds > 0 && j.err == nil {
 		return
 	}
 	j.ended = true
@@ -190,11 +190,11 @@ func (j *Job) check() {
 	p.dropLanes(j)
 	close(j.done)
 	j.notify()
-	if j.unwatch != nil {
-		j.unwatch()
+	if j.stopContext != nil {
+		j.stopContext()
 	}
 	if j.spec.Done != nil {
-		p.tell(j)
+		p.notifyDone(j)
 	}
 }
 
@@ -210,7 +210,7 @@ func (j *Job) reaches(k *Job) bool {
 			return false
 		}
 		seen[j] = true
-		for next := range j.awaits {
+		for next := range j.waitsFor {
 			if look(next) {
 				return true
 			}

@@ -95,22 +95,22 @@ func (*linux) close(fd int) {
 }
 
 // looking is a kernel that has somebody told of each file that is looked at.
-type looking struct {
+type hookedKernel struct {
 	kernel
-	look func()
+	onAccess func()
 }
 
-func (k *looking) openat2(dirfd int, path *byte, how *unix.OpenHow) (int, unix.Errno) {
-	k.look()
+func (k *hookedKernel) openat2(dirfd int, path *byte, how *unix.OpenHow) (int, unix.Errno) {
+	k.onAccess()
 	return k.kernel.openat2(dirfd, path, how)
 }
 
-func (k *looking) openat(dirfd int, path *byte, flags int) (int, unix.Errno) {
-	k.look()
+func (k *hookedKernel) openat(dirfd int, path *byte, flags int) (int, unix.Errno) {
+	k.onAccess()
 	return k.kernel.openat(dirfd, path, flags)
 }
 
-func (k *looking) statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno {
-	k.look()
+func (k *hookedKernel) statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno {
+	k.onAccess()
 	return k.kernel.statx(dirfd, name, flags, st)
 }

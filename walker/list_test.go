@@ -275,13 +275,13 @@ func TestNoAllocationPerEntry(t *testing.T) {
 		}
 	}
 	var stop atomic.Bool
-	ls := newLister(&linux{}, func() uint64 { return 0 }, &spares{})
+	ls := newLister(&linux{}, func() uint64 { return 0 }, &bufferPool{})
 	ls.stop = &stop
 	n := testing.AllocsPerRun(20, func() {
 		if err := ls.read(ls.begin(dir), 8192, nil); err != nil || len(ls.listed.Entries) != 1000 {
 			t.Fatal(err)
 		}
-		ls.forget()
+		ls.release()
 	})
 	if n > 0 {
 		t.Errorf("%v allocations for a directory of 1,000 entries", n)
@@ -293,7 +293,7 @@ func TestALargeDirectorysMemoryIsGivenBack(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 100000, 0)
 	var stop atomic.Bool
-	ls := newLister(f, func() uint64 { return 0 }, &spares{})
+	ls := newLister(f, func() uint64 { return 0 }, &bufferPool{})
 	ls.stop = &stop
 	if err := ls.read(ls.begin("/"), 200000, nil); err != nil || len(ls.listed.Entries) != 100000 || !ls.listed.Last {
 		t.Fatal(err, len(ls.listed.Entries))
@@ -301,10 +301,10 @@ func TestALargeDirectorysMemoryIsGivenBack(t *testing.T) {
 	if names := namesOf(&ls.listed); !slices.IsSorted(names) {
 		t.Error("not sorted")
 	}
-	ls.forget()
+	ls.release()
 	ls.begin("/")
 	ns := &ls.first.names
-	if cap(ls.entries) > keepEntries || len(ns.blocks) > 1 || len(ns.runs) > 1 || slices.ContainsFunc(ns.blocks[1:cap(ns.blocks)], func(b []byte) bool { return b != nil }) {
+	if cap(ls.entries) > retainedEntries || len(ns.blocks) > 1 || len(ns.runs) > 1 || slices.ContainsFunc(ns.blocks[1:cap(ns.blocks)], func(b []byte) bool { return b != nil }) {
 		t.Errorf("kept: %d entries, %d blocks, %d runs", cap(ls.entries), len(ns.blocks), len(ns.runs))
 	}
 }

@@ -18,25 +18,25 @@ const (
 	statBatch = 32
 	// keepEntries is for how many entries a lister keeps memory (112 KiB)
 	// when it is done with a directory.
-	keepEntries = 1024
+	retainedEntries = 1024
 )
 
 // reading is how far the listing of one directory is. It holds no descriptor,
 // so that a directory given in parts pins no mount between them.
-type reading struct {
-	dir   string
-	named bool // the names are read
-	given bool // a part was given
-	stamp uint64
-	stat  listing.Stat
-	dev   uint64
-	mount uint64
-	noACL bool
-	names names
+type dirReader struct {
+	dir       string
+	namesRead bool // the names are read
+	partGiven bool // a part was given
+	stamp     uint64
+	stat      listing.Stat
+	dev       uint64
+	mount     uint64
+	noACL     bool
+	names     names
 }
 
 // crossing is a child on which another file system is mounted.
-type crossing struct {
+type mountedChild struct {
 	name string
 	dev  uint64
 }
@@ -48,63 +48,63 @@ type lister struct {
 	stamp func() uint64
 	stop  *atomic.Bool // the listing is not wanted any more
 	// opened is Spec.Opened of the job.
-	opened func(dir string, dev uint64, st *listing.Stat)
-	pulse  pulse
+	opened    func(dir string, dev uint64, st *listing.Stat)
+	heartbeat heartbeat
 
 	fd       int
 	dents    []byte
-	first    reading // used again for each directory that is given at once
+	first    dirReader // used again for each directory that is given at once
 	entries  []listing.Entry
-	crossed  []crossing // of entries
+	mounted  []mountedChild // of entries
 	listed   listing.Listing
-	spare    *spares
-	acls     acls
+	buffers  *bufferPool
+	acls     aclChecker
 	nul      [1]byte
 	statxBuf unix.Statx_t
 }
 
-func newLister(k kernel, stamp func() uint64, spare *spares) *lister {
-	return &lister{opener: opener{k: k}, stamp: stamp, spare: spare, fd: -1}
+func newLister(k kernel, stamp func() uint64, spare *bufferPool) *lister {
+	return &lister{opener: opener{k: k}, stamp: stamp, buffers: spare, fd: -1}
 }
 
 // begin returns a reading of dir, valid until the next begin, unless detach
 // was called.
-func (ls *lister) begin(dir string) *reading {
+func (ls *lister) begin(dir string) *dirReader {
 	r := &ls.first
 	names := r.names
 	names.reset()
-	*r = reading{dir: dir, names: names}
+	*r = dirReader{dir: dir, names: names}
 	return r
 }
 
 // detach returns a reading that outlives the next begin.
-func (ls *lister) detach(r *reading) *reading {
+func (ls *lister) detach(r *dirReader) *dirReader {
 	if r != &ls.first {
 		return r
 	}
 	kept := *r
-	*r = reading{}
+	*r = dirReader{}
 	return &kept
 }
 
 // errNoPlace is returned by read where place said no.
-var errNoPlace = errors.New("walker: no place on the device")
+var errNoSlot = errors.New("walker: no place on the device")
 
 // read makes ls.listed of the whole of a directory that has at most limit
 // entries, else of its next limit entries. place, if not nil, is asked once the
 // device is known, whether more may be done on it now.
-func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error {
-	if ls.stopped() {
+func (ls *lister) read(r *dirReader, limit int, place func(dev uint64) bool) error {
+	if ls.cancelled() {
 		return ErrCancelled
 	}
-	defer ls.done()
+	defer ls.close()
 	if err := ls.open(r); err != nil {
 		return err
 	}
 	if place != nil && !place(r.dev) {
-		return errNoPlace
+		return errNoSlot
 	}
-	if !r.named {
+	if !r.namesRead {
 		if ls.opened != nil {
 			ls.opened(r.dir, r.dev, &r.stat)
 			// What changed before that is for nobody else to see.
@@ -113,7 +113,7 @@ func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error
 			}
 			setStat(&r.stat, &ls.statxBuf)
 		}
-		ls.pulse.beat()
+		ls.heartbeat.tick()
 		r.noACL = ls.acls.none(ls.k, ls.fd, r.dev, r.stat.Ctime)
 		if err := ls.readNames(r); err != nil {
 			return err
@@ -123,27 +123,27 @@ func (ls *lister) read(r *reading, limit int, place func(dev uint64) bool) error
 }
 
 // open opens the directory and learns what it is; done closes it.
-func (ls *lister) open(r *reading) error {
-	ls.pulse.op(opOpen)
-	var p patience
+func (ls *lister) open(r *dirReader) error {
+	ls.heartbeat.startOp(opOpen)
+	var p retryDelay
 	fd, err := ls.opener.open(r.dir)
-	for err != nil && p.again(ls, err) {
+	for err != nil && p.retry(ls, err) {
 		fd, err = ls.opener.open(r.dir)
 	}
 	if err != nil {
-		return ls.unless(err)
+		return ls.ignoreShortage(err)
 	}
 	ls.fd = fd
-	if !r.named {
+	if !r.namesRead {
 		r.stamp = ls.stamp()
 	}
 	st := &ls.statxBuf
-	ls.pulse.beat()
+	ls.heartbeat.tick()
 	if errno := ls.k.statx(fd, &ls.nul[0], unix.AT_EMPTY_PATH, st); errno != 0 {
 		return &fs.PathError{Op: "statx", Path: r.dir, Err: errno}
 	}
 	dev := deviceOf(st)
-	if r.named {
+	if r.namesRead {
 		if dev != r.dev || st.Ino != r.stat.Ino || birth(st) != r.stat.Btime {
 			return &fs.PathError{Op: "open", Path: r.dir, Err: ErrReplaced}
 		}
@@ -160,7 +160,7 @@ func (ls *lister) open(r *reading) error {
 
 // unless makes err that of a listing that nobody wants any more, where it says no
 // more of the directory than that.
-func (ls *lister) unless(err error) error {
+func (ls *lister) ignoreShortage(err error) error {
 	if Shortage(err) {
 		return ErrCancelled
 	}
@@ -168,7 +168,7 @@ func (ls *lister) unless(err error) error {
 }
 
 // done closes the directory.
-func (ls *lister) done() {
+func (ls *lister) close() {
 	if ls.fd >= 0 {
 		ls.k.close(ls.fd)
 		ls.fd = -1
@@ -176,23 +176,23 @@ func (ls *lister) done() {
 }
 
 // readNames reads all names. The directory is open.
-func (ls *lister) readNames(r *reading) error {
+func (ls *lister) readNames(r *dirReader) error {
 	if ls.dents == nil {
 		ls.dents = make([]byte, direntBuffer)
 	}
-	ls.pulse.op(opNames)
+	ls.heartbeat.startOp(opNames)
 	for {
-		if ls.stopped() {
+		if ls.cancelled() {
 			return ErrCancelled
 		}
-		ls.pulse.beat()
-		p := patience{}
+		ls.heartbeat.tick()
+		p := retryDelay{}
 		n, errno := ls.k.getdents(ls.fd, ls.dents)
-		for errno != 0 && p.again(ls, errno) {
+		for errno != 0 && p.retry(ls, errno) {
 			n, errno = ls.k.getdents(ls.fd, ls.dents)
 		}
 		if errno != 0 {
-			return ls.unless(&fs.PathError{Op: "getdents64", Path: r.dir, Err: errno})
+			return ls.ignoreShortage(&fs.PathError{Op: "getdents64", Path: r.dir, Err: errno})
 		}
 		if n == 0 {
 			break
@@ -201,16 +201,16 @@ func (ls *lister) readNames(r *reading) error {
 			return &fs.PathError{Op: "getdents64", Path: r.dir, Err: ErrTooLarge}
 		}
 	}
-	r.names.start()
-	r.named = true
+	r.names.finish()
+	r.namesRead = true
 	return nil
 }
 
 // readPart makes ls.listed of the next limit names, or of all that are left.
 // The directory is open and its names are read.
-func (ls *lister) readPart(r *reading, limit int) error {
-	ls.entries, ls.crossed = ls.entries[:0], ls.crossed[:0]
-	ls.pulse.op(opStat)
+func (ls *lister) readPart(r *dirReader, limit int) error {
+	ls.entries, ls.mounted = ls.entries[:0], ls.mounted[:0]
+	ls.heartbeat.startOp(opStat)
 	st := &ls.statxBuf
 	ns := &r.names
 	for calls := 0; len(ls.entries) < limit; calls++ {
@@ -218,10 +218,10 @@ func (ls *lister) readPart(r *reading, limit int) error {
 		if !ok {
 			break
 		}
-		if calls%statBatch == 0 && ls.stopped() {
+		if calls%statBatch == 0 && ls.cancelled() {
 			return ErrCancelled
 		}
-		ls.pulse.beat()
+		ls.heartbeat.tick()
 		flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
 		if n.typ == listing.Dir {
 			// Perhaps a mount whose server hangs. What the kernel knows of it is
@@ -229,7 +229,7 @@ func (ls *lister) readPart(r *reading, limit int) error {
 			flags |= unix.AT_STATX_DONT_SYNC
 		}
 		errno := ls.k.statx(ls.fd, ns.pointer(n), flags, st)
-		for p := (patience{}); errno == unix.ENOMEM && p.again(ls, errno); {
+		for p := (retryDelay{}); errno == unix.ENOMEM && p.retry(ls, errno); {
 			errno = ls.k.statx(ls.fd, ns.pointer(n), flags, st)
 		}
 		if errno == unix.ENOENT {
@@ -245,14 +245,14 @@ func (ls *lister) readPart(r *reading, limit int) error {
 		e.StatErrno = 0
 		setStat(&e.Stat, st)
 		if e.Type() == listing.Dir && deviceOf(st) != r.dev {
-			ls.crossed = append(ls.crossed, crossing{e.Name, deviceOf(st)})
+			ls.mounted = append(ls.mounted, mountedChild{e.Name, deviceOf(st)})
 		}
 	}
 	ls.listed = listing.Listing{
 		Stamp: r.stamp, Dir: r.stat, NoACL: r.noACL, Dev: r.dev, MountID: r.mount,
-		Entries: ls.entries, First: !r.given, Last: !ns.left(),
+		Entries: ls.entries, First: !r.partGiven, Last: !ns.left(),
 	}
-	r.given = true
+	r.partGiven = true
 	return nil
 }
 
@@ -269,29 +269,29 @@ func (ls *lister) newEntry() *listing.Entry {
 func (ls *lister) grow() {
 	full := ls.entries
 	want := max(2*len(full), 64)
-	if want <= keepEntries {
+	if want <= retainedEntries {
 		ls.entries = append(make([]listing.Entry, 0, want), full...)
 		return
 	}
-	ls.entries = append(ls.spare.get(want), full...)
-	if len(full) > keepEntries {
-		ls.spare.put(full)
+	ls.entries = append(ls.buffers.get(want), full...)
+	if len(full) > retainedEntries {
+		ls.buffers.put(full)
 	}
 }
 
 // forget gives back the memory that only a large directory needs. What
 // readPart made is not valid any more.
-func (ls *lister) forget() {
-	if cap(ls.entries) > keepEntries {
-		ls.spare.put(ls.entries)
+func (ls *lister) release() {
+	if cap(ls.entries) > retainedEntries {
+		ls.buffers.put(ls.entries)
 		ls.entries = nil
 	}
 	ls.listed = listing.Listing{}
 }
 
 // childDev returns the device of the child called s, which is a directory.
-func (ls *lister) childDev(r *reading, s string) uint64 {
-	for _, c := range ls.crossed {
+func (ls *lister) childDev(r *dirReader, s string) uint64 {
+	for _, c := range ls.mounted {
 		if c.name == s {
 			return c.dev
 		}
@@ -301,8 +301,8 @@ func (ls *lister) childDev(r *reading, s string) uint64 {
 
 // stopped reports whether to give up: the job is cancelled, or the listing was
 // taken for stuck, so that nobody wants it.
-func (ls *lister) stopped() bool {
-	return ls.stop.Load() || ls.pulse.lost()
+func (ls *lister) cancelled() bool {
+	return ls.stop.Load() || ls.heartbeat.isRevoked()
 }
 
 // setStat sets s to what the kernel said. st.Mask is looked at for the birth

@@ -21,7 +21,7 @@ func TestLook(t *testing.T) {
 		}
 	}
 	var looks atomic.Int64
-	p := New(Options{Look: func() { looks.Add(1) }})
+	p := New(Options{OnAccess: func() { looks.Add(1) }})
 	waitFor(t, submit(t, p, Spec{Dirs: []string{dir}, Visit: func(r *Result) []string {
 		if n := int64(len(r.Listing.Entries)); looks.Load() < n {
 			t.Errorf("%d entries after %d looks", n, looks.Load())

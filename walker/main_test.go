@@ -25,8 +25,8 @@ func testPool(t testing.TB, o Options, k kernel) *Pool {
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.queued != 0 || len(p.jobs) != 0 || len(p.devices) != 0 || len(p.awaited) != 0 || p.missing != 0 {
-			t.Errorf("left behind: %d queued, %d jobs, devices %v, %d awaited, %d missing", p.queued, len(p.jobs), p.devices, len(p.awaited), p.missing)
+		if p.queued != 0 || len(p.jobs) != 0 || len(p.devices) != 0 || len(p.awaited) != 0 || p.replacedStuck != 0 {
+			t.Errorf("left behind: %d queued, %d jobs, devices %v, %d awaited, %d missing", p.queued, len(p.jobs), p.devices, len(p.awaited), p.replacedStuck)
 		}
 		for pr, n := range p.ready {
 			if n != 0 {

@@ -91,7 +91,7 @@ func (ns *names) add(s []byte, typ listing.Type) bool {
 }
 
 // start is called once all names are added, before the first take.
-func (ns *names) start() {
+func (ns *names) finish() {
 	if ns.n == 0 {
 		return
 	}
@@ -111,7 +111,7 @@ func (ns *names) start() {
 		ns.heads = append(ns.heads, r)
 	}
 	for i := len(ns.heads)/2 - 1; i >= 0; i-- {
-		ns.down(i)
+		ns.siftDown(i)
 	}
 }
 
@@ -126,7 +126,7 @@ func (ns *names) take() (name, bool) {
 			ns.heads = ns.heads[:end]
 		}
 		if len(ns.heads) > 1 {
-			ns.down(0)
+			ns.siftDown(0)
 		}
 		ns.taken++
 		if n.key == ns.last.key && n.len == ns.last.len && ns.taken > 1 && bytes.Equal(ns.bytes(n), ns.bytes(ns.last)) {
@@ -143,7 +143,7 @@ func (ns *names) take() (name, bool) {
 func (ns *names) left() bool { return len(ns.heads) > 0 }
 
 // down restores the heap from i on.
-func (ns *names) down(i int) {
+func (ns *names) siftDown(i int) {
 	h := ns.heads
 	for {
 		c := 2*i + 1

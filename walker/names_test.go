@@ -53,7 +53,7 @@ func TestNamesComeOutSortedAndOnce(t *testing.T) {
 						t.Fatal("no room")
 					}
 				}
-				ns.start()
+				ns.finish()
 				got := takeAll(&ns)
 				sorted := make([]string, 0, len(want))
 				for s := range want {
@@ -72,7 +72,7 @@ func TestNamesComeOutSortedAndOnce(t *testing.T) {
 func TestThereIsRoomForSoMuch(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/", strings.Repeat("x", 200))
-	ls := newLister(f, func() uint64 { return 0 }, &spares{})
+	ls := newLister(f, func() uint64 { return 0 }, &bufferPool{})
 	ls.stop = new(atomic.Bool)
 	r := ls.begin("/")
 	r.names.blocks, r.names.used = make([][]byte, maxBlocks), blockSize-200
@@ -98,7 +98,7 @@ func FuzzDirents(f *testing.F) {
 		if len(buf) > direntBuffer || !addDirents(&ns, buf) {
 			return
 		}
-		ns.start()
+		ns.finish()
 		last := ""
 		for _, s := range takeAll(&ns) {
 			if s <= last || s == "." || s == ".." || strings.ContainsAny(s, "/\x00") {

@@ -40,10 +40,10 @@ func (o *opener) open(dir string) (int, error) {
 	if cap(o.path) > 4*unix.PathMax {
 		defer func() { o.path = nil }()
 	}
-	fd, errno := o.way(openFlags)
+	fd, errno := o.openPath(openFlags)
 	if errno == unix.EPERM {
 		// O_NOATIME is for the owner and for root.
-		fd, errno = o.way(openFlags &^ unix.O_NOATIME)
+		fd, errno = o.openPath(openFlags &^ unix.O_NOATIME)
 	}
 	if errno != 0 {
 		return -1, &fs.PathError{Op: "open", Path: dir, Err: errno}
@@ -52,13 +52,13 @@ func (o *opener) open(dir string) (int, error) {
 }
 
 // way goes o.path to its end, which it opens with flags.
-func (o *opener) way(flags int) (int, unix.Errno) {
+func (o *opener) openPath(flags int) (int, unix.Errno) {
 	if o.noOpenat2 {
-		return o.steps(flags)
+		return o.openatPath(flags)
 	}
-	fd, errno := o.hops(flags)
+	fd, errno := o.openat2Path(flags)
 	if errno == unix.ENOSYS || errno == unix.EPERM && flags&unix.O_NOATIME == 0 {
-		byStep, stepErrno := o.steps(flags)
+		byStep, stepErrno := o.openatPath(flags)
 		o.noOpenat2 = errno == unix.ENOSYS || stepErrno == 0
 		return byStep, stepErrno
 	}
@@ -66,8 +66,8 @@ func (o *opener) way(flags int) (int, unix.Errno) {
 }
 
 // hops opens as much of the path at once as a system call takes, with openat2.
-func (o *opener) hops(flags int) (int, unix.Errno) {
-	return o.relay(flags, func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno) {
+func (o *opener) openat2Path(flags int) (int, unix.Errno) {
+	return o.openInSteps(flags, func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno) {
 		n = len(rest) - 1
 		if n > maxPath {
 			// The last separator that leaves a path that is not too long.
@@ -87,8 +87,8 @@ func (o *opener) hops(flags int) (int, unix.Errno) {
 }
 
 // steps opens one component after the other, with openat.
-func (o *opener) steps(flags int) (int, unix.Errno) {
-	return o.relay(flags, func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno) {
+func (o *opener) openatPath(flags int) (int, unix.Errno) {
+	return o.openInSteps(flags, func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno) {
 		if rest[0] == '/' {
 			n = 1 // the root
 		} else if n = bytes.IndexByte(rest, '/'); n < 0 {
@@ -107,7 +107,7 @@ func (o *opener) steps(flags int) (int, unix.Errno) {
 
 // relay goes o.path to its end by calls of next, which opens the first n bytes
 // of what is left of the path, relative to dirfd.
-func (o *opener) relay(flags int, next func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno)) (int, unix.Errno) {
+func (o *opener) openInSteps(flags int, next func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno)) (int, unix.Errno) {
 	rest, dirfd := o.path, unix.AT_FDCWD
 	for {
 		n, fd, errno := next(dirfd, rest, flags)

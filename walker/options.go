@@ -39,7 +39,7 @@ type Options struct {
 	// Look, if not nil, is called on a worker before each system call that may have
 	// the kernel keep a file in mind. It must be safe for concurrent use; while it
 	// takes long the worker counts as stuck.
-	Look func()
+	OnAccess func()
 	// OnStuck, if not nil, is told of each worker that is stuck, of the
 	// directory it has in hand, and for how long. It is called on a goroutine of
 	// its own.

@@ -12,27 +12,27 @@ import (
 // Pool lists directories for any number of jobs. Its methods may be called
 // from any goroutine.
 type Pool struct {
-	o     Options
-	k     kernel
-	stamp atomic.Uint64
-	spare spares
+	o       Options
+	k       kernel
+	stamp   atomic.Uint64
+	buffers bufferPool
 
 	// mu guards all below and what is in jobs but for their atomics. It is held
 	// once between two directories of a worker, and never in a system call or a
 	// function of the user.
-	mu      sync.Mutex
-	work    sync.Cond // signalled for an idle worker
-	idle    int       // workers that wait for work and were not signalled
-	over    sync.Cond // broadcast when a goroutine has ended or is stuck
-	closed  bool
-	quit    chan struct{} // closed when all workers have ended
-	workers []*worker
-	running int // workers that are not stuck
-	missing int // workers that are stuck and were replaced
+	mu            sync.Mutex
+	work          sync.Cond // signalled for an idle worker
+	idle          int       // workers that wait for work and were not signalled
+	changed       sync.Cond // broadcast when a goroutine has ended or is stuck
+	closed        bool
+	quit          chan struct{} // closed when all workers have ended
+	workers       []*worker
+	running       int // workers that are not stuck
+	replacedStuck int // workers that are stuck and were replaced
 
-	watching bool // there is a watchdog
-	telling  bool // somebody serves ends
-	ends     []*Job
+	watchdogRuns bool // there is a watchdog
+	notifying    bool // somebody serves ends
+	ended        []*Job
 
 	jobs    map[*Job]struct{} // that have not ended
 	lastID  uint64
@@ -52,8 +52,8 @@ const maxQueued = 1 << 16
 
 // New starts a pool. Close ends it.
 func New(o Options) *Pool {
-	if o.Look != nil {
-		return newPool(o, &looking{kernel: &linux{}, look: o.Look})
+	if o.OnAccess != nil {
+		return newPool(o, &hookedKernel{kernel: &linux{}, onAccess: o.OnAccess})
 	}
 	return newPool(o, &linux{})
 }
@@ -63,14 +63,14 @@ func newPool(o Options, k kernel) *Pool {
 		o: o.withDefaults(), k: k, maxQ: maxQueued,
 		quit: make(chan struct{}), jobs: map[*Job]struct{}{}, awaited: map[*Job]struct{}{},
 	}
-	p.work.L, p.over.L = &p.mu, &p.mu
+	p.work.L, p.changed.L = &p.mu, &p.mu
 	if p.o.Stamp == nil {
 		p.o.Stamp = func() uint64 { return p.stamp.Add(1) }
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i := range p.o.Workers {
-		p.start(&worker{pool: p, id: i})
+		p.startWorker(&worker{pool: p, id: i})
 	}
 	return p
 }
@@ -82,8 +82,8 @@ func (p *Pool) Submit(ctx context.Context, s Spec) (*Job, error) {
 		return nil, cancelledBy(ctx)
 	}
 	s.Priority = min(max(s.Priority, 0), priorities-1)
-	dirs, devs := s.Dirs, p.devicesOf(s.Dirs)
-	j := &Job{pool: p, spec: s, done: make(chan struct{}), cut: make(chan struct{})}
+	dirs, devs := s.Dirs, p.knownDevices(s.Dirs)
+	j := &Job{pool: p, spec: s, done: make(chan struct{}), cancelCh: make(chan struct{})}
 	j.changed.L = &p.mu
 	j.spec.Dirs = nil
 	p.mu.Lock()
@@ -97,9 +97,9 @@ func (p *Pool) Submit(ctx context.Context, s Spec) (*Job, error) {
 		j.holds = 1
 	}
 	p.jobs[j] = struct{}{}
-	j.unwatch = context.AfterFunc(ctx, func() { j.end(cancelledBy(ctx)) })
-	j.add(dirs, devs)
-	j.check()
+	j.stopContext = context.AfterFunc(ctx, func() { j.end(cancelledBy(ctx)) })
+	j.queueDirs(dirs, devs)
+	j.endIfDone()
 	return j, nil
 }
 
@@ -116,7 +116,7 @@ func (p *Pool) Stats() Stats {
 		switch {
 		case w.stuck:
 			s.Stuck++
-		case len(w.hands) > 0:
+		case len(w.assignments) > 0:
 			s.Busy++
 		}
 	}
@@ -137,18 +137,18 @@ func (p *Pool) Close() error {
 	p.idle = 0
 	p.work.Broadcast()
 	for p.running > 0 {
-		p.over.Wait()
+		p.changed.Wait()
 	}
 	if p.quit != nil {
 		close(p.quit)
 		p.quit = nil
 	}
-	for p.watching || p.telling {
-		p.over.Wait()
+	for p.watchdogRuns || p.notifying {
+		p.changed.Wait()
 	}
 	var left []string
 	for _, w := range p.workers {
-		left = append(left, fmt.Sprintf("%q", w.hands[len(w.hands)-1].dir))
+		left = append(left, fmt.Sprintf("%q", w.assignments[len(w.assignments)-1].dir))
 	}
 	if left == nil {
 		return nil
@@ -167,25 +167,25 @@ func (p *Pool) wake(n int) {
 
 // tell serves Spec.Done of jobs that have ended, on a goroutine of its own
 // that ends when there is none. The lock is held.
-func (p *Pool) tell(j *Job) {
-	p.ends = append(p.ends, j)
-	if p.telling {
+func (p *Pool) notifyDone(j *Job) {
+	p.ended = append(p.ended, j)
+	if p.notifying {
 		return
 	}
-	p.telling = true
+	p.notifying = true
 	go func() {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		for len(p.ends) > 0 {
-			ends := p.ends
-			p.ends = nil
+		for len(p.ended) > 0 {
+			ends := p.ended
+			p.ended = nil
 			p.mu.Unlock()
 			for _, j := range ends {
 				j.spec.Done(j.Stats(), j.err)
 			}
 			p.mu.Lock()
 		}
-		p.telling = false
-		p.over.Broadcast()
+		p.notifying = false
+		p.changed.Broadcast()
 	}()
 }

@@ -7,21 +7,21 @@ import "sync/atomic"
 // short work happen, and each call is announced by a beat; when no beat is
 // seen for long, the watchdog takes the listing away. Exactly one of leave and
 // takeAway succeeds.
-type pulse struct {
+type heartbeat struct {
 	state atomic.Uint32
 	kind  atomic.Uint32 // of the system call
-	beats atomic.Uint64
+	ticks atomic.Uint64
 
 	// The watchdog's own.
-	seen  uint64 // beats at its last look
-	looks int    // at which that was the same
+	seen   uint64 // beats at its last look
+	missed int    // at which that was the same
 }
 
 // The states of a pulse.
 const (
-	outside  = iota // of the listing: in Visit, or idle
-	inside          // of the listing
-	takenOff        // by the watchdog
+	stateIdle    = iota // of the listing: in Visit, or idle
+	stateListing        // of the listing
+	stateRevoked        // by the watchdog
 )
 
 // The kinds of system calls.
@@ -31,31 +31,31 @@ const (
 	opStat         // of its entries, some of which may be mount points
 )
 
-func (p *pulse) enter() { p.beat(); p.state.Store(inside) }
+func (p *heartbeat) enter() { p.tick(); p.state.Store(stateListing) }
 
 // leave reports false if the listing was taken away: then somebody else has
 // ended it, and what was found is to be forgotten.
-func (p *pulse) leave() bool { return p.state.CompareAndSwap(inside, outside) }
+func (p *heartbeat) leave() bool { return p.state.CompareAndSwap(stateListing, stateIdle) }
 
 // end is leave for who does not know whether enter was called.
-func (p *pulse) end() bool { return p.leave() || p.state.Load() == outside }
+func (p *heartbeat) end() bool { return p.leave() || p.state.Load() == stateIdle }
 
-func (p *pulse) takeAway() bool { return p.state.CompareAndSwap(inside, takenOff) }
+func (p *heartbeat) revoke() bool { return p.state.CompareAndSwap(stateListing, stateRevoked) }
 
-func (p *pulse) lost() bool { return p.state.Load() == takenOff }
+func (p *heartbeat) isRevoked() bool { return p.state.Load() == stateRevoked }
 
 // beat announces a system call.
-func (p *pulse) beat() { p.beats.Add(1) }
+func (p *heartbeat) tick() { p.ticks.Add(1) }
 
 // op announces a system call of another kind than the one before.
-func (p *pulse) op(kind uint32) { p.kind.Store(kind); p.beat() }
+func (p *heartbeat) startOp(kind uint32) { p.kind.Store(kind); p.tick() }
 
 // silent returns for how many looks of the watchdog there was no beat.
-func (p *pulse) silent() int {
-	if beats := p.beats.Load(); p.state.Load() != inside || beats != p.seen {
-		p.seen, p.looks = beats, 0
+func (p *heartbeat) missedChecks() int {
+	if beats := p.ticks.Load(); p.state.Load() != stateListing || beats != p.seen {
+		p.seen, p.missed = beats, 0
 	} else {
-		p.looks++
+		p.missed++
 	}
-	return p.looks
+	return p.missed
 }

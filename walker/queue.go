@@ -5,9 +5,9 @@ import "slices"
 // item is a directory to be listed, or to be gone on with: then rest is not
 // nil, and it has passed Admit.
 type item struct {
-	dir   string
-	rest  *reading
-	order uint64 // in which it was pushed
+	dir    string
+	reader *dirReader
+	order  uint64 // in which it was pushed
 }
 
 // lane is the stack of one job's directories on one device. What is pushed
@@ -30,14 +30,14 @@ type device struct {
 	id    uint64
 	users int // lanes and hands
 	busy  int // workers in system calls on it, counted if there is a limit
-	hung  int // workers that do not come back from it
+	stuck int // workers that do not come back from it
 	rings [priorities]ring
 }
 
 // hungAt is how many workers must be stuck on a device before the directories
 // that are queued for it end with ErrStuck unasked. One may be a disk that has
 // to be tried again.
-const hungAt = 2
+const stuckLimit = 2
 
 // keepLanes is how many empty lanes a job may keep for later.
 const keepLanes = 8
@@ -96,13 +96,13 @@ func (p *Pool) device(id uint64) *device {
 // dropIfUnused forgets a device that nobody refers to: with containers they
 // come and go.
 func (p *Pool) dropIfUnused(d *device) {
-	if d.users == 0 && d.busy == 0 && d.hung == 0 {
+	if d.users == 0 && d.busy == 0 && d.stuck == 0 {
 		p.devices = slices.DeleteFunc(p.devices, func(e *device) bool { return e == d })
 	}
 }
 
 // unuse ends one use of a device.
-func (p *Pool) unuse(d *device) {
+func (p *Pool) releaseDevice(d *device) {
 	d.users--
 	p.dropIfUnused(d)
 }
@@ -118,11 +118,11 @@ func (p *Pool) push(j *Job, dev uint64, it item) {
 			p.turns++
 			j.turn = p.turns
 		}
-		p.ring(l)
+		p.enqueueLane(l)
 	}
 	p.queued++
 	j.queued++
-	if it.rest != nil {
+	if it.reader != nil {
 		j.begun++
 	}
 }
@@ -134,57 +134,57 @@ func (p *Pool) pop(l *lane) item {
 	it := l.items[end]
 	l.items[end] = item{}
 	l.items = l.items[:end]
-	if end == 0 && cap(l.items) > keepEntries {
+	if end == 0 && cap(l.items) > retainedEntries {
 		l.items = nil
 	}
 	j := l.job
 	p.queued--
 	j.queued--
-	if it.rest != nil {
+	if it.reader != nil {
 		j.begun--
 	}
 	for _, l := range j.lanes {
 		if l.queued {
-			p.unring(l)
+			p.dequeueLane(l)
 		}
 	}
 	if len(l.items) == 0 && len(j.lanes) > keepLanes {
 		j.lanes = slices.DeleteFunc(j.lanes, func(m *lane) bool { return m == l })
-		p.unuse(l.dev)
+		p.releaseDevice(l.dev)
 	}
 	p.turns++
 	j.turn = p.turns
 	for _, l := range j.lanes {
 		if len(l.items) > 0 {
-			p.ring(l)
+			p.enqueueLane(l)
 		}
 	}
 	return it
 }
 
 // ring lets a lane, which has items, wait for its turn.
-func (p *Pool) ring(l *lane) {
+func (p *Pool) enqueueLane(l *lane) {
 	l.dev.rings[l.job.spec.Priority].add(l)
 	p.ready[l.job.spec.Priority]++
 }
 
 // unring takes a lane out of its ring.
-func (p *Pool) unring(l *lane) {
+func (p *Pool) dequeueLane(l *lane) {
 	l.dev.rings[l.job.spec.Priority].remove(l)
 	p.ready[l.job.spec.Priority]--
 }
 
 // drop takes out of the queue what a job has not begun.
-func (p *Pool) drop(j *Job) {
+func (p *Pool) dropQueued(j *Job) {
 	for _, l := range j.lanes {
 		n := len(l.items)
-		l.items = slices.DeleteFunc(l.items, func(it item) bool { return it.rest == nil })
+		l.items = slices.DeleteFunc(l.items, func(it item) bool { return it.reader == nil })
 		p.queued -= n - len(l.items)
 		j.queued -= n - len(l.items)
 		if len(l.items) == 0 {
 			l.items = nil
 			if l.queued {
-				p.unring(l)
+				p.dequeueLane(l)
 			}
 		}
 	}
@@ -193,7 +193,7 @@ func (p *Pool) drop(j *Job) {
 // dropLanes forgets the lanes of a job that has ended.
 func (p *Pool) dropLanes(j *Job) {
 	for _, l := range j.lanes {
-		p.unuse(l.dev)
+		p.releaseDevice(l.dev)
 	}
 	j.lanes = nil
 }
@@ -222,7 +222,7 @@ func (p *Pool) next() *lane {
 		}
 		var best *lane
 		for _, d := range p.devices {
-			if l := d.rings[pr].front; l != nil && l.before(best) && p.admits(l) {
+			if l := d.rings[pr].front; l != nil && l.before(best) && p.mayServe(l) {
 				best = l
 			}
 		}
@@ -236,7 +236,7 @@ func (p *Pool) next() *lane {
 // nextOf returns a lane of one job that may be served, or nil.
 func (p *Pool) nextOf(j *Job) (best *lane) {
 	for _, l := range j.lanes {
-		if l.queued && l.before(best) && p.admits(l) {
+		if l.queued && l.before(best) && p.mayServe(l) {
 			best = l
 		}
 	}
@@ -254,11 +254,11 @@ func (l *lane) before(m *lane) bool {
 
 // admits reports whether a directory of the lane may be begun now. Those that
 // are only to be ended need no place.
-func (p *Pool) admits(l *lane) bool {
-	return p.free(l.dev) || l.dev.hung >= hungAt || l.job.cancelled.Load()
+func (p *Pool) mayServe(l *lane) bool {
+	return p.hasSlot(l.dev) || l.dev.stuck >= stuckLimit || l.job.cancelled.Load()
 }
 
 // free reports whether a device takes one more listing.
-func (p *Pool) free(d *device) bool {
+func (p *Pool) hasSlot(d *device) bool {
 	return p.o.PerDevice <= 0 || d.id == 0 || d.busy < p.o.PerDevice
 }

@@ -76,12 +76,12 @@ func TestS2_IdleSetsNoTimers(t *testing.T) {
 		f.dir("/")
 		p := testPool(t, Options{Workers: 4}, f)
 		waitFor(t, submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend}))
-		time.Sleep(2 * lookEvery) // fake time: the watchdog has seen that all is idle
+		time.Sleep(2 * checkInterval) // fake time: the watchdog has seen that all is idle
 		synctest.Wait()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if p.watching || p.telling || p.idle != 4 {
-			t.Errorf("idle pool: watchdog %v, teller %v, idle workers %d", p.watching, p.telling, p.idle)
+		if p.watchdogRuns || p.notifying || p.idle != 4 {
+			t.Errorf("idle pool: watchdog %v, teller %v, idle workers %d", p.watchdogRuns, p.notifying, p.idle)
 		}
 	})
 }

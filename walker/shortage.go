@@ -22,16 +22,16 @@ const (
 
 // patience waits between attempts at what fails for a shortage. The zero value
 // is right for the first.
-type patience struct{ wait time.Duration }
+type retryDelay struct{ wait time.Duration }
 
 // again reports whether a call that ended with errno is to be made again, and
 // waits before it says so. A listing that is not wanted any more is not.
-func (p *patience) again(ls *lister, errno error) bool {
-	if !Shortage(errno) || ls.stopped() {
+func (p *retryDelay) retry(ls *lister, errno error) bool {
+	if !Shortage(errno) || ls.cancelled() {
 		return false
 	}
 	p.wait = min(max(2*p.wait, shortageFirst), shortageMost)
 	time.Sleep(p.wait)
-	ls.pulse.beat()
-	return !ls.stopped()
+	ls.heartbeat.tick()
+	return !ls.cancelled()
 }

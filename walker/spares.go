@@ -9,10 +9,10 @@ import (
 // spares are large slices of entries, of 112 bytes each, shared by listers so
 // that not every one keeps its own after a large directory; the garbage
 // collector takes what is not used.
-type spares struct{ pool sync.Pool }
+type bufferPool struct{ pool sync.Pool }
 
 // get returns an empty slice with room for at least n entries.
-func (s *spares) get(n int) []listing.Entry {
+func (s *bufferPool) get(n int) []listing.Entry {
 	if e, _ := s.pool.Get().(*[]listing.Entry); e != nil && cap(*e) >= n {
 		return (*e)[:0]
 	}
@@ -21,7 +21,7 @@ func (s *spares) get(n int) []listing.Entry {
 
 // put takes a slice back. Its entries are cleared, so that they keep no
 // names.
-func (s *spares) put(e []listing.Entry) {
+func (s *bufferPool) put(e []listing.Entry) {
 	e = e[:cap(e)]
 	clear(e)
 	s.pool.Put(&e)

@@ -71,7 +71,7 @@ type Result struct {
 	// ErrCancelled where the job was cancelled with the directory in hand.
 	Err error
 
-	hand *hand
+	assignment *assignment
 }
 
 // Wait waits for another job from inside Visit, with what Job.Wait returns.
@@ -80,7 +80,7 @@ type Result struct {
 // ErrCycle where that could never end, ErrCancelled when the caller's own job is
 // cancelled meanwhile. To be called on the goroutine that called Visit.
 func (r *Result) Wait(j *Job) (JobStats, error) {
-	return r.hand.wait(j)
+	return r.assignment.wait(j)
 }
 
 // JobStats says how far a job is, or how it ended.

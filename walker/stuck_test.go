@@ -183,8 +183,8 @@ func TestStuckWorkersAreReplacedUpToACap(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		p.mu.Lock()
-		if p.missing != 2 || p.running != 2 {
-			t.Errorf("%d replaced, %d running", p.missing, p.running)
+		if p.replacedStuck != 2 || p.running != 2 {
+			t.Errorf("%d replaced, %d running", p.replacedStuck, p.running)
 		}
 		p.mu.Unlock()
 		if s := waitFor(t, submit(t, p, Spec{Dirs: []string{"/live"}, Visit: descend})); s.Dirs != 51 {
@@ -193,8 +193,8 @@ func TestStuckWorkersAreReplacedUpToACap(t *testing.T) {
 		thaw()
 		synctest.Wait()
 		p.mu.Lock()
-		if p.missing != 0 || p.running != 6 || len(p.workers) != 6 {
-			t.Errorf("after their return: %d replaced, %d running of %d", p.missing, p.running, len(p.workers))
+		if p.replacedStuck != 0 || p.running != 6 || len(p.workers) != 6 {
+			t.Errorf("after their return: %d replaced, %d running of %d", p.replacedStuck, p.running, len(p.workers))
 		}
 		p.mu.Unlock()
 	})
@@ -245,7 +245,7 @@ func TestCloseLeavesStuckWorkersBehind(t *testing.T) {
 		if !errors.Is(err, ErrStuck) || !strings.Contains(err.Error(), `1 workers left behind in "/dead"`) {
 			t.Errorf("Close: %v", err)
 		}
-		if d := time.Since(begin); d > 2*closingStuck {
+		if d := time.Since(begin); d > 2*closingStuckAfter {
 			t.Errorf("Close took %v", d)
 		}
 		if _, err := j.Wait(t.Context()); !errors.Is(err, ErrClosed) {

@@ -3,7 +3,7 @@ package walker
 import "context"
 
 // wait is Result.Wait.
-func (h *hand) wait(j *Job) (JobStats, error) {
+func (h *assignment) wait(j *Job) (JobStats, error) {
 	if h == nil || h.job.pool != j.pool {
 		return j.Wait(context.Background())
 	}
@@ -13,19 +13,19 @@ func (h *hand) wait(j *Job) (JobStats, error) {
 	if !j.ended && j.reaches(h.job) {
 		return j.statsLocked(), ErrCycle
 	}
-	if h.job.awaits == nil {
-		h.job.awaits = map[*Job]int{}
+	if h.job.waitsFor == nil {
+		h.job.waitsFor = map[*Job]int{}
 	}
-	h.job.awaits[j]++
-	if j.waiting++; j.waiting == 1 {
+	h.job.waitsFor[j]++
+	if j.waiters++; j.waiters == 1 {
 		p.awaited[j] = struct{}{}
 	}
 	defer func() {
-		if j.waiting--; j.waiting == 0 {
+		if j.waiters--; j.waiters == 0 {
 			delete(p.awaited, j)
 		}
-		if h.job.awaits[j]--; h.job.awaits[j] == 0 {
-			delete(h.job.awaits, j)
+		if h.job.waitsFor[j]--; h.job.waitsFor[j] == 0 {
+			delete(h.job.waitsFor, j)
 		}
 	}()
 	for !j.ended {

@@ -75,7 +75,7 @@ func subdirs(l *listing.Listing) (names []string) {
 func List(ctx context.Context, dir string, visit func(*listing.Listing) error) error {
 	var stop atomic.Bool
 	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
-	var spare spares
+	var spare bufferPool
 	ls := newLister(&linux{}, func() uint64 { return 0 }, &spare)
 	ls.stop = &stop
 	limit := Options{}.withDefaults().BigDir

@@ -7,18 +7,18 @@ import (
 
 const (
 	// lookEvery is how often the watchdog looks, at most.
-	lookEvery = time.Second
+	checkInterval = time.Second
 	// closingStuck is what Options.StuckAfter is at most once the pool is being
 	// closed.
-	closingStuck = 5 * time.Second
+	closingStuckAfter = 5 * time.Second
 )
 
 // watch looks after the workers as long as any is busy: one that makes no
 // progress in a system call loses its directory, which ends with ErrStuck, and
 // is replaced. Time is counted in looks, so that a process that was stopped
 // for a while takes nobody for stuck.
-func (p *Pool) watch(quit <-chan struct{}) {
-	every := max(min(lookEvery, p.o.StuckAfter/4), time.Millisecond)
+func (p *Pool) watchdog(quit <-chan struct{}) {
+	every := max(min(checkInterval, p.o.StuckAfter/4), time.Millisecond)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for busy := true; busy; {
@@ -28,30 +28,30 @@ func (p *Pool) watch(quit <-chan struct{}) {
 			busy = false
 		}
 		p.mu.Lock()
-		busy = busy && p.look(every)
+		busy = busy && p.checkWorkers(every)
 		if !busy {
-			p.watching = false
-			p.over.Broadcast()
+			p.watchdogRuns = false
+			p.changed.Broadcast()
 		}
 		p.mu.Unlock()
 	}
 }
 
 // look looks once, and reports whether any worker is busy. The lock is held.
-func (p *Pool) look(every time.Duration) (busy bool) {
+func (p *Pool) checkWorkers(every time.Duration) (busy bool) {
 	limit := p.o.StuckAfter
 	if p.closed {
-		limit = min(limit, closingStuck)
+		limit = min(limit, closingStuckAfter)
 	}
 	for _, w := range p.workers { // started ones, below, are appended: seen at the next look
-		if len(w.hands) == 0 || w.stuck {
+		if len(w.assignments) == 0 || w.stuck {
 			continue
 		}
 		busy = true
-		h := w.hands[len(w.hands)-1]
-		silent := time.Duration(h.lister.pulse.silent()) * every
-		if silent >= limit && h.lister.pulse.takeAway() {
-			p.takeOver(w, h, silent)
+		h := w.assignments[len(w.assignments)-1]
+		silent := time.Duration(h.lister.heartbeat.missedChecks()) * every
+		if silent >= limit && h.lister.heartbeat.revoke() {
+			p.replaceStuck(w, h, silent)
 		}
 	}
 	return busy
@@ -61,56 +61,56 @@ func (p *Pool) look(every time.Duration) (busy bool) {
 // then, unless there are too many already, works on in the place of the stuck
 // one. The lock is held; the stuck goroutine touches nothing but its lister
 // until back.
-func (p *Pool) takeOver(w *worker, h *hand, silent time.Duration) {
+func (p *Pool) replaceStuck(w *worker, h *assignment, silent time.Duration) {
 	w.stuck = true
 	p.running--
-	if h.place != nil {
-		p.unplace(h)
+	if h.slot != nil {
+		p.releaseSlotLocked(h)
 	}
-	if h.hung = p.suspect(h); h.hung != nil {
-		h.hung.hung++
+	if h.stuckOn = p.unresponsiveDevice(h); h.stuckOn != nil {
+		h.stuckOn.stuck++
 	}
-	successor := &worker{pool: p, id: w.id, leaves: true}
-	if !w.leaves && p.missing < p.o.MaxStuck {
-		successor.leaves, w.leaves = false, true
-		p.missing++
+	successor := &worker{pool: p, id: w.id, retiring: true}
+	if !w.retiring && p.replacedStuck < p.o.MaxStuck {
+		successor.retiring, w.retiring = false, true
+		p.replacedStuck++
 		w.replaced = true
 	}
-	told := successor.hand()
+	told := successor.newAssignment()
 	told.job, told.dir = h.job, h.dir
-	told.preset, told.stuck = stuckError(h.dir), silent
-	p.start(successor, told)
-	p.over.Broadcast()
+	told.preset, told.stuckFor = stuckError(h.dir), silent
+	p.startWorker(successor, told)
+	p.changed.Broadcast()
 }
 
 // suspect returns the device that does not answer, if that is certain: a name
 // in a directory may be the mount point of another.
-func (p *Pool) suspect(h *hand) *device {
-	switch h.lister.pulse.kind.Load() {
+func (p *Pool) unresponsiveDevice(h *assignment) *device {
+	switch h.lister.heartbeat.kind.Load() {
 	case opOpen:
-		if h.from.id != 0 {
-			return h.from
+		if h.queuedOn.id != 0 {
+			return h.queuedOn
 		}
 	case opNames:
-		return p.device(h.rest.dev)
+		return p.device(h.reader.dev)
 	}
 	return nil
 }
 
 // back books the return of a worker that was stuck with h, which is not used
 // again. The lock is held.
-func (p *Pool) back(w *worker, h *hand) {
+func (p *Pool) stuckReturned(w *worker, h *assignment) {
 	w.stuck = false
 	p.running++
 	if w.replaced {
 		w.replaced = false
-		p.missing--
+		p.replacedStuck--
 	}
-	if h.hung != nil {
-		h.hung.hung--
-		p.dropIfUnused(h.hung)
+	if h.stuckOn != nil {
+		h.stuckOn.stuck--
+		p.dropIfUnused(h.stuckOn)
 	}
-	p.unuse(h.from)
+	p.releaseDevice(h.queuedOn)
 }
 
 func stuckError(dir string) error {

@@ -3,20 +3,20 @@ package walker
 // worker is a goroutine that lists directories, one after the other. What is
 // in it is guarded by the pool's lock.
 type worker struct {
-	pool     *Pool
-	id       int
-	hands    []*hand // what it has in hand, the one that it works on last
-	spare    []*hand
-	stuck    bool // in a system call that does not return
-	leaves   bool // ends when its hands are empty
-	replaced bool // by another that is counted as missing
+	pool        *Pool
+	id          int
+	assignments []*assignment // what it has in hand, the one that it works on last
+	spare       []*assignment
+	stuck       bool // in a system call that does not return
+	retiring    bool // ends when its hands are empty
+	replaced    bool // by another that is counted as missing
 }
 
 // start starts w, with a directory in hand if one is given.
-func (p *Pool) start(w *worker, first ...*hand) {
+func (p *Pool) startWorker(w *worker, first ...*assignment) {
 	p.workers = append(p.workers, w)
 	p.running++
-	w.hands = first
+	w.assignments = first
 	go w.run()
 }
 
@@ -26,17 +26,17 @@ func (w *worker) run() {
 	ended := false
 	p.mu.Lock()
 	defer func() {
-		p.remove(w)
-		if !ended && !w.leaves {
+		p.removeWorker(w)
+		if !ended && !w.retiring {
 			// A Visit called runtime.Goexit.
-			p.start(&worker{pool: p, id: w.id})
+			p.startWorker(&worker{pool: p, id: w.id})
 		}
 		p.mu.Unlock()
 	}()
-	if len(w.hands) > 0 {
-		w.work(w.hands[0])
+	if len(w.assignments) > 0 {
+		w.work(w.assignments[0])
 	}
-	for !w.leaves {
+	for !w.retiring {
 		if l := p.next(); l != nil {
 			w.serve(l)
 		} else if p.closed {
@@ -50,7 +50,7 @@ func (w *worker) run() {
 }
 
 // remove takes a worker out that ends.
-func (p *Pool) remove(w *worker) {
+func (p *Pool) removeWorker(w *worker) {
 	for i := range p.workers {
 		if p.workers[i] == w {
 			p.workers[i] = p.workers[len(p.workers)-1]
@@ -59,81 +59,81 @@ func (p *Pool) remove(w *worker) {
 		}
 	}
 	p.running--
-	p.over.Broadcast()
+	p.changed.Broadcast()
 }
 
 // serve takes a directory from a lane and works it off. The lock is held
 // before and after, and released meanwhile.
 func (w *worker) serve(l *lane) {
 	p := w.pool
-	h := w.hand()
+	h := w.newAssignment()
 	j, it := l.job, p.pop(l)
-	h.job, h.dir, h.rest, h.from = j, it.dir, it.rest, l.dev
-	if l.dev.hung >= hungAt {
+	h.job, h.dir, h.reader, h.queuedOn = j, it.dir, it.reader, l.dev
+	if l.dev.stuck >= stuckLimit {
 		h.preset = stuckError(it.dir)
 	} else if p.o.PerDevice > 0 && l.dev.id != 0 {
-		h.place = l.dev
-		h.place.busy++
+		h.slot = l.dev
+		h.slot.busy++
 	}
-	h.from.users++
-	j.inHand++
-	w.hands = append(w.hands, h)
-	if !p.watching {
-		p.watching = true
-		go p.watch(p.quit)
+	h.queuedOn.users++
+	j.active++
+	w.assignments = append(w.assignments, h)
+	if !p.watchdogRuns {
+		p.watchdogRuns = true
+		go p.watchdog(p.quit)
 	}
 	w.work(h)
 }
 
 // hand returns an empty hand.
-func (w *worker) hand() *hand {
+func (w *worker) newAssignment() *assignment {
 	if n := len(w.spare); n > 0 {
 		h := w.spare[n-1]
 		w.spare = w.spare[:n-1]
 		return h
 	}
-	return &hand{worker: w, lister: newLister(w.pool.k, w.pool.o.Stamp, &w.pool.spare)}
+	return &assignment{worker: w, lister: newLister(w.pool.k, w.pool.o.Stamp, &w.pool.buffers)}
 }
 
 // work works the last of w.hands off. The lock is held before and after, also
 // where runtime.Goexit ends the goroutine.
-func (w *worker) work(h *hand) {
+func (w *worker) work(h *assignment) {
 	p := w.pool
 	p.mu.Unlock()
 	defer func() {
 		p.mu.Lock()
-		w.hands = w.hands[:len(w.hands)-1]
-		if h.out == takenOut {
-			p.back(w, h)
+		w.assignments = w.assignments[:len(w.assignments)-1]
+		if h.outcome == revoked {
+			p.stuckReturned(w, h)
 			return
 		}
-		p.settle(w, h)
-		h.empty()
+		p.finish(w, h)
+		h.reset()
 		if len(w.spare) < 2 {
 			w.spare = append(w.spare, h)
 		}
 	}()
-	h.do()
+	h.run()
 }
 
 // settle books what became of a directory, and queues what comes of it.
-func (p *Pool) settle(w *worker, h *hand) {
+func (p *Pool) finish(w *worker, h *assignment) {
 	j := h.job
-	if h.place != nil {
-		p.unplace(h)
+	if h.slot != nil {
+		p.releaseSlotLocked(h)
 	}
-	if h.from != nil {
-		p.unuse(h.from)
+	if h.queuedOn != nil {
+		p.releaseDevice(h.queuedOn)
 	}
-	if h.err == nil && (h.out == finished || h.out == partly) {
+	if h.err == nil && (h.outcome == finished || h.outcome == partial) {
 		j.stats.Entries += int64(len(h.lister.listed.Entries))
 	}
 	pushed := 0
-	switch h.out {
-	case partly:
+	switch h.outcome {
+	case partial:
 		pushed = 1 + p.pushRest(j, h)
-	case noPlace:
-		p.push(j, h.rest.dev, item{dir: h.dir, rest: h.lister.detach(h.rest)})
+	case noSlot:
+		p.push(j, h.reader.dev, item{dir: h.dir, reader: h.lister.detach(h.reader)})
 		pushed = 1
 	case finished:
 		switch h.err {
@@ -141,53 +141,53 @@ func (p *Pool) settle(w *worker, h *hand) {
 			j.stats.Dirs++
 		case ErrCancelled:
 		default:
-			j.failed(h.dir, h.err)
+			j.countError(h.dir, h.err)
 		}
 		pushed = p.pushChildren(j, h)
 	}
 	if pushed > 0 {
 		j.notify()
-		if len(w.hands) == 0 && !w.leaves {
+		if len(w.assignments) == 0 && !w.retiring {
 			pushed-- // taken by w itself
 		}
 		p.wake(pushed)
 	}
-	j.inHand--
-	j.check()
+	j.active--
+	j.endIfDone()
 }
 
 // pushRest queues the children that a part of a directory has, and the rest of
 // the directory: on top of them, or, where too much is queued, below them.
-func (p *Pool) pushRest(j *Job, h *hand) (children int) {
-	full := p.queued+len(h.below) > p.maxQ
-	rest := item{dir: h.dir, rest: h.lister.detach(h.rest)}
+func (p *Pool) pushRest(j *Job, h *assignment) (children int) {
+	full := p.queued+len(h.children) > p.maxQ
+	rest := item{dir: h.dir, reader: h.lister.detach(h.reader)}
 	if full {
-		p.push(j, rest.rest.dev, rest)
+		p.push(j, rest.reader.dev, rest)
 	}
 	children = p.pushChildren(j, h)
 	if !full {
-		p.push(j, rest.rest.dev, rest)
+		p.push(j, rest.reader.dev, rest)
 	}
 	return children
 }
 
 // pushChildren queues the children, so that they come out in the order given.
-func (p *Pool) pushChildren(j *Job, h *hand) int {
+func (p *Pool) pushChildren(j *Job, h *assignment) int {
 	if j.err != nil {
 		return 0
 	}
-	for i := len(h.below) - 1; i >= 0; i-- {
-		p.push(j, h.below[i].dev, item{dir: h.below[i].dir})
+	for i := len(h.children) - 1; i >= 0; i-- {
+		p.push(j, h.children[i].dev, item{dir: h.children[i].dir})
 	}
-	return len(h.below)
+	return len(h.children)
 }
 
 // empty makes the hand ready for another directory, in little memory.
-func (h *hand) empty() {
-	h.lister.forget()
-	clear(h.below)
-	if h.below = h.below[:0]; cap(h.below) > keepEntries {
-		h.below = nil
+func (h *assignment) reset() {
+	h.lister.release()
+	clear(h.children)
+	if h.children = h.children[:0]; cap(h.children) > retainedEntries {
+		h.children = nil
 	}
-	*h = hand{worker: h.worker, lister: h.lister, below: h.below}
+	*h = assignment{worker: h.worker, lister: h.lister, children: h.children}
 }

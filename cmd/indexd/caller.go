@@ -37,16 +37,16 @@ func (d *daemon) caller(p server.Peer, since time.Time) *caller {
 	c := &caller{d: d, uid: p.UID, all: p.UID == 0 || p.UID == uint32(os.Geteuid())}
 	c.admin = c.all || d.cfg.AdminGID >= 0 && p.In(uint32(d.cfg.AdminGID))
 	if !c.all {
-		c.view = d.stats.View(p.Who, since)
+		c.view = d.stats.View(p.Credentials, since)
 	}
 	return c
 }
 
 // lists reports whether the caller may list what is at dir now.
-func (c *caller) lists(dir string) bool { return c.all || c.view.Lists(dir) }
+func (c *caller) lists(dir string) bool { return c.all || c.view.CanList(dir) }
 
 // enters reports whether it may list that, or something in it.
-func (c *caller) enters(dir string) bool { return c.all || c.view.Enters(dir) }
+func (c *caller) enters(dir string) bool { return c.all || c.view.CanEnter(dir) }
 
 // roots are those that the caller may know of.
 func (c *caller) roots() []string {
@@ -63,9 +63,9 @@ func (c *caller) sees(p string) bool {
 
 // sight is what the caller may be shown of what the index has of a directory. Where
 // that is not what is there now it is listed again first.
-func (c *caller) sight(ctx context.Context, dir string) (access.Sight, error) {
+func (c *caller) sight(ctx context.Context, dir string) (access.Visibility, error) {
 	if c.all {
-		return access.All, nil
+		return access.Full, nil
 	}
 	v := c.viewer()
 	for {
@@ -80,14 +80,14 @@ func (c *caller) sight(ctx context.Context, dir string) (access.Sight, error) {
 }
 
 // sightNow is sight without listing again.
-func (c *caller) sightNow(dir string) (access.Sight, error) {
+func (c *caller) sightNow(dir string) (access.Visibility, error) {
 	h, volume, ok, err := c.d.x.Stored(dir)
 	if err != nil || !ok {
-		return access.Nothing, err
+		return access.None, err
 	}
 	o := h.Origin()
 	s := stored(&o, c.d.x.MountIDs()[volume])
-	return c.view.Walk(nil).Sight(dir, &s), nil
+	return c.view.PathChecker(nil).Visibility(dir, &s), nil
 }
 
 // relistWait is how long an answer waits in all for directories to be listed again
@@ -121,7 +121,7 @@ func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store
 		mount  uint64
 		next   access.Stored // its memory is used again
 	)
-	walk := v.c.view.Walk(func(add func(string, *access.Stored) bool) {
+	walk := v.c.view.PathChecker(func(add func(string, *access.Stored) bool) {
 		ahead(func(dir string, o *store.Origin) bool {
 			next = stored(o, mount)
 			return add(dir, &next)
@@ -132,12 +132,12 @@ func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store
 			volume, mount = k, v.mounts[k]
 		}
 		s := stored(o, mount)
-		switch walk.Sight(dir, &s) {
-		case access.All:
+		switch walk.Visibility(dir, &s) {
+		case access.Full:
 			return exec.SeeAll
-		case access.Names:
+		case access.List:
 			return exec.SeeNames
-		case access.Below:
+		case access.Traverse:
 			return exec.SeeBelow
 		}
 		return exec.SeeNothing
@@ -150,7 +150,7 @@ func (v *viewer) Lists(dir string) bool { return v.c.lists(dir) }
 // Again is exec.Viewer's. What the caller could list, and was not shown since it
 // had changed, is listed again, once.
 func (v *viewer) Again(ctx context.Context) ([]string, error) {
-	dirs, more := v.c.view.Others()
+	dirs, more := v.c.view.Changed()
 	slices.Sort(dirs)
 	dirs = slices.DeleteFunc(dirs, func(dir string) bool {
 		if v.tried[dir] || more || v.waited >= relistWait {
@@ -218,7 +218,7 @@ func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, 
 			switch s, err := c.sight(ctx, up); {
 			case err != nil:
 				return none, false, err
-			case s != access.All && s != access.Names:
+			case s != access.Full && s != access.List:
 				none.Reason = up + " has changed since it was listed"
 				return none, false, nil
 			}
@@ -247,7 +247,7 @@ func (c *caller) explain(ctx context.Context, p string) (e indexer.Explanation, 
 	case err != nil:
 		return none, false, err
 	case e.Offline != "": // the directory is there, what answers have of it is not for the caller
-	case s == access.All || s == access.Names || e.Dir != p && c.lists(p):
+	case s == access.Full || s == access.List || e.Dir != p && c.lists(p):
 		return e, false, nil
 	}
 	return indexer.Explanation{Path: p, Indexed: true, Root: e.Root, Type: e.Type, Verified: e.Verified}, true, nil

@@ -152,7 +152,7 @@ func (p *process) watch() (src *watch.Source, cookies string, err error) {
 		}
 		cookies = unlinked(beside) + ".sync"
 		src, err = watch.Open(watch.Options{
-			Cookies: cookies, Share: p.cfg.WatchShare, Log: p.log,
+			BarrierDir: cookies, Share: p.cfg.WatchShare, Log: p.log,
 			Excluded: func(path string) bool { return p.x.Excluded(path) },
 		})
 		if err == nil || errors.Is(err, watch.ErrUnavailable) {

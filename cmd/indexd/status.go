@@ -230,7 +230,7 @@ func (c *caller) checkSeen(sum *wire.CheckResult, each func(*wire.Difference) er
 			}
 		} else if sight, err := c.sightNow(dir); err != nil {
 			return err
-		} else if sight != access.All && (sight != access.Names || diff.Change != wire.DiffRemoved) {
+		} else if sight != access.Full && (sight != access.List || diff.Change != wire.DiffRemoved) {
 			return nil
 		}
 		sum.Differences++

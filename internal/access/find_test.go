@@ -79,7 +79,7 @@ func (x *rights) give(t *testing.T, dir string) {
 // findAs returns what find(1), run by w, lists in each of dirs: also in those
 // that it would not have come to by itself, through one that it may search but
 // not read.
-func findAs(t *testing.T, w Who, dirs []string) []string {
+func findAs(t *testing.T, w Credentials, dirs []string) []string {
 	t.Helper()
 	groups := "--clear-groups"
 	if len(w.Groups) > 1 {
@@ -108,7 +108,7 @@ func findAs(t *testing.T, w Who, dirs []string) []string {
 }
 
 // seen is what the package says that w may list below dir, of what root finds.
-func seen(t *testing.T, s *Stats, w Who, dir string, after time.Time) (list []string, verdicts int) {
+func seen(t *testing.T, s *Stats, w Credentials, dir string, after time.Time) (list []string, verdicts int) {
 	t.Helper()
 	var dirs []string
 	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
@@ -121,7 +121,7 @@ func seen(t *testing.T, s *Stats, w Who, dir string, after time.Time) (list []st
 		t.Fatal(err)
 	}
 	at := 0
-	walk := s.View(w, after).Walk(func(add func(string, *Stored) bool) {
+	walk := s.View(w, after).PathChecker(func(add func(string, *Stored) bool) {
 		for i := at + 1; i < len(dirs) && add(dirs[i], &Stored{Doc: uint64(i + 1)}); i++ {
 		}
 	})
@@ -130,7 +130,7 @@ func seen(t *testing.T, s *Stats, w Who, dir string, after time.Time) (list []st
 		st := lookAt(p, nil)
 		stored := st.stored()
 		stored.Doc = uint64(i + 1)
-		if sight := walk.Sight(p, stored); sight == All || sight == Names {
+		if sight := walk.Visibility(p, stored); sight == Full || sight == List {
 			names, err := os.ReadDir(p)
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +200,7 @@ func TestEqualsFind(t *testing.T) {
 			for range r.IntN(3) {
 				groups = append(groups, uint32(pick(r, someGroups)))
 			}
-			w := New(uint32(pick(r, someUsers[1:])), groups)
+			w := NewCredentials(uint32(pick(r, someUsers[1:])), groups)
 			want := findAs(t, w, append([]string{top}, dirs...))
 			got, n := seen(t, s, w, top, after)
 			verdicts += n

@@ -15,17 +15,17 @@ import (
 const settledAfter = 3 * time.Second
 
 // A question is what one look is to tell.
-type question struct {
+type request struct {
 	dir string // absolute and clean
 	// last is what an earlier look said, if known: an ACL cannot change without the
 	// ctime, so where that is the same and was old then, it is not asked for again.
-	last  stat
+	last  dirStat
 	known bool
 	// linked: it is to be told in which directory it was found. Else it is in one
 	// that is firm, and so is every one above.
 	linked bool
 	// plain is the directory that is known to have no ACL.
-	plain plain
+	noACL noACLDir
 
 	key, number uint64 // of Stats
 }
@@ -33,27 +33,27 @@ type question struct {
 // plain is what a directory is told by that has no ACL; the zero value: none. It
 // was asked for one when the ctime was old already, so that with another ACL it
 // has another ctime.
-type plain struct {
+type noACLDir struct {
 	ino, mount uint64
 	ctime      listing.Time
 }
 
-func (s *Stored) plain() plain {
+func (s *Stored) noACLDir() noACLDir {
 	if !s.NoACL {
-		return plain{}
+		return noACLDir{}
 	}
-	return plain{s.Ino, s.Mount, s.Ctime}
+	return noACLDir{s.Ino, s.Mount, s.Ctime}
 }
 
 // is reports whether st is of that directory. Where it is not known which mount it
 // is on, it is not.
-func (p *plain) is(st *stat) bool {
+func (p *noACLDir) matches(st *dirStat) bool {
 	return p.mount != 0 && p.mount == uint64(st.mount) && p.ino == st.ino && p.ctime == st.ctime
 }
 
 // look asks the kernel. A symbolic link is no directory; one in the path above
 // would be caught there, since every component is looked at by itself.
-func look(q *question, ups *parents) stat {
+func statDir(q *request, ups *parents) dirStat {
 	at, name, up := unix.AT_FDCWD, q.dir, id{}
 	if q.linked {
 		p := ups.of(q.dir)
@@ -72,7 +72,7 @@ func look(q *question, ups *parents) stat {
 		st.acl = last.acl
 		return st
 	}
-	if q.plain.is(&st) {
+	if q.noACL.matches(&st) {
 		return st
 	}
 	file := q.dir
@@ -150,7 +150,7 @@ func (p *parents) close() {
 }
 
 // statx looks at name in the directory of fd, "": at that itself.
-func statx(fd int, name string) (st stat) {
+func statx(fd int, name string) (st dirStat) {
 	var sx unix.Statx_t
 	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
 	if name == "" {

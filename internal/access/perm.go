@@ -28,7 +28,7 @@ const (
 // of returns the permissions that w has, by the rules of the kernel's
 // acl_permission_check and posix_acl_permission, but for capabilities. Each is as if
 // it were asked for alone: of those that an ACL gives to several groups all count.
-func (p *perms) of(w *Who) uint32 {
+func (p *perms) of(w *Credentials) uint32 {
 	if w.UID == p.uid {
 		return p.mode >> 6 & 7
 	}
@@ -46,7 +46,7 @@ func (p *perms) of(w *Who) uint32 {
 // firm reports whether nobody but root can put another directory in the place of
 // one that is in it: it is root's, and no other class may write, nor who is named
 // in an ACL, for whom the group's bits are the mask.
-func (p *perms) firm() bool { return p.uid == 0 && p.mode&0o022 == 0 }
+func (p *perms) rootControlled() bool { return p.uid == 0 && p.mode&0o022 == 0 }
 
 // aclEntries calls each with the entries of the ACL, until it returns false.
 // false: the ACL is not of a form that is known.
@@ -65,7 +65,7 @@ func aclEntries(raw string, each func(tag, perm, id uint32) bool) bool {
 	return true
 }
 
-func (p *perms) byACL(w *Who) uint32 {
+func (p *perms) byACL(w *Credentials) uint32 {
 	mask := uint32(7)
 	var user, group, other uint32
 	named, inGroup := false, false

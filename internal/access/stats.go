@@ -15,8 +15,8 @@ const MaxAge = time.Second
 
 // keep is how long a look is good for, and keepWay how long what was made of it.
 const (
-	keep    = MaxAge - keepWay
-	keepWay = MaxAge / 10
+	statMaxAge = MaxAge - wayMaxAge
+	wayMaxAge  = MaxAge / 10
 )
 
 // Stats are what directories are like now, for all callers. What they say is
@@ -28,8 +28,8 @@ type Stats struct {
 	shards  [32]shard
 	blocks  [blockCount]atomic.Pointer[block]
 	seed    maphash.Seed
-	begun   time.Time
-	lookers lookers
+	epoch   time.Time
+	workers statWorkers
 	now     func() time.Time
 }
 
@@ -39,17 +39,17 @@ type Stats struct {
 // waited for, which takes longer than all the rest. A place is for one directory at
 // a time, of those with the same number modulo placeCount; memory is bounded.
 type block struct {
-	mu     sync.Mutex
-	places [blockLen]struct {
+	mu    sync.Mutex
+	slots [blockLen]struct {
 		key uint64
-		stat
+		dirStat
 	}
 }
 
 const (
 	blockLen   = 64
 	blockCount = 2048
-	placeCount = blockLen * blockCount // 131,072, which take 12 MB if they are used
+	slotCount  = blockLen * blockCount // 131,072, which take 12 MB if they are used
 )
 
 // shard holds what was looked up of others, in two generations, of which the older
@@ -57,13 +57,13 @@ const (
 // that nobody knows.
 type shard struct {
 	mu         sync.Mutex
-	young, old map[uint64]stat
+	young, old map[uint64]dirStat
 }
 
 const shardLen = 256 // so 16,384 in all, which take 2 MB
 
 // stat is what one look at a directory said.
-type stat struct {
+type dirStat struct {
 	perms
 	id
 	ctime listing.Time
@@ -79,7 +79,7 @@ type flags struct {
 }
 
 // noDir is the stat of what is no directory.
-var noDir = stat{perms: perms{flags: flags{none: true}}}
+var noDir = dirStat{perms: perms{flags: flags{none: true}}}
 
 // id tells one directory from another.
 type id struct {
@@ -90,26 +90,26 @@ type id struct {
 
 // NewStats returns an empty one.
 func NewStats() *Stats {
-	s := &Stats{seed: maphash.MakeSeed(), begun: time.Now(), now: time.Now}
-	s.lookers.look = look
-	s.lookers.patience = patience
-	s.lookers.mountOf = mountOf
+	s := &Stats{seed: maphash.MakeSeed(), epoch: time.Now(), now: time.Now}
+	s.workers.stat = statDir
+	s.workers.timeout = statTimeout
+	s.workers.mountOf = mountOf
 	return s
 }
 
 // Close ends the goroutines that look, but for those that do not come back. Nobody
 // may ask any more.
-func (s *Stats) Close() { s.lookers.close() }
+func (s *Stats) Close() { s.workers.close() }
 
 // since is a moment as stats have it.
-func (s *Stats) since(t time.Time) int64 { return int64(t.Sub(s.begun)) }
+func (s *Stats) nanos(t time.Time) int64 { return int64(t.Sub(s.epoch)) }
 
 // key stands for a path.
 func (s *Stats) key(dir string) uint64 { return maphash.String(s.seed, dir) }
 
 // get copies what is known of a directory to st. number, if not 0, is one that it
 // has for some time.
-func (s *Stats) get(key, number uint64, st *stat) bool {
+func (s *Stats) lookup(key, number uint64, st *dirStat) bool {
 	if number == 0 {
 		sh := &s.shards[key%uint64(len(s.shards))]
 		sh.mu.Lock()
@@ -125,11 +125,11 @@ func (s *Stats) get(key, number uint64, st *stat) bool {
 	if b == nil {
 		return false
 	}
-	p := &b.places[number%blockLen]
+	p := &b.slots[number%blockLen]
 	b.mu.Lock()
 	ok := p.key == key && p.at != 0
 	if ok {
-		*st = p.stat
+		*st = p.dirStat
 	}
 	b.mu.Unlock()
 	return ok
@@ -137,16 +137,16 @@ func (s *Stats) get(key, number uint64, st *stat) bool {
 
 // anew has the directories of b looked at, keeps what was told, and returns it of
 // the first. left: b is a looker's now, which does not come back.
-func (s *Stats) anew(b *batch) (st stat, left bool) {
-	first, way, alone := b.ask[0], b.way, len(b.ask) == 1
+func (s *Stats) refresh(b *batch) (st dirStat, left bool) {
+	first, way, alone := b.requests[0], b.above, len(b.requests) == 1
 	for {
-		at := s.since(s.now())
-		if s.lookers.do(b) { // system calls: under no lock
-			for i := range b.got {
-				b.got[i].at = at
-				s.put(b.ask[i].key, b.ask[i].number, &b.got[i])
+		at := s.nanos(s.now())
+		if s.workers.do(b) { // system calls: under no lock
+			for i := range b.results {
+				b.results[i].at = at
+				s.store(b.requests[i].key, b.requests[i].number, &b.results[i])
 			}
-			return b.got[0], left
+			return b.results[0], left
 		}
 		if left = true; alone {
 			st = noDir
@@ -154,17 +154,17 @@ func (s *Stats) anew(b *batch) (st stat, left bool) {
 			return st, left
 		}
 		// It may be another that did not answer.
-		b, alone = &batch{ask: []question{first}, way: way}, true
+		b, alone = &batch{requests: []request{first}, above: way}, true
 	}
 }
 
-func (s *Stats) put(key, number uint64, st *stat) {
+func (s *Stats) store(key, number uint64, st *dirStat) {
 	if number == 0 {
 		sh := &s.shards[key%uint64(len(s.shards))]
 		sh.mu.Lock()
 		defer sh.mu.Unlock()
 		if len(sh.young) >= shardLen || sh.young == nil {
-			sh.young, sh.old = make(map[uint64]stat, shardLen/4), sh.young
+			sh.young, sh.old = make(map[uint64]dirStat, shardLen/4), sh.young
 		}
 		sh.young[key] = *st
 		return
@@ -177,8 +177,8 @@ func (s *Stats) put(key, number uint64, st *stat) {
 			b = at.Load()
 		}
 	}
-	p := &b.places[number%blockLen]
+	p := &b.slots[number%blockLen]
 	b.mu.Lock()
-	p.key, p.stat = key, *st
+	p.key, p.dirStat = key, *st
 	b.mu.Unlock()
 }

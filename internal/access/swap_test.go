@@ -31,34 +31,34 @@ func TestAnotherDirectoryAboveForAMoment(t *testing.T) {
 	}
 	was, below := lookAt(top+"/a/d", nil), lookAt(top+"/a/d/e", nil)
 	s := newStats(t)
-	v := s.View(New(61001, []uint32{61001}), time.Time{})
+	v := s.View(NewCredentials(61001, []uint32{61001}), time.Time{})
 	swap()
-	if !v.Lists(top + "/a") {
+	if !v.CanList(top + "/a") {
 		t.Error("one's own cannot be listed")
 	}
 	swap()
-	if got := v.Walk(nil).Sight(top+"/a/d", was.stored()); got != Nothing {
+	if got := v.PathChecker(nil).Visibility(top+"/a/d", was.stored()); got != None {
 		t.Errorf("what is in the one that is closed is seen as %d", got)
 	}
-	if got := v.Walk(nil).Sight(top+"/a/d/e", below.stored()); got != Nothing || v.Lists(top+"/a/d/e") {
+	if got := v.PathChecker(nil).Visibility(top+"/a/d/e", below.stored()); got != None || v.CanList(top+"/a/d/e") {
 		t.Errorf("what is below that is seen as %d", got)
 	}
 	// Nor by one walk.
-	v = s.View(v.who, time.Now())
-	w := v.Walk(nil)
+	v = s.View(v.cred, time.Now())
+	w := v.PathChecker(nil)
 	swap()
-	_ = w.Sight(top+"/a", &Stored{})
+	_ = w.Visibility(top+"/a", &Stored{})
 	swap()
-	if got := w.Sight(top+"/a/d", was.stored()); got != Nothing {
+	if got := w.Visibility(top+"/a/d", was.stored()); got != None {
 		t.Errorf("by one walk it is seen as %d", got)
 	}
 	// Who may go there sees it at once, though another was there before.
 	swap()
-	v = s.View(New(61001, []uint32{61001}), time.Now())
-	_ = v.Lists(top + "/a")
+	v = s.View(NewCredentials(61001, []uint32{61001}), time.Now())
+	_ = v.CanList(top + "/a")
 	swap()
 	must(t, os.Chmod(top+"/a", 0o755))
-	if got := v.Walk(nil).Sight(top+"/a/d", was.stored()); got != All {
+	if got := v.PathChecker(nil).Visibility(top+"/a/d", was.stored()); got != Full {
 		t.Errorf("opened it is seen as %d", got)
 	}
 }
@@ -71,7 +71,7 @@ func TestLinked(t *testing.T) {
 	}
 	var linked []string
 	s := looking(t, nil, nil)
-	s.lookers.look = func(q *question, _ *parents) stat {
+	s.workers.stat = func(q *request, _ *parents) dirStat {
 		if q.linked {
 			linked = append(linked, q.dir)
 		}
@@ -80,30 +80,30 @@ func TestLinked(t *testing.T) {
 			p.mode = 0o755
 		}
 		p.linked = q.linked
-		return stat{perms: p, id: id{ino: 7}, up: id{ino: 7}}
+		return dirStat{perms: p, id: id{ino: 7}, up: id{ino: 7}}
 	}
 	dirs := strings.Fields("/ /tmp /tmp/x /usr /usr/alice /usr/alice/d /usr/group /usr/group/root /usr/group/root/d /usr/root /usr/root/in /usr/root/in/d/e/f")
 	want := strings.Fields("/tmp/x /usr/alice/d /usr/group/root /usr/group/root/d")
-	for _, first := range []int{1, maxLead} {
+	for _, first := range []int{1, maxPrefetch} {
 		linked = nil
 		at := 0
-		v := s.View(New(61001, nil), time.Now())
-		w := v.Walk(func(add func(string, *Stored) bool) {
+		v := s.View(NewCredentials(61001, nil), time.Now())
+		w := v.PathChecker(func(add func(string, *Stored) bool) {
 			for i := at + 1; i < len(dirs)-1 && add(dirs[i], &Stored{Doc: uint64(i + 1)}); i++ {
 			}
 		})
-		w.lead = first
+		w.prefetchLimit = first
 		for i := range dirs[:len(dirs)-1] {
 			at = i
-			w.Sight(dirs[i], &Stored{Ino: 7, Doc: uint64(i + 1)})
+			w.Visibility(dirs[i], &Stored{Ino: 7, Doc: uint64(i + 1)})
 		}
 		slices.Sort(linked)
 		if !slices.Equal(linked, want) {
 			t.Errorf("linked are %q, not %q", linked, want)
 		}
 	}
-	b := &batch{ask: []question{{dir: "/usr"}, {dir: "/usr/root/in"}}, way: []stepTo{{"", true}}}
-	if _, left := s.anew(b); left || b.ask[0].linked || !b.ask[1].linked {
+	b := &batch{requests: []request{{dir: "/usr"}, {dir: "/usr/root/in"}}, above: []pathStep{{"", true}}}
+	if _, left := s.refresh(b); left || b.requests[0].linked || !b.requests[1].linked {
 		t.Error("of what is not in one that was looked at before it is not known that it is firm")
 	}
 }
@@ -113,27 +113,27 @@ func TestOneOfManyHangs(t *testing.T) {
 	hung := make(chan struct{})
 	defer close(hung)
 	s := looking(t, nil, nil)
-	s.lookers.look = func(q *question, _ *parents) stat {
+	s.workers.stat = func(q *request, _ *parents) dirStat {
 		if strings.HasPrefix(q.dir, "/c") {
 			<-hung
 		}
-		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
+		return dirStat{perms: perms{mode: 0o755}, id: id{ino: 7}}
 	}
-	s.lookers.mountOf = func(string) string { return "/" }
+	s.workers.mountOf = func(string) string { return "/" }
 	dirs := strings.Fields("/ /a /b /c /c/d /e /f")
 	at := 0
-	w := s.View(New(61001, nil), time.Time{}).Walk(func(add func(string, *Stored) bool) {
+	w := s.View(NewCredentials(61001, nil), time.Time{}).PathChecker(func(add func(string, *Stored) bool) {
 		for i := at + 1; i < len(dirs) && add(dirs[i], &Stored{Doc: uint64(i + 1)}); i++ {
 		}
 	})
-	w.lead = maxLead
+	w.prefetchLimit = maxPrefetch
 	for i, dir := range dirs {
 		at = i
-		want := All
+		want := Full
 		if within(dir+"/", "/c") {
-			want = Nothing
+			want = None
 		}
-		if got := w.Sight(dir, &Stored{Ino: 7, Doc: uint64(i + 1)}); got != want {
+		if got := w.Visibility(dir, &Stored{Ino: 7, Doc: uint64(i + 1)}); got != want {
 			t.Errorf("%s: %d, not %d", dir, got, want)
 		}
 	}

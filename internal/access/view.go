@@ -9,13 +9,13 @@ import (
 )
 
 // Sight is what a caller may see of a directory.
-type Sight uint8
+type Visibility uint8
 
 const (
-	Nothing Sight = iota // none of its entries, nor anything below
-	Below                // none of its entries; of what is below, what may be seen there
-	Names                // its entries' names and types; nothing below
-	All                  // all of its entries
+	None     Visibility = iota // none of its entries, nor anything below
+	Traverse                   // none of its entries; of what is below, what may be seen there
+	List                       // its entries' names and types; nothing below
+	Full                       // all of its entries
 )
 
 // Stored is what the index has of a directory whose entries it has.
@@ -35,30 +35,30 @@ type Stored struct {
 }
 
 // notStored is of a directory of which nothing is stored, or that is not asked for.
-var notStored Stored
+var nothingStored Stored
 
 // View is what one caller may see. It is made for one answer, and may be used by
 // several goroutines.
 type View struct {
-	who   Who
+	cred  Credentials
 	stats *Stats
 	since int64
 
-	mu       sync.Mutex
-	others   map[string]struct{} // see Others
-	more     bool
-	relisted map[string]uint64 // see Relisted
+	mu          sync.Mutex
+	changed     map[string]struct{} // see Others
+	moreChanged bool
+	relisted    map[string]uint64 // see Relisted
 }
 
 // maxOthers bounds what View.Others returns.
-const maxOthers = 4096
+const maxChanged = 4096
 
 // View returns what a caller may see, by looks none of which was made before
 // since; the zero time: they may be as old as MaxAge.
-func (s *Stats) View(w Who, since time.Time) *View {
-	v := &View{who: w, stats: s, since: -1 << 63}
+func (s *Stats) View(w Credentials, since time.Time) *View {
+	v := &View{cred: w, stats: s, since: -1 << 63}
 	if !since.IsZero() {
-		v.since = s.since(since)
+		v.since = s.nanos(since)
 	}
 	return v
 }
@@ -66,14 +66,14 @@ func (s *Stats) View(w Who, since time.Time) *View {
 // Others returns those directories of which the caller could list what is there
 // now, and of which nothing was shown, because it is not what was stored: they are
 // to be listed again. They are forgotten then. more: there are others.
-func (v *View) Others() (dirs []string, more bool) {
+func (v *View) Changed() (dirs []string, more bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for dir := range v.others {
+	for dir := range v.changed {
 		dirs = append(dirs, dir)
 	}
-	more = v.more
-	v.others, v.more = nil, false
+	more = v.moreChanged
+	v.changed, v.moreChanged = nil, false
 	return dirs, more
 }
 
@@ -89,43 +89,43 @@ func (v *View) Relisted(dirs []string, stamp uint64) {
 	for _, dir := range dirs {
 		v.relisted[dir] = stamp
 	}
-	v.since = v.stats.since(v.stats.now())
+	v.since = v.stats.nanos(v.stats.now())
 }
 
 // other notes a directory that is not as it was stored, and reports whether it was
 // listed again for this view.
-func (v *View) other(dir string, stamp uint64) bool {
+func (v *View) noteChanged(dir string, stamp uint64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if least, ok := v.relisted[dir]; ok && stamp > least {
 		return true
 	}
-	if v.others == nil {
-		v.others = make(map[string]struct{})
+	if v.changed == nil {
+		v.changed = make(map[string]struct{})
 	}
-	if len(v.others) >= maxOthers {
-		v.more = true
+	if len(v.changed) >= maxChanged {
+		v.moreChanged = true
 	} else {
-		v.others[strings.Clone(dir)] = struct{}{} // the caller's is valid during the call alone
+		v.changed[strings.Clone(dir)] = struct{}{} // the caller's is valid during the call alone
 	}
 	return false
 }
 
 // Lists reports whether the caller may list what is at dir now. Like all that is
 // not told by Sight, that says nothing about what is stored.
-func (v *View) Lists(dir string) bool {
-	w := v.Walk(nil)
-	return w.look(dir, &notStored) && w.st.of(&v.who)&mayRead != 0
+func (v *View) CanList(dir string) bool {
+	w := v.PathChecker(nil)
+	return w.resolve(dir, &nothingStored) && w.st.of(&v.cred)&mayRead != 0
 }
 
 // Enters reports whether the caller may list what is at dir now, or something in
 // it whose name it knows.
-func (v *View) Enters(dir string) bool {
-	w := v.Walk(nil)
-	return w.look(dir, &notStored) && w.st.of(&v.who)&(mayRead|maySearch) != 0
+func (v *View) CanEnter(dir string) bool {
+	w := v.PathChecker(nil)
+	return w.resolve(dir, &nothingStored) && w.st.of(&v.cred)&(mayRead|maySearch) != 0
 }
 
 // IsDir reports whether there is a directory at a path that the caller can reach.
 func (v *View) IsDir(p string) bool {
-	return v.Walk(nil).look(p, &notStored)
+	return v.PathChecker(nil).resolve(p, &nothingStored)
 }

@@ -19,17 +19,17 @@ import (
 )
 
 // stored is what a listing would have kept.
-func (s *stat) stored() *Stored {
+func (s *dirStat) stored() *Stored {
 	return &Stored{Ino: s.ino, Ctime: s.ctime, Mount: uint64(s.mount)}
 }
 
 // lookAt looks at dir by its path.
-func lookAt(dir string, last *stat) stat {
-	q := question{dir: dir}
+func lookAt(dir string, last *dirStat) dirStat {
+	q := request{dir: dir}
 	if last != nil {
 		q.last, q.known = *last, true
 	}
-	return look(&q, &parents{now: time.Now()})
+	return statDir(&q, &parents{now: time.Now()})
 }
 
 func newStats(t testing.TB) *Stats {
@@ -52,31 +52,31 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	dir := top + "/d"
 	must(t, os.Mkdir(dir, 0o700))
 	was := lookAt(dir, nil)
-	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
+	w := NewCredentials(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
 	s := newStats(t)
-	sight := func() Sight { return s.View(w, time.Now()).Walk(nil).Sight(dir, was.stored()) }
-	if got := sight(); got != All {
+	sight := func() Visibility { return s.View(w, time.Now()).PathChecker(nil).Visibility(dir, was.stored()) }
+	if got := sight(); got != Full {
 		t.Fatalf("one's own is seen as %d", got)
 	}
 	must(t, os.Rename(dir, top+"/away"))
-	if got := sight(); got != Nothing {
+	if got := sight(); got != None {
 		t.Errorf("what is not there is seen as %d", got)
 	}
 	must(t, os.Symlink("away", dir))
-	if got := sight(); got != Nothing {
+	if got := sight(); got != None {
 		t.Errorf("a link to it is seen as %d", got)
 	}
 	must(t, os.Remove(dir))
 	must(t, os.Mkdir(dir, 0o700))
 	v := s.View(w, time.Now())
-	if got := v.Walk(nil).Sight(dir, was.stored()); got != Below {
+	if got := v.PathChecker(nil).Visibility(dir, was.stored()); got != Traverse {
 		t.Errorf("another one is seen as %d", got)
 	}
-	v.others = nil
+	v.changed = nil
 	buf := []byte(dir) // which its giver uses again
-	v.other(unsafe.String(&buf[0], len(buf)), 0)
+	v.noteChanged(unsafe.String(&buf[0], len(buf)), 0)
 	clear(buf)
-	if told, more := v.Others(); !slices.Equal(told, []string{dir}) || more {
+	if told, more := v.Changed(); !slices.Equal(told, []string{dir}) || more {
 		t.Errorf("told of %q, %v", told, more)
 	}
 	// Listed again it is seen, unless it is another once more.
@@ -85,14 +85,14 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	for _, c := range []struct {
 		what   string
 		stored Stored
-		want   Sight
+		want   Visibility
 	}{
-		{"changed, listed before", Stored{Ino: is.ino, Stamp: 17}, Below},
-		{"changed, listed since", Stored{Ino: is.ino, Stamp: 18}, All},
-		{"another, listed since", Stored{Ino: is.ino + 1, Ctime: is.ctime, Stamp: 18}, Below},
-		{"on another mount", Stored{Ino: is.ino, Ctime: is.ctime, Stamp: 18, Mount: uint64(is.mount) + 1}, Below},
+		{"changed, listed before", Stored{Ino: is.ino, Stamp: 17}, Traverse},
+		{"changed, listed since", Stored{Ino: is.ino, Stamp: 18}, Full},
+		{"another, listed since", Stored{Ino: is.ino + 1, Ctime: is.ctime, Stamp: 18}, Traverse},
+		{"on another mount", Stored{Ino: is.ino, Ctime: is.ctime, Stamp: 18, Mount: uint64(is.mount) + 1}, Traverse},
 	} {
-		if got := v.Walk(nil).Sight(dir, &c.stored); got != c.want {
+		if got := v.PathChecker(nil).Visibility(dir, &c.stored); got != c.want {
 			t.Errorf("%s: %d, not %d", c.what, got, c.want)
 		}
 	}
@@ -105,25 +105,25 @@ func TestAnotherDirectoryAbove(t *testing.T) {
 	must(t, os.MkdirAll(top+"/a/d", 0o700))
 	was := lookAt(top+"/a/d", nil)
 	s := newStats(t)
-	w := New(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
-	sight := func() Sight { return s.View(w, time.Now()).Walk(nil).Sight(top+"/a/d", was.stored()) }
+	w := NewCredentials(uint32(os.Getuid()), []uint32{uint32(os.Getgid())})
+	sight := func() Visibility { return s.View(w, time.Now()).PathChecker(nil).Visibility(top+"/a/d", was.stored()) }
 	must(t, os.Rename(top+"/a", top+"/b"))
 	must(t, os.Symlink("b", top+"/a"))
-	if got := sight(); got != Nothing {
+	if got := sight(); got != None {
 		t.Errorf("by a link: %d", got)
 	}
 	must(t, os.Remove(top+"/a"))
 	must(t, os.MkdirAll(top+"/a/d", 0o700))
-	if got := sight(); got != Below {
+	if got := sight(); got != Traverse {
 		t.Errorf("in another directory: %d", got)
 	}
 }
 
 // looking is a Stats that looks by a function, with a clock of its own if now is
 // not nil.
-func looking(t *testing.T, now *time.Time, look func(string, *stat) stat) *Stats {
+func looking(t *testing.T, now *time.Time, look func(string, *dirStat) dirStat) *Stats {
 	s := newStats(t)
-	s.lookers.look = func(q *question, _ *parents) stat { return look(q.dir, &q.last) }
+	s.workers.stat = func(q *request, _ *parents) dirStat { return look(q.dir, &q.last) }
 	if now != nil {
 		*now = time.Now()
 		s.now = func() time.Time { return *now }
@@ -135,25 +135,25 @@ func looking(t *testing.T, now *time.Time, look func(string, *stat) stat) *Stats
 func TestStatsAge(t *testing.T) {
 	var now time.Time
 	var looks atomic.Int64
-	s := looking(t, &now, func(string, *stat) stat {
+	s := looking(t, &now, func(string, *dirStat) dirStat {
 		looks.Add(1)
-		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}, ctime: listing.Time{Sec: 1}}
+		return dirStat{perms: perms{mode: 0o755}, id: id{ino: 7}, ctime: listing.Time{Sec: 1}}
 	})
 	stored := &Stored{Ino: 7, Ctime: listing.Time{Sec: 1}}
-	v := s.View(New(1, nil), time.Time{})
+	v := s.View(NewCredentials(1, nil), time.Time{})
 	ask := func(dir string, want int64) {
 		t.Helper()
-		if v.Walk(nil).Sight(dir, stored) != All || looks.Load() != want {
+		if v.PathChecker(nil).Visibility(dir, stored) != Full || looks.Load() != want {
 			t.Errorf("%d looks, want %d", looks.Load(), want)
 		}
 	}
 	ask("/a/b/c", 4)
 	ask("/a/b/c", 4)
 	ask("/a/b/d", 5)
-	now = now.Add(keep)
+	now = now.Add(statMaxAge)
 	ask("/a/b/c", 9)
 	now = now.Add(time.Millisecond)
-	v = s.View(New(1, nil), now)
+	v = s.View(NewCredentials(1, nil), now)
 	ask("/a/b/c", 13)
 	ask("/a/b/c", 13)
 	v.Relisted(nil, 0) // after a wait
@@ -169,16 +169,16 @@ func TestWalkAge(t *testing.T) {
 	var now time.Time
 	closed := false
 	looks := make(map[string]int)
-	s := looking(t, &now, func(dir string, _ *stat) stat {
+	s := looking(t, &now, func(dir string, _ *dirStat) dirStat {
 		looks[dir]++
 		if closed && dir == "/a" {
-			return stat{perms: perms{mode: 0o700}}
+			return dirStat{perms: perms{mode: 0o700}}
 		}
-		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
+		return dirStat{perms: perms{mode: 0o755}, id: id{ino: 7}}
 	})
-	w := s.View(New(1, nil), time.Time{}).Walk(nil)
+	w := s.View(NewCredentials(1, nil), time.Time{}).PathChecker(nil)
 	for _, dir := range []string{"/", "/a", "/a/b", "/a/b/c", "/a/bc", "/a/d", "/e", "/a/b/c", "/", "/a/bc/x", "/ab"} {
-		if got := w.Sight(dir, &Stored{Ino: 7}); got != All {
+		if got := w.Visibility(dir, &Stored{Ino: 7}); got != Full {
 			t.Errorf("%s: %d", dir, got)
 		}
 	}
@@ -190,10 +190,10 @@ func TestWalkAge(t *testing.T) {
 	closed = true
 	now = now.Add(MaxAge)
 	for range 32 { // between which it does not look at the clock
-		w.Sight("/e", &Stored{Ino: 7})
+		w.Visibility("/e", &Stored{Ino: 7})
 	}
 	for _, dir := range []string{"/a/b", "/a/b/c", "/a/bc/x", "/a"} {
-		if got := w.Sight(dir, &Stored{Ino: 7}); got != Nothing {
+		if got := w.Visibility(dir, &Stored{Ino: 7}); got != None {
 			t.Errorf("%s: %d", dir, got)
 		}
 	}
@@ -204,38 +204,38 @@ func TestWalkAge(t *testing.T) {
 func TestHungIsHidden(t *testing.T) {
 	hung := make(chan struct{})
 	var looks atomic.Int64
-	s := looking(t, nil, func(dir string, _ *stat) stat {
+	s := looking(t, nil, func(dir string, _ *dirStat) dirStat {
 		if strings.HasPrefix(dir, "/mnt/x/") {
 			looks.Add(1)
 			<-hung
 		}
-		return stat{perms: perms{mode: 0o755}, id: id{ino: 7}}
+		return dirStat{perms: perms{mode: 0o755}, id: id{ino: 7}}
 	})
-	s.lookers.patience = 300 * time.Millisecond
-	s.lookers.mountOf = func(dir string) string {
+	s.workers.timeout = 300 * time.Millisecond
+	s.workers.mountOf = func(dir string) string {
 		if strings.HasPrefix(dir, "/mnt/x") {
 			return "/mnt/x"
 		}
 		return "/"
 	}
-	sight := func(dir string) Sight {
-		return s.View(New(1, nil), time.Time{}).Walk(nil).Sight(dir, &Stored{Ino: 7})
+	sight := func(dir string) Visibility {
+		return s.View(NewCredentials(1, nil), time.Time{}).PathChecker(nil).Visibility(dir, &Stored{Ino: 7})
 	}
 	for i := range 100 {
-		if got := sight(fmt.Sprintf("/mnt/x/%d/b", i)); got != Nothing {
+		if got := sight(fmt.Sprintf("/mnt/x/%d/b", i)); got != None {
 			t.Errorf("what does not answer: %d", got)
 		}
 	}
 	if n := looks.Load(); n != 2 {
 		t.Errorf("%d looks at what does not answer", n)
 	}
-	s.lookers.patience = time.Minute
-	if got := sight("/mnt/y"); got != All {
+	s.workers.timeout = time.Minute
+	if got := sight("/mnt/y"); got != Full {
 		t.Errorf("one beside: %d", got)
 	}
 	close(hung)
 	deadline := time.Now().Add(3 * time.Minute)
-	for sight("/mnt/x/a/b") != All {
+	for sight("/mnt/x/a/b") != Full {
 		if time.Now().After(deadline) {
 			t.Fatal("what answers again is hidden still")
 		}
@@ -293,7 +293,7 @@ func BenchmarkSight(b *testing.B) {
 					s = newStats(b)
 				}
 				at := 0
-				w := s.View(New(61001, []uint32{61001}), since).Walk(func(add func(string, *Stored) bool) {
+				w := s.View(NewCredentials(61001, []uint32{61001}), since).PathChecker(func(add func(string, *Stored) bool) {
 					for _, d := range dirs[at+1:] {
 						if !add(d.path, d.stored) {
 							break
@@ -302,7 +302,7 @@ func BenchmarkSight(b *testing.B) {
 				})
 				for i := range dirs {
 					at = i
-					w.Sight(dirs[i].path, dirs[i].stored)
+					w.Visibility(dirs[i].path, dirs[i].stored)
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(dirs)), "ns/dir")
@@ -323,11 +323,11 @@ func TestNoACLIsOfOneDirectory(t *testing.T) {
 	if is.acl == "" || is.mode&0o777 != 0o755 || is.mount == 0 {
 		t.Fatalf("%+v", is)
 	}
-	plain := func(change func(s *Stored)) stat {
+	plain := func(change func(s *Stored)) dirStat {
 		s := is.stored()
 		s.NoACL = true
 		change(s)
-		return look(&question{dir: dir, plain: s.plain()}, &parents{now: time.Now()})
+		return statDir(&request{dir: dir, noACL: s.noACLDir()}, &parents{now: time.Now()})
 	}
 	if st := plain(func(*Stored) {}); st.acl != "" || st.mode != is.mode {
 		t.Errorf("it is asked for one: %+v", st)
@@ -353,12 +353,12 @@ func TestNoACLIsOfOneDirectory(t *testing.T) {
 	in.NoACL, in.Doc, in.Ctime.Nsec = true, 2, in.Ctime.Nsec^1
 	top.NoACL, top.Doc, top.Ctime.Nsec = true, 1, top.Ctime.Nsec^1
 	s := newStats(t)
-	w := s.View(New(61001, []uint32{61001}), time.Now()).Walk(func(add func(string, *Stored) bool) { add(sub, in) })
-	w.lead = maxLead
-	if a, b := w.Sight(dir, top), w.Sight(sub, in); a != Nothing || b != Nothing {
+	w := s.View(NewCredentials(61001, []uint32{61001}), time.Now()).PathChecker(func(add func(string, *Stored) bool) { add(sub, in) })
+	w.prefetchLimit = maxPrefetch
+	if a, b := w.Visibility(dir, top), w.Visibility(sub, in); a != None || b != None {
 		t.Errorf("what an ACL closed since it was listed is seen as %d and %d", a, b)
 	}
-	if told, _ := w.v.Others(); len(told) > 0 {
+	if told, _ := w.v.Changed(); len(told) > 0 {
 		t.Errorf("told of %q", told)
 	}
 }

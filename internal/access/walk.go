@@ -9,205 +9,207 @@ import "strings"
 // can show a directory of his own above, and then have the other one in its place
 // again, each has to have been found in the very directory that was looked at above
 // it. That is not asked where nobody but root could do so.
-type Walk struct {
+type PathChecker struct {
 	v    *View
 	path []byte // the way: of the last directory on it, without a slash at its end, so "" is the root
-	ok   []step // the directories on it that may be searched, from the root on
+	way  []step // the directories on it that may be searched, from the root on
 
-	now   int64 // ns since Stats.begun, read anew now and then
-	calls uint8
-	at    int64 // when the first of ok was found
-	since int64 // and for which View.since
-	fresh int64 // no look that is older is believed
+	now       int64 // ns since Stats.begun, read anew now and then
+	calls     uint8
+	wayFound  int64 // when the first of ok was found
+	waySince  int64 // and for which View.since
+	notBefore int64 // no look that is older is believed
 
-	st   stat // of the directory that was asked for last
-	torn bool // it was found in another than the one that was looked at above it
+	st    dirStat // of the directory that was asked for last
+	raced bool    // it was found in another than the one that was looked at above it
 
-	ahead Ahead
-	batch *batch // for the next looks
-	lead  int    // how many may be looked at at once
-	more  int    // how many more than the one asked for were so the last time
-	used  int    // and how many were asked for since
+	prefetch      Prefetch
+	batch         *batch // for the next looks
+	prefetchLimit int    // how many may be looked at at once
+	prefetched    int    // how many more than the one asked for were so the last time
+	prefetchUsed  int    // and how many were asked for since
 }
 
 // step is a directory on the way.
 type step struct {
 	end int // the length of its path
 	id
-	firm bool // perms.firm, of all above too
+	rootControlled bool // perms.firm, of all above too
 }
 
 // Ahead tells directories that may be asked for next, in the order of paths, with
 // what is stored of them, until add returns false.
-type Ahead = func(add func(dir string, stored *Stored) bool)
+type Prefetch = func(add func(dir string, stored *Stored) bool)
 
 // maxLead is how many directories are looked at at once, at most.
-const maxLead = 64
+const maxPrefetch = 64
 
 // Walk returns a new one. ahead may be nil: it is not known what comes next.
-func (v *View) Walk(ahead Ahead) *Walk { return &Walk{v: v, ahead: ahead, lead: 1, fresh: -1 << 63} }
+func (v *View) PathChecker(ahead Prefetch) *PathChecker {
+	return &PathChecker{v: v, prefetch: ahead, prefetchLimit: 1, notBefore: -1 << 63}
+}
 
 // Sight says what may be seen of a directory, given by its absolute clean path,
 // whose entries were listed when it was as stored. Where it has another inode or
 // ctime now, nothing of them is shown: what is there now may be another directory,
 // put there by who may not read the one that was listed, or have other
 // permissions than it had.
-func (w *Walk) Sight(dir string, stored *Stored) Sight {
-	if !w.look(dir, stored) {
-		return Nothing
+func (w *PathChecker) Visibility(dir string, stored *Stored) Visibility {
+	if !w.resolve(dir, stored) {
+		return None
 	}
 	st := &w.st
-	may := st.of(&w.v.who)
+	may := st.of(&w.v.cred)
 	same := false
 	if may&mayRead != 0 {
 		sameDir := st.ino == stored.Ino && (uint64(st.mount) == stored.Mount || stored.Mount == 0 || st.mount == 0)
 		same = sameDir && st.ctime == stored.Ctime
 		if !same && !stored.Failed {
-			same = w.v.other(dir, stored.Stamp) && sameDir
+			same = w.v.noteChanged(dir, stored.Stamp) && sameDir
 		}
 	}
 	search := may&maySearch != 0
 	if search {
-		w.enter(dir)
+		w.extendTo(dir)
 	}
 	switch {
 	case search && same:
-		return All
+		return Full
 	case search:
-		return Below
+		return Traverse
 	case same:
-		return Names
+		return List
 	}
-	return Nothing
+	return None
 }
 
 // look makes w.st what dir is like, and reports whether it is a directory that can
 // be reached.
-func (w *Walk) look(dir string, stored *Stored) bool {
+func (w *PathChecker) resolve(dir string, stored *Stored) bool {
 	w.tick()
 	for again := false; ; again = true {
-		w.torn = false
+		w.raced = false
 		ok := w.reach(dir) && w.stat(dir, stored)
-		if !w.torn || again {
+		if !w.raced || again {
 			return ok
 		}
 		// Something was moved. What is there now is found by new looks, if it lasts.
 		s := w.v.stats
-		w.now = s.since(s.now())
-		w.fresh, w.ok = w.now, w.ok[:0]
+		w.now = s.nanos(s.now())
+		w.notBefore, w.way = w.now, w.way[:0]
 	}
 }
 
 // stat makes w.st what dir is like, which is in the last directory of the way, and
 // reports whether it is a directory.
-func (w *Walk) stat(dir string, stored *Stored) bool {
-	up := step{firm: true}
-	if n := len(w.ok); n > 0 && dir != "/" {
-		up = w.ok[n-1]
+func (w *PathChecker) stat(dir string, stored *Stored) bool {
+	up := step{rootControlled: true}
+	if n := len(w.way); n > 0 && dir != "/" {
+		up = w.way[n-1]
 	}
 	s, st := w.v.stats, &w.st
 	key := s.key(dir)
-	known := s.get(key, stored.Doc, st)
-	if known && w.believed(st) && (up.firm || st.linked || st.none) {
-		w.used++
+	known := s.lookup(key, stored.Doc, st)
+	if known && w.isFresh(st) && (up.rootControlled || st.linked || st.none) {
+		w.prefetchUsed++
 	} else {
 		if !known {
-			*st = stat{}
+			*st = dirStat{}
 		}
-		w.anew(question{dir: dir, last: *st, known: known, plain: stored.plain(), key: key, number: stored.Doc})
+		w.refresh(request{dir: dir, last: *st, known: known, noACL: stored.noACLDir(), key: key, number: stored.Doc})
 		w.now = max(w.now, st.at)
 	}
-	if !st.none && !up.firm && (!st.linked || st.up != up.id) {
-		w.torn = true
+	if !st.none && !up.rootControlled && (!st.linked || st.up != up.id) {
+		w.raced = true
 		return false
 	}
 	return !st.none
 }
 
 // believed reports whether a look is new enough.
-func (w *Walk) believed(st *stat) bool {
-	return st.at >= w.v.since && st.at >= w.fresh && w.now-st.at < int64(keep)
+func (w *PathChecker) isFresh(st *dirStat) bool {
+	return st.at >= w.v.since && st.at >= w.notBefore && w.now-st.at < int64(statMaxAge)
 }
 
 // anew makes w.st what a look at q tells. What comes next is looked at with it, the
 // more of it the more of that was asked for.
-func (w *Walk) anew(q question) {
+func (w *PathChecker) refresh(q request) {
 	s, b := w.v.stats, w.batch
 	if b == nil {
 		b = new(batch)
 		w.batch = b
 	}
-	add := func(q question) {
+	add := func(q request) {
 		q.dir = strings.Clone(q.dir)
-		b.ask = append(b.ask, q)
+		b.requests = append(b.requests, q)
 	}
-	b.ask, b.way = b.ask[:0], b.way[:0]
+	b.requests, b.above = b.requests[:0], b.above[:0]
 	add(q)
 	if q.dir != "/" {
-		for _, up := range w.ok {
-			b.way = append(b.way, stepTo{b.ask[0].dir[:up.end], up.firm})
+		for _, up := range w.way {
+			b.above = append(b.above, pathStep{b.requests[0].dir[:up.end], up.rootControlled})
 		}
 	}
-	if w.ahead != nil && q.number != 0 {
-		if w.used >= w.more {
-			w.lead = min(2*w.lead, maxLead)
+	if w.prefetch != nil && q.number != 0 {
+		if w.prefetchUsed >= w.prefetched {
+			w.prefetchLimit = min(2*w.prefetchLimit, maxPrefetch)
 		} else {
-			w.lead = max(w.lead/4, 1)
+			w.prefetchLimit = max(w.prefetchLimit/4, 1)
 		}
-		if w.lead > 1 {
-			w.ahead(func(dir string, stored *Stored) bool {
-				q := question{dir: dir, plain: stored.plain(), key: s.key(dir), number: stored.Doc}
-				if q.known = s.get(q.key, q.number, &q.last); !q.known || !w.believed(&q.last) {
+		if w.prefetchLimit > 1 {
+			w.prefetch(func(dir string, stored *Stored) bool {
+				q := request{dir: dir, noACL: stored.noACLDir(), key: s.key(dir), number: stored.Doc}
+				if q.known = s.lookup(q.key, q.number, &q.last); !q.known || !w.isFresh(&q.last) {
 					add(q)
 				}
-				return len(b.ask) < w.lead
+				return len(b.requests) < w.prefetchLimit
 			})
 		}
-		w.more, w.used = len(b.ask)-1, 0
+		w.prefetched, w.prefetchUsed = len(b.requests)-1, 0
 	}
 	var left bool
-	if w.st, left = s.anew(b); left {
+	if w.st, left = s.refresh(b); left {
 		w.batch = nil // a looker has it
 	}
 }
 
 // may reports whether dir, which is in the last directory of the way, is one in
 // which the caller has the permission want.
-func (w *Walk) may(dir string, want uint32) bool {
-	return w.stat(dir, &notStored) && w.st.of(&w.v.who)&want != 0
+func (w *PathChecker) permits(dir string, want uint32) bool {
+	return w.stat(dir, &nothingStored) && w.st.of(&w.v.cred)&want != 0
 }
 
 // tick reads the clock, but not at every call, and forgets a way that is too old.
-func (w *Walk) tick() {
+func (w *PathChecker) tick() {
 	const every = 32
 	if w.calls++; w.calls%every != 1 {
 		return
 	}
 	s := w.v.stats
-	w.now = s.since(s.now())
-	if len(w.ok) > 0 && (w.now-w.at >= int64(keepWay) || w.since != w.v.since) {
-		w.ok = w.ok[:0]
+	w.now = s.nanos(s.now())
+	if len(w.way) > 0 && (w.now-w.wayFound >= int64(wayMaxAge) || w.waySince != w.v.since) {
+		w.way = w.way[:0]
 	}
 }
 
 // reach makes the way that to the directory above dir, and reports whether all on
 // it may be searched.
-func (w *Walk) reach(dir string) bool {
+func (w *PathChecker) reach(dir string) bool {
 	if dir == "/" {
 		return true
 	}
 	// As much of the way as leads to dir too: a directory's neighbours mostly have
 	// all of it.
-	n := len(w.ok)
+	n := len(w.way)
 	for ; n > 0; n-- {
-		if end := w.ok[n-1].end; len(dir) > end && dir[end] == '/' && dir[:end] == string(w.path[:end]) {
+		if end := w.way[n-1].end; len(dir) > end && dir[end] == '/' && dir[:end] == string(w.path[:end]) {
 			break
 		}
 	}
-	w.ok = w.ok[:n]
+	w.way = w.way[:n]
 	from := -1 // where the next component begins, but for the first directory of all
 	if n > 0 {
-		from = w.ok[n-1].end + 1
+		from = w.way[n-1].end + 1
 		if strings.IndexByte(dir[from:], '/') < 0 {
 			return true
 		}
@@ -223,31 +225,31 @@ func (w *Walk) reach(dir string) bool {
 			end = from + i
 			up = dir[:end]
 		}
-		if !w.may(up, maySearch) {
+		if !w.permits(up, maySearch) {
 			return false
 		}
-		w.add(end)
+		w.extend(end)
 		from = end + 1
 	}
 }
 
 // enter makes dir, which w.st is of and which may be searched, the end of the way:
 // what is in it often comes next.
-func (w *Walk) enter(dir string) {
+func (w *PathChecker) extendTo(dir string) {
 	if dir == "/" {
-		dir, w.ok = "", w.ok[:0]
+		dir, w.way = "", w.way[:0]
 	}
 	w.path = append(w.path[:0], dir...)
-	w.add(len(dir))
+	w.extend(len(dir))
 }
 
 // add makes w.st's directory the end of the way.
-func (w *Walk) add(end int) {
-	firm := w.st.firm()
-	if n := len(w.ok); n > 0 {
-		firm = firm && w.ok[n-1].firm
+func (w *PathChecker) extend(end int) {
+	firm := w.st.rootControlled()
+	if n := len(w.way); n > 0 {
+		firm = firm && w.way[n-1].rootControlled
 	} else {
-		w.at, w.since = w.now, w.v.since
+		w.wayFound, w.waySince = w.now, w.v.since
 	}
-	w.ok = append(w.ok, step{end, w.st.id, firm})
+	w.way = append(w.way, step{end, w.st.id, firm})
 }

@@ -13,33 +13,33 @@ import (
 )
 
 // Who is a caller, as the kernel vouches for it.
-type Who struct {
+type Credentials struct {
 	UID    uint32
 	Groups []uint32 // all that it is in, sorted
 }
 
 // Peer returns who is at the other end of a unix socket: who had connected it,
 // with the supplementary groups of that moment.
-func Peer(fd int) (Who, error) {
+func Peer(fd int) (Credentials, error) {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return Who{}, os.NewSyscallError("getsockopt SO_PEERCRED", err)
+		return Credentials{}, os.NewSyscallError("getsockopt SO_PEERCRED", err)
 	}
 	groups, err := peerGroups(fd)
 	if err != nil {
-		return Who{}, os.NewSyscallError("getsockopt SO_PEERGROUPS", err)
+		return Credentials{}, os.NewSyscallError("getsockopt SO_PEERGROUPS", err)
 	}
-	return New(cred.Uid, append(groups, cred.Gid)), nil
+	return NewCredentials(cred.Uid, append(groups, cred.Gid)), nil
 }
 
 // New returns the caller with these ids; it keeps groups.
-func New(uid uint32, groups []uint32) Who {
+func NewCredentials(uid uint32, groups []uint32) Credentials {
 	slices.Sort(groups)
-	return Who{uid, slices.Compact(groups)}
+	return Credentials{uid, slices.Compact(groups)}
 }
 
 // In reports whether the caller is in a group.
-func (w *Who) In(gid uint32) bool {
+func (w *Credentials) In(gid uint32) bool {
 	_, ok := slices.BinarySearch(w.Groups, gid)
 	return ok
 }

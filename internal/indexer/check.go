@@ -67,7 +67,7 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 	if repair {
 		c.repair = newCrew(x, walker.Asked, crewSize)
 	}
-	err := walker.Idly(func() error { return c.walk(ctx, top) })
+	err := walker.AtIdlePriority(func() error { return c.walk(ctx, top) })
 	if c.damaged { // not before: what is mended meanwhile would not be reported
 		x.Distrust()
 	}

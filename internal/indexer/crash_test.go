@@ -82,7 +82,7 @@ func liveThrough(t *testing.T, db, root string, opt store.Options, opened func(*
 	openOptions = opt
 	defer func() { openOptions = store.Options{} }()
 	cookies := filepath.Join(filepath.Dir(root), "sync")
-	src, err := watch.Open(watch.Options{Cookies: cookies, Excluded: func(string) bool { return false }})
+	src, err := watch.Open(watch.Options{BarrierDir: cookies, Excluded: func(string) bool { return false }})
 	if errors.Is(err, watch.ErrUnavailable) {
 		t.Skip(err)
 	}

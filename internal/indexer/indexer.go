@@ -160,7 +160,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.writer.trouble.told = x.tellDegraded
 	if x.src != nil {
 		x.live = newLive(x, x.src)
-		x.src.OnGiveUp(func(dir string, changed time.Time) {
+		x.src.OnEvict(func(dir string, changed time.Time) {
 			x.gaveUp(dir)
 			x.waiting.add(dir, changed.Unix())
 		})
@@ -199,10 +199,10 @@ func (x *Indexer) stamp() uint64 { return x.stamps.Add(1) }
 // found is committed and every goroutine has ended.
 func (x *Indexer) Run(ctx context.Context) error {
 	x.pool = walker.New(walker.Options{
-		Workers: x.cfg.Workers,
-		Stamp:   x.stamp,
-		Look:    x.cfg.Look,
-		Device:  x.deviceOf, StuckAfter: x.cfg.patience, MaxStuck: maxStuck,
+		Workers:  x.cfg.Workers,
+		Stamp:    x.stamp,
+		OnAccess: x.cfg.Look,
+		Device:   x.deviceOf, StuckAfter: x.cfg.patience, MaxStuck: maxStuck,
 		OnStuck: func(worker int, dir string, since time.Duration) {
 			x.log.Warn("a directory does not answer; going on without it", "dir", dir, "worker", worker, "since", since)
 		},

@@ -57,7 +57,7 @@ func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.L
 	cookies := filepath.Join(side, "sync")
 	fsstress.UsualQueue(t, func() {
 		l.src, err = watch.Open(watch.Options{
-			Cookies: cookies, Limits: limits,
+			BarrierDir: cookies, Limits: limits,
 			Excluded: func(path string) bool {
 				if hold, ok := l.held.Load().(func()); ok {
 					hold()

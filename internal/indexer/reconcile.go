@@ -159,7 +159,7 @@ func (x *Indexer) compare(page []suspect, idly bool, kind passKind) ([]int, erro
 	}
 	dirty, late := patiently(x.running, x.cfg.patience, func() []int {
 		if idly {
-			return walker.Idly(func() []int { return stat(0, len(page)) })
+			return walker.AtIdlePriority(func() []int { return stat(0, len(page)) })
 		}
 		parts := make([][]int, runtime.GOMAXPROCS(0))
 		var wg sync.WaitGroup

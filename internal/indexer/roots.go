@@ -172,7 +172,7 @@ func (x *Indexer) relimit() {
 	if x.src == nil {
 		return
 	}
-	more, err := x.src.Relimit()
+	more, err := x.src.ReloadLimits()
 	if err != nil {
 		x.log.Warn("cannot read how many watches there may be", "err", err)
 	}

@@ -78,7 +78,7 @@ func (x *Indexer) scrubOnce() bool {
 	apply := func(fn func(*store.Tx) error) error { return x.writer.update(x.running, fn) }
 	for range scrubRounds {
 		found, err := 0, error(nil)
-		walker.Idly(func() bool {
+		walker.AtIdlePriority(func() bool {
 			found, err = x.st.Scrub(x.running, apply, func() error { return context.Cause(x.running) })
 			return true
 		})

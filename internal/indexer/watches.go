@@ -63,7 +63,7 @@ func (x *Indexer) watchAbove(r *root) {
 	for dir := r.path; dir != "/"; {
 		dir = path.Dir(dir)
 		if m := table.Containing(dir); m != nil && watch.Local(m.FSType) {
-			_, _ = x.src.Watch(dir, watch.Ident{}, watch.Always) // as far as it can be had
+			_, _ = x.src.Watch(dir, watch.Ident{}, watch.Pinned) // as far as it can be had
 		}
 	}
 }

@@ -25,7 +25,7 @@ type barrier struct {
 
 	mu    sync.Mutex
 	next  *round // not begun: who asks now joins it
-	turn  uint64 // of the round under way
+	round uint64 // of the round under way
 	seen  chan struct{}
 	count uint64 // cookies made
 }
@@ -62,13 +62,13 @@ func (s *Source) Barrier(ctx context.Context) (seq uint64, err error) {
 	}
 	r.waiting++
 	b.mu.Unlock()
-	poke(b.wake)
+	signal(b.wake)
 	select {
 	case <-r.done:
 		return r.seq, r.err
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-	case <-s.ended:
+	case <-s.stopped:
 		err = ErrClosed
 	}
 	b.mu.Lock()
@@ -87,13 +87,13 @@ func (b *barrier) run(s *Source) {
 	for {
 		select {
 		case <-b.wake:
-		case <-s.ended:
+		case <-s.stopped:
 			return
 		}
 		b.mu.Lock()
 		r := b.next
 		b.next = nil
-		b.turn++
+		b.round++
 		b.mu.Unlock()
 		if r != nil {
 			r.err = b.prove(s, r)
@@ -115,16 +115,16 @@ func (b *barrier) prove(s *Source, r *round) error {
 	timer := time.NewTimer(cookieWait)
 	defer timer.Stop()
 	for {
-		seen, err := b.bake()
+		seen, err := b.createCookie()
 		if err == nil {
 			timer.Reset(cookieWait)
 			select {
 			case <-seen:
-				return b.errorsSeen(s)
+				return b.waitErrors(s)
 			case <-b.lost:
 			case <-timer.C:
 				err = errors.New("no event came")
-			case <-s.ended:
+			case <-s.stopped:
 				return ErrClosed
 			}
 		}
@@ -138,21 +138,21 @@ func (b *barrier) prove(s *Source, r *round) error {
 			continue
 		}
 		s.log.Debug("making the directory for cookies again", "dir", b.dir, "err", err)
-		if err := b.again(s); err != nil {
+		if err := b.recreate(s); err != nil {
 			return fmt.Errorf("cannot tell whether all changes were read: %w", err)
 		}
 	}
 }
 
 // bake makes a cookie, and says when one of this round was seen.
-func (b *barrier) bake() (seen <-chan struct{}, err error) {
+func (b *barrier) createCookie() (seen <-chan struct{}, err error) {
 	b.mu.Lock()
 	if b.seen == nil {
 		b.seen = make(chan struct{})
 	}
 	seen = b.seen
 	b.count++
-	name := filepath.Join(b.dir, fmt.Sprintf("%d-%d", b.turn, b.count))
+	name := filepath.Join(b.dir, fmt.Sprintf("%d-%d", b.round, b.count))
 	b.mu.Unlock()
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -162,41 +162,41 @@ func (b *barrier) bake() (seen <-chan struct{}, err error) {
 }
 
 // event is told of the events of the directory: inside, that of a file in it.
-func (b *barrier) event(inside bool, name string) {
+func (b *barrier) handleEvent(inside bool, name string) {
 	if !inside {
 		return
 	}
 	turn, _, _ := strings.Cut(name, "-")
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n, err := strconv.ParseUint(turn, 10, 64); err == nil && n == b.turn && b.seen != nil {
+	if n, err := strconv.ParseUint(turn, 10, 64); err == nil && n == b.round && b.seen != nil {
 		close(b.seen)
 		b.seen = nil
 	}
 }
 
 // overflow is told that events were lost.
-func (b *barrier) overflow() { poke(b.lost) }
+func (b *barrier) handleOverflow() { signal(b.lost) }
 
 // errorsSeen returns when the errors that were handed over before the call have
 // been taken note of.
-func (b *barrier) errorsSeen(s *Source) error {
+func (b *barrier) waitErrors(s *Source) error {
 	answer := make(chan struct{})
 	select {
 	case s.ping <- answer:
-	case <-s.ended:
+	case <-s.stopped:
 		return ErrClosed
 	}
 	select {
 	case <-answer:
 		return nil
-	case <-s.ended:
+	case <-s.stopped:
 		return ErrClosed
 	}
 }
 
 // again makes the directory and its watch anew.
-func (b *barrier) again(s *Source) error {
+func (b *barrier) recreate(s *Source) error {
 	if err := b.prepare(); err != nil {
 		return err
 	}

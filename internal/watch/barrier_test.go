@@ -152,7 +152,7 @@ func TestCookieLostByOverflow(t *testing.T) {
 	if b := s.Take(); !b.Overflow || b.Seq < a.seq {
 		t.Errorf("%+v for %d", b, a.seq)
 	}
-	if left, err := os.ReadDir(s.o.Cookies); err != nil || len(left) > 0 {
+	if left, err := os.ReadDir(s.o.BarrierDir); err != nil || len(left) > 0 {
 		t.Errorf("%v, %v are left", err, left)
 	}
 }
@@ -183,8 +183,8 @@ func TestDirectoryOfCookiesIsGone(t *testing.T) {
 	start(t, s)
 	s.watch(t, dir)
 	for i, do := range []func() error{
-		func() error { return os.Remove(s.o.Cookies) },
-		func() error { return os.Rename(s.o.Cookies, s.o.Cookies+"-moved") },
+		func() error { return os.Remove(s.o.BarrierDir) },
+		func() error { return os.Rename(s.o.BarrierDir, s.o.BarrierDir+"-moved") },
 	} {
 		if err := do(); err != nil {
 			t.Fatal(err)
@@ -202,7 +202,7 @@ func TestDirectoryOfCookies(t *testing.T) {
 	dir := filepath.Join(top, "cookies")
 	mkdir(t, dir)
 	write(t, dir+"/left")
-	s, err := Open(Options{Cookies: dir})
+	s, err := Open(Options{BarrierDir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestDirectoryOfCookies(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, bad := range []string{top + "/file", top + "/link", top + "/none/below", "relative", top + "/x/"} {
-		if s, err := Open(Options{Cookies: bad}); err == nil {
+		if s, err := Open(Options{BarrierDir: bad}); err == nil {
 			t.Errorf("%s was taken", strings.TrimPrefix(bad, top))
 			s.Close()
 		}

@@ -66,11 +66,11 @@ func Needed(dirs, share int) int {
 
 // budget is how many watches there may be.
 type budget struct {
-	share int
-	at    time.Time // when the limits were read, or found too large
-	full  bool      // they once were
+	share     int
+	checkedAt time.Time // when the limits were read, or found too large
+	reached   bool      // they once were
 
-	may, limit atomic.Int64
+	allowed, limit atomic.Int64
 }
 
 // read makes the budget what the limits give.
@@ -83,29 +83,29 @@ func (b *budget) read(limits func() (Limits, error)) error {
 	if l.Memory > 0 {
 		may = min(may, l.Memory/memoryShare/watchMemory)
 	}
-	b.at = time.Now()
-	b.may.Store(may)
+	b.checkedAt = time.Now()
+	b.allowed.Store(may)
 	b.limit.Store(int64(l.Watches))
 	return nil
 }
 
 // allows reports whether there may be one more than n watches.
 func (b *budget) allows(n int, limits func() (Limits, error)) bool {
-	if int64(n) < b.may.Load() {
+	if int64(n) < b.allowed.Load() {
 		return true
 	}
-	if time.Since(b.at) < budgetAge || b.read(limits) != nil {
+	if time.Since(b.checkedAt) < budgetAge || b.read(limits) != nil {
 		return false
 	}
-	return int64(n) < b.may.Load()
+	return int64(n) < b.allowed.Load()
 }
 
 // exhausted says that the kernel gave no more than n. It reports whether that
 // is news.
 func (b *budget) exhausted(n int) bool {
-	was := b.full
-	b.at, b.full = time.Now(), true
-	b.may.Store(int64(n))
+	was := b.reached
+	b.checkedAt, b.reached = time.Now(), true
+	b.allowed.Store(int64(n))
 	return !was
 }
 

@@ -13,7 +13,7 @@ func TestBudget(t *testing.T) {
 	limits := Limits{Watches: 10}
 	s, dir := open(t, Options{Share: 50, Limits: func() (Limits, error) { return limits, nil }})
 	var gone []string
-	s.OnGiveUp(func(dir string, _ time.Time) { gone = append(gone, dir[len(dir)-1:]) })
+	s.OnEvict(func(dir string, _ time.Time) { gone = append(gone, dir[len(dir)-1:]) })
 	start(t, s)
 	for i := range 10 {
 		mkdir(t, fmt.Sprintf("%s/%d", dir, i))
@@ -56,7 +56,7 @@ func TestBudget(t *testing.T) {
 	if b := s.sync(t); b.says(dir+"/3/f", Named) || !b.says(dir+"/5/f", Named) {
 		t.Errorf("%+v", b)
 	}
-	if _, err := s.Watch(dir, Ident{}, Always); err != nil {
+	if _, err := s.Watch(dir, Ident{}, Pinned); err != nil {
 		t.Error(err)
 	}
 	for i := 6; i < 10; i++ {
@@ -76,7 +76,7 @@ func TestBudget(t *testing.T) {
 	at(2, 1)
 	watched("1678", "321045")
 	s.ops.Lock()
-	s.budget.at = s.budget.at.Add(-budgetAge)
+	s.budget.checkedAt = s.budget.checkedAt.Add(-budgetAge)
 	s.ops.Unlock()
 	at(2, 1)
 	watched("12678", "321045")
@@ -102,8 +102,8 @@ func TestBudgetOfMemory(t *testing.T) {
 		{Limits{Watches: 1_000_000, Memory: 64 << 20}, 64 << 20 / memoryShare / watchMemory},
 		{Limits{Watches: 1000, Memory: 64 << 20}, 800},
 	} {
-		if err := b.read(func() (Limits, error) { return c.l, nil }); err != nil || b.may.Load() != c.want {
-			t.Errorf("%+v: %d, want %d (%v)", c.l, b.may.Load(), c.want, err)
+		if err := b.read(func() (Limits, error) { return c.l, nil }); err != nil || b.allowed.Load() != c.want {
+			t.Errorf("%+v: %d, want %d (%v)", c.l, b.allowed.Load(), c.want, err)
 		}
 	}
 	if l, err := SystemLimits(); err != nil || l.Watches <= 0 {
@@ -134,7 +134,7 @@ func init() {
 		if !limit("max_inotify_watches", "5") {
 			return
 		}
-		s, err := Open(Options{Cookies: dir + "/cookies"})
+		s, err := Open(Options{BarrierDir: dir + "/cookies"})
 		if err != nil {
 			fmt.Println("open:", err)
 			return
@@ -160,12 +160,12 @@ func init() {
 			fmt.Println("for one that changed later:", err, s.Status())
 		}
 		if limit("max_inotify_watches", "0") {
-			if _, err := Open(Options{Cookies: dir + "/cookies"}); !errors.Is(err, ErrUnavailable) {
+			if _, err := Open(Options{BarrierDir: dir + "/cookies"}); !errors.Is(err, ErrUnavailable) {
 				fmt.Println("no watch at all:", err)
 			}
 		}
 		if limit("max_inotify_instances", "0") {
-			_, err := Open(Options{Cookies: dir + "/cookies"})
+			_, err := Open(Options{BarrierDir: dir + "/cookies"})
 			if !errors.Is(err, ErrUnavailable) {
 				fmt.Println("no instance:", err)
 			}

@@ -62,24 +62,24 @@ const (
 
 // pending holds the hints that were not taken yet.
 type pending struct {
-	dirs     map[string]*dirPending
+	dirs     map[string]*pendingDir
 	bytes    int
-	trees    int // of dirs, those that are subtrees
+	subtrees int // of dirs, those that are subtrees
 	overflow bool
 	mounts   bool
 }
 
-type dirPending struct {
+type pendingDir struct {
 	names         map[string]Change
 	list, subtree bool
 	touched       uint32 // when the set was told of a change here, see Source.event
 }
 
-func newPending() pending { return pending{dirs: make(map[string]*dirPending)} }
+func newPending() pending { return pending{dirs: make(map[string]*pendingDir)} }
 
 // has reports whether the hint is known already. d is what is pending for dir,
 // nil for nothing.
-func (p *pending) has(dir, name string, c Change) (d *dirPending, known bool) {
+func (p *pending) known(dir, name string, c Change) (d *pendingDir, known bool) {
 	d = p.dirs[dir]
 	if d != nil {
 		if d.list || d.subtree {
@@ -89,11 +89,11 @@ func (p *pending) has(dir, name string, c Change) (d *dirPending, known bool) {
 			return d, true
 		}
 	}
-	return d, p.trees > 0 && p.inTree(dir)
+	return d, p.subtrees > 0 && p.inSubtree(dir)
 }
 
 // inTree reports whether a subtree that dir lies in is pending.
-func (p *pending) inTree(dir string) bool {
+func (p *pending) inSubtree(dir string) bool {
 	for {
 		if d := p.dirs[dir]; d != nil && d.subtree {
 			return true
@@ -106,10 +106,10 @@ func (p *pending) inTree(dir string) bool {
 }
 
 // dir returns what is pending for a directory, for more to be added.
-func (p *pending) dir(dir string) *dirPending {
+func (p *pending) entry(dir string) *pendingDir {
 	d := p.dirs[dir]
 	if d == nil {
-		d = &dirPending{}
+		d = &pendingDir{}
 		p.dirs[dir] = d
 		p.bytes += len(dir) + dirOverhead
 	}
@@ -117,8 +117,8 @@ func (p *pending) dir(dir string) *dirPending {
 }
 
 // name adds a hint that is not known.
-func (p *pending) name(dir, name string, c Change) *dirPending {
-	d := p.dir(dir)
+func (p *pending) addName(dir, name string, c Change) *pendingDir {
+	d := p.entry(dir)
 	switch _, known := d.names[name]; {
 	case d.list || d.subtree:
 	case len(d.names) >= maxNames && !known:
@@ -133,11 +133,11 @@ func (p *pending) name(dir, name string, c Change) *dirPending {
 		}
 		d.names[name] = max(c, d.names[name])
 	}
-	p.bound()
+	p.shrink()
 	return d
 }
 
-func (p *pending) forgetNames(d *dirPending) {
+func (p *pending) forgetNames(d *pendingDir) {
 	for name := range d.names {
 		p.bytes -= len(name) + nameOverhead
 	}
@@ -145,32 +145,32 @@ func (p *pending) forgetNames(d *dirPending) {
 }
 
 // listing adds the hint that a directory is to be listed.
-func (p *pending) listing(dir string) {
-	if d := p.dir(dir); !d.subtree {
+func (p *pending) addListing(dir string) {
+	if d := p.entry(dir); !d.subtree {
 		p.forgetNames(d)
 		d.list = true
 	}
-	p.bound()
+	p.shrink()
 }
 
 // subtree adds the hint that anything below dir may have changed.
-func (p *pending) subtree(dir string) {
-	p.tree(dir)
-	p.bound()
+func (p *pending) addSubtree(dir string) {
+	p.setSubtree(dir)
+	p.shrink()
 }
 
-func (p *pending) tree(dir string) {
-	d := p.dir(dir)
+func (p *pending) setSubtree(dir string) {
+	d := p.entry(dir)
 	p.forgetNames(d)
 	if !d.subtree {
-		p.trees++
+		p.subtrees++
 	}
 	d.list, d.subtree = false, true
 }
 
 // bound keeps what is pending small: of directories that lie deep, the subtree
 // that they have in common is said instead, as deep as can be.
-func (p *pending) bound() {
+func (p *pending) shrink() {
 	if len(p.dirs) <= maxDirs && p.bytes <= maxBytes {
 		return
 	}
@@ -191,14 +191,14 @@ func (p *pending) bound() {
 			}
 		}
 		if depth == 0 || len(at) <= maxDirs/4 && bytes <= maxBytes/4 {
-			p.cut(depth)
+			p.collapse(depth)
 			return
 		}
 	}
 }
 
 // cut makes subtrees of all that lies deeper than depth.
-func (p *pending) cut(depth int) {
+func (p *pending) collapse(depth int) {
 	for dir, d := range p.dirs {
 		up := ancestor(dir, depth)
 		if up == dir {
@@ -207,10 +207,10 @@ func (p *pending) cut(depth int) {
 		p.forgetNames(d)
 		p.bytes -= len(dir) + dirOverhead
 		if d.subtree {
-			p.trees--
+			p.subtrees--
 		}
 		delete(p.dirs, dir)
-		p.tree(strings.Clone(up))
+		p.setSubtree(strings.Clone(up))
 	}
 }
 

@@ -8,18 +8,18 @@ import (
 
 func TestHintsAreSortedAndCovered(t *testing.T) {
 	p := newPending()
-	p.name("/a/b", "z", Content)
-	p.name("/a/b", "y", Named)
-	p.name("/a/b", "y", Content)
-	p.name("/a-b", "x", Content)
-	p.name("/a/b/c", "x", Named)
-	p.listing("/a")
-	p.name("/a", "x", Named)
-	p.name("/t/u/v", "x", Named)
-	p.subtree("/t/u")
-	p.name("/t/u", "x", Named)
-	p.subtree("/t/u/v/w")
-	p.name("/t", "u", Named)
+	p.addName("/a/b", "z", Content)
+	p.addName("/a/b", "y", Named)
+	p.addName("/a/b", "y", Content)
+	p.addName("/a-b", "x", Content)
+	p.addName("/a/b/c", "x", Named)
+	p.addListing("/a")
+	p.addName("/a", "x", Named)
+	p.addName("/t/u/v", "x", Named)
+	p.addSubtree("/t/u")
+	p.addName("/t/u", "x", Named)
+	p.addSubtree("/t/u/v/w")
+	p.addName("/t", "u", Named)
 	got := fmt.Sprintf("%+v", p.take().Dirs)
 	want := "[{Dir:/a Names:[] List:true Subtree:false}" +
 		" {Dir:/a/b Names:[{Name:y Change:1} {Name:z Change:0}] List:false Subtree:false}" +
@@ -38,12 +38,12 @@ func TestHintsAreSortedAndCovered(t *testing.T) {
 func TestManyNamesAreAListing(t *testing.T) {
 	p := newPending()
 	for i := range maxNames {
-		p.name("/a", fmt.Sprint(i), Content)
+		p.addName("/a", fmt.Sprint(i), Content)
 	}
 	if d := p.dirs["/a"]; d.list || len(d.names) != maxNames {
 		t.Errorf("%d names", len(d.names))
 	}
-	p.name("/a", "one more", Content)
+	p.addName("/a", "one more", Content)
 	if b := p.take(); len(b.Dirs) != 1 || !b.Dirs[0].List || b.Dirs[0].Names != nil {
 		t.Errorf("%+v", b)
 	}
@@ -71,11 +71,11 @@ func TestPendingIsBounded(t *testing.T) {
 			}
 			x := told{fmt.Sprintf("%s/%d", dir, rnd.IntN(50)), Change(rnd.IntN(2))}
 			all = append(all, x)
-			if _, known := p.has(dir, x.path[len(dir)+1:], x.c); !known {
-				p.name(dir, x.path[len(dir)+1:], x.c)
+			if _, known := p.known(dir, x.path[len(dir)+1:], x.c); !known {
+				p.addName(dir, x.path[len(dir)+1:], x.c)
 			}
 			if rnd.IntN(500) == 0 {
-				p.subtree(dir)
+				p.addSubtree(dir)
 				all = append(all, told{dir + "/any/thing", Named})
 			}
 			if len(p.dirs) > maxDirs || p.bytes > maxBytes {
@@ -92,8 +92,8 @@ func TestPendingIsBounded(t *testing.T) {
 				trees++
 			}
 		}
-		if bytes != p.bytes || trees != p.trees {
-			t.Errorf("seed %d: %d bytes counted as %d, %d trees as %d", seed, bytes, p.bytes, trees, p.trees)
+		if bytes != p.bytes || trees != p.subtrees {
+			t.Errorf("seed %d: %d bytes counted as %d, %d trees as %d", seed, bytes, p.bytes, trees, p.subtrees)
 		}
 		b := p.take()
 		index := make(map[string]*DirHint)

@@ -48,7 +48,7 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 	}
 	n, isNew, err := s.add(dir, want, changed)
 	if errors.Is(err, syscall.ENOSPC) {
-		s.exhausted(n)
+		s.noteExhausted(n)
 		n, isNew, err = s.add(dir, want, changed) // in place of another
 	}
 	if n == nil {
@@ -74,18 +74,18 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 	switch s.set.byPath[dir] {
 	case n:
 		s.set.remove(n)
-		s.doomed = append(s.doomed, dir)
-		poke(s.freed) // meanwhile there seemed to be no room
+		s.pendingRemovals = append(s.pendingRemovals, dir)
+		signal(s.freed) // meanwhile there seemed to be no room
 	case nil:
-		s.doomed = append(s.doomed, dir) // it may have been taken out before it was added
+		s.pendingRemovals = append(s.pendingRemovals, dir) // it may have been taken out before it was added
 	}
 	if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
-		s.lose(dir)
+		s.dropUnseen(dir)
 	}
 	s.mu.Unlock()
 	s.ops.Lock()
-	s.reap()
+	s.flushRemovals()
 	s.ops.Unlock()
 	if errors.Is(err, syscall.ENOSPC) { // others had that one
 		err = ErrBudget
@@ -94,7 +94,7 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 }
 
 // exhausted takes note that the kernel has no watch for n.
-func (s *Source) exhausted(n *node) {
+func (s *Source) noteExhausted(n *node) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
 	s.mu.Lock()
@@ -113,12 +113,12 @@ func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, isNew 
 	if s.closed {
 		return nil, false, ErrClosed
 	}
-	s.reap()
-	n, isNew, err = s.enter(dir, want, changed)
+	s.flushRemovals()
+	n, isNew, err = s.reserve(dir, want, changed)
 	if err != nil {
 		return nil, false, err
 	}
-	s.reap() // before the new watch: what enter took out may be of the same inode
+	s.flushRemovals() // before the new watch: what enter took out may be of the same inode
 	if isNew {
 		err = s.fs.Add(dir)
 	}
@@ -131,7 +131,7 @@ func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, isNew 
 // contradict each other where a path is added that it has, while what stands
 // there is an inode that it knows by another path, and Remove then panics.
 // Called under ops, not mu.
-func (s *Source) enter(dir string, want Ident, changed time.Time) (n *node, isNew bool, err error) {
+func (s *Source) reserve(dir string, want Ident, changed time.Time) (n *node, isNew bool, err error) {
 	s.mu.Lock()
 	other := s.set.byID[want]
 	s.mu.Unlock()
@@ -145,17 +145,17 @@ func (s *Source) enter(dir string, want Ident, changed time.Time) (n *node, isNe
 	if other = s.set.byID[want]; other != nil && other.path != dir {
 		// Renamed, and the event is on its way. The kernel takes no second watch
 		// of one inode, and fsnotify keeps the old path.
-		s.lose(other.path)
+		s.dropUnseen(other.path)
 	}
 	if n := s.set.byPath[dir]; n != nil {
 		if n.id == want {
 			s.set.touch(n, clampTime(changed))
 			return n, false, nil
 		}
-		s.lose(dir) // what is below was in another directory
+		s.dropUnseen(dir) // what is below was in another directory
 	}
 	n = &node{path: dir, id: want, changed: clampTime(changed)}
-	if !s.budget.allows(s.set.len(), s.o.Limits) && !s.giveUpFor(n) {
+	if !s.budget.allows(s.set.len(), s.o.Limits) && !s.evictFor(n) {
 		return nil, false, ErrBudget
 	}
 	s.set.add(n)
@@ -165,24 +165,24 @@ func (s *Source) enter(dir string, want Ident, changed time.Time) (n *node, isNe
 // Unwatch gives one directory up. Events of it that were not drained yet are
 // lost: it is to be looked at as one that is not watched.
 func (s *Source) Unwatch(dir string) {
-	s.give(func() {
+	s.removeWith(func() {
 		if n := s.set.byPath[dir]; n != nil && s.set.remove(n) {
-			s.doomed = append(s.doomed, dir)
-			poke(s.freed)
+			s.pendingRemovals = append(s.pendingRemovals, dir)
+			signal(s.freed)
 		}
 	})
 }
 
 // UnwatchTree gives up a directory and all below it.
-func (s *Source) UnwatchTree(dir string) { s.give(func() { s.drop(dir) }) }
+func (s *Source) UnwatchTree(dir string) { s.removeWith(func() { s.drop(dir) }) }
 
-func (s *Source) give(take func()) {
+func (s *Source) removeWith(take func()) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
 	s.mu.Lock()
 	take()
 	s.mu.Unlock()
-	s.reap()
+	s.flushRemovals()
 }
 
 // Watched reports whether there is a watch for a directory.
@@ -201,14 +201,14 @@ func (s *Source) CountBelow(dir string) int {
 
 // giveUpFor gives up the directory in which nothing has changed for the longest
 // time, if that is longer than in n. Called under ops and mu.
-func (s *Source) giveUpFor(n *node) bool {
-	if len(s.set.cold) == 0 || s.set.cold[0].changed >= n.changed {
+func (s *Source) evictFor(n *node) bool {
+	if len(s.set.lru) == 0 || s.set.lru[0].changed >= n.changed {
 		return false
 	}
-	cold := s.set.cold[0]
-	s.gaveUp(cold.path, time.Unix(int64(cold.changed), 0))
+	cold := s.set.lru[0]
+	s.onEvict(cold.path, time.Unix(int64(cold.changed), 0))
 	s.set.remove(cold)
-	s.doomed = append(s.doomed, cold.path)
+	s.pendingRemovals = append(s.pendingRemovals, cold.path)
 	return true
 }
 
@@ -218,19 +218,19 @@ func (s *Source) drop(dir string) bool {
 	list := s.set.below(dir)
 	for _, n := range list {
 		s.set.remove(n)
-		s.doomed = append(s.doomed, n.path)
+		s.pendingRemovals = append(s.pendingRemovals, n.path)
 	}
 	if len(list) > 0 {
-		poke(s.freed)
+		signal(s.freed)
 	}
 	return len(list) > 0
 }
 
 // reap removes the watches of what was dropped. Called under ops, not mu.
-func (s *Source) reap() {
+func (s *Source) flushRemovals() {
 	s.mu.Lock()
-	doomed := s.doomed
-	s.doomed = nil
+	doomed := s.pendingRemovals
+	s.pendingRemovals = nil
 	s.mu.Unlock()
 	if s.closed {
 		return
@@ -244,11 +244,11 @@ func (s *Source) reap() {
 // lose is drop where the directories are not given up: what happens there now
 // is seen by nobody, until they are looked at and watched again. Called under
 // mu.
-func (s *Source) lose(dir string) {
+func (s *Source) dropUnseen(dir string) {
 	if s.drop(dir) {
-		s.pending.subtree(dir)
-		s.note()
-		poke(s.chores)
+		s.pending.addSubtree(dir)
+		s.notify()
+		signal(s.wakeJanitor)
 	}
 }
 
@@ -257,16 +257,16 @@ func (s *Source) lose(dir string) {
 func (s *Source) janitor() {
 	for {
 		select {
-		case <-s.chores:
-		case <-s.ended:
+		case <-s.wakeJanitor:
+		case <-s.stopped:
 			return
 		}
 		s.ops.Lock()
-		s.reap()
+		s.flushRemovals()
 		s.ops.Unlock()
 		s.mu.Lock()
-		recheck := s.recheck
-		s.recheck = false
+		recheck := s.recheckAll
+		s.recheckAll = false
 		s.mu.Unlock()
 		if recheck {
 			s.checkAll()
@@ -286,20 +286,20 @@ func (s *Source) checkAll() {
 		}
 		for _, n := range page {
 			select {
-			case <-s.ended:
+			case <-s.stopped:
 				return
 			default:
 			}
-			if st, err := lookAt(n.path); err == nil && s.isStill(n, &st) {
+			if st, err := statDir(n.path); err == nil && s.isUnchanged(n, &st) {
 				continue
 			}
 			s.ops.Lock()
 			s.mu.Lock()
 			if s.set.byPath[n.path] == n {
-				s.lose(n.path)
+				s.dropUnseen(n.path)
 			}
 			s.mu.Unlock()
-			s.reap()
+			s.flushRemovals()
 			s.ops.Unlock()
 		}
 		after = page[len(page)-1].path
@@ -325,9 +325,9 @@ func (s *Source) checkChildren(dir string) {
 		}
 	}
 	if len(gone) > 0 {
-		s.give(func() {
+		s.removeWith(func() {
 			for _, path := range gone {
-				s.lose(path)
+				s.dropUnseen(path)
 			}
 		})
 	}
@@ -336,26 +336,26 @@ func (s *Source) checkChildren(dir string) {
 // isStill reports whether st, what stands at n's path now, is surely what was
 // watched there. Where a file system keeps no time of birth, it may be another
 // that got its inode, unless nothing was done to it since the Source was made.
-func (s *Source) isStill(n *node, st *Stat) bool {
-	return st.Ident == n.id && (st.Born != 0 || st.Ctime.Sec < s.born.Unix())
+func (s *Source) isUnchanged(n *node, st *Stat) bool {
+	return st.Ident == n.id && (st.Born != 0 || st.Ctime.Sec < s.createdAt.Unix())
 }
 
 // drainEvents makes hints of events until there are no more.
 func (s *Source) drainEvents() {
 	for e := range s.fs.Events {
-		s.event(&e)
+		s.handleEvent(&e)
 		s.drained.Add(1)
 	}
 }
 
 // event makes a hint of one event.
-func (s *Source) event(e *fsnotify.Event) {
+func (s *Source) handleEvent(e *fsnotify.Event) {
 	if len(e.Name) == 0 || e.Name[0] != '/' {
 		return
 	}
 	dir, name := split(e.Name)
-	if dir == s.o.Cookies || e.Name == s.o.Cookies {
-		s.barrier.event(dir == s.o.Cookies, name)
+	if dir == s.o.BarrierDir || e.Name == s.o.BarrierDir {
+		s.barrier.handleEvent(dir == s.o.BarrierDir, name)
 		return
 	}
 	change := Content
@@ -369,9 +369,9 @@ func (s *Source) event(e *fsnotify.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if e.Op&(fsnotify.Remove|fsnotify.Rename) != 0 {
-		s.lose(path)
+		s.dropUnseen(path)
 	}
-	d, known := s.pending.has(dir, name, change)
+	d, known := s.pending.known(dir, name, change)
 	if !known {
 		s.mu.Unlock()
 		excluded := s.o.Excluded(path)
@@ -380,11 +380,11 @@ func (s *Source) event(e *fsnotify.Event) {
 			return
 		}
 		if name == "" { // "/" itself
-			s.pending.listing(dir)
+			s.pending.addListing(dir)
 		} else {
-			d = s.pending.name(dir, name, change)
+			d = s.pending.addName(dir, name, change)
 		}
-		s.note()
+		s.notify()
 	}
 	if now := clampTime(time.Now()); d != nil && d.touched != now {
 		d.touched = now
@@ -403,43 +403,43 @@ func (s *Source) drainErrors() {
 			if !ok {
 				return
 			}
-			s.fault(err)
+			s.handleError(err)
 		case answer := <-s.ping:
 			close(answer)
 		}
 	}
 }
 
-func (s *Source) fault(err error) {
+func (s *Source) handleError(err error) {
 	switch {
 	case errors.Is(err, fsnotify.ErrEventOverflow):
 		s.mu.Lock()
 		s.lost++
-		s.recheck = true
+		s.recheckAll = true
 		s.pending.overflow = true
-		s.note()
+		s.notify()
 		s.mu.Unlock()
-		poke(s.chores)
-		s.barrier.overflow()
-		s.lines.overflow.Log(func(times int) {
+		signal(s.wakeJanitor)
+		s.barrier.handleOverflow()
+		s.throttled.overflow.Log(func(times int) {
 			s.log.Info("more changes than the kernel keeps; looking at all that is watched", "times", times)
 		})
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, fsnotify.ErrNonExistentWatch):
 		// A watch was to be removed that the kernel had removed already.
 	default:
-		s.lines.fault.Log(func(times int) { s.log.Warn("inotify", "err", err, "times", times) })
+		s.throttled.fault.Log(func(times int) { s.log.Warn("inotify", "err", err, "times", times) })
 	}
 }
 
 // identOf says what directory an absolute path leads to, as lookAt does.
 func identOf(dir string) (Ident, error) {
-	st, err := lookAt(dir)
+	st, err := statDir(dir)
 	return st.Ident, err
 }
 
 // lookAt looks at the directory that an absolute path leads to. With a symbolic
 // link anywhere on it, it leads to none.
-func lookAt(dir string) (Stat, error) {
+func statDir(dir string) (Stat, error) {
 	fd, err := unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
 		Resolve: unix.RESOLVE_NO_SYMLINKS,

@@ -472,13 +472,13 @@ func TestOverflowsAreSaidSeldom(t *testing.T) {
 	var log bytes.Buffer
 	s, _ := open(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	for range 1000 {
-		s.fault(fsnotify.ErrEventOverflow)
-		s.fault(unix.EIO)
+		s.handleError(fsnotify.ErrEventOverflow)
+		s.handleError(unix.EIO)
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
-	s.hush()
+	s.flushLogs()
 	if n := strings.Count(log.String(), "\n"); n < 2 || n >= 500 || s.Status().Overflows != 1000 {
 		t.Errorf("%d lines for %d overflows", n, s.Status().Overflows)
 	}

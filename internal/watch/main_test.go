@@ -72,7 +72,7 @@ func open(t testing.TB, o Options) (s *Source, dir string) {
 	top := tempDir(t)
 	dir = filepath.Join(top, "tree")
 	mkdir(t, dir)
-	o.Cookies = filepath.Join(top, "cookies")
+	o.BarrierDir = filepath.Join(top, "cookies")
 	fsstress.UsualQueue(t, func() {
 		var err error
 		if s, err = Open(o); err != nil {
@@ -121,9 +121,9 @@ func (s *Source) sync(t testing.TB) Batch {
 // nothing happens.
 func (s *Source) consistent(t testing.TB) {
 	t.Helper()
-	s.give(func() {})
+	s.removeWith(func() {})
 	have := s.fs.WatchList()
-	want := []string{s.o.Cookies}
+	want := []string{s.o.BarrierDir}
 	s.mu.Lock()
 	for path := range s.set.byPath {
 		want = append(want, path)

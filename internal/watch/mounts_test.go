@@ -22,7 +22,7 @@ func init() {
 			fmt.Println("skip:", err)
 			return
 		}
-		s, err := Open(Options{Cookies: dir + "/cookies"})
+		s, err := Open(Options{BarrierDir: dir + "/cookies"})
 		if err != nil {
 			fmt.Println(err)
 			return

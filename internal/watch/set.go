@@ -16,10 +16,10 @@ type Ident struct {
 
 // node is one watched directory.
 type node struct {
-	path    string // shares its bytes with fsnotify's
-	id      Ident
-	changed uint32 // in seconds: when something changed in it last
-	heap    int32  // its place in set.cold
+	path      string // shares its bytes with fsnotify's
+	id        Ident
+	changed   uint32 // in seconds: when something changed in it last
+	heapIndex int32  // its place in set.cold
 }
 
 // set is the directories that are watched: by path, in the order of paths so
@@ -30,7 +30,7 @@ type set struct {
 	byPath map[string]*node
 	byID   map[Ident]*node
 	sorted sortedNodes
-	cold   coldHeap
+	lru    lruHeap
 }
 
 func newSet() set {
@@ -44,7 +44,7 @@ func (s *set) add(n *node) {
 	s.byPath[n.path] = n
 	s.byID[n.id] = n
 	s.sorted.insert(n)
-	heap.Push(&s.cold, n)
+	heap.Push(&s.lru, n)
 }
 
 // remove takes a node out, if it is there.
@@ -55,7 +55,7 @@ func (s *set) remove(n *node) bool {
 	delete(s.byPath, n.path)
 	delete(s.byID, n.id)
 	s.sorted.remove(n.path)
-	heap.Remove(&s.cold, int(n.heap))
+	heap.Remove(&s.lru, int(n.heapIndex))
 	return true
 }
 
@@ -114,7 +114,7 @@ func bounds(path string) (lo, hi string) {
 func (s *set) touch(n *node, now uint32) {
 	if now > n.changed {
 		n.changed = now
-		heap.Fix(&s.cold, int(n.heap))
+		heap.Fix(&s.lru, int(n.heapIndex))
 	}
 }
 
@@ -209,27 +209,27 @@ func (l *sortedNodes) rank(path string) (n int) {
 }
 
 // coldHeap has the directory on top that changed longest ago.
-type coldHeap []*node
+type lruHeap []*node
 
 // The methods of heap.Interface.
 
-func (h coldHeap) Len() int           { return len(h) }
-func (h coldHeap) Less(i, j int) bool { return h[i].changed < h[j].changed }
+func (h lruHeap) Len() int           { return len(h) }
+func (h lruHeap) Less(i, j int) bool { return h[i].changed < h[j].changed }
 
-func (h coldHeap) Swap(i, j int) {
+func (h lruHeap) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].heap, h[j].heap = int32(i), int32(j)
+	h[i].heapIndex, h[j].heapIndex = int32(i), int32(j)
 }
 
 // Push is heap.Interface's.
-func (h *coldHeap) Push(x any) {
+func (h *lruHeap) Push(x any) {
 	n := x.(*node)
-	n.heap = int32(len(*h))
+	n.heapIndex = int32(len(*h))
 	*h = append(*h, n)
 }
 
 // Pop is heap.Interface's.
-func (h *coldHeap) Pop() any {
+func (h *lruHeap) Pop() any {
 	old := *h
 	n := old[len(old)-1]
 	old[len(old)-1] = nil

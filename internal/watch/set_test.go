@@ -73,7 +73,7 @@ func TestSet(t *testing.T) {
 				}
 			}
 		}
-		if s.len() != len(naive) || len(s.cold) != len(naive) || len(s.byID) != len(naive) {
+		if s.len() != len(naive) || len(s.lru) != len(naive) || len(s.byID) != len(naive) {
 			t.Fatalf("seed %d: %d, want %d", seed, s.len(), len(naive))
 		}
 		if step%500 == 0 {
@@ -99,12 +99,12 @@ func check(t *testing.T, seed uint64, s *set, naive map[string]*node) {
 	least := ^uint32(0)
 	for _, n := range naive {
 		least = min(least, n.changed)
-		if s.cold[n.heap] != n {
+		if s.lru[n.heapIndex] != n {
 			t.Fatalf("seed %d: %s is not where it says", seed, n.path)
 		}
 	}
-	if s.cold[0].changed != least {
-		t.Fatalf("seed %d: coldest %d, want %d", seed, s.cold[0].changed, least)
+	if s.lru[0].changed != least {
+		t.Fatalf("seed %d: coldest %d, want %d", seed, s.lru[0].changed, least)
 	}
 }
 
@@ -136,7 +136,7 @@ func TestMemoryOfAWatch(t *testing.T) {
 // After events were lost a watch is kept where what stands at its path is surely
 // what it was placed on.
 func TestStill(t *testing.T) {
-	s := Source{born: time.Unix(1000, 0)}
+	s := Source{createdAt: time.Unix(1000, 0)}
 	born, unborn := Ident{Dev: 1, Ino: 2, Born: 7}, Ident{Dev: 1, Ino: 2}
 	at := func(id Ident, ctime int64) Stat { return Stat{Ident: id, Ctime: unix.StatxTimestamp{Sec: ctime}} }
 	for _, c := range []struct {
@@ -152,7 +152,7 @@ func TestStill(t *testing.T) {
 		{unborn, at(Ident{Dev: 1, Ino: 3}, 500), false},
 		{unborn, at(Ident{Dev: 2, Ino: 2}, 500), false},
 	} {
-		if got := s.isStill(&node{id: c.n}, &c.st); got != c.want {
+		if got := s.isUnchanged(&node{id: c.n}, &c.st); got != c.want {
 			t.Errorf("%+v at %+v: %v", c.n, c.st, got)
 		}
 	}

@@ -54,7 +54,7 @@ func TestLostWhileBeingWatched(t *testing.T) {
 		wg.Go(func() {
 			for range i % 50 {
 				s.mu.Lock()
-				s.lose(dir)
+				s.dropUnseen(dir)
 				s.mu.Unlock()
 			}
 		})

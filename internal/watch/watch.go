@@ -48,7 +48,7 @@ type Options struct {
 	// Cookies is a directory of the Source's own, for Barrier, by an absolute and
 	// clean path without symbolic links: made, with mode 0700, where it is not
 	// there, and emptied. It lies on a local file system, best one in memory.
-	Cookies string
+	BarrierDir string
 	// Excluded reports whether the consumer wants no hint for a path: it is
 	// excluded by rule, or a file of the daemon's own (its database, its log).
 	// Called for each new event on the goroutine that drains them, so it must be
@@ -67,34 +67,34 @@ type Options struct {
 // Source gives hints. Its methods may be called from any goroutine; Take by one
 // consumer.
 type Source struct {
-	o    Options
-	log  *slog.Logger
-	fs   *fsnotify.Watcher
-	born time.Time
+	o         Options
+	log       *slog.Logger
+	fs        *fsnotify.Watcher
+	createdAt time.Time
 
 	// ops is held by who adds or removes watches. Never by the two goroutines
 	// that drain. Taken before mu.
-	ops    sync.Mutex
-	closed bool   // under ops
-	budget budget // under ops, but what Status reads
-	gaveUp func(dir string, changed time.Time)
+	ops     sync.Mutex
+	closed  bool   // under ops
+	budget  budget // under ops, but what Status reads
+	onEvict func(dir string, changed time.Time)
 
-	mu      sync.Mutex
-	set     set
-	doomed  []string // taken out of set, their watches still to be removed
-	pending pending
-	seq     uint64
-	lost    uint64 // overflows
-	lines   struct{ overflow, fault logthrottle.Logger }
-	drained atomic.Uint64
+	mu              sync.Mutex
+	set             set
+	pendingRemovals []string // taken out of set, their watches still to be removed
+	pending         pending
+	seq             uint64
+	lost            uint64 // overflows
+	throttled       struct{ overflow, fault logthrottle.Logger }
+	drained         atomic.Uint64
 
-	ready   chan struct{} // capacity 1: something is pending
-	freed   chan struct{} // capacity 1: a watch was given up that nobody has taken yet
-	chores  chan struct{} // capacity 1: there is something for the janitor
-	recheck bool          // under mu: the janitor is to look at every watch
-	ping    chan chan struct{}
-	ended   chan struct{} // closed when Run begins to end
-	barrier barrier
+	ready       chan struct{} // capacity 1: something is pending
+	freed       chan struct{} // capacity 1: a watch was given up that nobody has taken yet
+	wakeJanitor chan struct{} // capacity 1: there is something for the janitor
+	recheckAll  bool          // under mu: the janitor is to look at every watch
+	ping        chan chan struct{}
+	stopped     chan struct{} // closed when Run begins to end
+	barrier     barrier
 }
 
 // ErrUnavailable is returned by Open where the system gives no inotify
@@ -121,21 +121,21 @@ func Open(o Options) (*Source, error) {
 		o.Share = DefaultShare
 	}
 	s := &Source{
-		o: o, log: o.Log, born: time.Now(),
-		set:     newSet(),
-		pending: newPending(),
-		ready:   make(chan struct{}, 1),
-		chores:  make(chan struct{}, 1),
-		ping:    make(chan chan struct{}),
-		ended:   make(chan struct{}),
-		freed:   make(chan struct{}, 1),
-		gaveUp:  func(string, time.Time) {},
+		o: o, log: o.Log, createdAt: time.Now(),
+		set:         newSet(),
+		pending:     newPending(),
+		ready:       make(chan struct{}, 1),
+		wakeJanitor: make(chan struct{}, 1),
+		ping:        make(chan chan struct{}),
+		stopped:     make(chan struct{}),
+		freed:       make(chan struct{}, 1),
+		onEvict:     func(string, time.Time) {},
 	}
 	s.budget.share = o.Share
 	if err := s.budget.read(o.Limits); err != nil {
 		return nil, errors.Join(ErrUnavailable, err)
 	}
-	s.barrier.init(o.Cookies)
+	s.barrier.init(o.BarrierDir)
 	err := s.barrier.prepare()
 	if err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func Open(o Options) (*Source, error) {
 	if s.fs, err = fsnotify.NewBufferedWatcher(o.buffer); err != nil {
 		return nil, unavailable(err)
 	}
-	if err := s.fs.Add(o.Cookies); err != nil {
+	if err := s.fs.Add(o.BarrierDir); err != nil {
 		return nil, errors.Join(unavailable(err), s.Close())
 	}
 	return s, nil
@@ -153,7 +153,7 @@ func Open(o Options) (*Source, error) {
 // changed later, and when something changed in it last: it is to be looked at as one
 // that is not watched. fn must not block nor call the Source. To be called before
 // Watch.
-func (s *Source) OnGiveUp(fn func(dir string, changed time.Time)) { s.gaveUp = fn }
+func (s *Source) OnEvict(fn func(dir string, changed time.Time)) { s.onEvict = fn }
 
 // Freed gives a value when watches were given up that others may have, see Room. It is
 // for one consumer.
@@ -163,22 +163,22 @@ func (s *Source) Freed() <-chan struct{} { return s.freed }
 func (s *Source) Room() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return max(int(s.budget.may.Load())-s.set.len(), 0)
+	return max(int(s.budget.allowed.Load())-s.set.len(), 0)
 }
 
 // Relimit reads the limits anew at once, which is otherwise done when a watch is asked
 // for and they are a minute old: where they allow more than was known, Freed tells, and
 // more is true. It may be called from any goroutine.
-func (s *Source) Relimit() (more bool, err error) {
+func (s *Source) ReloadLimits() (more bool, err error) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
-	before := s.budget.may.Load()
+	before := s.budget.allowed.Load()
 	if err := s.budget.read(s.o.Limits); err != nil {
 		return false, err
 	}
-	s.budget.full = false
-	if more = s.budget.may.Load() > before; more {
-		poke(s.freed)
+	s.budget.reached = false
+	if more = s.budget.allowed.Load() > before; more {
+		signal(s.freed)
 	}
 	return more, nil
 }
@@ -186,7 +186,7 @@ func (s *Source) Relimit() (more bool, err error) {
 // Close ends a Source whose Run was never called.
 func (s *Source) Close() error {
 	err := s.fs.Close()
-	if rmErr := os.Remove(s.o.Cookies); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
+	if rmErr := os.Remove(s.o.BarrierDir); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
 		s.log.Debug("the directory of cookies stays", "err", rmErr)
 	}
 	return err
@@ -204,7 +204,7 @@ func (s *Source) Run(ctx context.Context) error {
 	wg.Go(s.janitor)
 	wg.Go(func() { s.barrier.run(s) })
 	wg.Go(func() {
-		if mountErr = watchMounts(s.ended, s.mountsChanged); mountErr != nil {
+		if mountErr = watchMounts(s.stopped, s.mountsChanged); mountErr != nil {
 			s.log.Warn("the mount table is not watched", "err", mountErr)
 		}
 	})
@@ -212,17 +212,17 @@ func (s *Source) Run(ctx context.Context) error {
 	s.ops.Lock()
 	s.closed = true
 	s.ops.Unlock()
-	close(s.ended)
+	close(s.stopped)
 	err := s.Close()
 	wg.Wait()
-	s.hush()
+	s.flushLogs()
 	return errors.Join(err, mountErr)
 }
 
 // hush says what the log is still to be told.
-func (s *Source) hush() {
-	s.lines.overflow.Stop()
-	s.lines.fault.Stop()
+func (s *Source) flushLogs() {
+	s.throttled.overflow.Stop()
+	s.throttled.fault.Stop()
 }
 
 // Ready gives a value when there is something for Take. It is for one consumer.
@@ -256,20 +256,20 @@ func (s *Source) Pending(concerns func(dir string) bool) bool {
 
 // note counts something that became pending and tells the consumer. Called
 // under mu.
-func (s *Source) note() {
+func (s *Source) notify() {
 	s.seq++
-	poke(s.ready)
+	signal(s.ready)
 }
 
 func (s *Source) mountsChanged() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pending.mounts = true
-	s.note()
+	s.notify()
 }
 
 // poke puts a value into a channel of capacity 1, unless there is one.
-func poke(c chan struct{}) {
+func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
@@ -288,12 +288,12 @@ type Status struct {
 func (s *Source) Status() Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Status{Watches: s.set.len(), Budget: int(s.budget.may.Load()), Limit: int(s.budget.limit.Load()), Overflows: s.lost}
+	return Status{Watches: s.set.len(), Budget: int(s.budget.allowed.Load()), Limit: int(s.budget.limit.Load()), Overflows: s.lost}
 }
 
 // Always, as the time of a change, is for a directory that is never given up for
 // another.
-var Always = time.Unix(1<<32-1, 0)
+var Pinned = time.Unix(1<<32-1, 0)
 
 // clampTime makes t seconds that a node can hold.
 func clampTime(t time.Time) uint32 {

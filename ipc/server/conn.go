@@ -215,7 +215,7 @@ func peerOf(nc net.Conn) (Peer, error) {
 		return Peer{}, err
 	}
 	var cred *unix.Ucred
-	var who access.Who
+	var who access.Credentials
 	var credErr error
 	if err := raw.Control(func(fd uintptr) {
 		if cred, credErr = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); credErr == nil {
@@ -227,5 +227,5 @@ func peerOf(nc net.Conn) (Peer, error) {
 	if credErr != nil {
 		return Peer{}, credErr
 	}
-	return Peer{Who: who, GID: cred.Gid, PID: cred.Pid}, nil
+	return Peer{Credentials: who, GID: cred.Gid, PID: cred.Pid}, nil
 }

@@ -11,9 +11,9 @@ import (
 // Peer is the process at the other end, as the kernel told it of the moment at
 // which it connected.
 type Peer struct {
-	access.Who        // its user, and all groups that it is in, GID included
-	GID        uint32 // its effective group
-	PID        int32
+	access.Credentials        // its user, and all groups that it is in, GID included
+	GID                uint32 // its effective group
+	PID                int32
 }
 
 // Daemon does the work. Every method may be called by any number of goroutines

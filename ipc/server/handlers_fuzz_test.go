@@ -133,7 +133,7 @@ func FuzzHandlers(f *testing.F) {
 	}
 	s := New(odd(), Options{})
 	s.listener = newListener(nil, s)
-	base := context.WithValue(context.Background(), connKey{}, &conn{l: s.listener, peer: Peer{Who: access.Who{UID: 1000}}})
+	base := context.WithValue(context.Background(), connKey{}, &conn{l: s.listener, peer: Peer{Credentials: access.Credentials{UID: 1000}}})
 	f.Fuzz(func(t *testing.T, which byte, query, accept string, body []byte) {
 		to := targets[int(which)%len(targets)]
 		r := httptest.NewRequestWithContext(base, to.method, "http://indexd"+to.path, bytes.NewReader(body))
