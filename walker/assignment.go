@@ -45,112 +45,112 @@ const (
 )
 
 // do begins or goes on with the directory, and calls Visit. Panics end here.
-func (h *assignment) run() {
+func (a *assignment) run() {
 	ended := false
 	defer func() {
 		if !ended {
-			h.panicked(recover())
+			a.panicked(recover())
 		}
 	}()
-	h.listAndVisit()
+	a.listAndVisit()
 	ended = true
 }
 
-func (h *assignment) listAndVisit() {
-	spec := &h.job.spec
-	h.outcome = finished
-	if h.stuckFor > 0 && h.worker.pool.o.OnStuck != nil {
-		h.worker.pool.o.OnStuck(h.worker.id, h.dir, h.stuckFor)
+func (a *assignment) listAndVisit() {
+	spec := &a.job.spec
+	a.outcome = finished
+	if a.stuckFor > 0 && a.worker.pool.o.OnStuck != nil {
+		a.worker.pool.o.OnStuck(a.worker.id, a.dir, a.stuckFor)
 	}
-	if h.reader == nil && h.stuckFor == 0 && spec.Admit != nil && !spec.Admit(h.dir) {
-		h.outcome = refused
+	if a.reader == nil && a.stuckFor == 0 && spec.Admit != nil && !spec.Admit(a.dir) {
+		a.outcome = refused
 		return
 	}
-	err := h.preset
+	err := a.preset
 	if err == nil {
-		err = h.list()
+		err = a.list()
 	}
-	if h.outcome == revoked || h.outcome == noSlot {
+	if a.outcome == revoked || a.outcome == noSlot {
 		return
 	}
 	if err != nil {
-		h.fail(err)
+		a.fail(err)
 		return
 	}
-	l := &h.lister.listed
+	l := &a.lister.listed
 	if !l.Last {
-		h.outcome = partial
+		a.outcome = partial
 	}
-	h.result = Result{Worker: h.worker.id, Job: h.job, Dir: h.dir, Listing: l, assignment: h}
-	names := spec.Visit(&h.result)
-	h.children = h.children[:0]
+	a.result = Result{Worker: a.worker.id, Job: a.job, Dir: a.dir, Listing: l, assignment: a}
+	names := spec.Visit(&a.result)
+	a.children = a.children[:0]
 	for _, name := range names {
 		if name != "" && name != "." && name != ".." && strings.IndexByte(name, '/') < 0 {
-			h.children = append(h.children, child{join(h.dir, name), h.lister.childDev(h.reader, name)})
+			a.children = append(a.children, child{join(a.dir, name), a.lister.childDev(a.reader, name)})
 		}
 	}
 }
 
 // list reads the next part of the directory.
-func (h *assignment) list() error {
-	ls := h.lister
-	if h.reader == nil {
-		h.reader = ls.begin(h.dir)
+func (a *assignment) list() error {
+	ls := a.lister
+	if a.reader == nil {
+		a.reader = ls.begin(a.dir)
 	}
-	ls.stop, ls.opened = &h.job.cancelled, h.job.spec.Opened
+	ls.stop, ls.opened = &a.job.cancelled, a.job.spec.Opened
 	var place func(uint64) bool
-	p := h.worker.pool
+	p := a.worker.pool
 	if p.o.PerDevice > 0 {
-		place = func(dev uint64) bool { return p.takeSlot(h, dev) }
+		place = func(dev uint64) bool { return p.takeSlot(a, dev) }
 	}
 	ls.heartbeat.enter()
-	read := func() error { return ls.read(h.reader, p.o.BigDir, place) }
+	read := func() error { return ls.read(a.reader, p.o.BigDir, place) }
 	var err error
-	if h.job.spec.Priority == Sweep {
+	if a.job.spec.Priority == Sweep {
 		err = AtIdlePriority(read)
 	} else {
 		err = read()
 	}
 	if !ls.heartbeat.leave() {
-		h.outcome = revoked
+		a.outcome = revoked
 		return nil
 	}
-	if h.slot != nil {
-		p.releaseSlot(h)
+	if a.slot != nil {
+		p.releaseSlot(a)
 	}
 	if err == errNoSlot {
-		h.outcome = noSlot
+		a.outcome = noSlot
 		return nil
 	}
 	return err
 }
 
 // fail ends the directory with an error.
-func (h *assignment) fail(err error) {
-	h.err, h.outcome = err, finished
-	h.children = h.children[:0]
-	h.result = Result{Worker: h.worker.id, Job: h.job, Dir: h.dir, Err: err, assignment: h}
-	h.job.spec.Visit(&h.result)
+func (a *assignment) fail(err error) {
+	a.err, a.outcome = err, finished
+	a.children = a.children[:0]
+	a.result = Result{Worker: a.worker.id, Job: a.job, Dir: a.dir, Err: err, assignment: a}
+	a.job.spec.Visit(&a.result)
 }
 
 // panicked ends the directory in which something panicked with value, or, if
 // that is nil, called runtime.Goexit.
-func (h *assignment) panicked(value any) {
-	if !h.lister.heartbeat.end() {
-		h.outcome = revoked
+func (a *assignment) panicked(value any) {
+	if !a.lister.heartbeat.end() {
+		a.outcome = revoked
 		return
 	}
-	if h.slot != nil {
-		h.worker.pool.releaseSlot(h)
+	if a.slot != nil {
+		a.worker.pool.releaseSlot(a)
 	}
-	err := &PanicError{Dir: h.dir, Value: value, Stack: debug.Stack()}
-	if h.err != nil {
+	err := &PanicError{Dir: a.dir, Value: value, Stack: debug.Stack()}
+	if a.err != nil {
 		// Visit panicked when it was told of an error: not again.
-		h.err, h.outcome = err, finished
+		a.err, a.outcome = err, finished
 		return
 	}
 	defer func() { _ = recover() }()
-	h.fail(err)
+	a.fail(err)
 }
 
 // join returns the path of an entry of dir.

@@ -54,23 +54,23 @@ func (v *View) PathChecker(ahead Prefetch) *PathChecker {
 // ctime now, nothing of them is shown: what is there now may be another directory,
 // put there by who may not read the one that was listed, or have other
 // permissions than it had.
-func (w *PathChecker) Visibility(dir string, stored *Stored) Visibility {
-	if !w.resolve(dir, stored) {
+func (c *PathChecker) Visibility(dir string, stored *Stored) Visibility {
+	if !c.resolve(dir, stored) {
 		return None
 	}
-	st := &w.st
-	may := st.of(&w.v.cred)
+	st := &c.st
+	may := st.of(&c.v.cred)
 	same := false
 	if may&mayRead != 0 {
 		sameDir := st.ino == stored.Ino && (uint64(st.mount) == stored.Mount || stored.Mount == 0 || st.mount == 0)
 		same = sameDir && st.ctime == stored.Ctime
 		if !same && !stored.Failed {
-			same = w.v.noteChanged(dir, stored.Stamp) && sameDir
+			same = c.v.noteChanged(dir, stored.Stamp) && sameDir
 		}
 	}
 	search := may&maySearch != 0
 	if search {
-		w.extendTo(dir)
+		c.extendTo(dir)
 	}
 	switch {
 	case search && same:
@@ -83,61 +83,61 @@ func (w *PathChecker) Visibility(dir string, stored *Stored) Visibility {
 	return None
 }
 
-// look makes w.st what dir is like, and reports whether it is a directory that can
+// look makes c.st what dir is like, and reports whether it is a directory that can
 // be reached.
-func (w *PathChecker) resolve(dir string, stored *Stored) bool {
-	w.tick()
+func (c *PathChecker) resolve(dir string, stored *Stored) bool {
+	c.tick()
 	for again := false; ; again = true {
-		w.raced = false
-		ok := w.reach(dir) && w.stat(dir, stored)
-		if !w.raced || again {
+		c.raced = false
+		ok := c.reach(dir) && c.stat(dir, stored)
+		if !c.raced || again {
 			return ok
 		}
 		// Something was moved. What is there now is found by new looks, if it lasts.
-		s := w.v.stats
-		w.now = s.nanos(s.now())
-		w.notBefore, w.way = w.now, w.way[:0]
+		s := c.v.stats
+		c.now = s.nanos(s.now())
+		c.notBefore, c.way = c.now, c.way[:0]
 	}
 }
 
-// stat makes w.st what dir is like, which is in the last directory of the way, and
+// stat makes c.st what dir is like, which is in the last directory of the way, and
 // reports whether it is a directory.
-func (w *PathChecker) stat(dir string, stored *Stored) bool {
+func (c *PathChecker) stat(dir string, stored *Stored) bool {
 	up := step{rootControlled: true}
-	if n := len(w.way); n > 0 && dir != "/" {
-		up = w.way[n-1]
+	if n := len(c.way); n > 0 && dir != "/" {
+		up = c.way[n-1]
 	}
-	s, st := w.v.stats, &w.st
+	s, st := c.v.stats, &c.st
 	key := s.key(dir)
 	known := s.lookup(key, stored.Doc, st)
-	if known && w.isFresh(st) && (up.rootControlled || st.linked || st.none) {
-		w.prefetchUsed++
+	if known && c.isFresh(st) && (up.rootControlled || st.linked || st.none) {
+		c.prefetchUsed++
 	} else {
 		if !known {
 			*st = dirStat{}
 		}
-		w.refresh(request{dir: dir, last: *st, known: known, noACL: stored.noACLDir(), key: key, number: stored.Doc})
-		w.now = max(w.now, st.at)
+		c.refresh(request{dir: dir, last: *st, known: known, noACL: stored.noACLDir(), key: key, number: stored.Doc})
+		c.now = max(c.now, st.at)
 	}
 	if !st.none && !up.rootControlled && (!st.linked || st.up != up.id) {
-		w.raced = true
+		c.raced = true
 		return false
 	}
 	return !st.none
 }
 
 // believed reports whether a look is new enough.
-func (w *PathChecker) isFresh(st *dirStat) bool {
-	return st.at >= w.v.since && st.at >= w.notBefore && w.now-st.at < int64(statMaxAge)
+func (c *PathChecker) isFresh(st *dirStat) bool {
+	return st.at >= c.v.since && st.at >= c.notBefore && c.now-st.at < int64(statMaxAge)
 }
 
-// anew makes w.st what a look at q tells. What comes next is looked at with it, the
+// anew makes c.st what a look at q tells. What comes next is looked at with it, the
 // more of it the more of that was asked for.
-func (w *PathChecker) refresh(q request) {
-	s, b := w.v.stats, w.batch
+func (c *PathChecker) refresh(q request) {
+	s, b := c.v.stats, c.batch
 	if b == nil {
 		b = new(batch)
-		w.batch = b
+		c.batch = b
 	}
 	add := func(q request) {
 		q.dir = strings.Clone(q.dir)
@@ -146,75 +146,75 @@ func (w *PathChecker) refresh(q request) {
 	b.requests, b.above = b.requests[:0], b.above[:0]
 	add(q)
 	if q.dir != "/" {
-		for _, up := range w.way {
+		for _, up := range c.way {
 			b.above = append(b.above, pathStep{b.requests[0].dir[:up.end], up.rootControlled})
 		}
 	}
-	if w.prefetch != nil && q.number != 0 {
-		if w.prefetchUsed >= w.prefetched {
-			w.prefetchLimit = min(2*w.prefetchLimit, maxPrefetch)
+	if c.prefetch != nil && q.number != 0 {
+		if c.prefetchUsed >= c.prefetched {
+			c.prefetchLimit = min(2*c.prefetchLimit, maxPrefetch)
 		} else {
-			w.prefetchLimit = max(w.prefetchLimit/4, 1)
+			c.prefetchLimit = max(c.prefetchLimit/4, 1)
 		}
-		if w.prefetchLimit > 1 {
-			w.prefetch(func(dir string, stored *Stored) bool {
+		if c.prefetchLimit > 1 {
+			c.prefetch(func(dir string, stored *Stored) bool {
 				q := request{dir: dir, noACL: stored.noACLDir(), key: s.key(dir), number: stored.Doc}
-				if q.known = s.lookup(q.key, q.number, &q.last); !q.known || !w.isFresh(&q.last) {
+				if q.known = s.lookup(q.key, q.number, &q.last); !q.known || !c.isFresh(&q.last) {
 					add(q)
 				}
-				return len(b.requests) < w.prefetchLimit
+				return len(b.requests) < c.prefetchLimit
 			})
 		}
-		w.prefetched, w.prefetchUsed = len(b.requests)-1, 0
+		c.prefetched, c.prefetchUsed = len(b.requests)-1, 0
 	}
 	var left bool
-	if w.st, left = s.refresh(b); left {
-		w.batch = nil // a looker has it
+	if c.st, left = s.refresh(b); left {
+		c.batch = nil // a looker has it
 	}
 }
 
 // may reports whether dir, which is in the last directory of the way, is one in
 // which the caller has the permission want.
-func (w *PathChecker) permits(dir string, want uint32) bool {
-	return w.stat(dir, &nothingStored) && w.st.of(&w.v.cred)&want != 0
+func (c *PathChecker) permits(dir string, want uint32) bool {
+	return c.stat(dir, &nothingStored) && c.st.of(&c.v.cred)&want != 0
 }
 
 // tick reads the clock, but not at every call, and forgets a way that is too old.
-func (w *PathChecker) tick() {
+func (c *PathChecker) tick() {
 	const every = 32
-	if w.calls++; w.calls%every != 1 {
+	if c.calls++; c.calls%every != 1 {
 		return
 	}
-	s := w.v.stats
-	w.now = s.nanos(s.now())
-	if len(w.way) > 0 && (w.now-w.wayFound >= int64(wayMaxAge) || w.waySince != w.v.since) {
-		w.way = w.way[:0]
+	s := c.v.stats
+	c.now = s.nanos(s.now())
+	if len(c.way) > 0 && (c.now-c.wayFound >= int64(wayMaxAge) || c.waySince != c.v.since) {
+		c.way = c.way[:0]
 	}
 }
 
 // reach makes the way that to the directory above dir, and reports whether all on
 // it may be searched.
-func (w *PathChecker) reach(dir string) bool {
+func (c *PathChecker) reach(dir string) bool {
 	if dir == "/" {
 		return true
 	}
 	// As much of the way as leads to dir too: a directory's neighbours mostly have
 	// all of it.
-	n := len(w.way)
+	n := len(c.way)
 	for ; n > 0; n-- {
-		if end := w.way[n-1].end; len(dir) > end && dir[end] == '/' && dir[:end] == string(w.path[:end]) {
+		if end := c.way[n-1].end; len(dir) > end && dir[end] == '/' && dir[:end] == string(c.path[:end]) {
 			break
 		}
 	}
-	w.way = w.way[:n]
+	c.way = c.way[:n]
 	from := -1 // where the next component begins, but for the first directory of all
 	if n > 0 {
-		from = w.way[n-1].end + 1
+		from = c.way[n-1].end + 1
 		if strings.IndexByte(dir[from:], '/') < 0 {
 			return true
 		}
 	}
-	w.path = append(w.path[:0], dir...)
+	c.path = append(c.path[:0], dir...)
 	for {
 		up, end := "/", 0
 		if from >= 0 {
@@ -225,31 +225,31 @@ func (w *PathChecker) reach(dir string) bool {
 			end = from + i
 			up = dir[:end]
 		}
-		if !w.permits(up, maySearch) {
+		if !c.permits(up, maySearch) {
 			return false
 		}
-		w.extend(end)
+		c.extend(end)
 		from = end + 1
 	}
 }
 
-// enter makes dir, which w.st is of and which may be searched, the end of the way:
+// enter makes dir, which c.st is of and which may be searched, the end of the way:
 // what is in it often comes next.
-func (w *PathChecker) extendTo(dir string) {
+func (c *PathChecker) extendTo(dir string) {
 	if dir == "/" {
-		dir, w.way = "", w.way[:0]
+		dir, c.way = "", c.way[:0]
 	}
-	w.path = append(w.path[:0], dir...)
-	w.extend(len(dir))
+	c.path = append(c.path[:0], dir...)
+	c.extend(len(dir))
 }
 
-// add makes w.st's directory the end of the way.
-func (w *PathChecker) extend(end int) {
-	firm := w.st.rootControlled()
-	if n := len(w.way); n > 0 {
-		firm = firm && w.way[n-1].rootControlled
+// add makes c.st's directory the end of the way.
+func (c *PathChecker) extend(end int) {
+	firm := c.st.rootControlled()
+	if n := len(c.way); n > 0 {
+		firm = firm && c.way[n-1].rootControlled
 	} else {
-		w.wayFound, w.waySince = w.now, w.v.since
+		c.wayFound, c.waySince = c.now, c.v.since
 	}
-	w.way = append(w.way, step{end, w.st.id, firm})
+	c.way = append(c.way, step{end, c.st.id, firm})
 }

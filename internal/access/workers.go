@@ -82,31 +82,31 @@ const (
 // do has all of b looked at, but for what is below where nothing is, which is
 // dropped. false: it did not answer, or the first was dropped; b is not the
 // caller's any more then.
-func (l *statWorkers) do(b *batch) bool {
-	lo := l.acquire(b)
-	if lo == nil {
+func (p *statWorkers) do(b *batch) bool {
+	w := p.acquire(b)
+	if w == nil {
 		return false
 	}
-	lo.requests <- b
-	<-lo.done
-	if lo.state.Load() == abandoned {
-		l.noteStuck(lo, b.requests[b.at.Load()].dir)
+	w.requests <- b
+	<-w.done
+	if w.state.Load() == abandoned {
+		p.noteStuck(w, b.requests[b.at.Load()].dir)
 		return false
 	}
-	l.release(lo)
+	p.release(w)
 	return true
 }
 
 // take returns a looker; nil: the first of b is not to be looked at now.
-func (l *statWorkers) acquire(b *batch) *statWorker {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.stuck) > 0 {
-		if len(l.stuck) >= maxStuck {
+func (p *statWorkers) acquire(b *batch) *statWorker {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.stuck) > 0 {
+		if len(p.stuck) >= maxStuck {
 			return nil
 		}
 		hangs := func(q request) bool {
-			for _, s := range l.stuck {
+			for _, s := range p.stuck {
 				if mounts.Within(q.dir, s.below) {
 					return true
 				}
@@ -118,99 +118,99 @@ func (l *statWorkers) acquire(b *batch) *statWorker {
 		}
 		b.requests = slices.DeleteFunc(b.requests, hangs)
 	}
-	if l.closed {
+	if p.closed {
 		return nil
 	}
 	b.at.Store(0)
 	b.results = slices.Grow(b.results[:0], len(b.requests))[:len(b.requests)]
-	var lo *statWorker
-	if n := len(l.idle); n > 0 {
-		lo = l.idle[n-1]
-		l.idle = l.idle[:n-1]
+	var w *statWorker
+	if n := len(p.idle); n > 0 {
+		w = p.idle[n-1]
+		p.idle = p.idle[:n-1]
 	} else {
-		lo = &statWorker{requests: make(chan *batch), done: make(chan struct{}, 1)}
-		go l.run(lo)
+		w = &statWorker{requests: make(chan *batch), done: make(chan struct{}, 1)}
+		go p.run(w)
 	}
-	lo.state.Store(waiting)
-	lo.batch, lo.at, lo.since = b, 0, l.ticks
-	if l.busy == nil {
-		l.busy = make(map[*statWorker]struct{})
+	w.state.Store(waiting)
+	w.batch, w.at, w.since = b, 0, p.ticks
+	if p.busy == nil {
+		p.busy = make(map[*statWorker]struct{})
 	}
-	l.busy[lo] = struct{}{}
-	if !l.monitored {
-		l.monitored = true
-		go l.monitor()
+	p.busy[w] = struct{}{}
+	if !p.monitored {
+		p.monitored = true
+		go p.monitor()
 	}
-	return lo
+	return w
 }
 
 // give takes a looker back.
-func (l *statWorkers) release(lo *statWorker) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.busy, lo)
-	lo.batch = nil
-	if l.closed || len(l.idle) >= 2*runtime.GOMAXPROCS(0) {
-		close(lo.requests)
+func (p *statWorkers) release(w *statWorker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.busy, w)
+	w.batch = nil
+	if p.closed || len(p.idle) >= 2*runtime.GOMAXPROCS(0) {
+		close(w.requests)
 		return
 	}
-	l.idle = append(l.idle, lo)
+	p.idle = append(p.idle, w)
 }
 
 // monitor ends the waiting for looks that take too long: a timer for each would
 // take as long as the look. It ends when for some time there was none.
-func (l *statWorkers) monitor() {
-	tick := time.NewTicker(l.timeout / timeoutTicks)
+func (p *statWorkers) monitor() {
+	tick := time.NewTicker(p.timeout / timeoutTicks)
 	defer tick.Stop()
 	for idle := 0; ; {
 		<-tick.C
-		l.mu.Lock()
-		l.ticks++
-		for lo := range l.busy {
-			if at := lo.batch.at.Load(); at != lo.at {
-				lo.at, lo.since = at, l.ticks
+		p.mu.Lock()
+		p.ticks++
+		for w := range p.busy {
+			if at := w.batch.at.Load(); at != w.at {
+				w.at, w.since = at, p.ticks
 			}
-			if l.ticks-lo.since > timeoutTicks && lo.state.CompareAndSwap(waiting, abandoned) {
-				lo.done <- struct{}{}
+			if p.ticks-w.since > timeoutTicks && w.state.CompareAndSwap(waiting, abandoned) {
+				w.done <- struct{}{}
 			}
 		}
-		if idle++; len(l.busy) > 0 {
+		if idle++; len(p.busy) > 0 {
 			idle = 0
 		}
-		if idle > timeoutTicks || l.closed && len(l.busy) == 0 {
-			l.monitored = false
-			l.mu.Unlock()
+		if idle > timeoutTicks || p.closed && len(p.busy) == 0 {
+			p.monitored = false
+			p.mu.Unlock()
 			return
 		}
-		l.mu.Unlock()
+		p.mu.Unlock()
 	}
 }
 
 // run is a looker's goroutine.
-func (l *statWorkers) run(lo *statWorker) {
+func (p *statWorkers) run(w *statWorker) {
 	var ups parents
-	for b := range lo.requests {
+	for b := range w.requests {
 		ups.now = time.Now()
-		b.run(l.stat, &ups, lo)
+		b.run(p.stat, &ups, w)
 		ups.close()
-		if !lo.state.CompareAndSwap(waiting, answered) {
-			l.mu.Lock()
-			lo.returned = true
-			delete(l.stuck, lo)
-			l.mu.Unlock()
+		if !w.state.CompareAndSwap(waiting, answered) {
+			p.mu.Lock()
+			w.returned = true
+			delete(p.stuck, w)
+			p.mu.Unlock()
 			return
 		}
-		lo.done <- struct{}{}
+		w.done <- struct{}{}
 	}
 }
 
-// look looks, until nobody waits for lo any more. What is in a directory of which it
+// look looks, until nobody waits for w any more. What is in a directory of which it
 // does not know that it is firm is looked for in that one.
-func (b *batch) run(look func(*request, *parents) dirStat, ups *parents, lo *statWorker) {
+func (b *batch) run(look func(*request, *parents) dirStat, ups *parents, w *statWorker) {
 	way := append(make([]pathStep, 0, 16), b.above...)
 	for i := range b.requests {
 		b.at.Store(int32(i))
-		if lo.state.Load() != waiting {
+		if w.state.Load() != waiting {
 			return
 		}
 		q := &b.requests[i]
@@ -232,36 +232,36 @@ func within(dir, top string) bool {
 	return len(dir) > len(top) && dir[len(top)] == '/' && dir[:len(top)] == top
 }
 
-// hang notes that lo is not waited for any more: until it comes back, nothing is
+// hang notes that w is not waited for any more: until it comes back, nothing is
 // looked at below dir, or, if it is not the first on its mount, below the mount
 // point.
-func (l *statWorkers) noteStuck(lo *statWorker, dir string) {
-	at := stuck{below: dir, mount: l.mountOf(dir)}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	delete(l.busy, lo)
-	if lo.returned {
+func (p *statWorkers) noteStuck(w *statWorker, dir string) {
+	at := stuck{below: dir, mount: p.mountOf(dir)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.busy, w)
+	if w.returned {
 		return
 	}
-	for _, other := range l.stuck {
+	for _, other := range p.stuck {
 		if at.mount != "/" && other.mount == at.mount {
 			at.below = at.mount
 		}
 	}
-	if l.stuck == nil {
-		l.stuck = make(map[*statWorker]stuck)
+	if p.stuck == nil {
+		p.stuck = make(map[*statWorker]stuck)
 	}
-	l.stuck[lo] = at
+	p.stuck[w] = at
 }
 
-func (l *statWorkers) close() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = true
-	for _, lo := range l.idle {
-		close(lo.requests)
+func (p *statWorkers) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	for _, w := range p.idle {
+		close(w.requests)
 	}
-	l.idle = nil
+	p.idle = nil
 }
 
 // mountOf asks the mount table, which never hangs.
