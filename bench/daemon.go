@@ -27,10 +27,15 @@ type daemon struct {
 // start starts indexd over a database of that name, which is made where there
 // is none.
 func (b *bench) start(name string, args ...string) (*daemon, error) {
+	return b.startOf(filepath.Dir(b.bin("indexd")), name, args...)
+}
+
+// startOf is start, for the build in the directory bin.
+func (b *bench) startOf(bin, name string, args ...string) (*daemon, error) {
 	d := &daemon{db: filepath.Join(b.dir, name+".db"), socket: filepath.Join(b.dir, name+".sock"), err: new(strings.Builder)}
 	d.client = &ipc.Client{Sockets: []string{d.socket}}
 	args = append([]string{"--config", "/dev/null", "--db", d.db, "--socket", d.socket, "--log-level", "error", "--watch", "off"}, args...)
-	words := append(append(b.before[:len(b.before):len(b.before)], b.bin("indexd")), args...)
+	words := append(append(b.before[:len(b.before):len(b.before)], filepath.Join(bin, "indexd")), args...)
 	d.cmd = exec.CommandContext(b.ctx, words[0], words[1:]...)
 	d.cmd.Stderr = d.err
 	return d, d.cmd.Start()

@@ -5,7 +5,7 @@
 //	go -C bench run .                    all of it, over /
 //	go -C bench run . -tree /usr index   one section
 //
-// Sections: index, walk, query, sight, list, live, settle, size, store, cancel, burst,
+// Sections: index, walk, query, sight, versus, list, live, settle, size, store, cancel, burst,
 // clients, growth, memory, watched, cold, damage. Peers that are not installed are left out with a
 // note. Dropping caches needs root.
 package main
@@ -33,6 +33,7 @@ type bench struct {
 	dir   string // temporary; has the built programs in bin
 
 	before []string // what daemons are started by
+	other  string   // a directory with another build, for versus
 }
 
 func main() {
@@ -40,6 +41,7 @@ func main() {
 	flag.StringVar(&b.tree, "tree", "/", "the directory that is indexed")
 	flag.IntVar(&b.pairs, "n", 5, "pairs of runs of each comparison")
 	flag.IntVar(&b.synth, "synth", 8_000_000, "entries of the synthetic database")
+	flag.StringVar(&b.other, "versus", "", "a directory with another build of indexd and indexctl, to compare with")
 	flag.IntVar(&b.files, "files", 100_000, "files that the writers of settle write each time")
 	tmp := flag.String("dir", "", "where the databases are made (default: a temporary directory)")
 	load := flag.String("load", "", "only load synthetic entries below -tree into this database")
@@ -71,6 +73,7 @@ func sections() []section {
 		{"walk", "The walker alone, with statx", (*bench).walk},
 		{"query", "Questions, beside plocate and at size", (*bench).query},
 		{"sight", "Questions of a user who may not see all, beside root's", (*bench).sight},
+		{"versus", "This build beside another", (*bench).versus},
 		{"list", "Every path of the tree to a pipe, whole processes", (*bench).list},
 		{"size", "The database and the daemon's memory", (*bench).size},
 		{"live", "Changes, and what watching costs", (*bench).live},
@@ -93,7 +96,7 @@ func (b *bench) run(tmp string, names []string) (err error) {
 	}
 	defer os.RemoveAll(b.dir)
 	out := filepath.Join(b.dir, "bin") + "/"
-	for _, args := range [][]string{{"-C", "..", "build", "-o", out, "./cmd/..."}, {"build", "-o", out, "./walk"}} {
+	for _, args := range [][]string{{"-C", "..", "build", "-tags", "urfave_cli_no_docs", "-o", out, "./cmd/indexd", "./cmd/indexctl"}, {"build", "-o", out, "./walk"}} {
 		build := exec.CommandContext(b.ctx, "go", args...)
 		build.Stderr = os.Stderr
 		if err := build.Run(); err != nil {
