@@ -133,7 +133,7 @@ func (x *Indexer) compacted(err error) {
 	var room *store.NoRoomError
 	switch {
 	case err == nil:
-		x.makeUpSoon()
+		x.spaceFreed()
 		x.naming.next = time.Time{}
 		x.lookForFile()
 	case x.running.Err() != nil:

@@ -122,16 +122,18 @@ func (l *live) name(e *edits, epoch uint64, s *sight, key store.Key, stamp uint6
 		descend = s.descend(now)
 	}
 	one := &sight{task: s.task, alone: s.dir, dir: s.dir}
+	r := x.rootOf(s.dir)
 	var applied store.Applied
 	x.epochs.add(epoch)
 	e.items = append(e.items, item{
-		bytes: 512 + len(n.Name), root: x.rootOf(s.dir),
+		bytes: 512 + len(n.Name), held: r.counter(),
 		do: func(tx *store.Tx) (err error) {
 			applied, err = tx.ApplyName(key, stamp, n.Name, now, descend)
 			return err
 		},
-		needs: func() share { return shareOf(&applied) },
+		reserve: func() reserve { return reserveFor(&applied) },
 		done: func(err error) {
+			x.written(r, &applied, err)
 			one.committed(&applied, err)
 			x.epochs.done(epoch)
 		},

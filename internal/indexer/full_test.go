@@ -54,8 +54,8 @@ func (r *rig) full(root string) {
 		if x := r.rootAt(root); r.t.Failed() {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			r.t.Logf("%q, %+v; doing %q, lack %d, again %v, %+v, rules %s", r.degraded(), r.Stale(nil, false),
-				x.busy, x.lack, x.again, x.stored, r.rules.Load().Fingerprint())
+			r.t.Logf("%q, %+v; doing %q, %d rejected, %d covered, again %v, %+v, rules %s", r.degraded(), r.Stale(nil, false),
+				x.busy, x.rejected, x.covered, x.again, x.stored, r.rules.Load().Fingerprint())
 		}
 	}()
 	waitFor(r.t, func() bool {

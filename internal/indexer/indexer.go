@@ -113,7 +113,7 @@ type Indexer struct {
 	settling   settling
 	scrubbing  scrubbing
 	compacting compacting
-	makingUp   makingUp
+	backfill   backfill
 	naming     naming
 	merger     merger
 	pace       pace
@@ -169,7 +169,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.settling.tries = make(map[string]int)
 	x.pace.pressure = pressure
 	x.compacting.init(cfg.Eager)
-	x.makingUp.init(cfg.again)
+	x.backfill.init(cfg.again)
 	x.naming.pause = cmp.Or(cfg.lookAgain, namePause)
 	x.merger = newMerger(cfg.Eager)
 	x.ctx, x.cancel = context.WithCancelCause(context.Background())
@@ -262,7 +262,7 @@ func (x *Indexer) loop(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
 	defer x.compacting.timer.Stop()
-	defer x.makingUp.timer.Stop()
+	defer x.backfill.timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -278,7 +278,7 @@ func (x *Indexer) loop(ctx context.Context) {
 				x.active.add(-1)
 			}
 			x.settle()
-			x.madeUp()
+			x.checkBackfill()
 		case <-tick.C:
 			tick.Reset(x.sweep())
 			x.lookForFile()
@@ -286,14 +286,14 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.compacting.changed()
 			x.merger.changed()
 			x.settleRest()
-			x.madeUp()
+			x.checkBackfill()
 			x.lookForFile()
 		case <-x.compacting.timer.C:
 			x.compactIfDue()
-		case <-x.writer.full:
-			x.turnedAway()
-		case <-x.makingUp.timer.C:
-			x.makeUp()
+		case <-x.backfill.rejected:
+			x.changesRejected()
+		case <-x.backfill.timer.C:
+			x.startBackfill()
 		case err := <-x.compacting.result:
 			x.compacted(err)
 		case <-x.pulse.asks:

@@ -8,7 +8,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -190,11 +189,11 @@ func (x *Indexer) run(j *job, priority walker.Priority, refused map[int]error) {
 		}
 		t := &task{x: x, priority: priority, alone: alone, trees: []string{tree}}
 		if r := x.rootAt(tree); r != nil {
-			begun, fingerprint := time.Now(), x.rules.Load().Fingerprint()
+			begun := x.startPass(r)
 			t.ended = func(stats walker.JobStats, err error) {
 				if err == nil {
 					r.looked(stats)
-					x.verified(r, begun, fingerprint)
+					x.verified(r, begun)
 				}
 			}
 		}

@@ -319,5 +319,5 @@ func (x *Indexer) ruled(r *root) bool {
 	rules := x.rules.Load().Fingerprint()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.stored.Complete || r.stored.Rules == rules || r.gone != "" || r.lack == lacking
+	return !r.stored.Complete || r.stored.Rules == rules || r.gone != "" || r.rejected != r.covered
 }

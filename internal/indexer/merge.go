@@ -152,7 +152,7 @@ func (s *mergeSteps) apply(step store.Step) error {
 		},
 	}
 	if step.Adds {
-		it.needs = always(most)
+		it.reserve = func() reserve { return addition }
 	}
 	switch s.steps++; {
 	case s.steps%mergeAhead == 0:

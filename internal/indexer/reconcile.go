@@ -29,13 +29,13 @@ const reconcilePage = 1024
 // is compared, what is not watched yet is, and compared once more, for what
 // changed meanwhile. Only then is the reconcile done.
 func (x *Indexer) reconcile(r *root) {
-	x.look(r, Reconcile, func(begun time.Time) error {
+	x.look(r, Reconcile, func(begun passStart) error {
 		changed, err := x.namesPass(r, walker.Resume, nil, compareAll)
 		if err != nil {
 			return err
 		}
 		x.namesVerified(r, begun)
-		took := time.Since(begun)
+		took := time.Since(begun.at)
 		if x.cfg.compared != nil {
 			x.cfg.compared()
 		}
@@ -44,7 +44,7 @@ func (x *Indexer) reconcile(r *root) {
 			more, err = x.namesPass(r, walker.Resume, nil, watchRest)
 		}
 		if err == nil {
-			all := time.Since(begun)
+			all := time.Since(begun.at)
 			r.lines.compared.Log(func(times int) {
 				x.log.Info("looked for changes that nobody saw", "root", r.path, "changed", changed+more,
 					"took", took.Round(time.Millisecond), "and watched all", (all - took).Round(time.Millisecond), "times", times)
@@ -57,7 +57,7 @@ func (x *Indexer) reconcile(r *root) {
 // look has pass look at a whole root, on a goroutine of its own, unless
 // something is being done for it already. Who waits for the indexer to be idle
 // waits for a reconcile, and for no other kind.
-func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
+func (x *Indexer) look(r *root, kind Kind, pass func(passStart) error) {
 	if !x.begins(r, kind) {
 		return
 	}
@@ -74,20 +74,19 @@ func (x *Indexer) look(r *root, kind Kind, pass func(begun time.Time) error) {
 			defer x.epochs.done(epoch)
 		}
 		var err error
+		begun := x.startPass(r)
 		if x.there(r) {
-			err = pass(time.Now())
+			err = pass(begun)
 		}
 		r.mu.Lock()
 		r.busy = ""
-		if err != nil && !errors.Is(err, errNamesFirst) && r.lack == making {
-			r.lack = lacking
-		}
 		r.mu.Unlock()
 		if err == nil && r.unwatched.Load() == 0 {
 			r.partly.Store(false)
 		}
 		x.active.poke()
 		x.later(func() {
+			x.backfill.took = time.Since(begun.at)
 			x.lookAgain(r)
 			if kind == Reconcile && err == nil && r.lost() {
 				x.verify(r) // sizes, whose changes were lost as well
@@ -207,9 +206,9 @@ func (x *Indexer) differs(s *suspect, kind passKind) bool {
 
 // namesVerified notes that all names of a root were compared, and what differed
 // listed, since begun, unless there was no room for it.
-func (x *Indexer) namesVerified(r *root, begun time.Time) {
-	if !r.lacking() {
-		x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun })
+func (x *Indexer) namesVerified(r *root, begun passStart) {
+	if r.covers(begun) {
+		x.saveRoot(r, func(rec *rootRecord) { rec.Names = begun.at })
 	}
 }
 

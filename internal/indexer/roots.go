@@ -35,8 +35,11 @@ type root struct {
 	busy   Kind      // what is being done for the whole of it, "" for nothing
 	lostAt time.Time // when events were lost last
 	again  bool      // they were, and nothing was done about it yet
-	lack   lack      // of it for want of room
 	gone   string    // why it could not be opened at the last attempt, "" if it could
+
+	// Changes rejected at the size limit, how many of them passes over the root have
+	// covered since, and for how many everything found then is in the index.
+	rejected, covered, backfilled uint64
 
 	watchRest struct { // confined to live's goroutine
 		at    time.Time     // of its last pass
@@ -65,6 +68,14 @@ func (r *root) hold(n int64) {
 	if r != nil {
 		r.held.Add(n)
 	}
+}
+
+// counter counts what is not written of a root, which may be nil.
+func (r *root) counter() *atomic.Int64 {
+	if r == nil {
+		return nil
+	}
+	return &r.held
 }
 
 // hush says what the log is still to be told of the root.
@@ -267,7 +278,7 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 		x.rootMounted(r)
 		x.startRoot(r)
 	}
-	x.makeUpSoon()
+	x.spaceFreed()
 	x.active.poke()
 	return nil
 }
@@ -366,14 +377,14 @@ func (x *Indexer) index(r *root, round int) {
 	for i := range pending {
 		dirs[i] = pending[i].dir
 	}
-	begun := time.Now()
+	begun := x.startPass(r)
 	x.writer.bulk.Add(1)
 	begins := x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
 		x.writer.bulk.Add(-1)
 		if err != nil {
 			return // stopped or cancelled: it stays pending
 		}
-		if r.lacking() {
+		if !r.covers(begun) {
 			return // there is no room for the rest
 		}
 		// What could not be reached stays pending: a file system that is gone.
@@ -382,7 +393,7 @@ func (x *Indexer) index(r *root, round int) {
 			return
 		}
 		x.log.Info("first index is complete", "root", r.path, "dirs", stats.Dirs, "entries", stats.Entries,
-			"unreadable", stats.Errors, "took", time.Since(begun).Round(time.Millisecond))
+			"unreadable", stats.Errors, "took", time.Since(begun.at).Round(time.Millisecond))
 		x.indexed(r)
 	})
 	if !begins {
@@ -403,27 +414,27 @@ func (x *Indexer) indexed(r *root) {
 
 // relist lists all of a root again.
 func (x *Indexer) relist(r *root) {
-	begun, fingerprint := time.Now(), x.rules.Load().Fingerprint()
+	begun := x.startPass(r)
 	x.whole(r, Reconcile, walker.Resume, []string{r.path}, func(_ walker.JobStats, err error) {
 		if err == nil {
-			x.verified(r, begun, fingerprint)
+			x.verified(r, begun)
 		}
 	})
 }
 
 // verified notes that all of a root was listed since begun, unless the last
 // look found no root, or there was no room for all.
-func (x *Indexer) verified(r *root, begun time.Time, fingerprint string) {
+func (x *Indexer) verified(r *root, begun passStart) {
 	r.mu.Lock()
-	no := r.gone != "" || r.lack == lacking
+	gone := r.gone != ""
 	r.mu.Unlock()
-	if no {
+	if gone || !r.covers(begun) {
 		return
 	}
 	left, _ := x.pendingIn(r, 1)
 	x.saveRoot(r, func(rec *rootRecord) {
 		rec.Complete = rec.Complete || len(left) == 0
-		rec.Names, rec.Metadata, rec.Rules = begun, begun, fingerprint
+		rec.Names, rec.Metadata, rec.Rules = begun.at, begun.at, begun.rules
 	})
 }
 

@@ -109,7 +109,7 @@ func (x *Indexer) reap() {
 				x.nudge()
 			case err == nil:
 				x.reapMost.Store(min(2*n, reapBatch))
-				if x.makeUpSoon(); more {
+				if x.spaceFreed(); more {
 					x.nudge()
 				}
 			}

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"cmp"
 	"time"
 
 	"indexd/internal/mounts"
@@ -72,7 +73,11 @@ func (x *Indexer) Status() (Status, error) {
 				return err
 			}
 			rs := RootStatus{Path: r.path, Counts: counts}
-			rs.State, rs.Reason = x.rootState(r, unwritable)
+			why := unwritable
+			if r.short() {
+				why = cmp.Or(why, x.backfill.reason())
+			}
+			rs.State, rs.Reason = x.rootState(r, why)
 			if x.src != nil {
 				live := uint64(x.src.CountBelow(r.path))
 				if mounts.Within(x.cfg.Cookies, r.path) {
@@ -209,7 +214,7 @@ func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 			list = append(list, Stale{r.path, Pending})
 		case state == Offline:
 			list = append(list, Stale{r.path, Gone})
-		case degraded && x.unwritten(r, dirs):
+		case r.short() || degraded && x.unwritten(r, dirs):
 			list = append(list, Stale{r.path, Unwritten})
 		case state == Swept && (time.Since(rec.Names) > 2*x.cfg.SweepInterval || time.Since(rec.Metadata) > 2*verifyEvery*x.cfg.SweepInterval):
 			list = append(list, Stale{r.path, Overdue})

@@ -41,10 +41,10 @@ func (x *Indexer) sweep() time.Duration {
 
 // sweepNames has directories listed again whose times changed, at a pace.
 func (x *Indexer) sweepNames(r *root) {
-	x.look(r, Sweep, func(begun time.Time) error {
+	x.look(r, Sweep, func(begun passStart) error {
 		changed, err := x.namesPass(r, walker.Sweep, &x.pace, compareBoth)
 		if err == nil {
-			x.log.Debug("swept", "root", r.path, "changed", changed, "took", time.Since(begun).Round(time.Millisecond))
+			x.log.Debug("swept", "root", r.path, "changed", changed, "took", time.Since(begun.at).Round(time.Millisecond))
 			x.namesVerified(r, begun)
 		}
 		return err
@@ -66,8 +66,7 @@ func (x *Indexer) wanted(r *root) bool {
 
 // verify has every directory listed again, at a pace.
 func (x *Indexer) verify(r *root) {
-	fingerprint := x.rules.Load().Fingerprint()
-	x.look(r, Sweep, func(begun time.Time) error {
+	x.look(r, Sweep, func(begun passStart) error {
 		again := newCrew(x, walker.Sweep, crewSize)
 		n := 0
 		err := x.eachPage(r, func(page []suspect) error {
@@ -89,9 +88,9 @@ func (x *Indexer) verify(r *root) {
 			return nil
 		})
 		if err = errors.Join(err, again.wait(x.running)); err == nil {
-			took := time.Since(begun).Round(time.Millisecond)
+			took := time.Since(begun.at).Round(time.Millisecond)
 			r.lines.verified.Log(func(times int) { x.log.Info("verified", "root", r.path, "took", took, "times", times) })
-			x.verified(r, begun, fingerprint)
+			x.verified(r, begun)
 		}
 		return err
 	})

@@ -65,8 +65,6 @@ func (t *trouble) ends() {
 func reason(err error) string {
 	var errno syscall.Errno
 	switch {
-	case errors.Is(err, store.ErrFull):
-		return "the database is as large as it may become (max-size)"
 	case errors.Is(err, store.ErrLocked):
 		return "another process has the database open"
 	case errors.As(err, &errno):
@@ -85,7 +83,7 @@ func passing(err error) bool {
 // unwritten reports whether anything of a root, and of dirs (none: all of it), may
 // have changed that is not in the index because that cannot be written.
 func (x *Indexer) unwritten(r *root, dirs []string) bool {
-	if r.held.Load() > 0 || r.short() {
+	if r.held.Load() > 0 {
 		return true
 	}
 	if x.live == nil {

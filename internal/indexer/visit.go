@@ -37,7 +37,8 @@ func (t *task) visit(r *walker.Result) []string {
 		mounts: x.places.Load().inside[r.Dir],
 	}
 	p := store.Prepare(r.Listing, s.keep, s.descend)
-	it := item{bytes: p.Size() + len(key) + 512, root: x.rootOf(r.Dir)}
+	root := x.rootOf(r.Dir)
+	it := item{bytes: p.Size() + len(key) + 512, held: root.counter()}
 	var applied store.Applied
 	it.do = func(tx *store.Tx) (err error) {
 		if applied, err = tx.Apply(key, p); err != nil {
@@ -45,11 +46,13 @@ func (t *task) visit(r *walker.Result) []string {
 		}
 		return s.enter(tx)
 	}
-	it.needs = func() share { return shareOf(&applied) }
-	it.done = func(err error) { s.committed(&applied, err) }
-	if dir, stat := r.Dir, r.Listing.Dir; key.Rel() == "" && r.Last && !x.isRoot(dir) {
-		it.done = func(err error) {
-			s.committed(&applied, err)
+	it.reserve = func() reserve { return reserveFor(&applied) }
+	dir, stat := r.Dir, r.Listing.Dir
+	top := key.Rel() == "" && r.Last && !x.isRoot(dir)
+	it.done = func(err error) {
+		x.written(root, &applied, err)
+		s.committed(&applied, err)
+		if top {
 			x.tellAbove(t.epochNow(), dir, &stat)
 		}
 	}
@@ -57,25 +60,12 @@ func (t *task) visit(r *walker.Result) []string {
 	if r.Dir == t.alone {
 		t.aloneEntries += int64(files) // one part after another
 	}
-	// Below what there is no room for there is nothing to be listed.
-	var written chan error
-	if len(s.children) > 0 && x.writer.short() {
-		written = make(chan error, 1)
-		done := it.done
-		it.when, it.done = now, func(err error) { done(err); written <- err }
+	put := x.writer.put
+	if len(s.children) > 0 && x.backfill.full.Load() {
+		put = x.writer.putAndWait // nothing is listed below a rejected listing
 	}
-	if x.writer.put(x.ctx, it) != nil {
-		return nil // the daemon is stopping
-	}
-	if written != nil {
-		select {
-		case err = <-written:
-		case <-x.writer.ended:
-			return nil
-		}
-		if err != nil {
-			return nil
-		}
+	if put(x.ctx, it) != nil {
+		return nil // it was rejected, or the daemon is stopping
 	}
 	x.progress.add(r.First, files)
 	if r.Last {
@@ -114,10 +104,16 @@ func (t *task) visitError(r *walker.Result) {
 	errors.As(r.Err, &errno)
 	if key, err := x.keyOf(r.Dir, 0); err == nil {
 		stamp, now := x.stamp(), time.Now()
-		_ = x.writer.put(x.ctx, item{bytes: 512, root: x.rootOf(r.Dir), needs: always(half), do: func(tx *store.Tx) error {
-			_, err := tx.SetError(key, stamp, uint16(errno), now)
-			return err
-		}})
+		root := x.rootOf(r.Dir)
+		_ = x.writer.put(x.ctx, item{
+			bytes: 512, held: root.counter(),
+			do: func(tx *store.Tx) error {
+				_, err := tx.SetError(key, stamp, uint16(errno), now)
+				return err
+			},
+			reserve: func() reserve { return change },
+			done:    func(err error) { x.written(root, &store.Applied{}, err) },
+		})
 	}
 	switch at := x.rootOf(r.Dir); {
 	case gone(errno):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,12 +30,18 @@ const (
 // An item is one thing to be written. It may be run more than once: when the
 // transaction it was part of could not be committed, it runs again in another.
 type item struct {
-	bytes int   // memory held until it is committed
-	root  *root // in which it is news; nil: in none
-	when  urgency
-	do    func(*store.Tx) error // on the writer's goroutine; an error drops this item alone
-	needs func() share          // asked after do: of the room to the size limit; nil: all
-	done  func(error)           // after the commit, or with why there was none; must not block
+	bytes   int           // memory held until it is committed
+	held    *atomic.Int64 // counts the item until it is done with; nil: nothing does
+	when    urgency
+	do      func(*store.Tx) error // on the writer's goroutine; an error drops this item alone
+	reserve func() reserve        // asked after do; nil: removal
+	done    func(error)           // after the commit, or with why there was none; must not block
+}
+
+func (it *item) hold(n int64) {
+	if it.held != nil {
+		it.held.Add(n)
+	}
 }
 
 // urgency says when an item is committed, with all that came before it.
@@ -69,12 +76,7 @@ type writer struct {
 	names   atomic.Int64 // that changed since the last item that is soon
 	trouble trouble      // why nothing can be written, while that is so
 
-	// At the size limit, see room.go: how many batches something of was turned away,
-	// up to which that is made up for, and a poke for each.
-	refusals, forgiven atomic.Uint64
-	full               chan struct{} // capacity 1
-	sooner             atomic.Bool   // there may be room for it
-	dropped            logthrottle.Logger
+	dropped logthrottle.Logger
 
 	// Confined to run.
 	tx    *store.Tx
@@ -100,7 +102,6 @@ func newWriter(st *store.Store, queue int, log *slog.Logger) *writer {
 		timer: time.NewTimer(time.Hour),
 
 		committed: make(chan struct{}, 1),
-		full:      make(chan struct{}, 1),
 	}
 	w.timer.Stop()
 	return w
@@ -110,9 +111,9 @@ func newWriter(st *store.Store, queue int, log *slog.Logger) *writer {
 // not be called on the writer's own goroutine.
 func (w *writer) put(ctx context.Context, it item) error {
 	it.bytes = min(it.bytes, w.queue)
-	it.root.hold(1)
+	it.hold(1)
 	if err := w.room.Acquire(ctx, int64(it.bytes)); err != nil {
-		it.root.hold(-1)
+		it.hold(-1)
 		return context.Cause(ctx)
 	}
 	select {
@@ -121,7 +122,7 @@ func (w *writer) put(ctx context.Context, it item) error {
 	case <-w.ended:
 		return ErrStopping
 	case <-ctx.Done():
-		it.root.hold(-1)
+		it.hold(-1)
 		w.room.Release(int64(it.bytes))
 		return context.Cause(ctx)
 	}
@@ -129,8 +130,20 @@ func (w *writer) put(ctx context.Context, it item) error {
 
 // update runs fn in a transaction and returns when it is committed.
 func (w *writer) update(ctx context.Context, fn func(*store.Tx) error) error {
-	errc := make(chan error, 1)
-	if err := w.put(ctx, item{when: now, do: fn, done: func(err error) { errc <- err }}); err != nil {
+	return w.putAndWait(ctx, item{do: fn})
+}
+
+// putAndWait hands an item to the writer and returns when it is committed.
+func (w *writer) putAndWait(ctx context.Context, it item) error {
+	errc, done := make(chan error, 1), it.done
+	it.when = now
+	it.done = func(err error) {
+		if done != nil {
+			done(err)
+		}
+		errc <- err
+	}
+	if err := w.put(ctx, it); err != nil {
 		return err
 	}
 	select {
@@ -224,7 +237,7 @@ func (w *writer) begin() error {
 	if w.tx != nil {
 		return nil
 	}
-	w.most = w.batchMost()
+	w.most = w.maxBatch()
 	tx, err := w.st.Begin()
 	if err != nil {
 		return err
@@ -247,21 +260,17 @@ func (w *writer) rollback() {
 
 // drop takes item i out of the batch and tells its giver why.
 func (w *writer) drop(i int, err error) {
-	it := w.take(i)
-	w.dropped.Log(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
+	it := w.batch[i]
+	w.batch = slices.Delete(w.batch, i, i+1)
+	w.bytes -= it.bytes
+	w.room.Release(int64(it.bytes))
+	it.hold(-1)
+	if !errors.Is(err, store.ErrFull) || it.leaves() == removal {
+		w.dropped.Log(func(times int) { w.log.Error("a change could not be written", "err", err, "times", times) })
+	}
 	if it.done != nil {
 		it.done(err)
 	}
-}
-
-// take takes item i out of the batch.
-func (w *writer) take(i int) item {
-	it := w.batch[i]
-	w.batch = append(w.batch[:i], w.batch[i+1:]...)
-	w.bytes -= it.bytes
-	w.room.Release(int64(it.bytes))
-	it.root.hold(-1)
-	return it
 }
 
 // redo runs the whole batch again in a new transaction. An error is the system's,
@@ -299,7 +308,7 @@ const (
 // workers wait when the queue is full, and queries go on.
 func (w *writer) commit(ctx context.Context) {
 	for wait := retryFirst; len(w.batch) > 0; wait = min(2*wait, retryMost) {
-		err := w.tryFit()
+		err := w.commitWithinLimit()
 		w.pulse.beat() // by a failure too: to wait for room on the disk is not to hang
 		if err == nil {
 			break
@@ -317,14 +326,7 @@ func (w *writer) commit(ctx context.Context) {
 		}
 		timer.Stop()
 	}
-	if w.short() {
-		w.trouble.begins(store.ErrFull)
-		if w.roomier() {
-			w.sooner.Store(true)
-		}
-	} else {
-		w.trouble.ends()
-	}
+	w.trouble.ends()
 	w.fail(nil)
 	poke(w.committed)
 }
@@ -339,7 +341,7 @@ func (w *writer) tryCommit() error {
 	if w.tx == nil { // nothing of it is left
 		return nil
 	}
-	w.tx.Leave(w.may().leaves(w.st.Reserve()))
+	w.tx.Leave(w.leaves().bytes(w.st.Reserve()))
 	err := w.tx.Commit()
 	if (w.when == steady || w.when == soon) && w.bulk.Load() == 0 {
 		w.allow.spend(w.when == soon, w.tx.Written(), time.Now())
@@ -364,7 +366,7 @@ func (w *writer) fail(err error) {
 	w.room.Release(int64(w.bytes))
 	w.bytes, w.when = 0, later
 	for i := range batch {
-		batch[i].root.hold(-1)
+		batch[i].hold(-1)
 		if batch[i].done != nil {
 			batch[i].done(err)
 		}
