@@ -222,7 +222,7 @@ func (p *process) run(signals *signals) error {
 	dctx, stopDog := context.WithCancel(context.Background())
 	defer stopDog()
 	if limit := p.notify.watched(); limit > 0 {
-		w := &watchdog{parts: p.x.Vitals(), every: limit / looks, ping: p.notify.alive, log: p.log}
+		w := &watchdog{parts: p.x.HealthChecks(), every: limit / looks, ping: p.notify.alive, log: p.log}
 		dog.Go(func() { w.run(dctx) })
 	}
 

@@ -17,7 +17,7 @@ import (
 // time that systemd gives (WatchdogSec=), systemd is told nothing any more and
 // starts indexd anew; its log then has the stacks of all goroutines.
 type watchdog struct {
-	parts []indexer.Vital
+	parts []indexer.HealthCheck
 	every time.Duration // between two looks
 	ping  func()
 	log   *slog.Logger
@@ -76,7 +76,7 @@ type lookedAt struct {
 }
 
 // alive looks at a part and has it asked again, unless it is still being asked.
-func (l *lookedAt) alive(part indexer.Vital) bool {
+func (l *lookedAt) alive(part indexer.HealthCheck) bool {
 	worked := part.Worked()
 	alive := l.answered.Swap(false) || worked != l.worked
 	l.worked = worked
@@ -88,7 +88,7 @@ func (l *lookedAt) alive(part indexer.Vital) bool {
 }
 
 // ask asks a part whenever that is wanted, until ctx ends.
-func (w *watchdog) ask(ctx context.Context, part indexer.Vital, l *lookedAt) {
+func (w *watchdog) ask(ctx context.Context, part indexer.HealthCheck, l *lookedAt) {
 	for {
 		select {
 		case <-ctx.Done():

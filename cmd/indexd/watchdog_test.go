@@ -19,9 +19,9 @@ type part struct {
 	worked atomic.Uint64
 }
 
-func (p *part) vital(name string) indexer.Vital {
+func (p *part) vital(name string) indexer.HealthCheck {
 	p.free = make(chan struct{})
-	return indexer.Vital{
+	return indexer.HealthCheck{
 		Name: name,
 		Ask: func(ctx context.Context) error {
 			if p.stuck.Load() {

@@ -77,7 +77,7 @@ func (x *Indexer) written(r *root, a *store.Applied, err error) {
 			x.log.Error("the database has reached its size limit; names are missing until there is room for them")
 			x.tellDegraded()
 		}
-		poke(x.backfill.rejected)
+		signal(x.backfill.rejected)
 	}
 }
 

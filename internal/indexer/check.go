@@ -188,7 +188,7 @@ func (c *checker) mend(ctx context.Context, dir string, diffs []Difference) erro
 		}
 		key, _, err := c.where.key(d.Path)
 		if err == nil {
-			err = c.x.writer.update(ctx, func(tx *store.Tx) error { return tx.Drop(key, c.x.stamp()) })
+			err = c.x.writer.Update(ctx, func(tx *store.Tx) error { return tx.Drop(key, c.x.stamp()) })
 		}
 		if err != nil {
 			return err

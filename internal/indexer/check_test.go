@@ -220,11 +220,11 @@ func TestCheckTakesFewBarriers(t *testing.T) {
 	for _, p := range paths {
 		must(t, os.Remove(root+"/"+p))
 	}
-	before := r.writer.pulse.work.Load()
+	before := int(r.writer.Heartbeat.Ticks())
 	if list := r.differences(root, false); len(list) != 2*len(paths) { // of each directory the times too
 		t.Errorf("%d differences: %q", len(list), list)
 	}
-	if n := r.writer.pulse.work.Load() - before; n > 30 {
+	if n := int(r.writer.Heartbeat.Ticks()) - before; n > 30 {
 		t.Errorf("the writer was waited for %d times", n)
 	}
 }

@@ -64,7 +64,7 @@ func (x *Indexer) compactIfDue() {
 	c := &x.compacting
 	c.armed = false
 	c.next = time.Now().Add(c.pause)
-	if c.busy || x.writer.bulk.Load() > 0 {
+	if c.busy || x.writer.InBulk() {
 		c.changed()
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"time"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/watch"
 	"indexd/listing"
 	"indexd/store"
@@ -16,7 +17,7 @@ import (
 // edits are looks at single names, in any directories, on their way to the
 // writer, which commits them together.
 type edits struct {
-	items []item
+	items []commit.Item
 	after []func()        // what follows once they are with the writer
 	held  map[string]bool // directories whose flight is theirs until then
 }
@@ -45,9 +46,9 @@ func (l *live) put(e *edits, epoch uint64) {
 	x := l.x
 	for i := range e.items {
 		if i == len(e.items)-1 {
-			e.items[i].when = soon // those before it wait for no more than it
+			e.items[i].When = commit.Soon // those before it wait for no more than it
 		}
-		if x.writer.put(x.ctx, e.items[i]) != nil {
+		if x.writer.Put(x.ctx, e.items[i]) != nil {
 			x.epochs.done(epoch) // stopping
 		}
 	}
@@ -125,14 +126,14 @@ func (l *live) name(e *edits, epoch uint64, s *sight, key store.Key, stamp uint6
 	r := x.rootOf(s.dir)
 	var applied store.Applied
 	x.epochs.add(epoch)
-	e.items = append(e.items, item{
-		bytes: 512 + len(n.Name), held: r.counter(),
-		do: func(tx *store.Tx) (err error) {
+	e.items = append(e.items, commit.Item{
+		Bytes: 512 + len(n.Name), Held: r.counter(),
+		Do: func(tx *store.Tx) (err error) {
 			applied, err = tx.ApplyName(key, stamp, n.Name, now, descend)
 			return err
 		},
-		reserve: func() reserve { return reserveFor(&applied) },
-		done: func(err error) {
+		Reserve: func() commit.Reserve { return commit.ReserveFor(&applied) },
+		Done: func(err error) {
 			x.written(r, &applied, err)
 			one.committed(&applied, err)
 			x.epochs.done(epoch)

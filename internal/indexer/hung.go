@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/watch"
 	"indexd/store"
 )
@@ -79,7 +80,7 @@ func (x *Indexer) deviceOf(dir string) uint64 {
 func (x *Indexer) unanswered(v store.Volume, dir string) {
 	x.log.Warn("a file system does not answer; going on without it", "dir", dir)
 	key, stamp, now := store.MakeKey(v, ""), x.stamp(), time.Now()
-	_ = x.writer.put(x.running, item{bytes: 512, do: func(tx *store.Tx) error {
+	_ = x.writer.Put(x.running, commit.Item{Bytes: 512, Do: func(tx *store.Tx) error {
 		_, err := tx.SetError(key, stamp, uint16(syscall.EIO), now)
 		return err
 	}})

@@ -19,6 +19,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
 	"indexd/internal/watch"
@@ -82,7 +83,7 @@ type Indexer struct {
 	born   time.Time // when New made it
 	cfg    Config    // but roots and rules, which may be reloaded
 	pool   *walker.Pool
-	writer *writer
+	writer *commit.Writer
 	jobs   *jobs
 
 	ctx    context.Context // ends when Run has
@@ -98,17 +99,17 @@ type Indexer struct {
 	places   atomic.Pointer[places]
 	placesMu sync.Mutex // held by who reads the mount table anew
 
-	stamps   atomic.Uint64
-	flights  flights
-	hung     hung
-	queue    queue
-	active   gauge // tasks under way and things to do later
-	epochs   epochs
-	src      *watch.Source // nil: nothing is watched
-	live     *live         // its consumer
-	waiting  waiting
-	pulse    pulse // of Run's goroutine
-	progress progress
+	stamps    atomic.Uint64
+	flights   flights
+	hung      hung
+	queue     queue
+	active    gauge // tasks under way and things to do later
+	epochs    epochs
+	src       *watch.Source // nil: nothing is watched
+	live      *live         // its consumer
+	waiting   waiting
+	heartbeat *commit.Heartbeat // of Run's goroutine
+	progress  progress
 
 	settling   settling
 	scrubbing  scrubbing
@@ -145,19 +146,18 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	}
 	x := &Indexer{
 		st: st, log: cfg.Log, cfg: cfg, born: time.Now(),
-		writer:  newWriter(st, cfg.Queue, cfg.Log),
-		flights: flights{m: make(map[string][]again)},
-		queue:   queue{m: make(map[taskKey]*slot)},
-		active:  gauge{changed: make(chan struct{})},
-		epochs:  newEpochs(),
-		src:     cfg.Watch,
-		waiting: waiting{most: cfg.waits},
-		wake:    make(chan struct{}, 1),
-		begun:   make(chan struct{}),
-		pulse:   newPulse(),
+		flights:   flights{m: make(map[string][]again)},
+		queue:     queue{m: make(map[taskKey]*slot)},
+		active:    gauge{changed: make(chan struct{})},
+		epochs:    newEpochs(),
+		src:       cfg.Watch,
+		waiting:   waiting{most: cfg.waits},
+		wake:      make(chan struct{}, 1),
+		begun:     make(chan struct{}),
+		heartbeat: commit.NewHeartbeat(),
 	}
 	x.reapMost.Store(reapBatch)
-	x.writer.trouble.told = x.tellDegraded
+	x.writer = commit.New(st, commit.Options{Queue: cfg.Queue, Log: cfg.Log, OnFailure: x.tellDegraded})
 	if x.src != nil {
 		x.live = newLive(x, x.src)
 		x.src.OnEvict(func(dir string, changed time.Time) {
@@ -208,7 +208,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 		},
 	})
 	var wg sync.WaitGroup
-	wg.Go(func() { x.writer.run(ctx) })
+	wg.Go(func() { x.writer.Run(ctx) })
 	if x.src != nil {
 		wctx, stopWatching := context.WithCancel(context.Background())
 		var watching sync.WaitGroup
@@ -243,19 +243,29 @@ func (x *Indexer) Run(ctx context.Context) error {
 	} else {
 		err = errors.Join(err, left)
 	}
-	x.writer.stop()
+	x.writer.Stop()
 	wg.Wait()
 	x.cancel(ErrStopping)
 	for _, r := range x.allRoots() {
 		r.hush()
 	}
-	x.writer.dropped.Stop()
 	return err
 }
 
 // Begun is closed when Run knows the roots and what the store has of them:
 // nothing else of the Indexer may be called before.
 func (x *Indexer) Begun() <-chan struct{} { return x.begun }
+
+// ErrStopping is returned by what was asked for after Run's context ended.
+var ErrStopping = commit.ErrStopping
+
+// signal puts a value into a channel of capacity 1, unless there is one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
 
 // loop does what is to be done later, until ctx ends.
 func (x *Indexer) loop(ctx context.Context) {
@@ -274,7 +284,7 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.todoMu.Unlock()
 			for _, f := range todo {
 				f()
-				x.pulse.beat()
+				x.heartbeat.Tick()
 				x.active.add(-1)
 			}
 			x.settle()
@@ -282,7 +292,7 @@ func (x *Indexer) loop(ctx context.Context) {
 		case <-tick.C:
 			tick.Reset(x.sweep())
 			x.lookForFile()
-		case <-x.writer.committed:
+		case <-x.writer.Committed():
 			x.compacting.changed()
 			x.merger.changed()
 			x.settleRest()
@@ -296,7 +306,7 @@ func (x *Indexer) loop(ctx context.Context) {
 			x.startBackfill()
 		case err := <-x.compacting.result:
 			x.compacted(err)
-		case <-x.pulse.asks:
+		case <-x.heartbeat.Asks():
 		}
 	}
 }
@@ -311,7 +321,7 @@ func (x *Indexer) later(f func()) {
 }
 
 // nudge has Run's goroutine look at what there is to do.
-func (x *Indexer) nudge() { poke(x.wake) }
+func (x *Indexer) nudge() { signal(x.wake) }
 
 // dirtyIn has one directory listed again, soon, as part of an epoch's work, of which
 // the caller has some in hand.

@@ -258,7 +258,7 @@ func (j *job) publishLocked(e Event) {
 		e.Lost, f.lost = f.lost, 0
 		f.unread++
 		f.events = append(f.events, e)
-		poke(f.wake)
+		signal(f.wake)
 	}
 }
 

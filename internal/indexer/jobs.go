@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"indexd/internal/indexer/commit"
 	"indexd/store"
 	"indexd/walker"
 )
@@ -82,7 +83,7 @@ func (js *jobs) ended(j *job, forgetStored bool) {
 	if forgetStored {
 		x, key := j.x, store.JobKey(j.info.ID)
 		x.later(func() {
-			_ = x.writer.put(x.ctx, item{do: func(tx *store.Tx) error { return tx.DeleteValue(store.Jobs, key) }})
+			_ = x.writer.Put(x.ctx, commit.Item{Do: func(tx *store.Tx) error { return tx.DeleteValue(store.Jobs, key) }})
 		})
 	}
 }
@@ -161,7 +162,7 @@ func (x *Indexer) RescanFor(ctx context.Context, who Asker, paths []string, foll
 	if follow {
 		j.expectFollower()
 	}
-	err := x.writer.update(ctx, func(tx *store.Tx) error {
+	err := x.writer.Update(ctx, func(tx *store.Tx) error {
 		if err := tx.PutValue(store.Settings, nextJobKey, x.jobs.unused()); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/mounts"
 	"indexd/internal/watch"
 	"indexd/store"
@@ -19,15 +20,15 @@ import (
 // live turns the hints of a watch.Source into listings. It has a goroutine of
 // its own, to which everything in it is confined but asks.
 type live struct {
-	x       *Indexer
-	src     *watch.Source
-	room    *semaphore.Weighted         // tasks under way
-	asks    chan chan struct{}          // who wants all hints so far to be acted on
-	taken   atomic.Pointer[watch.Batch] // of which the work is being begun
-	pulse   pulse
-	waiting atomic.Bool // for room
-	backoff backoff
-	lacking bool // there may be directories to be watched that only a pass over all finds
+	x         *Indexer
+	src       *watch.Source
+	room      *semaphore.Weighted         // tasks under way
+	asks      chan chan struct{}          // who wants all hints so far to be acted on
+	taken     atomic.Pointer[watch.Batch] // of which the work is being begun
+	heartbeat *commit.Heartbeat
+	waiting   atomic.Bool // for room
+	backoff   backoff
+	lacking   bool // there may be directories to be watched that only a pass over all finds
 }
 
 const (
@@ -47,10 +48,10 @@ const (
 func newLive(x *Indexer, src *watch.Source) *live {
 	return &live{
 		x: x, src: src,
-		room:    semaphore.NewWeighted(liveTasks),
-		asks:    make(chan chan struct{}),
-		pulse:   newPulse(),
-		backoff: backoff{files: make(map[string]*busyFile)},
+		room:      semaphore.NewWeighted(liveTasks),
+		asks:      make(chan chan struct{}),
+		heartbeat: commit.NewHeartbeat(),
+		backoff:   backoff{files: make(map[string]*busyFile)},
 	}
 }
 
@@ -68,7 +69,7 @@ func (l *live) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.pulse.asks:
+		case <-l.heartbeat.Asks():
 			continue
 		case <-window.C:
 			ready = l.src.Ready()
@@ -139,7 +140,7 @@ func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
 	defer l.taken.Store(nil)
 	walked := make(map[string]bool) // subtrees that a listing of their parent goes on to
 	for i := range b.Dirs {
-		l.pulse.beat()
+		l.heartbeat.Tick()
 		h := &b.Dirs[i]
 		switch {
 		case l.x.rootOf(h.Dir) == nil:
@@ -149,7 +150,7 @@ func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
 		case h.Subtree && !walked[h.Dir]:
 			l.task(ctx, epoch, "", []string{h.Dir})
 		case h.List:
-			l.x.writer.names.Add(loneMost)
+			l.x.writer.NamesChanged(commit.LoneMost)
 			l.task(ctx, epoch, h.Dir, nil)
 		case len(h.Names) > 0:
 			l.hint(ctx, epoch, h, walked)
@@ -188,7 +189,7 @@ func (l *live) hint(ctx context.Context, epoch uint64, h *watch.DirHint, walked 
 			content = append(content, n)
 		}
 	}
-	l.x.writer.names.Add(int64(len(named) + len(content)))
+	l.x.writer.NamesChanged(len(named) + len(content))
 	switch {
 	case len(named) == 0 && len(content) <= fewNames:
 		l.names(ctx, epoch, h.Dir, content)

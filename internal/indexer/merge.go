@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"indexd/internal/indexer/commit"
 	"indexd/store"
 )
 
@@ -48,7 +49,7 @@ func (m *merger) putOff() time.Duration {
 }
 
 // changed says that something was committed.
-func (m *merger) changed() { poke(m.wake) }
+func (m *merger) changed() { signal(m.wake) }
 
 // merge does what is due for the postings until ctx ends.
 func (x *Indexer) merge(ctx context.Context) {
@@ -97,7 +98,7 @@ func (x *Indexer) merge(ctx context.Context) {
 
 // mergeNext does one merge; false: none is due.
 func (x *Indexer) mergeNext(ctx context.Context, idle bool) (bool, error) {
-	m, err := x.st.NextMerge(x.writer.bulk.Load() > 0, idle)
+	m, err := x.st.NextMerge(x.writer.InBulk(), idle)
 	if m == nil || err != nil || m.Adds() && time.Now().Before(x.merger.next) {
 		return false, err
 	}
@@ -132,9 +133,9 @@ func (s *mergeSteps) apply(step store.Step) error {
 		return context.Cause(s.ctx)
 	}
 	ran, done := make(chan struct{}, 1), make(chan error, 1)
-	it := item{
-		bytes: step.Bytes, when: later,
-		do: func(tx *store.Tx) error {
+	it := commit.Item{
+		Bytes: step.Bytes, When: commit.Batched,
+		Do: func(tx *store.Tx) error {
 			err := s.err()
 			switch {
 			case err == nil:
@@ -142,25 +143,25 @@ func (s *mergeSteps) apply(step store.Step) error {
 			case errors.Is(err, store.ErrFull):
 				err = nil // nothing is done, and done tells
 			}
-			poke(ran) // once more where it is done again, in another transaction
+			signal(ran) // once more where it is done again, in another transaction
 			return err
 		},
-		done: func(err error) {
+		Done: func(err error) {
 			s.room.Release(1)
 			s.fail(err)
 			done <- s.err()
 		},
 	}
 	if step.Adds {
-		it.reserve = func() reserve { return addition }
+		it.Reserve = func() commit.Reserve { return commit.Addition }
 	}
 	switch s.steps++; {
 	case s.steps%mergeAhead == 0:
-		it.when = now // the next one waits for it
+		it.When = commit.Now // the next one waits for it
 	case step.Wait:
-		it.when = steady
+		it.When = commit.Steady
 	}
-	if err := s.x.writer.put(s.ctx, it); err != nil {
+	if err := s.x.writer.Put(s.ctx, it); err != nil {
 		return err
 	}
 	enough := ran
@@ -172,7 +173,7 @@ func (s *mergeSteps) apply(step store.Step) error {
 		return s.err()
 	case err := <-done:
 		return err
-	case <-s.x.writer.ended:
+	case <-s.x.writer.Ended():
 		return ErrStopping
 	case <-s.ctx.Done():
 		return context.Cause(s.ctx)

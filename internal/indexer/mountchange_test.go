@@ -167,7 +167,7 @@ func TestIncompleteRootUnmounted(t *testing.T) {
 	known.mu.Lock()
 	known.stored.Complete = false // also for this run, which would settle what is pending
 	known.mu.Unlock()
-	must(t, r.writer.update(deadline(t), func(tx *store.Tx) error { // as a kill in the first index leaves it
+	must(t, r.writer.Update(deadline(t), func(tx *store.Tx) error { // as a kill in the first index leaves it
 		rec := known.record()
 		if err := tx.PutValue(store.Roots, known.place(), rec); err != nil {
 			return err

@@ -69,7 +69,7 @@ func (x *Indexer) lookForFile() {
 
 // degraded says what is wrong with the database, "" for nothing. From any goroutine.
 func (x *Indexer) degraded() string {
-	return cmp.Or(x.writer.trouble.now(), x.backfill.reason(), x.naming.now())
+	return cmp.Or(x.writer.Failure(), x.backfill.reason(), x.naming.now())
 }
 
 func (x *Indexer) tellDegraded() {

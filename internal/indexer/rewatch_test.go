@@ -94,7 +94,7 @@ func TestSyncBeforeWatched(t *testing.T) {
 		l.do(os.WriteFile(l.path("a/b/f"), nil, 0o644), os.Rename(l.path("c"), l.path("a/c")), os.WriteFile(l.path("a/c/d/x"), nil, 0o644))
 		ctx := deadline(l.t)
 		go func() { synced <- l.Sync(ctx, nil) }()
-		waitFor(l.t, func() bool { return l.writer.hurry.Load() > 0 }) // it has begun
+		waitFor(l.t, func() bool { return l.writer.InHurry() }) // it has begun
 	})
 	again.do(<-synced)
 	again.same()
@@ -108,7 +108,7 @@ func TestSyncBesideMuchElse(t *testing.T) {
 	l.compare()
 	key, _, err := l.places.Load().key(l.path("z"))
 	l.do(err)
-	l.do(l.writer.update(t.Context(), func(tx *store.Tx) error {
+	l.do(l.writer.Update(t.Context(), func(tx *store.Tx) error {
 		for i := range settleBatch {
 			other, _, err := l.places.Load().key(l.path(fmt.Sprintf("a/%04d", i)))
 			if err == nil {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/logthrottle"
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
@@ -225,7 +226,7 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 		return err
 	}
 	where := x.places.Load()
-	err := x.writer.update(ctx, func(tx *store.Tx) error {
+	err := x.writer.Update(ctx, func(tx *store.Tx) error {
 		known := make(map[string]rootRecord)
 		for key, value := range tx.Snap().Values(store.Roots) {
 			var rec rootRecord // a damaged one is as none: it is listed anew
@@ -378,9 +379,9 @@ func (x *Indexer) index(r *root, round int) {
 		dirs[i] = pending[i].dir
 	}
 	begun := x.startPass(r)
-	x.writer.bulk.Add(1)
+	end := x.writer.Bulk()
 	begins := x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
-		x.writer.bulk.Add(-1)
+		end()
 		if err != nil {
 			return // stopped or cancelled: it stays pending
 		}
@@ -397,7 +398,7 @@ func (x *Indexer) index(r *root, round int) {
 		x.indexed(r)
 	})
 	if !begins {
-		x.writer.bulk.Add(-1)
+		end()
 	}
 }
 
@@ -494,7 +495,7 @@ func (x *Indexer) saveRoot(r *root, change func(*rootRecord)) {
 	rec := r.stored
 	r.mu.Unlock()
 	x.later(func() {
-		_ = x.writer.put(x.ctx, item{when: soon, do: func(tx *store.Tx) error { return tx.PutValue(store.Roots, r.place(), rec) }})
+		_ = x.writer.Put(x.ctx, commit.Item{When: commit.Soon, Do: func(tx *store.Tx) error { return tx.PutValue(store.Roots, r.place(), rec) }})
 	})
 }
 

@@ -75,7 +75,7 @@ func (x *Indexer) scrub() {
 // scrubOnce searches until nothing is found; false: it did not come to that.
 func (x *Indexer) scrubOnce() bool {
 	begun := time.Now()
-	apply := func(fn func(*store.Tx) error) error { return x.writer.update(x.running, fn) }
+	apply := func(fn func(*store.Tx) error) error { return x.writer.Update(x.running, fn) }
 	for range scrubRounds {
 		found, err := 0, error(nil)
 		walker.AtIdlePriority(func() bool {

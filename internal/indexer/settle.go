@@ -3,6 +3,7 @@ package indexer
 import (
 	"errors"
 
+	"indexd/internal/indexer/commit"
 	"indexd/store"
 )
 
@@ -96,12 +97,12 @@ func (x *Indexer) reap() {
 	}
 	more := false
 	n := x.reapMost.Load()
-	it := item{
-		do: func(tx *store.Tx) (err error) {
+	it := commit.Item{
+		Do: func(tx *store.Tx) (err error) {
 			more, err = tx.Reap(int(n))
 			return err
 		},
-		done: func(err error) {
+		Done: func(err error) {
 			x.reaping.Store(false)
 			switch {
 			case errors.Is(err, store.ErrFull) && n > reapLeast:
@@ -115,7 +116,7 @@ func (x *Indexer) reap() {
 			}
 		},
 	}
-	if x.writer.put(x.running, it) != nil {
+	if x.writer.Put(x.running, it) != nil {
 		x.reaping.Store(false)
 	}
 }

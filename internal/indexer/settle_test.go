@@ -17,7 +17,7 @@ func TestReapedIsSettled(t *testing.T) {
 	r.idle()
 	key, _, err := r.places.Load().key(root + "/a")
 	must(t, err)
-	must(t, r.writer.update(t.Context(), func(tx *store.Tx) error { return tx.Drop(key, before) }))
+	must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error { return tx.Drop(key, before) }))
 	r.nudge()
 	waitFor(t, func() bool { return r.st.DeadCount() == 0 && r.st.PendingCount() == 0 })
 	r.idle()
@@ -33,12 +33,12 @@ func TestSettledAgainAndAgain(t *testing.T) {
 	key, _, err := r.places.Load().key(root + "/a")
 	must(t, err)
 	mark := func(key store.Key) {
-		must(t, r.writer.update(t.Context(), func(tx *store.Tx) error {
+		must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error {
 			return tx.PutPending(key, store.Pending{Stamp: r.stamp()})
 		}))
 	}
 	var away store.Volume // nothing is mounted of it
-	must(t, r.writer.update(t.Context(), func(tx *store.Tx) (err error) {
+	must(t, r.writer.Update(t.Context(), func(tx *store.Tx) (err error) {
 		away, err = tx.PutVolume(store.VolumeInfo{Identity: "away", MountPoint: "/away", Offline: true})
 		return err
 	}))

@@ -63,7 +63,7 @@ func (x *Indexer) Status() (Status, error) {
 		Running: time.Since(x.progress.begun),
 	}
 	s.Degraded = x.degraded()
-	unwritable := x.writer.trouble.now()
+	unwritable := x.writer.Failure()
 	s.NoRoom = x.compacting.putOff.Load()
 	return s, x.st.View(func(sn *store.Snap) error {
 		s.Pending = int64(x.st.PendingCount())
@@ -200,7 +200,7 @@ const (
 // anything may have changed. No dirs: all roots. Cheap, called with every query.
 func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 	var list []Stale
-	degraded := x.writer.trouble.now() != ""
+	degraded := x.writer.Failure() != ""
 	for _, r := range x.allRoots() {
 		if !touches(r.path, dirs) {
 			continue
@@ -242,4 +242,26 @@ func touches(root string, dirs []string) bool {
 		}
 	}
 	return len(dirs) == 0
+}
+
+// unwritten reports whether anything of a root, and of dirs (none: all of it), may have
+// changed that is not in the index because nothing can be written.
+func (x *Indexer) unwritten(r *root, dirs []string) bool {
+	if r.held.Load() > 0 {
+		return true
+	}
+	if x.live == nil {
+		return false
+	}
+	concerns := func(dir string) bool {
+		return (mounts.Within(dir, r.path) || mounts.Within(r.path, dir)) && touches(dir, dirs)
+	}
+	if b := x.live.taken.Load(); b != nil {
+		for i := range b.Dirs {
+			if concerns(b.Dirs[i].Dir) {
+				return true
+			}
+		}
+	}
+	return x.src.Pending(concerns)
 }

@@ -27,8 +27,7 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 		}
 	}
 	// What is found behind the barrier is waited for as well.
-	x.writer.hurry.Add(1)
-	defer x.writer.hurry.Add(-1)
+	defer x.writer.Hurry()()
 	if err := x.caughtUp(ctx); err != nil {
 		return err
 	}
@@ -59,11 +58,10 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 // in the index, at once without watches, or with ctx's error.
 func (x *Indexer) caughtUp(ctx context.Context) error {
 	if x.src == nil {
-		return x.writer.flush(ctx)
+		return x.writer.Flush(ctx)
 	}
-	done, err := x.writer.hasten(ctx)
-	defer done()
-	if err != nil {
+	defer x.writer.Hurry()()
+	if err := x.writer.Flush(ctx); err != nil {
 		return err
 	}
 	lost := x.src.Status().Overflows
@@ -208,7 +206,7 @@ func (x *Indexer) spared(r *root) (found bool) {
 // in a root.
 func (x *Indexer) reapSpared(ctx context.Context, r *root) error {
 	for more := true; more && x.spared(r); {
-		err := x.writer.update(ctx, func(tx *store.Tx) (err error) {
+		err := x.writer.Update(ctx, func(tx *store.Tx) (err error) {
 			more, err = tx.Reap(reapBatch)
 			return err
 		})

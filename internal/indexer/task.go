@@ -3,6 +3,7 @@ package indexer
 import (
 	"sync"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/watch"
 	"indexd/listing"
 	"indexd/store"
@@ -181,9 +182,9 @@ func (t *task) done(stats walker.JobStats, err error) {
 		}
 		t.finish(stats, err)
 	}
-	it := item{when: soon, do: func(*store.Tx) error { return nil }, done: finish}
-	t.each(func(taskUser) { it.when = now })
-	if putErr := t.x.writer.put(t.x.ctx, it); putErr != nil {
+	it := commit.Item{When: commit.Soon, Do: func(*store.Tx) error { return nil }, Done: finish}
+	t.each(func(taskUser) { it.When = commit.Now })
+	if putErr := t.x.writer.Put(t.x.ctx, it); putErr != nil {
 		finish(putErr)
 	}
 }

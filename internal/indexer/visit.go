@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"indexd/internal/indexer/commit"
 	"indexd/internal/rules"
 	"indexd/listing"
 	"indexd/store"
@@ -38,18 +39,18 @@ func (t *task) visit(r *walker.Result) []string {
 	}
 	p := store.Prepare(r.Listing, s.keep, s.descend)
 	root := x.rootOf(r.Dir)
-	it := item{bytes: p.Size() + len(key) + 512, held: root.counter()}
+	it := commit.Item{Bytes: p.Size() + len(key) + 512, Held: root.counter()}
 	var applied store.Applied
-	it.do = func(tx *store.Tx) (err error) {
+	it.Do = func(tx *store.Tx) (err error) {
 		if applied, err = tx.Apply(key, p); err != nil {
 			return err
 		}
 		return s.enter(tx)
 	}
-	it.reserve = func() reserve { return reserveFor(&applied) }
+	it.Reserve = func() commit.Reserve { return commit.ReserveFor(&applied) }
 	dir, stat := r.Dir, r.Listing.Dir
 	top := key.Rel() == "" && r.Last && !x.isRoot(dir)
-	it.done = func(err error) {
+	it.Done = func(err error) {
 		x.written(root, &applied, err)
 		s.committed(&applied, err)
 		if top {
@@ -60,9 +61,9 @@ func (t *task) visit(r *walker.Result) []string {
 	if r.Dir == t.alone {
 		t.aloneEntries += int64(files) // one part after another
 	}
-	put := x.writer.put
+	put := x.writer.Put
 	if len(s.children) > 0 && x.backfill.full.Load() {
-		put = x.writer.putAndWait // nothing is listed below a rejected listing
+		put = x.writer.PutAndWait // nothing is listed below a rejected listing
 	}
 	if put(x.ctx, it) != nil {
 		return nil // it was rejected, or the daemon is stopping
@@ -105,14 +106,14 @@ func (t *task) visitError(r *walker.Result) {
 	if key, err := x.keyOf(r.Dir, 0); err == nil {
 		stamp, now := x.stamp(), time.Now()
 		root := x.rootOf(r.Dir)
-		_ = x.writer.put(x.ctx, item{
-			bytes: 512, held: root.counter(),
-			do: func(tx *store.Tx) error {
+		_ = x.writer.Put(x.ctx, commit.Item{
+			Bytes: 512, Held: root.counter(),
+			Do: func(tx *store.Tx) error {
 				_, err := tx.SetError(key, stamp, uint16(errno), now)
 				return err
 			},
-			reserve: func() reserve { return change },
-			done:    func(err error) { x.written(root, &store.Applied{}, err) },
+			Reserve: func() commit.Reserve { return commit.Change },
+			Done:    func(err error) { x.written(root, &store.Applied{}, err) },
 		})
 	}
 	switch at := x.rootOf(r.Dir); {

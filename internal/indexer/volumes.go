@@ -26,7 +26,7 @@ func (x *Indexer) refreshPlaces(old *places) error {
 	if err != nil {
 		return err
 	}
-	err = x.writer.update(x.ctx, func(tx *store.Tx) error { return where.findVolumes(tx) })
+	err = x.writer.Update(x.ctx, func(tx *store.Tx) error { return where.findVolumes(tx) })
 	if err != nil {
 		return fmt.Errorf("enter the mounted file systems: %w", err)
 	}

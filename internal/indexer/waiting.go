@@ -101,7 +101,7 @@ func (l *live) placeFreed(epoch uint64) time.Duration {
 	}
 	list, left, lacking := x.waiting.take(room)
 	for _, w := range list {
-		l.pulse.beat()
+		l.heartbeat.Tick()
 		if x.isExcluded(w.dir) || x.src.Watched(w.dir) {
 			continue
 		}

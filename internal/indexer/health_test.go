@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,14 +12,15 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/indexer/commit"
 	"indexd/store"
 )
 
 // vital finds one by its name.
-func (r *rig) vital(name string) Vital {
+func (r *rig) vital(name string) HealthCheck {
 	r.t.Helper()
-	all := r.Vitals()
-	i := slices.IndexFunc(all, func(v Vital) bool { return v.Name == name })
+	all := r.HealthChecks()
+	i := slices.IndexFunc(all, func(v HealthCheck) bool { return v.Name == name })
 	if i < 0 {
 		r.t.Fatalf("no part %q among %v", name, all)
 	}
@@ -27,7 +29,7 @@ func (r *rig) vital(name string) Vital {
 
 // hangs reports whether a part neither answers nor works, as far as a moment
 // can show.
-func (v *Vital) hangs(t *testing.T) bool {
+func (v *HealthCheck) hangs(t *testing.T) bool {
 	t.Helper()
 	before := v.Worked()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -37,7 +39,7 @@ func (v *Vital) hangs(t *testing.T) bool {
 }
 
 // answers fails unless a part answers, however long that takes.
-func (v *Vital) answers(t *testing.T) {
+func (v *HealthCheck) answers(t *testing.T) {
 	t.Helper()
 	if err := v.Ask(deadline(t)); err != nil {
 		t.Errorf("%s: %v", v.Name, err)
@@ -54,8 +56,8 @@ func TestVitals(t *testing.T) {
 		hold func(held chan<- struct{}, free <-chan struct{})
 	}{
 		{"writer", func(held chan<- struct{}, free <-chan struct{}) {
-			it := item{when: now, do: func(*store.Tx) error { held <- struct{}{}; <-free; return nil }}
-			if err := l.writer.put(t.Context(), it); err != nil {
+			it := commit.Item{When: commit.Now, Do: func(*store.Tx) error { held <- struct{}{}; <-free; return nil }}
+			if err := l.writer.Put(t.Context(), it); err != nil {
 				t.Error(err)
 			}
 		}},
@@ -86,7 +88,7 @@ func TestVitals(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, v := range l.Vitals() {
+			for _, v := range l.HealthChecks() {
 				v.answers(t)
 			}
 			held, free := make(chan struct{}, 1), make(chan struct{})
@@ -96,7 +98,7 @@ func TestVitals(t *testing.T) {
 			if !v.hangs(t) {
 				t.Errorf("%s is held up, but seems alive", c.name)
 			}
-			for _, other := range l.Vitals() {
+			for _, other := range l.HealthChecks() {
 				if other.Name != c.name && c.name != "writer" {
 					other.answers(t)
 				}
@@ -117,28 +119,31 @@ func (l *liveRig) touch(name string) {
 	}
 }
 
-// TestVitalsOfFullDisk: while the writer tries again and again, those who wait
-// for it are not taken to hang.
-func TestVitalsOfFullDisk(t *testing.T) {
+// TestHealthChecksOfFullDisk: while the writer retries, parts that wait for it are not
+// taken to hang.
+func TestHealthChecksOfFullDisk(t *testing.T) {
+	disk := &badDisk{r: rand.New(rand.NewPCG(0, 0)), one: 1}
+	openOptions.Faults = disk
+	defer func() { openOptions.Faults = nil }()
 	l := runLive(t, "", "", nil)
 	l.idle()
-	l.compare() // so that nothing is written meanwhile, which would end it
-	l.writer.trouble.begins(syscall.ENOSPC)
+	l.compare()
+	disk.set(syscall.ENOSPC, 1)
+	l.touch("one more")
+	waitFor(t, func() bool { return l.writer.Failure() != "" })
 	for _, name := range []string{"indexer", "changes"} {
 		v := l.vital(name)
 		before := v.Worked()
-		l.writer.pulse.beat() // a try that failed
-		if v.Worked() == before {
-			t.Errorf("%s does not show that the writer tries", name)
-		}
+		waitFor(t, func() bool { return v.Worked() != before }) // with a retry
 	}
-	l.writer.trouble.ends()
+	disk.set(0, 1)
+	l.compare()
 }
 
 // TestVitalsAfterRun: what has ended does not hang.
 func TestVitalsAfterRun(t *testing.T) {
 	l := runLive(t, "", "", nil)
-	list := l.Vitals()
+	list := l.HealthChecks()
 	l.rig.stop()
 	for _, v := range list {
 		if err := v.Ask(deadline(t)); err == nil || strings.Contains(err.Error(), "deadline") {

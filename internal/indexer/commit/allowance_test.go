@@ -1,4 +1,4 @@
-package indexer
+package commit
 
 import (
 	"testing"
@@ -104,13 +104,13 @@ func TestAllowanceOfBatches(t *testing.T) {
 // What nobody waits for is committed late by a writer in debt, but at once when it
 // is a lone change, or when somebody waits for whatever there is.
 func TestWriterInDebt(t *testing.T) {
-	var w writer
-	w.allow.spend(false, 1<<40, time.Now())
+	var w Writer
+	w.allowance.spend(false, 1<<40, time.Now())
 	for _, c := range []struct {
-		when  urgency
+		when  Urgency
 		hurry int32
 		due   bool
-	}{{later, 0, false}, {steady, 0, false}, {soon, 0, true}, {now, 0, true}, {steady, 1, true}, {later, 1, false}} {
+	}{{Batched, 0, false}, {Steady, 0, false}, {Soon, 0, true}, {Now, 0, true}, {Steady, 1, true}, {Batched, 1, false}} {
 		w.hurry.Store(c.hurry)
 		if got := w.due(c.when); got != c.due {
 			t.Errorf("urgency %d with %d in a hurry: due is %v", c.when, c.hurry, got)
