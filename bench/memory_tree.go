@@ -174,7 +174,7 @@ func findAll(root string) ([]string, error) {
 func (b *bench) rows(d *daemon) ([]string, error) {
 	var list []string
 	t, err := d.client.Find(b.ctx, &wire.FindRequest{Sync: wire.Duration(20 * time.Minute)}, func(r *wire.Row) error {
-		list = append(list, fmt.Sprintf("%s/%s %c %o %d %d.%09d0 %d", r.Dir, r.Name, r.Type, r.Mode, r.Size, r.MtimeSec, r.MtimeNs, r.Inode))
+		list = append(list, fmt.Sprintf("%s/%s %c %o %d %d.%09d0 %d", r.Dir, r.Name, r.Type().Letter(), r.Mode&0o7777, r.Size, r.Mtime.Sec, r.Mtime.Nsec, r.Ino))
 		return nil
 	})
 	if err == nil && t.SyncMissed {

@@ -19,6 +19,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/ipc/wire"
+	"indexd/listing"
 )
 
 // tempDir is a directory whose path is short enough for a socket's.
@@ -74,10 +75,15 @@ func scripted(t *testing.T, answer []byte, n int, requests chan<- string) *Clien
 
 const okHead = "HTTP/1.0 200 OK\r\nindexd-protocol: 1\r\nIndexd-Version: 2.0\r\nContent-Type: application/x-ndjson\r\n\r\n"
 
+// row is a regular file in /d.
+func row(name string) *wire.Row {
+	return &wire.Row{Dir: "/d", Entry: listing.Entry{Name: name, Stat: listing.Stat{Mode: 0o100644}}}
+}
+
 func TestFindPieces(t *testing.T) {
 	body := ""
 	for i := range 30 {
-		body += string((&wire.Row{Dir: "/d", Name: fmt.Sprint(i, "\n\xff"), Type: 'f'}).AppendJSON(nil)) + "\n"
+		body += string(row(fmt.Sprint(i, "\n\xff")).AppendJSON(nil)) + "\n"
 	}
 	end := `{"end":{"count":30,"first_clock":"a","last_clock":"b","complete":true}}` + "\n"
 	for _, n := range []int{1, 7, 100, 1 << 20} {
@@ -133,12 +139,12 @@ func TestFindPathsPieces(t *testing.T) {
 // TestCutOff cuts an answer of each kind at every byte: there is never a whole
 // answer, and never a panic.
 func TestCutOff(t *testing.T) {
-	row := string((&wire.Row{Dir: "/d", Name: "x", Type: 'f'}).AppendJSON(nil)) + "\n"
+	line := string(row("x").AppendJSON(nil)) + "\n"
 	kinds := map[string]struct {
 		body string
 		call func(*Client) error
 	}{
-		"find": {row + `{"end":{"count":1}}` + "\n", func(c *Client) error {
+		"find": {line + `{"end":{"count":1}}` + "\n", func(c *Client) error {
 			_, err := c.Find(t.Context(), &wire.FindRequest{}, func(*wire.Row) error { return nil })
 			return err
 		}},

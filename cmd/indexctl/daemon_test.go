@@ -13,7 +13,6 @@ import (
 
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
-	"indexd/listing"
 )
 
 // fakeDaemon answers what the files in its directory say, each read anew for a
@@ -109,12 +108,7 @@ func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *wire.FindRequ
 		if t.Count++; req.Count || req.Limit > 0 && t.Count > int64(req.Limit) {
 			return nil
 		}
-		typ, _ := listing.TypeOfLetter(r.Type)
-		e := listing.Entry{Name: r.Name, Stat: listing.Stat{
-			Ino: r.Inode, Size: r.Size, Blocks: r.Blocks, Mtime: listing.Time{Sec: r.MtimeSec, Nsec: r.MtimeNs},
-			Mode: uint32(typ)<<12 | r.Mode, UID: r.UID, GID: r.GID, Nlink: r.Nlink,
-		}}
-		if err := sink.Row([]byte(r.Dir), &e, r.NoMeta); err != nil {
+		if err := sink.Row([]byte(r.Dir), &r.Entry, r.NoMeta); err != nil {
 			return err
 		}
 		if sink.Full() {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/ipc/wire"
+	"indexd/listing"
 )
 
 func TestEscape(t *testing.T) {
@@ -72,8 +73,8 @@ func TestLongAsLs(t *testing.T) {
 		ls := strings.Fields(string(out))
 		want := strings.Join(append(ls[:1:1], ls[2:]...), " ") // without the number of links
 		l := longPrinter{out: &output{}}
-		row := wire.Row{Dir: dir, Name: filepath.Base(file), Type: 'f', Size: st.Size, Mode: st.Mode & 0o7777,
-			MtimeSec: st.Mtim.Sec, User: users.name(st.Uid), Group: groups.name(st.Gid)}
+		row := wire.Row{Dir: dir, User: users.name(st.Uid), Group: groups.name(st.Gid), Entry: listing.Entry{
+			Name: filepath.Base(file), Stat: listing.Stat{Size: st.Size, Mode: st.Mode, Mtime: listing.Time{Sec: st.Mtim.Sec}}}}
 		if got := strings.Join(strings.Fields(string(l.appendRow(nil, &row))), " "); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"indexd/ipc/wire"
+	"indexd/listing"
 )
 
 // longRows prints rows as ls -lh does: type and mode, owner, group, size, time,
@@ -29,19 +30,19 @@ type longPrinter struct {
 
 func (l *longPrinter) appendRow(b []byte, r *wire.Row) []byte {
 	if r.NoMeta {
-		b = append(b, modeType(r.Type))
+		b = append(b, modeType(r.Type()))
 		b = append(b, "????????? "...)
 		b = appendPadded(b, "?", &l.user)
 		b = appendPadded(b, "?", &l.group)
 		b = append(b, "    ?                ? "...)
 	} else {
-		b = appendMode(b, r.Type, r.Mode)
+		b = appendMode(b, r.Type(), r.Mode)
 		b = append(b, ' ')
 		b = appendPadded(b, r.User, &l.user)
 		b = appendPadded(b, r.Group, &l.group)
 		b = appendRight(b, 5, func(b []byte) []byte { return appendSize(b, r.Size) })
 		b = append(b, ' ')
-		b = appendRight(b, 16, func(b []byte) []byte { return appendTime(b, r.Mtime()) })
+		b = appendRight(b, 16, func(b []byte) []byte { return appendTime(b, r.Mtime.Std()) })
 		b = append(b, ' ')
 	}
 	l.path = r.AppendPath(l.path[:0])
@@ -77,15 +78,15 @@ func appendRight(b []byte, wide int, add func([]byte) []byte) []byte {
 func appendTime(b []byte, t time.Time) []byte { return t.AppendFormat(b, "2006-01-02 15:04") }
 
 // modeType is the letter that ls puts before a mode.
-func modeType(t byte) byte {
-	if t == 'f' {
+func modeType(t listing.Type) byte {
+	if t == listing.Regular {
 		return '-'
 	}
-	return t
+	return t.Letter()
 }
 
 // appendMode appends ten characters as ls does.
-func appendMode(b []byte, t byte, mode uint32) []byte {
+func appendMode(b []byte, t listing.Type, mode uint32) []byte {
 	const rwx = "rwxrwxrwx"
 	b = append(b, modeType(t))
 	at := len(b)

@@ -6,6 +6,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/ipc/wire"
+	"indexd/listing"
 )
 
 // paths prints paths as they come from the daemon, many in one write. To a pipe
@@ -103,7 +104,7 @@ func (f finisher) finish(r *wire.Row) {
 	if !r.NoMeta {
 		r.User, r.Group = f.users.name(r.UID), f.groups.name(r.GID)
 	}
-	if r.Type == 'l' {
+	if r.Type() == listing.Symlink {
 		r.Target, _ = os.Readlink(r.Path()) // gone, or hidden: it has none
 	}
 }

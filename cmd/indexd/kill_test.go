@@ -111,7 +111,7 @@ func (m *mortal) same() {
 	defer cancel()
 	var have []string
 	t, err := c.Find(ctx, &wire.FindRequest{Sync: wire.Duration(patience)}, func(r *wire.Row) error {
-		have = append(have, fmt.Sprintf("%s %c %o %d %d.%09d0 %d", r.Path(), r.Type, r.Mode, r.Size, r.MtimeSec, r.MtimeNs, r.Inode))
+		have = append(have, fmt.Sprintf("%s %c %o %d %d.%09d0 %d", r.Path(), r.Type().Letter(), r.Mode&0o7777, r.Size, r.Mtime.Sec, r.Mtime.Nsec, r.Ino))
 		return nil
 	})
 	if err != nil || t.SyncMissed || !t.Complete {

@@ -153,15 +153,7 @@ func (s *sink) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 	if s.dir != string(dir) {
 		s.dir = string(dir)
 	}
-	s.row = wire.Row{
-		Dir: s.dir, Name: e.Name,
-		Type:   e.Stat.Type().Letter(),
-		NoMeta: noMeta || e.StatErrno != 0,
-		Size:   e.Size, Blocks: e.Blocks,
-		MtimeSec: e.Mtime.Sec, MtimeNs: e.Mtime.Nsec,
-		Mode: e.Mode, UID: e.UID, GID: e.GID,
-		Inode: e.Ino, Nlink: e.Nlink,
-	}
+	s.row = wire.Row{Dir: s.dir, Entry: *e, NoMeta: noMeta || e.StatErrno != 0}
 	s.page = s.row.AppendJSON(s.page)
 	s.page = append(s.page, '\n')
 	return nil

@@ -17,6 +17,7 @@ import (
 	"indexd/internal/query"
 	"indexd/ipc"
 	"indexd/ipc/wire"
+	"indexd/listing"
 )
 
 // hostile are names as they may stand in any directory.
@@ -81,14 +82,14 @@ func TestFindRowsAndPaths(t *testing.T) {
 	got = nil
 	tr, err = r.client.Find(t.Context(), req, func(row *wire.Row) error {
 		got = append(got, row.Path())
-		w := wire.Row{Dir: row.Dir, Name: row.Name, Type: 'f', Size: 6, Blocks: 8, MtimeSec: 1700000000, MtimeNs: 1, Mode: 0o644, UID: 7, GID: 9, Inode: 5, Nlink: 1}
+		w := wire.Row{Dir: row.Dir, Entry: *entry(row.Name)}
 		switch slices.Index(hostile, row.Name) {
 		case 1:
-			w = wire.Row{Dir: row.Dir, Name: row.Name, Type: 'd', NoMeta: true}
+			w = wire.Row{Dir: row.Dir, Entry: listing.Entry{Name: row.Name, Stat: listing.Stat{Mode: 0o040000}}, NoMeta: true}
 		case 2:
-			w.Type, w.Mode = 'l', 0o777
+			w.Mode = 0o120777
 		case 3:
-			w = wire.Row{Dir: row.Dir, Name: row.Name, Type: 'f', NoMeta: true}
+			w = wire.Row{Dir: row.Dir, Entry: listing.Entry{Name: row.Name, Stat: listing.Stat{Mode: 0o100000}}, NoMeta: true}
 		}
 		if *row != w {
 			t.Errorf("got %+v\nwant %+v", *row, w)

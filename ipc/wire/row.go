@@ -3,27 +3,23 @@ package wire
 import (
 	"encoding/base64"
 	"strconv"
-	"time"
 	"unicode/utf8"
+
+	"indexd/listing"
 )
 
-// Row is one entry of an answer.
+// Row is one entry of an answer. Of the Stat, Ctime and Btime do not go over the
+// wire.
 type Row struct {
-	Dir, Name string // the path is Dir, '/', Name; Dir is "/" only for the root's own entries
-	Type      byte   // a letter as find(1) has it: f d l s p b c, or '?'
-	// NoMeta says that the caller may not know, or nobody knows, what follows.
-	NoMeta   bool
-	Size     int64 // bytes
-	Blocks   int64 // of 512 bytes
-	MtimeSec int64
-	MtimeNs  uint32 // 0..999,999,999
-	Mode     uint32 // permission bits, 07777
-	UID, GID uint32
-	Inode    uint64
-	Nlink    uint32
+	// Dir is the absolute path of the directory. It is "/" only for entries of the
+	// root directory itself.
+	Dir string
+	listing.Entry
+	// NoMeta says that only the name and the type are known, or that the caller may
+	// know no more.
+	NoMeta bool
 
-	// What a client adds itself before it prints a row; the daemon never sends
-	// it.
+	// The client adds these before it prints a row; the daemon never sends them.
 	User, Group, Target string
 }
 
@@ -43,9 +39,6 @@ func (r *Row) Path() string {
 	}
 	return r.Dir + "/" + r.Name
 }
-
-// Mtime is the time of the last change of contents.
-func (r *Row) Mtime() time.Time { return time.Unix(r.MtimeSec, int64(r.MtimeNs)) }
 
 // AppendJSON appends the row as one JSON object, without a newline. Where
 // NoMeta is set there is nothing after the type. A time in a year that RFC 3339
@@ -68,14 +61,14 @@ func (r *Row) AppendJSON(b []byte) []byte {
 	b = append(b, `","dir":"`...)
 	b = append(b, b[dir:dirEnd]...)
 	b = append(b, `","type":"`...)
-	b = append(b, max(r.Type, '?'), '"') // 0 is '?'; all letters are above it
+	b = append(b, r.Type().Letter(), '"')
 	if !r.NoMeta {
 		b = append(b, `,"size":`...)
 		b = strconv.AppendInt(b, r.Size, 10)
 		b = append(b, `,"blocks":`...)
 		b = strconv.AppendInt(b, r.Blocks, 10)
 		b = append(b, `,"mtime":"`...)
-		b = appendTime(b, r.MtimeSec, r.MtimeNs)
+		b = appendTime(b, r.Mtime)
 		b = append(b, `","mode":"`...)
 		b = append(b, '0'+byte(r.Mode>>9&7), '0'+byte(r.Mode>>6&7), '0'+byte(r.Mode>>3&7), '0'+byte(r.Mode&7))
 		b = append(b, `","uid":`...)
@@ -83,7 +76,7 @@ func (r *Row) AppendJSON(b []byte) []byte {
 		b = append(b, `,"gid":`...)
 		b = strconv.AppendUint(b, uint64(r.GID), 10)
 		b = append(b, `,"inode":`...)
-		b = strconv.AppendUint(b, r.Inode, 10)
+		b = strconv.AppendUint(b, r.Ino, 10)
 		b = append(b, `,"nlink":`...)
 		b = strconv.AppendUint(b, uint64(r.Nlink), 10)
 	}
@@ -168,9 +161,9 @@ func appendEscaped(b []byte, s string) (out []byte, exact bool) {
 }
 
 // appendTime appends a time as RFC 3339 in UTC with nine digits of a second.
-func appendTime(b []byte, sec int64, nsec uint32) []byte {
-	days := sec / 86400
-	rest := sec % 86400
+func appendTime(b []byte, t listing.Time) []byte {
+	days := t.Sec / 86400
+	rest := t.Sec % 86400
 	if rest < 0 {
 		days--
 		rest += 86400
@@ -196,7 +189,7 @@ func appendTime(b []byte, sec int64, nsec uint32) []byte {
 	b = append(b, ':')
 	b = appendDigits(b, uint32(rest%60), 2)
 	b = append(b, '.')
-	b = appendDigits(b, nsec, 9)
+	b = appendDigits(b, t.Nsec, 9)
 	return append(b, 'Z')
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"indexd/listing"
 )
 
 var errRow = errors.New("not a row")
@@ -37,7 +39,8 @@ func ParseRow(line []byte, r *Row) error {
 			if s, err = p.raw(); err == nil && len(s) != 1 {
 				err = errRow
 			} else if err == nil {
-				r.Type = s[0]
+				t, _ := listing.TypeOfLetter(s[0])
+				r.Mode |= uint32(t) << 12
 			}
 		case "size":
 			r.NoMeta = false
@@ -45,15 +48,17 @@ func ParseRow(line []byte, r *Row) error {
 		case "blocks":
 			r.Blocks, err = p.int64()
 		case "mtime":
-			r.MtimeSec, r.MtimeNs, err = p.time()
+			r.Mtime, err = p.time()
 		case "mode":
-			r.Mode, err = p.octal()
+			var permissions uint32
+			permissions, err = p.octal()
+			r.Mode |= permissions & 0o7777
 		case "uid":
 			r.UID, err = p.uint32()
 		case "gid":
 			r.GID, err = p.uint32()
 		case "inode":
-			r.Inode, err = p.uint(64)
+			r.Ino, err = p.uint(64)
 		case "nlink":
 			r.Nlink, err = p.uint32()
 		case "user":
@@ -323,16 +328,16 @@ func (p *rowParser) octal() (v uint32, err error) {
 
 // time reads a time as appendTime writes it, with any number of digits of a
 // second.
-func (p *rowParser) time() (sec int64, nsec uint32, err error) {
+func (p *rowParser) time() (t listing.Time, err error) {
 	raw, err := p.raw()
 	if err != nil {
-		return 0, 0, err
+		return t, err
 	}
 	s, negative := bytes.CutPrefix(raw, []byte("-"))
 	year, rest, ok := bytes.Cut(s, []byte("-"))
 	if !ok || len(year) < 4 || len(year) > 18 || len(rest) < len("01-02T15:04:05Z") ||
 		rest[2] != '-' || rest[5] != 'T' || rest[8] != ':' || rest[11] != ':' || rest[len(rest)-1] != 'Z' {
-		return 0, 0, errRow
+		return t, errRow
 	}
 	bad := false
 	digits := func(b []byte) (v int64) {
@@ -349,20 +354,20 @@ func (p *rowParser) time() (sec int64, nsec uint32, err error) {
 		y = -y
 	}
 	day := days(y, uint32(digits(rest[0:2])), uint32(digits(rest[3:5])))
-	sec = day*86400 + digits(rest[6:8])*3600 + digits(rest[9:11])*60 + digits(rest[12:14])
+	t.Sec = day*86400 + digits(rest[6:8])*3600 + digits(rest[9:11])*60 + digits(rest[12:14])
 	if frac := rest[14 : len(rest)-1]; len(frac) > 0 {
 		if frac[0] != '.' || len(frac) < 2 || len(frac) > 10 {
-			return 0, 0, errRow
+			return t, errRow
 		}
-		nsec = uint32(digits(frac[1:]))
+		t.Nsec = uint32(digits(frac[1:]))
 		for range 10 - len(frac) {
-			nsec *= 10
+			t.Nsec *= 10
 		}
 	}
 	if bad {
-		return 0, 0, errRow
+		return t, errRow
 	}
-	return sec, nsec, nil
+	return t, nil
 }
 
 // skip reads any value.

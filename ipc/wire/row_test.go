@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"indexd/listing"
 )
 
 // wireRow is a row as encoding/json reads and writes it: the oracle.
@@ -50,7 +52,7 @@ func checkRow(t *testing.T, r Row) {
 		json.Unmarshal(b, &s)
 		return s
 	}
-	if w.Path != lossy(r.Path()) || w.Name != lossy(r.Name) || w.Dir != lossy(r.Dir) || w.Type != string(rune(r.Type)) {
+	if w.Path != lossy(r.Path()) || w.Name != lossy(r.Name) || w.Dir != lossy(r.Dir) || w.Type != string(rune(r.Type().Letter())) {
 		t.Errorf("%s\nis not %+v", line, r)
 	}
 	if utf8.ValidString(r.Path()) != (w.PathB64 == nil) || w.PathB64 != nil && string(w.PathB64) != r.Path() {
@@ -61,7 +63,7 @@ func checkRow(t *testing.T, r Row) {
 			t.Errorf("metadata in %s", line)
 		}
 	} else {
-		if *w.Size != r.Size || *w.Blocks != r.Blocks || *w.UID != r.UID || *w.GID != r.GID || *w.Inode != r.Inode || *w.Nlink != r.Nlink {
+		if *w.Size != r.Size || *w.Blocks != r.Blocks || *w.UID != r.UID || *w.GID != r.GID || *w.Inode != r.Ino || *w.Nlink != r.Nlink {
 			t.Errorf("%s\nis not %+v", line, r)
 		}
 		var mode uint32
@@ -71,7 +73,7 @@ func checkRow(t *testing.T, r Row) {
 		if len(*w.Mode) != 4 || mode != r.Mode&0o7777 {
 			t.Errorf("mode %s of %o", *w.Mode, r.Mode)
 		}
-		std := time.Unix(r.MtimeSec, int64(r.MtimeNs)).UTC()
+		std := r.Mtime.Std().UTC()
 		if y := std.Year(); y >= 0 && y <= 9999 {
 			if want := std.Format("2006-01-02T15:04:05.000000000Z"); *w.Mtime != want {
 				t.Errorf("mtime %s, want %s", *w.Mtime, want)
@@ -84,9 +86,8 @@ func checkRow(t *testing.T, r Row) {
 	}
 	want := r
 	if r.NoMeta {
-		want = Row{Dir: r.Dir, Name: r.Name, Type: r.Type, NoMeta: true, User: r.User, Group: r.Group, Target: r.Target}
+		want = Row{Dir: r.Dir, Entry: listing.Entry{Name: r.Name, Stat: listing.Stat{Mode: r.Mode &^ 0o7777}}, NoMeta: true, User: r.User, Group: r.Group, Target: r.Target}
 	}
-	want.Mode &= 0o7777
 	if utf8.ValidString(r.User) && utf8.ValidString(r.Group) && back != want {
 		t.Errorf("%s\ngot  %+v\nwant %+v", line, back, want)
 	}
@@ -94,19 +95,19 @@ func checkRow(t *testing.T, r Row) {
 
 func TestRow(t *testing.T) {
 	for _, r := range []Row{
-		{Dir: "/", Name: "x", Type: 'f'},
-		{Dir: "/a/b", Name: "x\ny", Type: 'd', Size: math.MaxInt64, Inode: math.MaxUint64, Mode: 0o107755, UID: math.MaxUint32},
-		{Dir: "/\xff", Name: "ok", Type: 'l', Target: "\xc3(", User: "root", Group: "wheel"},
-		{Dir: "/ok", Name: "\xe2\x80", Type: '?', NoMeta: true, Size: 7},
-		{Dir: "/a", Name: "\"\\\b\f\n\r\t\x00\x1f\x7f\u0080\u009b\u2028é日本🎉", Type: 's'},
-		{Dir: "/" + strings.Repeat("long/", 2400) + "x", Name: strings.Repeat("n", 255), Type: 'p'},
-		{Dir: "/t", Name: "1969", Type: 'f', MtimeSec: -1, MtimeNs: 999999999},
-		{Dir: "/t", Name: "2446", Type: 'f', MtimeSec: 15032385535, MtimeNs: 1},
-		{Dir: "/t", Name: "9999", Type: 'f', MtimeSec: 253402300799},
-		{Dir: "/t", Name: "10000", Type: 'f', MtimeSec: 253402300800},
-		{Dir: "/t", Name: "0", Type: 'f', MtimeSec: -62167219200},
-		{Dir: "/t", Name: "-1", Type: 'f', MtimeSec: -62167219201},
-		{Dir: "/t", Name: "max", Type: 'f', MtimeSec: 1 << 55, MtimeNs: 5},
+		{Dir: "/", Entry: listing.Entry{Name: "x", Stat: listing.Stat{Mode: 0o100000}}},
+		{Dir: "/a/b", Entry: listing.Entry{Name: "x\ny", Stat: listing.Stat{Mode: 0o047755, Size: math.MaxInt64, UID: math.MaxUint32, Ino: math.MaxUint64}}},
+		{Dir: "/\xff", Entry: listing.Entry{Name: "ok", Stat: listing.Stat{Mode: 0o120000}}, User: "root", Group: "wheel", Target: "\xc3("},
+		{Dir: "/ok", Entry: listing.Entry{Name: "\xe2\x80", Stat: listing.Stat{Mode: 0o000000, Size: 7}}, NoMeta: true},
+		{Dir: "/a", Entry: listing.Entry{Name: "\"\\\b\f\n\r\t\x00\x1f\x7f\u0080\u009b\u2028é日本🎉", Stat: listing.Stat{Mode: 0o140000}}},
+		{Dir: "/" + strings.Repeat("long/", 2400) + "x", Entry: listing.Entry{Name: strings.Repeat("n", 255), Stat: listing.Stat{Mode: 0o010000}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "1969", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: -1, Nsec: 999999999}}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "2446", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: 15032385535, Nsec: 1}}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "9999", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: 253402300799}}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "10000", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: 253402300800}}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "0", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: -62167219200}}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "-1", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: -62167219201}}}},
+		{Dir: "/t", Entry: listing.Entry{Name: "max", Stat: listing.Stat{Mode: 0o100000, Mtime: listing.Time{Sec: 1 << 55, Nsec: 5}}}},
 	} {
 		checkRow(t, r)
 	}
@@ -130,10 +131,11 @@ func TestRow(t *testing.T) {
 	}
 	for range 5000 {
 		checkRow(t, Row{
-			Dir: "/" + text("\x00"), Name: text("/\x00"), Type: "fdlspbc?"[rnd.IntN(8)], NoMeta: rnd.IntN(4) == 0,
-			Size: rnd.Int64(), Blocks: rnd.Int64N(1 << 40), MtimeSec: rnd.Int64N(1<<39) - 1<<38, MtimeNs: rnd.Uint32N(1e9),
-			Mode: rnd.Uint32(), UID: rnd.Uint32(), GID: rnd.Uint32(), Inode: rnd.Uint64(), Nlink: rnd.Uint32(),
-			Target: text("\x00"),
+			Dir: "/" + text("\x00"), NoMeta: rnd.IntN(4) == 0, Target: text("\x00"), Entry: listing.Entry{Name: text("/\x00"), Stat: listing.Stat{
+				Size: rnd.Int64(), Blocks: rnd.Int64N(1 << 40), Mtime: listing.Time{Sec: rnd.Int64N(1<<39) - 1<<38, Nsec: rnd.Uint32N(1e9)},
+				Mode: []uint32{0o100000, 0o040000, 0o120000, 0o140000, 0o010000, 0o060000, 0o020000, 0}[rnd.IntN(8)] | rnd.Uint32N(0o10000),
+				UID:  rnd.Uint32(), GID: rnd.Uint32(), Ino: rnd.Uint64(), Nlink: rnd.Uint32(),
+			}},
 		})
 	}
 }
@@ -144,7 +146,7 @@ func TestParseRowOfOthers(t *testing.T) {
 	if err := ParseRow([]byte(line), &r); err != nil {
 		t.Fatal(err)
 	}
-	if r.Path() != "/\xff/a" || r.Size != -1 || r.NoMeta || r.MtimeNs != 500000000 || r.MtimeSec != time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC).Unix() {
+	if r.Path() != "/\xff/a" || r.Size != -1 || r.NoMeta || r.Mtime.Nsec != 500000000 || r.Mtime.Sec != time.Date(2024, 3, 1, 0, 0, 0, 0, time.UTC).Unix() {
 		t.Errorf("%+v", r)
 	}
 	for _, bad := range []string{"", "{", "{}", "[]", "null", `{"path":"x"}`, `{"path":1}`, `{"path":"/x"`, `{"path":"/x",}`, `{"path":"/x"}}`, `{"path":"/x"} 1`,
@@ -159,7 +161,7 @@ func TestParseRowOfOthers(t *testing.T) {
 // the same path and size.
 func FuzzParseRow(f *testing.F) {
 	f.Add([]byte(`{"path":"/a/\ud83c\udf89\ud83cx","name":"b","size":5,"mtime":"2024-01-01T00:00:00Z","z":[{}]}`))
-	f.Add((&Row{Dir: "/\xff", Name: "b", Type: 'f', Target: "\xff"}).AppendJSON(nil))
+	f.Add((&Row{Dir: "/\xff", Entry: listing.Entry{Name: "b", Stat: listing.Stat{Mode: 0o100644}}, Target: "\xff"}).AppendJSON(nil))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var r Row
 		if ParseRow(line, &r) != nil || !utf8.Valid(line) {
@@ -187,8 +189,8 @@ func FuzzParseRow(f *testing.F) {
 	})
 }
 
-var benchRow = Row{Dir: "/usr/share/doc/golang/src/internal/reflectlite", Name: "all_test.go", Type: 'f', Size: 12345, Blocks: 32,
-	MtimeSec: 1700000000, MtimeNs: 123456789, Mode: 0o644, Inode: 1234567, Nlink: 1}
+var benchRow = Row{Dir: "/usr/share/doc/golang/src/internal/reflectlite", Entry: listing.Entry{Name: "all_test.go", Stat: listing.Stat{
+	Size: 12345, Blocks: 32, Mtime: listing.Time{Sec: 1700000000, Nsec: 123456789}, Mode: 0o100644, Ino: 1234567, Nlink: 1}}}
 
 func BenchmarkRowAppend(b *testing.B) {
 	buf := make([]byte, 0, 1024)
