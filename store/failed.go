@@ -5,8 +5,6 @@ import (
 	"indexd/store/internal/codec"
 	"iter"
 	"syscall"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // Failed directories are those that could not be read at the last attempt, for
@@ -50,20 +48,4 @@ func (sn *Snap) Failed(lo, hi Key) iter.Seq2[Key, *Record] {
 			}
 		}
 	}
-}
-
-// findFailed makes the bucket of failed directories from the records.
-func findFailed(tx *bolt.Tx) error {
-	failed, err := tx.CreateBucketIfNotExists(bucketFailed)
-	if err != nil {
-		return err
-	}
-	return tx.Bucket(bucketListings).ForEach(func(raw, val []byte) error {
-		key, _, chunk := SplitChunk(raw)
-		var rec Record
-		if chunk || rec.Decode(val) != nil || !isFailure(rec.Header().Errno) {
-			return nil
-		}
-		return failed.Put(bytes.Clone(key), codec.AddChecksum(key, nil))
-	})
 }

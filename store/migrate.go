@@ -6,65 +6,25 @@ import (
 	"fmt"
 	"indexd/store/internal/codec"
 	"log/slog"
-	"maps"
-	"slices"
 
 	bolt "go.etcd.io/bbolt"
 )
 
-// migration brings a database to schema version to from the one before. It is
-// all done in one transaction with what raises the version.
+// migration brings a database from the schema version before to to. It runs in the
+// transaction that raises the stored version.
 type migration struct {
 	to   int
 	what string
 	do   func(*bolt.Tx) error
 }
 
-// migrations are all of them, ascending, without a gap, the last one to
-// schemaVersion. Version 1 is the first: nothing leads to it.
-func migrations() []migration {
-	return []migration{
-		{2, "bounds of sizes and times by doc id", makeZones},
-		{3, "postings of the trigrams of names", addPostings},
-		{4, "directories that could not be read", findFailed},
-		{5, "directories without ACLs", func(*bolt.Tx) error { return nil }}, // of old records that is not known
-	}
-}
+// migrations returns all migrations in ascending order, without a gap, up to
+// schemaVersion. Version 1 is that of the first release, so nothing leads to it.
+func migrations() []migration { return nil }
 
-// makeZones makes the zones of all records.
-func makeZones(tx *bolt.Tx) error {
-	zones, err := tx.CreateBucketIfNotExists(bucketZones)
-	if err != nil {
-		return err
-	}
-	blocks := make(map[uint64]*zoneBlock)
-	docs := tx.Bucket(bucketDocs).Cursor()
-	for key, _ := docs.First(); key != nil; key, _ = docs.Next() {
-		blocks[blockNumber(key)] = new(zoneBlock)
-	}
-	var rec Record
-	c := tx.Bucket(bucketListings).Cursor()
-	for raw, val := c.First(); raw != nil; raw, val = c.Next() {
-		if rec.Decode(val) != nil {
-			continue
-		}
-		h := rec.Header()
-		if b := blocks[h.Doc/blockLen]; b != nil {
-			b.rows[h.Doc%blockLen] = rowOf(h, &h.Agg)
-		}
-	}
-	zones.FillPercent = 1
-	for _, n := range slices.Sorted(maps.Keys(blocks)) {
-		key := blockKey(n * blockLen)
-		if err := zones.Put(key, blocks[n].encode(key)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// migrate applies those of list that lead from version from to version to, each
-// in a transaction of its own, so that one that fails leaves a whole database.
+// migrate applies those migrations of list that lead from version from to version to. Each
+// runs in a transaction of its own, so a failure leaves a consistent database of the version
+// reached so far.
 func migrate(db *bolt.DB, from, to int, list []migration, log *slog.Logger) error {
 	for _, m := range list {
 		if m.to <= from || m.to > to {
@@ -93,7 +53,7 @@ func migrate(db *bolt.DB, from, to int, list []migration, log *slog.Logger) erro
 	return nil
 }
 
-// initialise makes an empty database of the current schema.
+// initialise creates the buckets of an empty database of the current schema.
 func initialise(tx *bolt.Tx) error {
 	for _, name := range allBuckets() {
 		if _, err := tx.CreateBucket(name); err != nil {
@@ -114,5 +74,5 @@ func initialise(tx *bolt.Tx) error {
 }
 
 func putSchema(tx *bolt.Tx, v int) error {
-	return tx.Bucket(bucketMeta).Put(keySchema, codec.AddChecksum(keySchema, binary.BigEndian.AppendUint32(nil, uint32(v))))
+	return tx.Bucket(bucketMeta).Put(keyFormat, codec.AddChecksum(keyFormat, binary.BigEndian.AppendUint32(nil, uint32(v))))
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -284,8 +283,9 @@ func waitShared(f *os.File, timeout time.Duration) error {
 	}
 }
 
-// readSchema returns the version of an opened database. ErrNotDatabase where it
-// is another program's, ErrNewerSchema where it is of the future.
+// readSchema returns the schema version of an opened database. It returns ErrNotDatabase for
+// a file of another program or of an unreleased version of this one, and ErrNewerSchema for
+// a version above schemaVersion.
 func readSchema(db *bolt.DB) (v int, err error) {
 	err = Guard(func() error {
 		return db.View(func(tx *bolt.Tx) error {
@@ -293,11 +293,15 @@ func readSchema(db *bolt.DB) (v int, err error) {
 			if meta == nil {
 				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
 			}
-			val := bytes.Clone(meta.Get(keySchema))
-			if val == nil {
+			val := meta.Get(keyFormat)
+			switch {
+			case val != nil:
+			case meta.Get(keyUnreleased) != nil:
+				return fmt.Errorf("%w of a released version", ErrNotDatabase)
+			default:
 				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
 			}
-			b, err := codec.VerifyChecksum(keySchema, val)
+			b, err := codec.VerifyChecksum(keyFormat, val)
 			if err != nil || len(b) != 4 {
 				return fmt.Errorf("%w: its schema version", ErrDamaged)
 			}

@@ -181,7 +181,7 @@ func TestOpenRefuses(t *testing.T) {
 		}
 		err = db.Update(func(tx *bolt.Tx) error {
 			b, err := tx.CreateBucket([]byte("blobs"))
-			return errors.Join(err, b.Put([]byte("schema"), []byte("17")))
+			return errors.Join(err, b.Put([]byte("format"), []byte("17")))
 		})
 		if err := errors.Join(err, db.Close()); err != nil {
 			t.Fatal(err)
@@ -200,6 +200,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"sqlite", append([]byte("SQLite format 3\x00"), make([]byte, 8192)...), store.ErrNotDatabase},
 		{"bbolt of another program", foreign(nil), store.ErrNotDatabase},
 		{"bbolt without a freelist", foreign(&bolt.Options{NoFreelistSync: true}), store.ErrNotDatabase},
+		{"unreleased schema", store.Unreleased(t, good), store.ErrNotDatabase},
 		{"newer schema", store.WithSchema(t, good, 99), store.ErrNewerSchema},
 		{"cut off", change(func(b []byte) []byte { return b[:(pages(b)-1)*4096] }), store.ErrDamaged},
 		{"cut off in the first page", change(func(b []byte) []byte { return b[:100] }), store.ErrDamaged},

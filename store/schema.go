@@ -6,7 +6,7 @@
 // CRC32C of its key and of what follows. A record carries its own checksums.
 //
 //	meta
-//	 ├─ schema     the version, sealed
+//	 ├─ format     the schema version, sealed
 //	 ├─ id         16 random bytes that tell this database from others, sealed
 //	 └─ state      clock, highest stamp, next doc id, counts: sealed, written
 //	               by every transaction that changes something
@@ -71,9 +71,10 @@
 // of it what a disk may have kept.
 package store
 
-// schemaVersion is that of the database that this package writes. A change to
-// anything above, or to an encoding, raises it and adds a migration.
-const schemaVersion = 5
+// schemaVersion is the version of the databases that this package writes. Every change to
+// the layout above or to an encoding raises it and adds a migration. Version 1 is that of
+// the first release.
+const schemaVersion = 1
 
 // The names of the buckets.
 var (
@@ -94,9 +95,11 @@ var (
 	bucketSegments = []byte("segments")
 	bucketFresh    = []byte("fresh")
 
-	keySchema = []byte("schema")
-	keyID     = []byte("id")
-	keyState  = []byte("state")
+	keyFormat = []byte("format")
+	// keyUnreleased held the schema version before the first release.
+	keyUnreleased = []byte("schema")
+	keyID         = []byte("id")
+	keyState      = []byte("state")
 )
 
 // allBuckets are made when a database is.

@@ -316,18 +316,3 @@ func TestDocsAreMended(t *testing.T) {
 		t.Errorf("%d docs, want %d", got, docs)
 	}
 }
-
-// TestMigrateZones: a database of before there were zones gets all of them.
-func TestMigrateZones(t *testing.T) {
-	s := openStore(t)
-	v := must(synth.NewVolume(s, "/"))(t)
-	for round := range 3 {
-		must(synth.Tree{Seed: 5, Entries: 8000, Round: round}.Load(s, v, synth.Options{}))(t)
-	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	store.Change(t, s.Path(), func(tx *bolt.Tx) error { return tx.DeleteBucket([]byte("zones")) })
-	store.Change(t, s.Path(), func(tx *bolt.Tx) error { return store.PutSchema(tx, 1) })
-	check(t, openAt(t, s.Path()))
-}

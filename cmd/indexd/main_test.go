@@ -329,7 +329,7 @@ func anew(ts *testscript.TestScript, neg bool, args []string) {
 func newer(ts *testscript.TestScript, neg bool, args []string) {
 	db, err := bolt.Open(ts.MkAbs(args[0]), 0o600, &bolt.Options{Timeout: time.Second})
 	ts.Check(err)
-	key, value := []byte("schema"), binary.BigEndian.AppendUint32(nil, 9999)
+	key, value := []byte("format"), binary.BigEndian.AppendUint32(nil, 9999)
 	crc := crc32.Checksum(append(key[:len(key):len(key)], value...), crc32.MakeTable(crc32.Castagnoli))
 	err = db.Update(func(tx *bolt.Tx) error {
 		return tx.Bucket([]byte("meta")).Put(key, append(binary.LittleEndian.AppendUint32(nil, crc), value...))
