@@ -230,7 +230,7 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 			c.found(misplaced, raw)
 			continue
 		}
-		if err := rec.Decode(val); err != nil {
+		if err := rec.Decode(raw, val); err != nil {
 			c.damaged = true
 			c.problem(where, "header: %v", err)
 			c.found(unreadable, raw)

@@ -39,6 +39,17 @@ func TestCheckFinds(t *testing.T) {
 			return b.Put(to, bytes.Clone(b.Get(from)))
 		}
 	}
+	rekey := func(from, to []byte) func(*bolt.Tx) error { // with checksums that match
+		return func(tx *bolt.Tx) error {
+			b := tx.Bucket([]byte("listings"))
+			rec, err := store.DecodeRecord(from, b.Get(from))
+			if err != nil {
+				return err
+			}
+			body := rec.Body()
+			return b.Put(to, store.AppendRecord(nil, to, rec.Header(), &body))
+		}
+	}
 	for _, c := range []struct {
 		name   string
 		change func(*bolt.Tx) error
@@ -53,10 +64,11 @@ func TestCheckFinds(t *testing.T) {
 		{"a bit of counts", flip("counts", nil, 5), "counts"},
 		{"a record is gone", drop("listings", key("d07")), `its child "d07" has no record`},
 		{"a chunk is gone", drop("listings", store.MakeKey(1, "big").Chunk("n00512")), "the chunks come to"},
-		{"a record too many", move("listings", key("d07"), key("d07/x")), "no record above names it"},
-		{"a record in another's place", move("listings", key("d07"), key("d08")), "stands for"},
-		{"a chunk in another's place", move("listings", store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "big").Chunk("n00768")), "begins with"},
-		{"a chunk of no big listing", move("listings", store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "d07").Chunk("n00512")), "its listing has no chunks"},
+		{"a record under another key", move("listings", key("d07"), key("d07/x")), "header: "},
+		{"a record too many", rekey(key("d07"), key("d07/x")), "no record above names it"},
+		{"a record in another's place", rekey(key("d07"), key("d08")), "stands for"},
+		{"a chunk in another's place", rekey(store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "big").Chunk("n00768")), "begins with"},
+		{"a chunk of no big listing", rekey(store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "d07").Chunk("n00512")), "its listing has no chunks"},
 		{"doc ids in another's place", move("docs", []byte{0, 0, 0, 0, 0}, []byte{0, 0, 0, 0, 1}), "corrupt"},
 		{"a bit of zones", flip("zones", nil, 40), "zones"},
 		{"zones in another's place", move("zones", []byte{0, 0, 0, 0, 0}, []byte{0, 0, 0, 0, 9}), "zones"},

@@ -108,15 +108,15 @@ func treeRecords(tb testing.TB) (tree []treeListing, keys []Key, vals [][]byte, 
 		doc++
 		h := Header{Doc: doc, Stamp: p.Stamp, Listed: now, Dir: p.Dir, TrustTimes: true}
 		if len(p.Chunks) == 1 {
-			keys, vals = append(keys, key), append(vals, AppendRecord(nil, &h, &p.Chunks[0].Body))
+			keys, vals = append(keys, key), append(vals, AppendRecord(nil, key, &h, &p.Chunks[0].Body))
 			continue
 		}
 		h.Chunked, h.Agg = true, p.Agg
-		keys, vals = append(keys, key), append(vals, AppendRecord(nil, &h, &Body{}))
+		keys, vals = append(keys, key), append(vals, AppendRecord(nil, key, &h, &Body{}))
 		for _, c := range p.Chunks {
 			doc++
 			keys = append(keys, key.Chunk(c.First))
-			vals = append(vals, AppendRecord(nil, &Header{Doc: doc, Stamp: p.Stamp}, &c.Body))
+			vals = append(vals, AppendRecord(nil, key.Chunk(c.First), &Header{Doc: doc, Stamp: p.Stamp}, &c.Body))
 		}
 	}
 	// One after another in memory, as in the database.
@@ -134,9 +134,9 @@ func TestTreeSize(t *testing.T) {
 	cols := map[string]int{}
 	codes := map[string]int{}
 	order := []string{"names", "owners", "inodes", "sizes", "seconds", "nsecs", "blocks", "links", "errnos"}
-	for _, v := range vals {
+	for i, v := range vals {
 		var r Record
-		if err := r.Decode(v); err != nil {
+		if err := r.Decode(keys[i], v); err != nil {
 			t.Fatal(err)
 		}
 		total += len(v)
@@ -218,7 +218,7 @@ func common(a, b string) int {
 }
 
 func BenchmarkTree(b *testing.B) {
-	tree, _, vals, entries := treeRecords(b)
+	tree, keys, vals, entries := treeRecords(b)
 	perEntry := func(b *testing.B) {
 		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(entries), "ns/entry")
 		b.ReportMetric(0, "ns/op")
@@ -240,8 +240,8 @@ func BenchmarkTree(b *testing.B) {
 	b.Run("header", func(b *testing.B) {
 		var r Record
 		for b.Loop() {
-			for _, v := range vals {
-				r.Decode(v)
+			for i, v := range vals {
+				r.Decode(keys[i], v)
 			}
 		}
 		perEntry(b)
@@ -249,8 +249,8 @@ func BenchmarkTree(b *testing.B) {
 	b.Run("load", func(b *testing.B) {
 		var r Record
 		for b.Loop() {
-			for _, v := range vals {
-				r.Decode(v)
+			for i, v := range vals {
+				r.Decode(keys[i], v)
 				r.Load()
 			}
 		}
@@ -258,7 +258,7 @@ func BenchmarkTree(b *testing.B) {
 	})
 	names := make([][]byte, len(vals))
 	for i, v := range vals {
-		r, _ := DecodeRecord(v)
+		r, _ := DecodeRecord(keys[i], v)
 		r.Load()
 		names[i] = r.Names()
 	}
@@ -277,8 +277,8 @@ func BenchmarkTree(b *testing.B) {
 		var r Record
 		n := 0
 		for b.Loop() {
-			for _, v := range vals {
-				r.Decode(v)
+			for i, v := range vals {
+				r.Decode(keys[i], v)
 				r.Load()
 				for _, e := range r.All() {
 					if e.Size == 1 {

@@ -95,7 +95,7 @@ func (c *Cursor) Next() bool {
 				continue
 			}
 		}
-		err := c.rec.Decode(c.val)
+		err := c.rec.Decode(c.raw, c.val)
 		if err != nil && c.err == nil {
 			c.err = fmt.Errorf("directory %s: %w", c.dir, err)
 		}
@@ -113,7 +113,7 @@ func (c *Cursor) alive(died uint64, err error) bool {
 	} else if !c.owner.Equal(c.dir) {
 		val := c.sn.b.listings.Get(c.dir)
 		var rec Record
-		c.owner, c.lives = c.dir, val != nil && rec.Decode(val) == nil && rec.Header().Stamp > died
+		c.owner, c.lives = c.dir, val != nil && rec.Decode(c.dir, val) == nil && rec.Header().Stamp > died
 	}
 	return c.lives
 }

@@ -165,7 +165,7 @@ func (t *Tx) drop(key Key, stamp uint64) error {
 	// A directory with nothing below it, which most are, goes at once.
 	if bytes.Equal(k, key) {
 		if next, _ := c.Next(); next == nil || bytes.Compare(next, end) >= 0 {
-			rec, err := DecodeRecord(v)
+			rec, err := DecodeRecord(k, v)
 			if err != nil || rec.Header().Stamp <= stamp && !t.seenSince(key, stamp) {
 				return t.deleteRecord(bytes.Clone(k), &rec, err != nil)
 			}

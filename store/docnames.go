@@ -90,7 +90,7 @@ func (r *nameReader) names(sn *Snap, doc uint64, rec *Record) (names []byte, ok,
 	}
 	r.key = key
 	at, val := r.listings.Seek(key)
-	if !bytes.Equal(at, key) || rec.Decode(val) != nil || rec.Header().Doc != doc || rec.Load() != nil {
+	if !bytes.Equal(at, key) || rec.Decode(key, val) != nil || rec.Header().Doc != doc || rec.Load() != nil {
 		return nil, false, false
 	}
 	return rec.Names(), true, false

@@ -93,7 +93,7 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 		} else {
 			_, first, _ := SplitChunk(raw)
 			ch = storedChunk{key: append([]byte(nil), raw...), first: first}
-			ch.damaged = ch.rec.Decode(val) != nil
+			ch.damaged = ch.rec.Decode(raw, val) != nil
 		}
 	}
 	if ch.damaged || ch.rec.Load() != nil {

@@ -53,7 +53,7 @@ func (t *Tx) gains(raw []byte, doc uint64, b *Body) {
 	}
 	val := t.b.listings.Get(raw)
 	var old Record
-	if val == nil || old.Decode(val) != nil || old.Header().Doc != doc || old.Load() != nil || !hasNames(old.Names(), b.names()) {
+	if val == nil || old.Decode(raw, val) != nil || old.Header().Doc != doc || old.Load() != nil || !hasNames(old.Names(), b.names()) {
 		t.freshen(doc)
 	}
 }

@@ -236,7 +236,7 @@ func (sn *Snap) living(keys []Key) []Key {
 		if died != 0 {
 			if !bytes.Equal(owner, dir) {
 				owner, stamp = dir, 0
-				if rec, err := DecodeRecord(sn.b.listings.Get(dir)); err == nil {
+				if rec, err := DecodeRecord(dir, sn.b.listings.Get(dir)); err == nil {
 					stamp = rec.Header().Stamp
 				}
 			}

@@ -27,7 +27,7 @@ func (t *Tx) mend() error {
 	c := t.b.listings.Cursor()
 	var rec Record
 	for raw, val := c.First(); raw != nil; raw, val = c.Next() {
-		if rec.Decode(val) != nil || len(raw) < 2 {
+		if rec.Decode(raw, val) != nil || len(raw) < 2 {
 			continue // it will be met some day, and this be done again
 		}
 		h := rec.Header()

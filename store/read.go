@@ -45,7 +45,7 @@ func (sn *Snap) Record(key Key) (rec Record, ok bool, err error) {
 	if val == nil {
 		return rec, false, nil
 	}
-	if err := rec.Decode(val); err != nil {
+	if err := rec.Decode(key, val); err != nil {
 		return rec, false, fmt.Errorf("directory %s: %w", key, err)
 	}
 	if sn.covered(key, rec.Header().Stamp) {

@@ -64,7 +64,7 @@ func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
 	t.s.parents.clear()
 	for _, raw := range gone {
 		var rec Record
-		err := rec.Decode(t.b.listings.Get(raw))
+		err := rec.Decode(raw, t.b.listings.Get(raw))
 		if err := t.deleteRecord(raw, &rec, err != nil); err != nil {
 			return false, err
 		}
@@ -109,7 +109,7 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 			continue
 		}
 		var rec Record
-		if err := rec.Decode(v); err != nil || t.snap.covered(dir, rec.Header().Stamp) {
+		if err := rec.Decode(k, v); err != nil || t.snap.covered(dir, rec.Header().Stamp) {
 			gone = append(gone, bytes.Clone(k))
 			continue
 		}

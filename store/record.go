@@ -48,8 +48,8 @@ func (b *Body) Entries() (Entries, error) {
 	return e, err
 }
 
-// A record's bytes: the length of its header, one byte; the header; CRC32C of
-// both; and, unless it is chunked or has no entries, CRC32C of the columns, and
+// A record's bytes: the length of its header, one byte; the header; CRC32C of the
+// record's key and both; and, unless it is chunked or has no entries, CRC32C of the columns, and
 // the columns up to the end. Checksums are little-endian.
 
 // maxHeader is more than the longest header takes.
@@ -69,24 +69,24 @@ type Record struct {
 	Entries
 }
 
-// DecodeRecord reads a stored record. The checksum of its header must fit, else
-// ErrCorrupt is returned. Before its entries are asked for, it is Loaded.
-func DecodeRecord(val []byte) (Record, error) {
+// DecodeRecord reads the record stored under key. ErrCorrupt is returned if the checksum
+// of its header, which covers the key, does not match. Before its entries are asked for, it is Loaded.
+func DecodeRecord(key, val []byte) (Record, error) {
 	var r Record
-	err := r.Decode(val)
+	err := r.Decode(key, val)
 	return r, err
 }
 
 // Decode is DecodeRecord into a Record that is used again, for scans. It takes
 // no more than it must of the header; the rest is read when it is asked for.
-func (r *Record) Decode(val []byte) error {
+func (r *Record) Decode(key, val []byte) error {
 	r.Entries.close()
 	r.aggOK, r.headOK, r.headBad = false, false, false
 	r.raw, r.crc, r.cols = nil, 0, nil
 	in := codec.Reader{B: val}
 	in.Skip(int(in.Byte()))
 	raw := val[:in.Pos]
-	if sum := in.Uint32(); in.Bad || sum != crc32.Checksum(raw, codec.Castagnoli) {
+	if sum := in.Uint32(); in.Bad || sum != codec.Checksum(key, raw) {
 		return codec.ErrCorrupt
 	}
 	r.raw = raw
@@ -97,9 +97,9 @@ func (r *Record) Decode(val []byte) error {
 	return nil
 }
 
-// AppendRecord appends the record of h and b to dst. h.Agg is taken from b
+// AppendRecord appends to dst the record of h and b that is to be stored under key. h.Agg is taken from b
 // except where h.Chunked, when b must be empty.
-func AppendRecord(dst []byte, h *Header, b *Body) []byte {
+func AppendRecord(dst, key []byte, h *Header, b *Body) []byte {
 	agg := &h.Agg
 	if !h.Chunked {
 		agg = &b.agg
@@ -108,7 +108,7 @@ func AppendRecord(dst []byte, h *Header, b *Body) []byte {
 	start := len(dst)
 	dst = h.append(append(dst, 0), agg)
 	dst[start] = byte(len(dst) - start - 1)
-	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], codec.Castagnoli))
+	dst = binary.LittleEndian.AppendUint32(dst, codec.Checksum(key, dst[start:]))
 	if len(b.cols) > 0 {
 		dst = binary.LittleEndian.AppendUint32(dst, b.crc)
 		dst = append(dst, b.cols...)

@@ -20,7 +20,7 @@ func (t *Tx) stored(key Key) (st stored) {
 		return st
 	}
 	st.there = true
-	if err := st.rec.Decode(val); err != nil {
+	if err := st.rec.Decode(key, val); err != nil {
 		st.damaged = true
 		return st
 	}
@@ -80,7 +80,7 @@ func (t *Tx) chunks(dir Key, lo, hi string) []storedChunk {
 			break
 		}
 		ch := storedChunk{key: bytes.Clone(raw), first: first}
-		ch.damaged = ch.rec.Decode(val) != nil
+		ch.damaged = ch.rec.Decode(raw, val) != nil
 		all = append(all, ch)
 	}
 	return all
@@ -106,7 +106,7 @@ func (t *Tx) putRecord(raw []byte, h *Header, b *Body) error {
 		t.slab = make([]byte, 0, max(n, 64<<10))
 	}
 	start := len(t.slab)
-	val := AppendRecord(t.slab[start:start:cap(t.slab)], h, b)
+	val := AppendRecord(t.slab[start:start:cap(t.slab)], raw, h, b)
 	if len(val) <= cap(t.slab)-start {
 		t.slab = t.slab[:start+len(val)]
 	}
@@ -196,7 +196,7 @@ func (t *Tx) readParent(dir Key, name string) *parentInfo {
 			return nil
 		}
 		var chunk Record
-		if chunk.Decode(val) != nil {
+		if chunk.Decode(raw, val) != nil {
 			return nil
 		}
 		from = &chunk

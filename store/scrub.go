@@ -317,7 +317,7 @@ func (t *Tx) healOne(f finding) error {
 	if val == nil {
 		return nil
 	}
-	rec, err := DecodeRecord(val)
+	rec, err := DecodeRecord(f.key, val)
 	if err == nil {
 		at, name, ok, derr := t.snap.Doc(rec.Header().Doc)
 		if derr != nil || !ok || at.Equal(dir) && (name == first || !chunk) {

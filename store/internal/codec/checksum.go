@@ -22,20 +22,20 @@ var Castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // wrong key does not match either.
 func AddChecksum(key, payload []byte) []byte {
 	b := make([]byte, 4, 4+len(payload))
-	binary.LittleEndian.PutUint32(b, checksum(key, payload))
+	binary.LittleEndian.PutUint32(b, Checksum(key, payload))
 	return append(b, payload...)
 }
 
 // VerifyChecksum returns the payload of val, which it aliases, or ErrCorrupt.
 func VerifyChecksum(key, val []byte) ([]byte, error) {
-	if len(val) < 4 || binary.LittleEndian.Uint32(val) != checksum(key, val[4:]) {
+	if len(val) < 4 || binary.LittleEndian.Uint32(val) != Checksum(key, val[4:]) {
 		return nil, ErrCorrupt
 	}
 	return val[4:], nil
 }
 
-// checksum is the CRC32C of key followed by payload.
-func checksum(key, payload []byte) uint32 {
+// Checksum is the CRC32C of key followed by payload.
+func Checksum(key, payload []byte) uint32 {
 	t := Castagnoli
 	return crc32.Update(crc32.Checksum(key, t), t, payload)
 }
