@@ -115,7 +115,7 @@ func stored(o *store.Origin, mount uint64) access.Stored {
 }
 
 // Look is exec.Viewer's.
-func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store.Origin) exec.Sight {
+func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility {
 	var (
 		volume store.Volume // of the last directory
 		mount  uint64
@@ -127,20 +127,12 @@ func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store
 			return add(dir, &next)
 		})
 	})
-	return func(dir string, key store.Key, o *store.Origin) exec.Sight {
+	return func(dir string, key store.Key, o *store.Origin) access.Visibility {
 		if k := key.Volume(); k != volume || mount == 0 {
 			volume, mount = k, v.mounts[k]
 		}
 		s := stored(o, mount)
-		switch walk.Visibility(dir, &s) {
-		case access.Full:
-			return exec.SeeAll
-		case access.List:
-			return exec.SeeNames
-		case access.Traverse:
-			return exec.SeeBelow
-		}
-		return exec.SeeNothing
+		return walk.Visibility(dir, &s)
 	}
 }
 

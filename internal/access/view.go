@@ -8,7 +8,9 @@ import (
 	"indexd/listing"
 )
 
-// Sight is what a caller may see of a directory.
+// Visibility says how much of a directory, as the index has it, a caller may see.
+// List and None also cover everything below the directory, so a caller that knows
+// them need not ask about the directories there.
 type Visibility uint8
 
 const (

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
 	"indexd/store"
@@ -123,12 +124,12 @@ func TestCancel(t *testing.T) {
 					t.Fatalf("candidates are %s", form)
 				}
 			}
-			c.q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight {
+			c.q.Viewer = viewer(func(string, store.Key, *store.Origin) access.Visibility {
 				if dirs.Add(1) == after {
 					at = cpuTime(t)
 					cancel(cause)
 				}
-				return SeeAll
+				return access.Full
 			})
 			_, err := run.Find(ctx, &c.q, &nowhere{})
 			if took := cpuTime(t) - at; err != cause {

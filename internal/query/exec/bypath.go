@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/store"
 )
@@ -40,7 +41,7 @@ type frame struct {
 
 	after string // all entries up to this name have come
 	whole bool   // no other record has entries after it
-	sight Sight
+	sight access.Visibility
 	rec   *store.Record // the one that was loaded, or the walk's, until that goes on
 	own   store.Record
 	found []match // its matches

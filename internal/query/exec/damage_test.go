@@ -9,6 +9,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/store"
 )
@@ -95,7 +96,7 @@ func TestPanic(t *testing.T) {
 		tune.splitDirs, tune.probe = 0, 0
 		run.retune(tune)
 		q := &Query{Plan: compile(t, query.Request{}), Sort: by}
-		q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight { panic("seen") })
+		q.Viewer = viewer(func(string, store.Key, *store.Origin) access.Visibility { panic("seen") })
 		func() {
 			defer func() {
 				if p := recover(); p != "seen" {

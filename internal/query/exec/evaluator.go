@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"unsafe"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
 	"indexd/store"
@@ -13,7 +14,7 @@ import (
 // goroutine and one snapshot at a time; see attach.
 type evaluator struct {
 	q         *query.Plan
-	visible   func(string, store.Key, *store.Origin) Sight // nil: all is seen
+	visible   func(string, store.Key, *store.Origin) access.Visibility // nil: all is seen
 	m         *query.Matcher
 	needPath  bool
 	needMeta  bool
@@ -27,7 +28,7 @@ type evaluator struct {
 	s     *keyRange
 	dir   store.Key
 	truth query.Truth
-	sight Sight
+	sight access.Visibility
 
 	buf    []byte // its path
 	origin store.Origin
@@ -75,29 +76,29 @@ func (ev *evaluator) enter(s *keyRange, dir store.Key, rec *store.Record) (below
 	}
 	ev.truth = ev.m.Enter(path, s.depth+dir.Depth())
 	below = ev.m.Below()
-	ev.sight = SeeAll
+	ev.sight = access.Full
 	if ev.visible == nil || ev.truth == query.False && !below {
 		return below
 	}
 	if s.volume.Offline {
-		ev.sight = SeeNothing
+		ev.sight = access.None
 		return false
 	}
 	if rec == nil {
 		r, ok, err := ev.ks.sn.Record(dir)
 		if !ok || err != nil {
-			ev.sight = SeeNothing
+			ev.sight = access.None
 			return false
 		}
 		rec = &r
 	}
 	ev.origin = rec.Origin()
 	ev.sight = ev.visible(path, dir, &ev.origin)
-	return below && (ev.sight == SeeAll || ev.sight == SeeBelow)
+	return below && (ev.sight == access.Full || ev.sight == access.Traverse)
 }
 
 // hidden reports whether the directory entered is not to be known of.
-func (ev *evaluator) hidden() bool { return ev.sight == SeeBelow || ev.sight == SeeNothing }
+func (ev *evaluator) hidden() bool { return ev.sight == access.Traverse || ev.sight == access.None }
 
 // closed reports whether no entry of the directory entered is wanted.
 func (ev *evaluator) closed() bool {
@@ -209,7 +210,7 @@ func (h *matches) entry(meta bool) (e *listing.Entry, noMeta bool) {
 }
 
 // show is entry for any entry of any directory.
-func (ev *evaluator) show(rec *store.Record, i int, name string, sight Sight, meta bool) (e *listing.Entry, noMeta bool) {
+func (ev *evaluator) show(rec *store.Record, i int, name string, sight access.Visibility, meta bool) (e *listing.Entry, noMeta bool) {
 	if !meta {
 		ev.e, ev.decoded = listing.Entry{Name: name}, false
 		return &ev.e, false
@@ -218,12 +219,14 @@ func (ev *evaluator) show(rec *store.Record, i int, name string, sight Sight, me
 	return &ev.e, ev.noMeta(sight)
 }
 
-func (ev *evaluator) noMeta(sight Sight) bool { return sight == SeeNames || ev.e.StatErrno != 0 }
+func (ev *evaluator) noMeta(sight access.Visibility) bool {
+	return sight == access.List || ev.e.StatErrno != 0
+}
 
 // decode reads entry i, all that may be seen of it.
-func (ev *evaluator) decode(rec *store.Record, i int, sight Sight) {
+func (ev *evaluator) decode(rec *store.Record, i int, sight access.Visibility) {
 	rec.Entry(i, &ev.e)
-	if sight == SeeNames {
+	if sight == access.List {
 		ev.e = bare(ev.e.Name, ev.e.Type())
 	}
 	ev.decoded = true
@@ -270,7 +273,7 @@ func (ev *evaluator) empty(name string) query.Truth {
 		origin := h.Origin()
 		var path [256]byte
 		pk := s.appendPathKey(path[:0], key)
-		if sight := ev.visible(string(appendPath(nil, pk)), key, &origin); sight == SeeBelow || sight == SeeNothing {
+		if sight := ev.visible(string(appendPath(nil, pk)), key, &origin); sight == access.Traverse || sight == access.None {
 			return query.Unknown
 		}
 	}

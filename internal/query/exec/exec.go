@@ -35,6 +35,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
 	"indexd/store"
@@ -166,13 +167,13 @@ type Viewer interface {
 	// transaction, so it must not wait for anyone for long. dir is absolute; dir,
 	// key and o are valid during the call. What comes next it may ask ahead for,
 	// during its calls.
-	Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) Sight
+	Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility
 	// Lists says whether what is at dir now may be listed, stored or not: whether
 	// it may be said that the index does not know it well. It is called as Look's
 	// function is.
 	Lists(dir string) bool
 	// Again is asked after a round, outside of its transaction, for directories of
-	// which Look said SeeBelow or SeeNothing and may say more now, since they have
+	// which Look said access.Traverse or access.None and may say more now, since they have
 	// been listed again. They are looked at once more. It may wait. An error ends
 	// the answer.
 	Again(ctx context.Context) (dirs []string, err error)
@@ -182,18 +183,6 @@ type Viewer interface {
 // order of paths, until it returns false. They are on the volume of the directory
 // that is asked for. dir is absolute; dir and o are valid during the call.
 type Ahead = func(add func(dir string, o *store.Origin) bool)
-
-// Sight is what an answer may show of a directory.
-type Sight uint8
-
-// The sights. What is said of the directories below only saves asking for them:
-// each may be asked for without its parent.
-const (
-	SeeAll     Sight = iota // its entries
-	SeeNames                // its entries' names and types; nothing below
-	SeeBelow                // none of its entries; directories below are asked for
-	SeeNothing              // none of its entries, nothing below
-)
 
 // Sink takes the rows of an answer. It is used by one goroutine, which holds no
 // transaction.

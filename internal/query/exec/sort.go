@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -181,7 +182,7 @@ type sorterCollector struct {
 }
 
 func (c *sorterCollector) want(w *walk) bool {
-	return c.last == nil || w.ev.sight == SeeNames || c.order.wants(w.rec.Agg(), c.last)
+	return c.last == nil || w.ev.sight == access.List || c.order.wants(w.rec.Agg(), c.last)
 }
 
 func (c *sorterCollector) all(*round, *store.Record) bool { return false }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
 	"indexd/store"
@@ -46,7 +47,7 @@ func TestStale(t *testing.T) {
 		t.Helper()
 		q := &Query{Plan: compile(t, query.Request{}), Count: true}
 		if visible {
-			q.Viewer = viewer(func(string, store.Key, *store.Origin) Sight { return SeeAll })
+			q.Viewer = viewer(func(string, store.Key, *store.Origin) access.Visibility { return access.Full })
 		}
 		sum, err := New(w.st, Options{}).Find(t.Context(), q, nil)
 		if err != nil {
@@ -123,31 +124,31 @@ func TestFailed(t *testing.T) {
 	post(t, w.st)
 	for _, c := range []struct {
 		req   query.Request
-		sight Sight
+		sight access.Visibility
 		told  bool
 	}{
-		{query.Request{}, SeeAll, true},
-		{query.Request{Terms: []string{"nothing is called so"}}, SeeAll, true},
-		{query.Request{Terms: []string{"nothing is called so"}, FullPath: true}, SeeAll, true},
-		{query.Request{Terms: []string{"size:>1T"}}, SeeAll, true},
-		{query.Request{In: []string{path.Dir(dir)}}, SeeAll, true},
-		{query.Request{In: []string{dir}}, SeeAll, true},
-		{query.Request{In: []string{w.roots[1]}}, SeeAll, false},
-		{query.Request{MaxDepth: 2}, SeeAll, false},
-		{query.Request{Exclude: []string{dir}}, SeeAll, false},
-		{query.Request{Exclude: []string{path.Dir(dir)}}, SeeAll, false},
-		{query.Request{}, SeeNames, true},
-		{query.Request{}, SeeBelow, false},
-		{query.Request{}, SeeNothing, false},
+		{query.Request{}, access.Full, true},
+		{query.Request{Terms: []string{"nothing is called so"}}, access.Full, true},
+		{query.Request{Terms: []string{"nothing is called so"}, FullPath: true}, access.Full, true},
+		{query.Request{Terms: []string{"size:>1T"}}, access.Full, true},
+		{query.Request{In: []string{path.Dir(dir)}}, access.Full, true},
+		{query.Request{In: []string{dir}}, access.Full, true},
+		{query.Request{In: []string{w.roots[1]}}, access.Full, false},
+		{query.Request{MaxDepth: 2}, access.Full, false},
+		{query.Request{Exclude: []string{dir}}, access.Full, false},
+		{query.Request{Exclude: []string{path.Dir(dir)}}, access.Full, false},
+		{query.Request{}, access.List, true},
+		{query.Request{}, access.Traverse, false},
+		{query.Request{}, access.None, false},
 	} {
 		for _, by := range []query.Sort{query.SortDefault, query.SortPath, query.SortSize} {
 			q := &Query{Plan: compile(t, c.req), Sort: by, Limit: 1}
-			if c.sight != SeeAll {
-				q.Viewer = viewer(func(at string, _ store.Key, _ *store.Origin) Sight {
+			if c.sight != access.Full {
+				q.Viewer = viewer(func(at string, _ store.Key, _ *store.Origin) access.Visibility {
 					if at == dir {
 						return c.sight
 					}
-					return SeeAll
+					return access.Full
 				})
 			}
 			sum, err := New(w.st, Options{}).Find(t.Context(), q, &page{})

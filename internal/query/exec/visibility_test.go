@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
 	"indexd/store"
@@ -17,10 +18,10 @@ import (
 
 // viewer is a Viewer by one function for all goroutines, by which also may be
 // listed what it shows the names of; no answer is given again.
-type viewer func(dir string, key store.Key, o *store.Origin) Sight
+type viewer func(dir string, key store.Key, o *store.Origin) access.Visibility
 
-func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) Sight {
-	return func(dir string, key store.Key, o *store.Origin) Sight {
+func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility {
+	return func(dir string, key store.Key, o *store.Origin) access.Visibility {
 		// What is told ahead are other directories, in order.
 		var told []string
 		ahead(func(next string, _ *store.Origin) bool {
@@ -34,7 +35,10 @@ func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, o *store.Origi
 	}
 }
 
-func (v viewer) Lists(dir string) bool { s := v(dir, nil, nil); return s == SeeAll || s == SeeNames }
+func (v viewer) Lists(dir string) bool {
+	s := v(dir, nil, nil)
+	return s == access.Full || s == access.List
+}
 
 func (v viewer) Again(context.Context) ([]string, error) { return nil, nil }
 
@@ -45,27 +49,30 @@ func TestVisible(t *testing.T) {
 	for range 3 {
 		w := newWorld(t, r)
 		w.grow(10 + r.IntN(60))
-		own := make(map[string]Sight)
+		own := make(map[string]access.Visibility)
 		for d := range w.dirs {
 			if r.IntN(5) == 0 {
-				own[d] = Sight(r.IntN(4))
+				own[d] = access.Visibility(r.IntN(4))
 			}
 		}
 		// What is said of a directory holds for what is below it.
-		sightOf := func(dir string) Sight {
+		sightOf := func(dir string) access.Visibility {
 			if w.away[w.mountOf(dir)] {
-				return SeeNothing // offline
+				return access.None // offline
 			}
-			s := own[dir]
+			s, ok := own[dir]
+			if !ok {
+				s = access.Full
+			}
 			for d, above := range own {
-				if d != dir && under(dir, d) && (above == SeeNames || above == SeeNothing) {
-					s = SeeNothing
+				if d != dir && under(dir, d) && (above == access.List || above == access.None) {
+					s = access.None
 				}
 			}
 			return s
 		}
 		var asked atomic.Int64
-		visible := func(dir string, key store.Key, o *store.Origin) Sight {
+		visible := func(dir string, key store.Key, o *store.Origin) access.Visibility {
 			if o == nil {
 				return sightOf(dir)
 			}
@@ -85,13 +92,13 @@ func TestVisible(t *testing.T) {
 			var want []found
 			for _, f := range w.all(q.req.In) {
 				switch sightOf(f.dir) {
-				case SeeNames:
+				case access.List:
 					f.e = bare(f.e.Name, f.e.Type())
 					f.noMeta = true
-				case SeeBelow, SeeNothing:
+				case access.Traverse, access.None:
 					continue
 				}
-				if s := sightOf(f.path()); f.e.Type() == listing.Dir && (s == SeeBelow || s == SeeNothing) {
+				if s := sightOf(f.path()); f.e.Type() == listing.Dir && (s == access.Traverse || s == access.None) {
 					f.empty = query.Unknown
 				}
 				if q.match(&f) && !q.excluded(&f) {
@@ -140,15 +147,15 @@ type later struct {
 	seen map[string]bool // by directory; absent: it was not asked for yet
 }
 
-func (l *later) Look(Ahead) func(dir string, key store.Key, o *store.Origin) Sight {
-	return func(dir string, _ store.Key, _ *store.Origin) Sight {
+func (l *later) Look(Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility {
+	return func(dir string, _ store.Key, _ *store.Origin) access.Visibility {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.seen[dir] {
-			return SeeAll
+			return access.Full
 		}
 		l.seen[strings.Clone(dir)] = false
-		return SeeBelow
+		return access.Traverse
 	}
 }
 
