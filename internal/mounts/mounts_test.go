@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,35 +33,73 @@ func points(list []*Mount) []string {
 
 func all(string) bool { return true }
 
+func parseLine(line string) (Mount, error) {
+	all, err := parse(strings.NewReader(line + "\n"))
+	if err != nil {
+		return Mount{}, err
+	}
+	return all[0], nil
+}
+
 func TestParse(t *testing.T) {
-	m, err := parseLine(`36 35 98:4 /a\040b\134 /mnt\011\012\303\050 rw,noatime master:1 shared:2 - fuse.x\040y /dev/a\040b rw,errors=continue`)
+	m, err := parseLine(`36 35 98:4 /a\040b\134 /mnt\011\012` + "\xc3(" + ` rw,noatime master:1 shared:2 - fuse.x\040y /dev/a\040b rw,errors=continue`)
 	want := Mount{ID: 36, Parent: 35, Dev: 98<<32 | 4, Root: `/a b\`, Point: "/mnt\t\n\303\050", FSType: "fuse.x y", Source: "/dev/a b"}
 	if err != nil || m != want {
 		t.Errorf("%+v, %v", m, err)
 	}
 	for line, want := range map[string]Mount{
-		`1 0 0:21 / / rw - tmpfs  rw`:                                {1, 0, 21, "/", "/", "tmpfs", "", false},
-		`1 0 0:21 / / rw - tmpfs -`:                                  {1, 0, 21, "/", "/", "tmpfs", "-", false},
-		`1 0 0:21 / /- rw - - - -`:                                   {1, 0, 21, "/", "/-", "-", "-", false},
-		`1 0 0:21 / /a\0 rw - x y z`:                                 {1, 0, 21, "/", `/a\0`, "x", "y", false},
-		`1 0 0:21 / /a\999 rw - x y z`:                               {1, 0, 21, "/", `/a\999`, "x", "y", false},
-		`1 0 0:21 /@ / rw - btrfs /dev/x rw,subvolid=5,subvol=/@`:    {1, 0, 21, "/@", "/", "btrfs", "/dev/x", true},
-		`1 0 0:21 /@/a / rw - btrfs /dev/x rw,subvolid=5,subvol=/@`:  {1, 0, 21, "/@/a", "/", "btrfs", "/dev/x", false},
-		`1 0 0:21 /@ / rw - ext4 /dev/x rw,subvol=/@`:                {1, 0, 21, "/@", "/", "ext4", "/dev/x", false},
-		`1 0 0:4 net:[4026532281] /run/netns/x rw shared:9 - nsfs n`: {1, 0, 4, "net:[4026532281]", "/run/netns/x", "nsfs", "n", false},
+		`1 0 0:21 / / rw - tmpfs  rw`:                                   {1, 0, 21, "/", "/", "tmpfs", "", false},
+		`1 0 0:21 / / rw - tmpfs - rw`:                                  {1, 0, 21, "/", "/", "tmpfs", "-", false},
+		`1 0 0:21 / /- rw - - - -`:                                      {1, 0, 21, "/", "/-", "-", "-", false},
+		`1 0 0:21 / /a\0 rw - x y z`:                                    {1, 0, 21, "/", `/a\0`, "x", "y", false},
+		`1 0 0:21 / /a\999 rw - x y z`:                                  {1, 0, 21, "/", `/a\999`, "x", "y", false},
+		`1 0 0:21 /@ / rw - btrfs /dev/x rw,subvolid=5,subvol=/@`:       {1, 0, 21, "/@", "/", "btrfs", "/dev/x", true},
+		`1 0 0:21 /@/a / rw - btrfs /dev/x rw,subvolid=5,subvol=/@`:     {1, 0, 21, "/@/a", "/", "btrfs", "/dev/x", false},
+		`1 0 0:21 /@ / rw - ext4 /dev/x rw,subvol=/@`:                   {1, 0, 21, "/@", "/", "ext4", "/dev/x", false},
+		`1 0 0:4 net:[4026532281] /run/netns/x rw shared:9 - nsfs n rw`: {1, 0, 4, "net:[4026532281]", "/run/netns/x", "nsfs", "n", false},
 	} {
 		if m, err := parseLine(line); err != nil || m != want {
 			t.Errorf("%s: %+v, %v", line, m, err)
 		}
 	}
+	if m, err := parseLine(`1 0 0:21 /a\040,b / rw - btrfs /dev/x rw,subvol=/a\040`); err != nil || m.Subvolume {
+		t.Errorf("%+v, %v", m, err)
+	}
+	if m, err := parseLine(`1 0 0:21 /a\040\134b / rw - btrfs /dev/x rw,subvol=/a\040\134b`); err != nil || !m.Subvolume {
+		t.Errorf("%+v, %v", m, err)
+	}
 	for _, line := range []string{
-		"", "1", "1 0 0:21 / / rw", "1 0 0:21 / / rw -", "1 0 0:21 / / rw - tmpfs", "x 0 0:21 / / rw - a b c",
-		"1 x 0:21 / / rw - a b c", "1 0 21 / / rw - a b c", "1 0 0:x / / rw - a b c", "1 0 0:21 / mnt rw - a b c",
+		"", "1", "1 0 0:21 / / rw", "1 0 0:21 / / rw -", "1 0 0:21 / / rw - tmpfs",
+		"1 0 21 / / rw - a b c", "1 0 0:21 / mnt rw - a b c",
 	} {
-		if _, err := Parse(strings.NewReader("1 0 0:1 / / rw - a b c\n" + line + "\n")); err == nil || !strings.Contains(err.Error(), "line 2") {
+		if _, err := Parse(strings.NewReader("1 0 0:1 / / rw - a b c\n" + line + "\n")); err == nil {
 			t.Errorf("%q: %v", line, err)
 		}
 	}
+}
+
+// TestLongLine reads a table with lines longer than package mountinfo accepts: one whose
+// options are long, as those of an overlay of many layers, and one whose mount point is.
+func TestLongLine(t *testing.T) {
+	tab := table(t, `
+20 1 8:1 / / rw - ext4 /dev/sda1 rw
+21 20 0:30 / /merged rw - overlay overlay rw`+strings.Repeat(",lowerdir+=/var/lib/layers/"+strings.Repeat("x", 200), 500)+`
+22 20 0:31 / /home/mallory`+strings.Repeat("/"+strings.Repeat(`\040`, 200), 100)+` rw - fuse.x x rw
+23 20 0:32 / /tmp rw - tmpfs tmpfs rw
+`)
+	if got, want := points(tab.Under("/")), []string{"/merged", "/tmp"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// unescape undoes escape.
+func unescape(t *testing.T, s string) string {
+	t.Helper()
+	s, err := strconv.Unquote(`"` + strings.ReplaceAll(s, `"`, `\"`) + `"`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }
 
 func TestEscape(t *testing.T) {
@@ -69,7 +108,7 @@ func TestEscape(t *testing.T) {
 		b.WriteByte(byte(i))
 	}
 	e := escape(b.String())
-	if unescape(e) != b.String() || strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if unescape(t, e) != b.String() || strings.ContainsFunc(e, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		t.Errorf("%q", e)
 	}
 }

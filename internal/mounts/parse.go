@@ -2,100 +2,76 @@ package mounts
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/moby/sys/mountinfo"
 )
+
+// maxLine is the longest line that package mountinfo is given: its limit is 64 KiB, that
+// of a bufio.Scanner. The kernel has none. A mount point may lie deeper than PATH_MAX, and
+// whoever may mount a FUSE file system may choose it.
+const maxLine = 60 << 10
 
 // parse reads lines such as
 //
 //	36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue
 //	id parent dev root point options optional... - type source options
 //
-// Fields are split at single blanks, since a source may be empty.
+// A line longer than maxLine is cut, which most often costs only its last options. If
+// what is left cannot be parsed, the mount is left out.
 func parse(r io.Reader) ([]Mount, error) {
 	data, err := io.ReadAll(r)
 	if err != nil {
 		return nil, err
 	}
-	var all []Mount
-	n := 0
+	var text bytes.Buffer
 	for line := range bytes.Lines(data) {
-		n++
-		m, err := parseLine(strings.TrimSuffix(string(line), "\n"))
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+		if len(line) > maxLine {
+			line = append(line[:maxLine:maxLine], '\n')
+			if _, err := mountinfo.GetMountsFromReader(bytes.NewReader(line), nil); err != nil {
+				continue
+			}
 		}
-		all = append(all, m)
+		text.Write(line)
+	}
+	infos, err := mountinfo.GetMountsFromReader(&text, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Mount, len(infos))
+	for i, info := range infos {
+		if !strings.HasPrefix(info.Mountpoint, "/") {
+			return nil, fmt.Errorf("mount point %q is not an absolute path", info.Mountpoint)
+		}
+		all[i] = mountOf(info)
 	}
 	return all, nil
 }
 
-var errFormat = errors.New("not in the format of mountinfo")
-
-func parseLine(line string) (m Mount, err error) {
-	f := strings.Split(line, " ")
-	if len(f) < 6 {
-		return m, errFormat
+func mountOf(i *mountinfo.Info) Mount {
+	m := Mount{
+		ID: i.ID, Parent: i.Parent, Dev: uint64(i.Major)<<32 | uint64(i.Minor),
+		Root: i.Root, Point: i.Mountpoint, FSType: i.FSType, Source: i.Source,
 	}
-	dash := slices.Index(f[6:], "-") + 6
-	if dash < 6 || len(f) < dash+3 {
-		return m, errFormat
-	}
-	major, minor, _ := strings.Cut(f[2], ":")
-	var errs [4]error
-	m.ID, errs[0] = strconv.Atoi(f[0])
-	m.Parent, errs[1] = strconv.Atoi(f[1])
-	ma, err2 := strconv.ParseUint(major, 10, 32)
-	mi, err3 := strconv.ParseUint(minor, 10, 32)
-	errs[2], errs[3] = err2, err3
-	for _, err := range errs {
-		if err != nil {
-			return m, errFormat
-		}
-	}
-	m.Dev = ma<<32 | mi
-	m.Root, m.Point = unescape(f[3]), unescape(f[4])
-	m.FSType, m.Source = unescape(f[dash+1]), unescape(f[dash+2])
-	if !strings.HasPrefix(m.Point, "/") {
-		return m, errFormat
-	}
-	if m.FSType == "btrfs" && len(f) > dash+3 {
+	if m.FSType == "btrfs" {
 		// btrfs names the subvolume in which the mounted directory lies.
-		for option := range strings.SplitSeq(f[dash+3], ",") {
+		for option := range strings.SplitSeq(i.VFSOptions, ",") {
 			if name, ok := strings.CutPrefix(option, "subvol="); ok {
-				m.Subvolume = unescape(name) == m.Root
+				m.Subvolume = unescapeOption.Replace(name) == m.Root
 			}
 		}
 	}
-	return m, nil
+	return m
 }
 
-// unescape reads the kernel's \ooo, three octal digits for a byte.
-func unescape(s string) string {
-	i := strings.IndexByte(s, '\\')
-	if i < 0 {
-		return s
-	}
-	b := make([]byte, i, len(s))
-	copy(b, s)
-	for ; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if v, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b = append(b, byte(v))
-				i += 3
-				continue
-			}
-		}
-		b = append(b, s[i])
-	}
-	return string(b)
-}
+// unescapeOption undoes the kernel's escapes in the value of a mount option, which
+// package mountinfo leaves as they are.
+var unescapeOption = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// escape makes printable ASCII without blanks of any bytes; unescape undoes it.
+// escape returns s in printable ASCII without spaces: every other byte, and the
+// backslash, becomes a backslash and three octal digits.
 func escape(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
