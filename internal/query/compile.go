@@ -264,7 +264,7 @@ func (c *compiler) tooLarge(pattern string) error {
 }
 
 func (c *compiler) glob(pattern string, path bool) (*step, *glob, error) {
-	parts, err := parseGlob(pattern, plain(pattern, 0))
+	parts, err := ParseGlob(pattern)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -363,7 +363,7 @@ func (c *compiler) required(x literals, path, fold, start, end bool) []*step {
 
 func (c *compiler) regex(pattern string, path bool) (*step, *regexp.Regexp, error) {
 	fold := c.foldCase(regexUpper(pattern))
-	tree, steps, err := parseRegex(pattern, plain(pattern, 0), fold)
+	tree, steps, err := ParseRegex(pattern, fold)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -390,7 +390,7 @@ func (c *compiler) regex(pattern string, path bool) (*step, *regexp.Regexp, erro
 		return c.literal(&litTest{path: path, fold: fold, start: start, end: end, alts: x.exact}), re, nil
 	}
 	list := c.required(x, path, folds, start, end)
-	return all(append(list, leafOf(&regexTest{re: re, steps: steps, path: path}, x, path, folds))...), re, nil
+	return all(append(list, leafOf(&regexTest{re: &searcher{re, steps}, path: path}, x, path, folds))...), re, nil
 }
 
 func (c *compiler) exclude(x excludeGlob) (*step, error) {

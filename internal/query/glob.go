@@ -34,10 +34,6 @@ const (
 	instMatch
 )
 
-// maxSteps bounds the programs of all globs and regular expressions of a
-// request together, and by it the cost of a name: steps × characters.
-const maxSteps = 3_000
-
 // maxClassTests is about how many characters may have to be asked about, and how
 // long that takes, for a named class where case does not count.
 const maxClassTests = 8

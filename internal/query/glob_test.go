@@ -11,7 +11,7 @@ import (
 
 func matchGlob(t *testing.T, pattern, s string, fold bool) (bool, error) {
 	t.Helper()
-	parts, err := parseGlob(pattern, plain(pattern, 0))
+	parts, err := ParseGlob(pattern)
 	if err != nil {
 		return false, err
 	}
@@ -98,31 +98,6 @@ func TestGlobFold(t *testing.T) {
 	}
 }
 
-func TestGlobErrors(t *testing.T) {
-	for _, c := range []struct {
-		glob string
-		pos  int
-		msg  string
-	}{
-		{"a[b", 1, "'[' is not closed"},
-		{"a[]", 1, "'[' is not closed"},
-		{"[!]", 0, "'[' is not closed"},
-		{"a{b,c", 1, "'{' is not closed"},
-		{"{a,{b}", 0, "'{' is not closed"},
-		{"a}", 1, "'}' without '{' before it"},
-		{"{a}}", 3, "'}' without '{' before it"},
-		{"x[z-a]", 2, "the range ends before it begins"},
-		{"[[:foo:]]", 1, "there is no class of this name"},
-		{strings.Repeat("{", 60), maxBraces, "braces nest too deep"},
-	} {
-		_, err := parseGlob(c.glob, plain(c.glob, 0))
-		var se *SyntaxError
-		if !errors.As(err, &se) || se.Pos != c.pos || se.Msg != c.msg || se.Text != c.glob {
-			t.Errorf("%q: %+v, want %q at %d", c.glob, err, c.msg, c.pos)
-		}
-	}
-}
-
 // The oracle is the glob as a regular expression of package regexp.
 func FuzzGlob(f *testing.F) {
 	for _, s := range []string{"*.go", "a{b,c}*", "[!a-c]?", "**/x/**", `\*a`, "{a,{b,}}[k]"} {
@@ -130,13 +105,13 @@ func FuzzGlob(f *testing.F) {
 		f.Add(s, "/x/ab", false)
 	}
 	f.Fuzz(func(t *testing.T, glob, s string, fold bool) {
-		parts, err := parseGlob(glob, plain(glob, 0))
+		parts, err := ParseGlob(glob)
 		if err != nil {
-			checkError(t, err, glob)
+			checkErrorP(t, err, glob)
 			return
 		}
 		canonical := globText(parts)
-		again, err := parseGlob(canonical, plain(canonical, 0))
+		again, err := ParseGlob(canonical)
 		if err != nil || globText(again) != canonical {
 			t.Fatalf("%q is written %q, and that %q (%v)", glob, canonical, globText(again), err)
 		}
@@ -166,23 +141,6 @@ func FuzzGlob(f *testing.F) {
 			t.Errorf("%q (canonically %q) on %q, fold %v: %v, want %v", glob, canonical, s, fold, got, want)
 		}
 	})
-}
-
-// checkError sees that an error can be shown.
-func checkError(t *testing.T, err error, text string) {
-	t.Helper()
-	var se *SyntaxError
-	if !errors.As(err, &se) {
-		t.Fatalf("%q: %T is no *SyntaxError: %v", text, err, err)
-	}
-	if se.Pos < 0 || se.Pos > len(se.Text) || se.Msg == "" || strings.ContainsAny(se.Msg, "\n\x1b") {
-		t.Errorf("%q: %+v", text, se)
-	}
-	for _, line := range strings.SplitAfter(se.Detail(), "\n") {
-		if strings.Trim(line, "\n") != printable(strings.Trim(line, "\n")) {
-			t.Errorf("%q: Detail has %q", text, line)
-		}
-	}
 }
 
 func foldCase(fold bool) Case {
@@ -224,7 +182,7 @@ func FuzzRegex(f *testing.F) {
 		}
 		r := &Request{Mode: ModeRegex, Terms: []string{pattern}, Case: foldCase(fold)}
 		if _, err := Compile(r); err != nil {
-			checkError(t, err, pattern)
+			checkErrorP(t, err, pattern)
 			return
 		}
 		flags := "(?s)"

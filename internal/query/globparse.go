@@ -80,6 +80,9 @@ type globParser struct {
 	err   *SyntaxError // with no Text
 }
 
+// ParseGlob reads a glob in which nothing is quoted. Errors are of type *SyntaxError.
+func ParseGlob(s string) ([]globPart, error) { return parseGlob(s, plain(s, 0)) }
+
 // parseGlob reads c, of which quoted bytes stand for themselves. text is what
 // errors are about.
 func parseGlob(text string, c chars) ([]globPart, error) {

@@ -137,7 +137,7 @@ func countTrigrams(n *trigram.Need) int {
 
 // ask reads r and judges one entry.
 func ask(t *testing.T, r *Request, dir, name string) error {
-	env := testEnv(t)
+	env := testEnvP(t)
 	if err := r.Resolve(env); err != nil {
 		_ = err.Error() + err.(*SyntaxError).Detail()
 		return err

@@ -41,7 +41,6 @@ type Matcher struct {
 	globs   []globState // of globs on the path, behind the directory
 	scratch [2]globState
 	edges   *edgeMachine // or nil
-	runes   meteredRunes
 
 	folded   []byte // the directory entered, folded, if foldedOK
 	foldedOK bool

@@ -2,35 +2,10 @@ package query
 
 import (
 	"errors"
-	"fmt"
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 )
-
-// testEnv is Saturday noon in Berlin.
-func testEnv(t testing.TB) *Env {
-	berlin, err := time.LoadLocation("Europe/Berlin")
-	if err != nil {
-		t.Skip("no time zones here: ", err)
-	}
-	lookup := func(names map[string]uint32) func(string) (uint32, error) {
-		return func(name string) (uint32, error) {
-			if id, ok := names[name]; ok {
-				return id, nil
-			}
-			return 0, fmt.Errorf("no %q", name)
-		}
-	}
-	return &Env{
-		Now:         time.Date(2026, 11, 21, 12, 0, 0, 5, berlin),
-		Loc:         berlin,
-		Cwd:         "/home/u",
-		LookupUser:  lookup(map[string]uint32{"root": 0, "ann": 1000, "77": 78}),
-		LookupGroup: lookup(map[string]uint32{"root": 0, "wheel": 10}),
-	}
-}
 
 func TestParse(t *testing.T) {
 	for _, c := range []struct{ in, want string }{

@@ -1,7 +1,5 @@
 package query
 
-import "indexd/listing"
-
 // Plan is a request made ready. It never changes and may be shared.
 type Plan struct {
 	expr    Expr
@@ -15,15 +13,6 @@ type Plan struct {
 	steps, tails, globs int
 
 	needsMeta, needsEmptyDir, needsPath bool
-}
-
-// Zone is what is known of a number of entries without reading them. The
-// bounds include every entry's size and mtime; an entry whose stat failed
-// counts as of size 0 and time zero.
-type Zone struct {
-	Count, Dirs      uint64
-	MinSize, MaxSize int64
-	Oldest, Newest   listing.Time
 }
 
 // Expr is all of the request's terms and filters, and its depths.

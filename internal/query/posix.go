@@ -72,12 +72,20 @@ func parseLocate(s string, fold bool, where textWhere) (Expr, error) {
 	default:
 		return literally(unescape(s), where), nil
 	}
-	x := newPosixGlob(s, fold, where)
-	if text, start, end, ok := x.whole(); ok && !start && !end {
-		return literally(text, where), nil
-	}
-	return x, nil
+	return &posixGlob{where, s, fold}, nil
 }
+
+// posixGlob is a pattern of ModeLocate that is more than a substring.
+type posixGlob struct {
+	where   textWhere
+	pattern string
+	fold    bool
+}
+
+func (*posixGlob) isExpr() {}
+
+// String is for people: the language has no word for it.
+func (x *posixGlob) String() string { return "fnmatch:" + quoteValue(x.pattern) }
 
 // wildcard reports whether plocate sees a wildcard in s. Where it sees none, end
 // is the offset of a '\' or '[' that is not finished, or len(s).

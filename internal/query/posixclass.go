@@ -1,7 +1,5 @@
 package query
 
-import "unicode"
-
 // posixClass is what the class [:name:] of POSIX has in it, as a piece of an RE2
 // class: what glibc 2.36 has in UTF-8, but for marks and for letters in circles,
 // which Unicode lists one by one. It is "" where there is no class of the name.
@@ -43,8 +41,3 @@ func posixClass(name string) string {
 
 // posixWord is a piece of an RE2 class: what \w stands for.
 func posixWord() string { return posixClass("alnum") + "_" }
-
-// isWord reports whether r is a letter of a word.
-func isWord(r rune) bool {
-	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Nl, r)
-}

@@ -8,17 +8,16 @@ import (
 	"indexd/internal/casefold"
 )
 
-// posixGlob is a pattern of ModeLocate that is more than a substring. Like
+// fnmatch is a compiled pattern of ModeLocate. Like
 // glibc's fnmatch it matches a text either by its characters, where pattern and
 // text are UTF-8, or by its bytes: so "?" is one character, and "??" is too, if
 // that is of two bytes.
-type posixGlob struct {
-	where   textWhere
-	pattern string
-	fold    bool
-	bytes   []posixInst
-	runes   []posixInst // nil where they find no more than bytes does
-	ascii   bool        // runes find no more than bytes in a text that is ASCII
+type fnmatch struct {
+	fold   bool
+	groups byteGlob
+	bytes  []posixInst
+	runes  []posixInst // nil where they find no more than bytes does
+	ascii  bool        // runes find no more than bytes in a text that is ASCII
 }
 
 // posixInst is one step of a pattern. The pattern fails for good at a
@@ -39,13 +38,8 @@ const (
 	posixNever
 )
 
-func (*posixGlob) isExpr() {}
-
-// String is for people: the language has no word for it.
-func (x *posixGlob) String() string { return "fnmatch:" + quoteValue(x.pattern) }
-
-func newPosixGlob(pattern string, fold bool, where textWhere) *posixGlob {
-	x := &posixGlob{where: where, pattern: pattern, fold: fold}
+func newFnmatch(pattern string, fold bool) *fnmatch {
+	x := &fnmatch{fold: fold}
 	x.ascii = !strings.Contains(pattern, "[=") && !strings.Contains(pattern, "[.") && !(fold && strings.ContainsAny(pattern, "İ\u212a"))
 	p := posixParser{in: make([]rune, len(pattern)), bytes: true, fold: fold}
 	for i := range len(pattern) {
@@ -60,7 +54,17 @@ func newPosixGlob(pattern string, fold bool, where textWhere) *posixGlob {
 		p = posixParser{in: []rune(pattern), fold: fold}
 		x.runes = p.parse()
 	}
+	x.groups = newByteGlob(x)
 	return x
+}
+
+// steps is what x costs of a compiler's budget.
+func (x *fnmatch) steps() int { return len(x.bytes) + len(x.runes) }
+
+// match reports whether x matches the whole of text.
+func (x *fnmatch) match(text string, t *meter) bool {
+	return x.groups.match(text, t) ||
+		x.runes != nil && !(x.ascii && isASCII(text)) && utf8.ValidString(text) && x.matchRunes(text, t)
 }
 
 // posixParser reads a pattern, a character or a byte at a time.
@@ -119,7 +123,7 @@ func (p *posixParser) parse() []posixInst {
 
 // whole is the pattern as a text and whether that must stand at the beginning
 // and at the end; ok is false where it is more than that.
-func (x *posixGlob) whole() (text string, start, end, ok bool) {
+func (x *fnmatch) whole() (text string, start, end, ok bool) {
 	prog := x.bytes
 	start, end = true, true
 	if len(prog) > 0 && prog[0].op == posixStar {
@@ -141,7 +145,7 @@ func (x *posixGlob) whole() (text string, start, end, ok bool) {
 }
 
 // literals is what is known of the texts that x matches; folded if x folds.
-func (x *posixGlob) literals() literals {
+func (x *fnmatch) literals() literals {
 	all := exactly("")
 	var run []byte
 	flush := func() {
@@ -177,7 +181,7 @@ func (x *posixGlob) literals() literals {
 
 // matchRunes reports whether the whole of text, which is UTF-8, matches by its
 // characters. It takes at most the length of the pattern times that of text.
-func (x *posixGlob) matchRunes(text string, t *meter) bool {
+func (x *fnmatch) matchRunes(text string, t *meter) bool {
 	prog := x.runes
 	at, i := 0, 0
 	star, from := -1, 0 // behind the last star passed, and where in text that was looked for last
@@ -214,7 +218,7 @@ func (x *posixGlob) matchRunes(text string, t *meter) bool {
 	return false
 }
 
-func (x *posixGlob) matches(in *posixInst, c rune, bytes bool) bool {
+func (x *fnmatch) matches(in *posixInst, c rune, bytes bool) bool {
 	folded := c
 	if x.fold {
 		folded = lowerChar(c, bytes)
@@ -228,39 +232,4 @@ func (x *posixGlob) matches(in *posixInst, c rune, bytes bool) bool {
 		return in.class.has(c, folded)
 	}
 	return false
-}
-
-// posixGlob compiles x.
-func (c *compiler) posixGlob(x *posixGlob) (*step, error) {
-	path := x.where == wherePath
-	if text, start, end, ok := x.whole(); ok {
-		if x.fold {
-			text = casefold.String(text)
-		}
-		return c.literal(&litTest{path: path, fold: x.fold, start: start, end: end, alts: []string{text}}), nil
-	}
-	if c.budget -= len(x.bytes) + len(x.runes); c.budget < 0 {
-		return nil, c.tooLarge(x.pattern)
-	}
-	lits := x.literals()
-	list := c.required(lits, path, x.fold, true, true)
-	t := &posixGlobTest{glob: x, bytes: newByteGlob(x), path: path}
-	return all(append(list, leafOf(t, lits, path, x.fold))...), nil
-}
-
-// posixGlobTest holds for a name or path that a posixGlob matches.
-type posixGlobTest struct {
-	unknown
-	glob  *posixGlob
-	bytes byteGlob
-	path  bool
-}
-
-func (t *posixGlobTest) cost() int { return costGlob }
-
-func (t *posixGlobTest) entry(m *Matcher, c *candidate) Truth {
-	text := m.text(c, t.path)
-	x := t.glob
-	return truth(t.bytes.match(text, &m.meter) ||
-		x.runes != nil && !(x.ascii && isASCII(text)) && utf8.ValidString(text) && x.matchRunes(text, &m.meter))
 }

@@ -9,7 +9,7 @@ type byteSet [4]uint64
 
 func (s *byteSet) has(c byte) bool { return s[c>>6]>>(c&63)&1 != 0 }
 
-func newByteGlob(x *posixGlob) byteGlob {
+func newByteGlob(x *fnmatch) byteGlob {
 	g := byteGlob{nil}
 	for i := range x.bytes {
 		if x.bytes[i].op == posixStar {

@@ -14,7 +14,7 @@ func parsePosixRegex(s string, extended, fold bool, where textWhere) (Expr, erro
 		if strings.ContainsAny(s, `\.[*^$`) || extended && strings.ContainsAny(s, `+?(){|`) {
 			return nil, &SyntaxError{s, validLen(s), "a regular expression must be UTF-8", "or nothing but a text"}
 		}
-		return newPosixGlob("*"+globEscape(s)+"*", fold, where), nil
+		return &posixGlob{where, "*" + globEscape(s) + "*", fold}, nil
 	}
 	p := regexTranslator{in: s, extended: extended, fold: fold}
 	p.alternatives(false)

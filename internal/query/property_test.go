@@ -117,17 +117,17 @@ func (g gen) regex() string {
 func (g gen) word() string {
 	switch g.IntN(8) {
 	case 0, 1, 2:
-		return g.pick("", "", "name:", "path:") + quote(g.literal(2))
+		return g.pick("", "", "name:", "path:") + (&text{pattern: g.literal(2)}).String()
 	case 3:
-		return g.pick("", "path:") + quote(g.pick("/", "a/", "src/", "/lib/")+g.literal(1))
+		return g.pick("", "path:") + (&text{pattern: g.pick("/", "a/", "src/", "/lib/") + g.literal(1)}).String()
 	case 4:
-		return "re:" + quoteValue(g.regex())
+		return (&text{kind: regex, pattern: g.regex()}).String()
 	}
-	parts, err := parseGlob("", plain(g.glob(0), 0))
+	parts, err := ParseGlob(g.glob(0))
 	if err != nil {
 		return "*"
 	}
-	return g.pick("", "path:") + quoteGlob(globText(parts))
+	return g.pick("", "path:") + (&text{kind: globbing, pattern: globText(parts)}).String()
 }
 
 func (g gen) query(depth int) string {

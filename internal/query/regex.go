@@ -6,8 +6,6 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
-
-	"indexd/internal/casefold"
 )
 
 // Regular expressions are RE2, as package regexp has it, searched for anywhere
@@ -17,6 +15,11 @@ const regexFlags = syntax.Perl | syntax.DotNL
 // maxRegex is how many bytes a regular expression may have. A class such as
 // \pL takes 5 KB of memory for its 3 bytes.
 const maxRegex = 4 << 10
+
+// ParseRegex is parseRegex of a whole text.
+func ParseRegex(s string, fold bool) (*syntax.Regexp, int, error) {
+	return parseRegex(s, plain(s, 0), fold)
+}
 
 // parseRegex checks pattern and returns its syntax tree, and its length in
 // steps. text and at are what errors are about and where pattern begins in it.
@@ -220,105 +223,6 @@ func hexEscape(s string) (r rune, n int) {
 	return r, n
 }
 
-// regexLiterals is what is known of the texts that re matches. fold says that
-// the pattern folds case somewhere: then all of it is folded.
-func regexLiterals(re *syntax.Regexp, fold bool) literals {
-	switch re.Op {
-	case syntax.OpEmptyMatch:
-		return exactly("")
-	case syntax.OpLiteral:
-		// U+FFFD is also what a byte that is no UTF-8 is taken for.
-		if strings.ContainsRune(string(re.Rune), utf8.RuneError) {
-			return anyText()
-		}
-		if fold {
-			return exactly(casefold.String(string(re.Rune)))
-		}
-		return exactly(string(re.Rune))
-	case syntax.OpCharClass:
-		return runesLiterals(re.Rune, fold)
-	case syntax.OpCapture:
-		return regexLiterals(re.Sub[0], fold)
-	case syntax.OpConcat:
-		all := exactly("")
-		for _, sub := range re.Sub {
-			all = all.then(regexLiterals(sub, fold))
-		}
-		return all
-	case syntax.OpAlternate:
-		all := regexLiterals(re.Sub[0], fold)
-		for _, sub := range re.Sub[1:] {
-			all = all.or(regexLiterals(sub, fold))
-		}
-		return all
-	case syntax.OpQuest:
-		return exactly("").or(regexLiterals(re.Sub[0], fold))
-	case syntax.OpPlus:
-		return atLeastOnce(regexLiterals(re.Sub[0], fold))
-	case syntax.OpRepeat:
-		if re.Min > 0 {
-			return atLeastOnce(regexLiterals(re.Sub[0], fold))
-		}
-	}
-	return anyText() // anchors too: they say where, not what
-}
-
-func atLeastOnce(x literals) literals {
-	x.exact = nil
-	return x
-}
-
-// runesLiterals is a class of the ranges in runes, as package syntax has it.
-func runesLiterals(runes []rune, fold bool) literals {
-	var texts []string
-	for i := 0; i+1 < len(runes); i += 2 {
-		if runes[i+1]-runes[i] >= 2*maxAlts || len(texts) > 2*maxAlts {
-			return anyText()
-		}
-		for r := runes[i]; r <= runes[i+1]; r++ {
-			if r == utf8.RuneError {
-				return anyText()
-			}
-			if fold {
-				texts = append(texts, string(casefold.Rune(r)))
-			} else {
-				texts = append(texts, string(r))
-			}
-		}
-	}
-	if len(texts) == 0 {
-		return anyText()
-	}
-	return exactly(texts...)
-}
-
-// hasFold reports whether any part of re takes upper and lower case as one.
-func hasFold(re *syntax.Regexp) bool {
-	if re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase != 0 {
-		return true
-	}
-	for _, sub := range re.Sub {
-		if hasFold(sub) {
-			return true
-		}
-	}
-	return false
-}
-
-// anchored takes the anchors of the whole text from the ends of re.
-func anchored(re *syntax.Regexp) (rest []*syntax.Regexp, start, end bool) {
-	for re.Op == syntax.OpCapture {
-		re = re.Sub[0]
-	}
-	rest = []*syntax.Regexp{re}
-	if re.Op == syntax.OpConcat {
-		rest = re.Sub
-	}
-	for len(rest) > 0 && rest[0].Op == syntax.OpBeginText {
-		start, rest = true, rest[1:]
-	}
-	for len(rest) > 0 && rest[len(rest)-1].Op == syntax.OpEndText {
-		end, rest = true, rest[:len(rest)-1]
-	}
-	return rest, start, end
-}
+// maxSteps bounds the programs of all globs and regular expressions of a
+// request together, and by it the cost of a name: steps × characters.
+const maxSteps = 3_000

@@ -1,5 +1,7 @@
 package query
 
+import "indexd/listing"
+
 // Truth is the answer to a question of which not everything may be known. The
 // zero value is Unknown.
 type Truth int8
@@ -22,3 +24,12 @@ func truth(b bool) Truth {
 }
 
 func (t Truth) String() string { return [3]string{"false", "unknown", "true"}[t+1] }
+
+// Zone is what is known of a number of entries without reading them. The
+// bounds include every entry's size and mtime; an entry whose stat failed
+// counts as of size 0 and time zero.
+type Zone struct {
+	Count, Dirs      uint64
+	MinSize, MaxSize int64
+	Oldest, Newest   listing.Time
+}

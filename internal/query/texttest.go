@@ -2,7 +2,6 @@ package query
 
 import (
 	"bytes"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -212,25 +211,14 @@ func (t *globTest) entry(m *Matcher, c *candidate) Truth {
 // regexTest holds for a name or path in which re finds a match.
 type regexTest struct {
 	unknown
-	re    *regexp.Regexp
-	steps int
-	path  bool
+	re   *searcher
+	path bool
 }
-
-// maxAtOnce is how many steps package regexp takes without being asked to stop,
-// which it does a character at a time where that is set. They take at most 4 ms,
-// and are enough for all but the longest patterns on the longest names and paths.
-const maxAtOnce = 500_000
 
 func (t *regexTest) cost() int { return costRegex }
 
 func (t *regexTest) entry(m *Matcher, c *candidate) Truth {
-	text := m.text(c, t.path)
-	if cost := t.steps * len(text); cost <= maxAtOnce {
-		return truth(!m.meter.spend(cost) && t.re.MatchString(text))
-	}
-	m.runes = meteredRunes{text, t.steps, &m.meter}
-	return truth(t.re.MatchReader(&m.runes))
+	return truth(t.re.match(m.text(c, t.path), &m.meter))
 }
 
 // excludeTest holds for what an exclude glob leaves out, and all that is below.
