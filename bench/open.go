@@ -13,6 +13,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
+	"indexd/internal/query/plan"
 	"indexd/ipc/wire"
 	"indexd/store"
 )
@@ -138,7 +139,7 @@ func (b *bench) askFresh(db, root string) (p50 time.Duration, err error) {
 	if err := b.loadRare(s, root, 5000); err != nil {
 		return 0, err
 	}
-	plan, err := query.Compile(&query.Request{Terms: []string{rare}})
+	plan, err := plan.Compile(&query.Request{Terms: []string{rare}})
 	if err != nil {
 		return 0, err
 	}

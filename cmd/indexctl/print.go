@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"os"
 
-	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/ipc/wire"
 	"indexd/listing"
 )
@@ -55,8 +55,8 @@ func ending(null bool) byte {
 // terminal control characters escaped. It is nil where paths go out raw.
 type marker struct {
 	out     *output
-	matcher *query.Matcher // nil: no colours
-	spans   []query.Span
+	matcher *plan.Matcher // nil: no colours
+	spans   []plan.Span
 }
 
 func (p *program) newMarker(f *findFlags) (*marker, error) {
@@ -66,7 +66,7 @@ func (p *program) newMarker(f *findFlags) (*marker, error) {
 		}
 		return nil, nil
 	}
-	plan, err := query.Compile(&f.Request)
+	plan, err := plan.Compile(&f.Request)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
+	"indexd/internal/query/plan"
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
 	"indexd/store"
@@ -93,7 +94,7 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 }
 
 // compile makes a request of the wire a plan.
-func compile(req *wire.FindRequest) (*query.Plan, error) {
+func compile(req *wire.FindRequest) (*plan.Plan, error) {
 	if err := knownNames(req); err != nil {
 		return nil, err
 	}
@@ -103,7 +104,7 @@ func compile(req *wire.FindRequest) (*query.Plan, error) {
 			return nil, badQuery(err)
 		}
 	}
-	plan, err := query.Compile(&req.Request)
+	plan, err := plan.Compile(&req.Request)
 	return plan, badQuery(err)
 }
 

@@ -10,6 +10,7 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
+	"indexd/internal/query/plan"
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
 )
@@ -276,7 +277,7 @@ func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, er
 		filters []string
 		to      *int64
 	}{{nil, &entries}, {[]string{"type:d"}, &dirs}} {
-		plan, err := query.Compile(&query.Request{In: []string{dir}, Filters: n.filters, Count: true})
+		plan, err := plan.Compile(&query.Request{In: []string{dir}, Filters: n.filters, Count: true})
 		if err != nil {
 			return 0, 0, err
 		}

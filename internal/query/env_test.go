@@ -42,7 +42,7 @@ func checkError(t *testing.T, err error, text string) {
 		t.Errorf("%q: %+v", text, se)
 	}
 	for _, line := range strings.SplitAfter(se.Detail(), "\n") {
-		if strings.Trim(line, "\n") != printable(strings.Trim(line, "\n")) {
+		if strings.Trim(line, "\n") != Printable(strings.Trim(line, "\n")) {
 			t.Errorf("%q: Detail has %q", text, line)
 		}
 	}

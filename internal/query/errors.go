@@ -34,16 +34,16 @@ func (e *SyntaxError) Detail() string {
 		before = before[cut:]
 		out.WriteString("…")
 	}
-	head := printable(before)
+	head := Printable(before)
 	out.WriteString(head)
 	indent := utf8.RuneCountInString(out.String()) + wide(head)
 	if end := forward(after, detailWidth); end < len(after) {
 		after = after[:end] + "…"
 	}
-	out.WriteString(printable(after))
+	out.WriteString(Printable(after))
 	out.WriteString("\n" + strings.Repeat(" ", indent) + "^\n")
 	if e.Hint != "" {
-		out.WriteString("  " + printable(e.Hint) + "\n")
+		out.WriteString("  " + Printable(e.Hint) + "\n")
 	}
 	return out.String()
 }
@@ -69,7 +69,7 @@ func forward(s string, n int) int {
 }
 
 // printable writes what a terminal should not be given as Go does.
-func printable(s string) string {
+func Printable(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
 		r, w := utf8.DecodeRuneInString(s[i:])
@@ -93,7 +93,7 @@ func shown(s string) string {
 	if n := forward(s, detailWidth); n < len(s) {
 		s = s[:n] + "…"
 	}
-	return `"` + printable(s) + `"`
+	return `"` + Printable(s) + `"`
 }
 
 // wide counts the columns of s beyond one a character, and short of it: the

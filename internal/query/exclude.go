@@ -5,36 +5,36 @@ import "strings"
 // excludeGlob leaves out what it matches and, of a directory, all below. As in
 // fd, without a '/' it is a glob on a name at any depth, and a '/' at its end
 // makes it one for directories only. Case counts.
-type excludeGlob struct {
-	pattern string
-	parts   []globPart
-	path    bool
-	dirs    bool
+type ExcludeGlob struct {
+	Pattern  string
+	Parts    []GlobPart
+	Path     bool
+	DirsOnly bool
 }
 
-func parseExclude(s string) (excludeGlob, error) {
-	x := excludeGlob{pattern: s}
+func parseExclude(s string) (ExcludeGlob, error) {
+	x := ExcludeGlob{Pattern: s}
 	if err := checkText(s); err != nil {
 		return x, err
 	}
 	trimmed := strings.TrimRight(s, "/")
-	x.dirs = trimmed != s
+	x.DirsOnly = trimmed != s
 	if trimmed == "" {
 		return x, &SyntaxError{s, 0, "an empty glob excludes nothing", ""}
 	}
-	x.path = strings.Contains(trimmed, "/")
+	x.Path = strings.Contains(trimmed, "/")
 	var err error
-	x.parts, err = parseGlob(s, plain(trimmed, 0))
-	if x.path {
-		x.parts = anyParent(x.parts)
+	x.Parts, err = parseGlob(s, plain(trimmed, 0))
+	if x.Path {
+		x.Parts = AnyParent(x.Parts)
 	}
 	return x, err
 }
 
 // anyParent puts "**/" before a glob on the path, unless it is absolute.
-func anyParent(parts []globPart) []globPart {
-	if len(parts) > 0 && (parts[0].op == opChar && parts[0].c == '/' || parts[0].op == opDirs) {
+func AnyParent(parts []GlobPart) []GlobPart {
+	if len(parts) > 0 && (parts[0].Op == OpChar && parts[0].Char == '/' || parts[0].Op == OpDirs) {
 		return parts
 	}
-	return append([]globPart{{op: opDirs}}, parts...)
+	return append([]GlobPart{{Op: OpDirs}}, parts...)
 }

@@ -20,102 +20,102 @@ type Expr interface {
 // The kinds of Expr. Lists have at least two elements, of which none is of the
 // list's own kind; Not is of no Not.
 type (
-	everything struct{}
-	and        struct{ list []Expr }
-	or         struct{ list []Expr }
-	not        struct{ x Expr }
+	Everything struct{}
+	And        struct{ List []Expr }
+	Or         struct{ List []Expr }
+	Not        struct{ X Expr }
 
 	// text is a pattern on the name or the path.
-	text struct {
-		kind    textKind
-		where   textWhere
-		pattern string // a glob is in the form that globText gives
+	Text struct {
+		Kind    TextKind
+		Where   TextWhere
+		Pattern string // a glob is in the form that globText gives
 	}
 	// exts holds for a name that ends in a dot and one of list, folded, and has
 	// something before.
-	exts struct{ list []string }
+	Exts struct{ List []string }
 	// types holds for an entry of any of the types, in the order of typeLetters.
-	types struct{ letters string }
+	Types struct{ Letters string }
 	// numbers is size: or depth:, both ends included.
-	numbers struct {
-		field  string
-		lo, hi int64
+	Numbers struct {
+		Field  string
+		Lo, Hi int64
 	}
 	// mtime has both ends included; an end that is not there is hasLo or hasHi
 	// false.
-	mtime struct {
-		lo, hi       listing.Time
-		hasLo, hasHi bool
+	Mtime struct {
+		Lo, Hi       listing.Time
+		HasLo, HasHi bool
 	}
 	// owner is owner:USER[:GROUP] and group:GROUP.
-	owner struct {
-		uid, gid       uint32
-		hasUID, hasGID bool
-		notUID, notGID bool
+	Owner struct {
+		UID, GID       uint32
+		HasUID, HasGID bool
+		NotUID, NotGID bool
 	}
-	perm struct {
-		how  byte // 0: exactly these bits, '-': all of them, '/': any
-		bits uint32
+	Perm struct {
+		How  byte // 0: exactly these bits, '-': all of them, '/': any
+		Bits uint32
 	}
-	in struct{ dir string }
+	In struct{ Dir string }
 )
 
-type textKind uint8
+type TextKind uint8
 
 const (
-	substring textKind = iota
-	globbing
-	regex
+	Substring TextKind = iota
+	GlobPattern
+	RegexPattern
 )
 
-type textWhere uint8
+type TextWhere uint8
 
 const (
-	whereAuto textWhere = iota // the path if the pattern has a '/', else the name
-	whereName
-	wherePath
+	WhereAuto TextWhere = iota // the path if the pattern has a '/', else the name
+	WhereName
+	WherePath
 )
 
-func (everything) isExpr() {}
-func (*and) isExpr()       {}
-func (*or) isExpr()        {}
-func (*not) isExpr()       {}
-func (*text) isExpr()      {}
-func (*exts) isExpr()      {}
-func (*types) isExpr()     {}
-func (*numbers) isExpr()   {}
-func (*mtime) isExpr()     {}
-func (*owner) isExpr()     {}
-func (*perm) isExpr()      {}
-func (*in) isExpr()        {}
+func (Everything) isExpr() {}
+func (*And) isExpr()       {}
+func (*Or) isExpr()        {}
+func (*Not) isExpr()       {}
+func (*Text) isExpr()      {}
+func (*Exts) isExpr()      {}
+func (*Types) isExpr()     {}
+func (*Numbers) isExpr()   {}
+func (*Mtime) isExpr()     {}
+func (*Owner) isExpr()     {}
+func (*Perm) isExpr()      {}
+func (*In) isExpr()        {}
 
 // conjunction is all of list, flat.
-func conjunction(list ...Expr) Expr {
+func Conjunction(list ...Expr) Expr {
 	var flat []Expr
 	for _, x := range list {
 		switch x := x.(type) {
-		case everything:
-		case *and:
-			flat = append(flat, x.list...)
+		case Everything:
+		case *And:
+			flat = append(flat, x.List...)
 		default:
 			flat = append(flat, x)
 		}
 	}
 	switch len(flat) {
 	case 0:
-		return everything{}
+		return Everything{}
 	case 1:
 		return flat[0]
 	}
-	return &and{flat}
+	return &And{flat}
 }
 
 // disjunction is any of list, flat. list is not empty.
 func disjunction(list ...Expr) Expr {
 	var flat []Expr
 	for _, x := range list {
-		if o, ok := x.(*or); ok {
-			flat = append(flat, o.list...)
+		if o, ok := x.(*Or); ok {
+			flat = append(flat, o.List...)
 		} else {
 			flat = append(flat, x)
 		}
@@ -123,27 +123,27 @@ func disjunction(list ...Expr) Expr {
 	if len(flat) == 1 {
 		return flat[0]
 	}
-	return &or{flat}
+	return &Or{flat}
 }
 
 func negation(x Expr) Expr {
-	if x, ok := x.(*not); ok {
-		return x.x
+	if x, ok := x.(*Not); ok {
+		return x.X
 	}
-	return &not{x}
+	return &Not{x}
 }
 
-func (everything) String() string { return "" }
+func (Everything) String() string { return "" }
 
-func (e *and) String() string { return joinExprs(e.list, " ") }
-func (e *or) String() string  { return joinExprs(e.list, " OR ") }
-func (e *not) String() string { return "NOT " + inParens(e.x) }
+func (e *And) String() string { return joinExprs(e.List, " ") }
+func (e *Or) String() string  { return joinExprs(e.List, " OR ") }
+func (e *Not) String() string { return "NOT " + inParens(e.X) }
 
 func joinExprs(list []Expr, sep string) string {
 	parts := make([]string, len(list))
 	for i, x := range list {
 		parts[i] = x.String() // an AND in an OR needs no parentheses
-		if _, ok := x.(*or); ok {
+		if _, ok := x.(*Or); ok {
 			parts[i] = inParens(x)
 		}
 	}
@@ -152,29 +152,29 @@ func joinExprs(list []Expr, sep string) string {
 
 func inParens(x Expr) string {
 	switch x.(type) {
-	case *and, *or:
+	case *And, *Or:
 		return "( " + x.String() + " )"
 	}
 	return x.String()
 }
 
-func (e *text) String() string {
+func (e *Text) String() string {
 	switch {
-	case e.kind == regex:
-		return "re:" + quoteValue(e.pattern)
-	case e.where == whereName:
+	case e.Kind == RegexPattern:
+		return "re:" + quoteValue(e.Pattern)
+	case e.Where == WhereName:
 		return "name:" + e.word()
-	case e.where == wherePath:
+	case e.Where == WherePath:
 		return "path:" + e.word()
 	}
 	return e.word()
 }
 
-func (e *text) word() string {
-	if e.kind == globbing {
-		return quoteGlob(e.pattern)
+func (e *Text) word() string {
+	if e.Kind == GlobPattern {
+		return quoteGlob(e.Pattern)
 	}
-	return quote(e.pattern)
+	return quote(e.Pattern)
 }
 
 // A field's value, as it stands in a filter: verbatim.
@@ -184,14 +184,14 @@ type field interface {
 	value() string
 }
 
-func (e *types) name() string   { return "type" }
-func (e *numbers) name() string { return e.field }
-func (e *mtime) name() string   { return "mtime" }
-func (e *perm) name() string    { return "perm" }
-func (e *exts) name() string    { return "ext" }
-func (e *in) name() string      { return "in" }
-func (e *owner) name() string {
-	if e.hasUID {
+func (e *Types) name() string   { return "type" }
+func (e *Numbers) name() string { return e.Field }
+func (e *Mtime) name() string   { return "mtime" }
+func (e *Perm) name() string    { return "perm" }
+func (e *Exts) name() string    { return "ext" }
+func (e *In) name() string      { return "in" }
+func (e *Owner) name() string {
+	if e.HasUID {
 		return "owner"
 	}
 	return "group"
@@ -202,16 +202,16 @@ func filterString(f field) string { return f.name() + ":" + f.value() }
 
 func wordString(f field) string { return f.name() + ":" + quoteValue(f.value()) }
 
-func (e *types) String() string   { return wordString(e) }
-func (e *numbers) String() string { return wordString(e) }
-func (e *mtime) String() string   { return wordString(e) }
-func (e *owner) String() string   { return wordString(e) }
-func (e *perm) String() string    { return wordString(e) }
-func (e *in) String() string      { return wordString(e) }
+func (e *Types) String() string   { return wordString(e) }
+func (e *Numbers) String() string { return wordString(e) }
+func (e *Mtime) String() string   { return wordString(e) }
+func (e *Owner) String() string   { return wordString(e) }
+func (e *Perm) String() string    { return wordString(e) }
+func (e *In) String() string      { return wordString(e) }
 
-func (e *exts) String() string {
-	list := make([]string, len(e.list))
-	for i, x := range e.list {
+func (e *Exts) String() string {
+	list := make([]string, len(e.List))
+	for i, x := range e.List {
 		list[i] = quoteValue(x)
 		if strings.Contains(x, ",") {
 			list[i] = inQuotes(x)
@@ -229,46 +229,46 @@ func quoteValue(s string) string {
 	return inQuotes(s)
 }
 
-func (e *exts) value() string { return strings.Join(e.list, ",") }
+func (e *Exts) value() string { return strings.Join(e.List, ",") }
 
-func (e *types) value() string {
-	return strings.Join(strings.Split(e.letters, ""), ",")
+func (e *Types) value() string {
+	return strings.Join(strings.Split(e.Letters, ""), ",")
 }
 
-func (e *numbers) value() string {
+func (e *Numbers) value() string {
 	switch {
-	case e.lo == e.hi:
-		return strconv.FormatInt(e.lo, 10)
-	case e.hi == maxNumber:
-		return ">=" + strconv.FormatInt(e.lo, 10)
-	case e.lo == 0:
-		return "<=" + strconv.FormatInt(e.hi, 10)
+	case e.Lo == e.Hi:
+		return strconv.FormatInt(e.Lo, 10)
+	case e.Hi == MaxNumber:
+		return ">=" + strconv.FormatInt(e.Lo, 10)
+	case e.Lo == 0:
+		return "<=" + strconv.FormatInt(e.Hi, 10)
 	}
-	return fmt.Sprintf("%d..%d", e.lo, e.hi)
+	return fmt.Sprintf("%d..%d", e.Lo, e.Hi)
 }
 
-func (e *mtime) value() string {
+func (e *Mtime) value() string {
 	switch {
-	case !e.hasHi:
-		return ">=" + formatTime(e.lo, false)
-	case !e.hasLo:
-		return "<=" + formatTime(e.hi, true)
+	case !e.HasHi:
+		return ">=" + formatTime(e.Lo, false)
+	case !e.HasLo:
+		return "<=" + formatTime(e.Hi, true)
 	}
-	return formatTime(e.lo, false) + ".." + formatTime(e.hi, true)
+	return formatTime(e.Lo, false) + ".." + formatTime(e.Hi, true)
 }
 
-func (e *owner) value() string {
+func (e *Owner) value() string {
 	var user, group string
-	if e.hasUID {
-		user = number(e.notUID, e.uid)
+	if e.HasUID {
+		user = number(e.NotUID, e.UID)
 	}
-	if e.hasGID {
-		group = number(e.notGID, e.gid)
+	if e.HasGID {
+		group = number(e.NotGID, e.GID)
 	}
 	switch {
-	case !e.hasGID:
+	case !e.HasGID:
 		return user
-	case !e.hasUID:
+	case !e.HasUID:
 		return group
 	}
 	return user + ":" + group
@@ -282,12 +282,12 @@ func number(not bool, n uint32) string {
 	return s
 }
 
-func (e *perm) value() string {
-	s := strconv.FormatUint(uint64(e.bits), 8)
-	if e.how != 0 {
-		s = string(e.how) + s
+func (e *Perm) value() string {
+	s := strconv.FormatUint(uint64(e.Bits), 8)
+	if e.How != 0 {
+		s = string(e.How) + s
 	}
 	return s
 }
 
-func (e *in) value() string { return e.dir }
+func (e *In) value() string { return e.Dir }

@@ -15,9 +15,9 @@ const fieldNames = "name path ext type size mtime owner group perm depth in re"
 // parseField reads w, of which the first n bytes are letters and the next is a
 // colon. texts says that a field of text is allowed, which in a filter it is
 // not. src is what errors are about.
-func parseField(src string, w chars, n int, texts bool, env *Env) (Expr, error) {
+func parseField(src string, w quotedText, n int, texts bool, env *Env) (Expr, error) {
 	name := strings.ToLower(w.cut(0, n).String())
-	v := fieldValue{src: src, field: name, chars: w.from(n + 1), env: env}
+	v := fieldValue{src: src, field: name, quotedText: w.from(n + 1), env: env}
 	fail := func(at int, msg string) error {
 		return &SyntaxError{src, at, msg, wordHint(w.String())}
 	}
@@ -46,14 +46,14 @@ func parseField(src string, w chars, n int, texts bool, env *Env) (Expr, error) 
 		if i := slices.Index(v.b, '/'); i >= 0 {
 			return nil, v.fail(i, "no name has a '/'", "for the path write path:")
 		}
-		return parseText(src, v.chars, whereName)
+		return parseText(src, v.quotedText, WhereName)
 	case "path":
-		return parseText(src, v.chars, wherePath)
+		return parseText(src, v.quotedText, WherePath)
 	case "re":
-		if _, _, err := parseRegex(src, v.chars, false); err != nil {
+		if _, _, err := parseRegex(src, v.quotedText, false); err != nil {
 			return nil, err
 		}
-		return &text{kind: regex, pattern: v.String()}, nil
+		return &Text{Kind: RegexPattern, Pattern: v.String()}, nil
 	case "ext":
 		return v.exts()
 	case "type":
@@ -71,14 +71,14 @@ func parseField(src string, w chars, n int, texts bool, env *Env) (Expr, error) 
 	if err != nil {
 		return nil, v.fail(0, err.Error(), "")
 	}
-	return &in{dir}, nil
+	return &In{dir}, nil
 }
 
 // fieldValue is what stands after the colon.
 type fieldValue struct {
 	src   string
 	field string
-	chars
+	quotedText
 	env *Env
 }
 
@@ -88,12 +88,12 @@ func (v fieldValue) fail(i int, msg, hint string) error {
 
 // sub is a part of the value.
 func (v fieldValue) sub(i, j int) fieldValue {
-	v.chars = v.cut(i, j)
+	v.quotedText = v.cut(i, j)
 	return v
 }
 
 func (v fieldValue) exts() (Expr, error) {
-	e := &exts{}
+	e := &Exts{}
 	for _, x := range v.split() {
 		ext := casefold.String(strings.TrimLeft(x.String(), "."))
 		switch i := strings.IndexByte(ext, '/'); {
@@ -102,10 +102,10 @@ func (v fieldValue) exts() (Expr, error) {
 		case i >= 0:
 			return nil, &SyntaxError{v.src, x.at[0], "no extension has a '/'", ""}
 		}
-		e.list = append(e.list, ext)
+		e.List = append(e.List, ext)
 	}
-	slices.Sort(e.list)
-	e.list = slices.Compact(e.list)
+	slices.Sort(e.List)
+	e.List = slices.Compact(e.List)
 	return e, nil
 }
 
@@ -146,34 +146,34 @@ func (v fieldValue) types() (Expr, error) {
 		}
 		set[c] = true
 	}
-	e := &types{}
+	e := &Types{}
 	for _, c := range typeLetters {
 		if set[c] {
-			e.letters += string(c)
+			e.Letters += string(c)
 		}
 	}
 	return e, nil
 }
 
 func (v fieldValue) perm() (Expr, error) {
-	e := &perm{}
+	e := &Perm{}
 	digits := v.String()
 	if c := digits[0]; c == '-' || c == '/' {
-		e.how, digits = c, digits[1:]
+		e.How, digits = c, digits[1:]
 	}
 	bits, err := strconv.ParseUint(digits, 8, 32)
 	if err != nil || bits > 0o7777 || digits[0] == '+' {
 		return nil, v.fail(v.len()-len(digits), "permissions are up to four octal digits",
 			"perm:4755 exactly these, perm:-4000 all of these, perm:/222 any of these")
 	}
-	e.bits = uint32(bits)
+	e.Bits = uint32(bits)
 	return e, nil
 }
 
 // owner reads USER, USER:GROUP, :GROUP, or for the field group GROUP; '!'
 // before either is anyone but.
 func (v fieldValue) owner() (Expr, error) {
-	e := &owner{}
+	e := &Owner{}
 	user, group := v.sub(0, v.len()), v.sub(v.len(), v.len())
 	if v.field == "group" {
 		user, group = group, user
@@ -185,14 +185,14 @@ func (v fieldValue) owner() (Expr, error) {
 	}
 	var err error
 	if user.len() > 0 {
-		e.hasUID = true
-		if e.uid, e.notUID, err = user.id("user"); err != nil {
+		e.HasUID = true
+		if e.UID, e.NotUID, err = user.id("user"); err != nil {
 			return nil, err
 		}
 	}
 	if group.len() > 0 {
-		e.hasGID = true
-		if e.gid, e.notGID, err = group.id("group"); err != nil {
+		e.HasGID = true
+		if e.GID, e.NotGID, err = group.id("group"); err != nil {
 			return nil, err
 		}
 	}

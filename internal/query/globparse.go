@@ -17,63 +17,63 @@ import (
 //     [a-z]    one of these, [!a-z] or [^a-z] none of these, never '/'; [[:digit:]]
 //     {a,b}    one of these globs
 //     \c       c itself
-type globPart struct {
-	op    globOp
-	c     rune         // opChar
-	class *globClass   // opClass
-	alts  [][]globPart // opAlt
+type GlobPart struct {
+	Op    GlobOp
+	Char  rune         // opChar
+	Class *GlobClass   // opClass
+	Alts  [][]GlobPart // opAlt
 }
 
-type globOp uint8
+type GlobOp uint8
 
 const (
-	opChar globOp = iota
-	opAny
-	opClass
-	opStar
-	opStars // "**" that is not a component
-	opDirs  // "**/" that is one
-	opAlt
+	OpChar GlobOp = iota
+	OpAny
+	OpClass
+	OpStar
+	OpStars // "**" that is not a component
+	OpDirs  // "**/" that is one
+	OpAlt
 )
 
 // globClass is a set of characters; '/' is in none.
-type globClass struct {
-	negated bool
-	ranges  []globRange // in order, apart
-	named   []string    // of classNames
+type GlobClass struct {
+	Negated bool
+	Ranges  []RuneRange // in order, apart
+	Named   []string    // of classNames
 }
 
-type globRange struct{ lo, hi rune }
+type RuneRange struct{ Lo, Hi rune }
 
 const (
-	globMeta = `*?[]{}`
-	invalid  = unicode.MaxRune + 1
+	globMeta    = `*?[]{}`
+	InvalidByte = unicode.MaxRune + 1
 	// maxBraces is how deep braces may nest.
 	maxBraces = 50
 )
 
 // decode returns the first character of s and its length.
-func decode(s string) (rune, int) {
+func DecodeChar(s string) (rune, int) {
 	if s[0] < utf8.RuneSelf {
 		return rune(s[0]), 1
 	}
 	r, w := utf8.DecodeRuneInString(s)
 	if r == utf8.RuneError && w == 1 {
-		return invalid + rune(s[0]), 1
+		return InvalidByte + rune(s[0]), 1
 	}
 	return r, w
 }
 
 // appendChar is the inverse of decode.
-func appendChar(b []byte, c rune) []byte {
-	if c >= invalid {
-		return append(b, byte(c-invalid))
+func AppendChar(b []byte, c rune) []byte {
+	if c >= InvalidByte {
+		return append(b, byte(c-InvalidByte))
 	}
 	return utf8.AppendRune(b, c)
 }
 
 type globParser struct {
-	in    chars
+	in    quotedText
 	s     string // in.b
 	pos   int
 	depth int
@@ -81,11 +81,11 @@ type globParser struct {
 }
 
 // ParseGlob reads a glob in which nothing is quoted. Errors are of type *SyntaxError.
-func ParseGlob(s string) ([]globPart, error) { return parseGlob(s, plain(s, 0)) }
+func ParseGlob(s string) ([]GlobPart, error) { return parseGlob(s, plain(s, 0)) }
 
 // parseGlob reads c, of which quoted bytes stand for themselves. text is what
 // errors are about.
-func parseGlob(text string, c chars) ([]globPart, error) {
+func parseGlob(text string, c quotedText) ([]GlobPart, error) {
 	p := &globParser{in: c, s: c.String()}
 	parts := p.sequence(true)
 	if p.err == nil && p.pos < len(p.s) { // stopped at a '}' or ',' that is not ours
@@ -113,8 +113,8 @@ func (p *globParser) more(b byte) bool { return p.pos < len(p.s) && p.in.bare(p.
 
 // sequence reads up to the end, or in braces up to a ',' or '}'. fresh says
 // that it begins a component.
-func (p *globParser) sequence(fresh bool) []globPart {
-	var parts []globPart
+func (p *globParser) sequence(fresh bool) []GlobPart {
+	var parts []GlobPart
 	for p.pos < len(p.s) && p.err == nil {
 		if p.in.quoted[p.pos] {
 			parts = append(parts, p.char())
@@ -122,13 +122,13 @@ func (p *globParser) sequence(fresh bool) []globPart {
 			switch p.s[p.pos] {
 			case '*':
 				part := p.star(fresh)
-				if n := len(parts); n > 0 && part.op == opDirs && parts[n-1].op == opDirs {
+				if n := len(parts); n > 0 && part.Op == OpDirs && parts[n-1].Op == OpDirs {
 					break // "**/**/" is "**/"
 				}
 				parts = append(parts, part)
 			case '?':
 				p.pos++
-				parts = append(parts, globPart{op: opAny})
+				parts = append(parts, GlobPart{Op: OpAny})
 			case '[':
 				parts = append(parts, p.class())
 			case '{':
@@ -157,18 +157,18 @@ func (p *globParser) sequence(fresh bool) []globPart {
 
 // endsComponent reports whether what follows parts begins a component; empty
 // is the answer for no parts.
-func endsComponent(parts []globPart, empty bool) bool {
+func endsComponent(parts []GlobPart, empty bool) bool {
 	if len(parts) == 0 {
 		return empty
 	}
 	last := parts[len(parts)-1]
-	switch last.op {
-	case opDirs:
+	switch last.Op {
+	case OpDirs:
 		return true
-	case opChar:
-		return last.c == '/'
-	case opAlt:
-		for _, alt := range last.alts {
+	case OpChar:
+		return last.Char == '/'
+	case OpAlt:
+		for _, alt := range last.Alts {
 			if !endsComponent(alt, false) {
 				return false
 			}
@@ -178,38 +178,38 @@ func endsComponent(parts []globPart, empty bool) bool {
 	return false
 }
 
-func (p *globParser) char() globPart {
-	c, w := decode(p.s[p.pos:])
+func (p *globParser) char() GlobPart {
+	c, w := DecodeChar(p.s[p.pos:])
 	p.pos += w
-	return globPart{op: opChar, c: c}
+	return GlobPart{Op: OpChar, Char: c}
 }
 
 // star reads a run of stars.
-func (p *globParser) star(fresh bool) globPart {
+func (p *globParser) star(fresh bool) GlobPart {
 	start := p.pos
 	for p.more('*') {
 		p.pos++
 	}
 	if p.pos-start == 1 {
-		return globPart{op: opStar}
+		return GlobPart{Op: OpStar}
 	}
 	if fresh && p.pos < len(p.s) && p.s[p.pos] == '/' {
 		p.pos++
-		return globPart{op: opDirs}
+		return GlobPart{Op: OpDirs}
 	}
-	return globPart{op: opStars}
+	return GlobPart{Op: OpStars}
 }
 
-func (p *globParser) braces(fresh bool) globPart {
+func (p *globParser) braces(fresh bool) GlobPart {
 	start := p.pos
 	if p.depth++; p.depth > maxBraces {
 		p.fail(start, "braces nest too deep", "")
-		return globPart{}
+		return GlobPart{}
 	}
-	part := globPart{op: opAlt}
+	part := GlobPart{Op: OpAlt}
 	for {
 		p.pos++ // '{' or ','
-		part.alts = append(part.alts, p.sequence(fresh))
+		part.Alts = append(part.Alts, p.sequence(fresh))
 		if p.err != nil {
 			return part
 		}
@@ -225,12 +225,12 @@ func (p *globParser) braces(fresh bool) globPart {
 	}
 }
 
-func (p *globParser) class() globPart {
+func (p *globParser) class() GlobPart {
 	start := p.pos
 	p.pos++
-	class := &globClass{}
+	class := &GlobClass{}
 	if p.more('!') || p.more('^') {
-		class.negated = true
+		class.Negated = true
 		p.pos++
 	}
 	for first := true; p.err == nil; first = false {
@@ -256,26 +256,26 @@ func (p *globParser) class() globPart {
 			p.fail(at, "the range ends before it begins", "write the lower character first, as in [a-z]")
 			break
 		}
-		class.ranges = append(class.ranges, globRange{lo, hi})
+		class.Ranges = append(class.Ranges, RuneRange{lo, hi})
 	}
 	class.merge()
-	return globPart{op: opClass, class: class}
+	return GlobPart{Op: OpClass, Class: class}
 }
 
 // merge sorts the ranges, none next to another.
-func (k *globClass) merge() {
-	slices.SortFunc(k.ranges, func(a, b globRange) int { return cmp.Compare(a.lo, b.lo) })
-	merged := k.ranges[:0]
-	for _, r := range k.ranges {
-		if n := len(merged); n > 0 && r.lo <= merged[n-1].hi+1 {
-			merged[n-1].hi = max(merged[n-1].hi, r.hi)
+func (k *GlobClass) merge() {
+	slices.SortFunc(k.Ranges, func(a, b RuneRange) int { return cmp.Compare(a.Lo, b.Lo) })
+	merged := k.Ranges[:0]
+	for _, r := range k.Ranges {
+		if n := len(merged); n > 0 && r.Lo <= merged[n-1].Hi+1 {
+			merged[n-1].Hi = max(merged[n-1].Hi, r.Hi)
 		} else {
 			merged = append(merged, r)
 		}
 	}
-	k.ranges = merged
-	slices.Sort(k.named)
-	k.named = slices.Compact(k.named)
+	k.Ranges = merged
+	slices.Sort(k.Named)
+	k.Named = slices.Compact(k.Named)
 }
 
 // classChar reads one character of a class. There is one.
@@ -283,13 +283,13 @@ func (p *globParser) classChar() rune {
 	if p.more('\\') && p.pos+1 < len(p.s) && !p.in.quoted[p.pos+1] {
 		p.pos++
 	}
-	c, w := decode(p.s[p.pos:])
+	c, w := DecodeChar(p.s[p.pos:])
 	p.pos += w
 	return c
 }
 
 // named reads a class such as [:alpha:], if there is one.
-func (p *globParser) named(class *globClass) bool {
+func (p *globParser) named(class *GlobClass) bool {
 	if !p.more('[') || !strings.HasPrefix(p.s[p.pos:], "[:") {
 		return false
 	}
@@ -301,7 +301,7 @@ func (p *globParser) named(class *globClass) bool {
 		p.fail(p.pos, "there is no class of this name", "alnum alpha blank cntrl digit graph lower print punct space upper xdigit")
 		return true
 	}
-	class.named = append(class.named, name)
+	class.Named = append(class.Named, name)
 	p.pos += len(name) + 4
 	return true
 }
@@ -339,25 +339,25 @@ func classTest(name string) func(rune) bool {
 
 // has reports whether c, one character of a name, is in the class; with fold,
 // whether any that it folds with is.
-func (k *globClass) has(c rune, fold bool) bool {
+func (k *GlobClass) Has(c rune, fold bool) bool {
 	if c == '/' {
 		return false
 	}
 	in := k.listed(c)
-	if fold && !in && c < invalid {
+	if fold && !in && c < InvalidByte {
 		for f := unicode.SimpleFold(c); f != c && !in; f = unicode.SimpleFold(f) {
 			in = k.listed(f)
 		}
 	}
-	return in != k.negated
+	return in != k.Negated
 }
 
-func (k *globClass) listed(c rune) bool {
-	_, ok := slices.BinarySearchFunc(k.ranges, c, func(r globRange, c rune) int {
+func (k *GlobClass) listed(c rune) bool {
+	_, ok := slices.BinarySearchFunc(k.Ranges, c, func(r RuneRange, c rune) int {
 		switch {
-		case r.hi < c:
+		case r.Hi < c:
 			return -1
-		case r.lo > c:
+		case r.Lo > c:
 			return 1
 		}
 		return 0
@@ -365,8 +365,8 @@ func (k *globClass) listed(c rune) bool {
 	if ok {
 		return true
 	}
-	for _, name := range k.named {
-		if c < invalid && classTest(name)(c) {
+	for _, name := range k.Named {
+		if c < InvalidByte && classTest(name)(c) {
 			return true
 		}
 	}
@@ -374,29 +374,29 @@ func (k *globClass) listed(c rune) bool {
 }
 
 // globText writes parts as a glob, in the one way that String has for it.
-func globText(parts []globPart) string { return string(appendGlob(nil, parts, 0)) }
+func GlobText(parts []GlobPart) string { return string(appendGlob(nil, parts, 0)) }
 
-func appendGlob(b []byte, parts []globPart, depth int) []byte {
+func appendGlob(b []byte, parts []GlobPart, depth int) []byte {
 	for _, p := range parts {
-		switch p.op {
-		case opChar:
+		switch p.Op {
+		case OpChar:
 			special := globMeta + `\`
 			if depth > 0 {
 				special += ","
 			}
-			b = appendEscaped(b, p.c, special)
-		case opAny:
+			b = appendEscaped(b, p.Char, special)
+		case OpAny:
 			b = append(b, '?')
-		case opStar:
+		case OpStar:
 			b = append(b, '*')
-		case opStars:
+		case OpStars:
 			b = append(b, "**"...)
-		case opDirs:
+		case OpDirs:
 			b = append(b, "**/"...)
-		case opClass:
-			b = p.class.append(b)
-		case opAlt:
-			for j, alt := range p.alts {
+		case OpClass:
+			b = p.Class.append(b)
+		case OpAlt:
+			for j, alt := range p.Alts {
 				b = append(b, "{,"[min(j, 1)])
 				b = appendGlob(b, alt, depth+1)
 			}
@@ -410,25 +410,25 @@ func appendGlob(b []byte, parts []globPart, depth int) []byte {
 // would make a rune of those before it.
 func appendEscaped(b []byte, c rune, special string) []byte {
 	if c < utf8.RuneSelf && strings.IndexByte(special, byte(c)) >= 0 ||
-		c >= invalid && len(b) > 0 && b[len(b)-1] >= utf8.RuneSelf {
+		c >= InvalidByte && len(b) > 0 && b[len(b)-1] >= utf8.RuneSelf {
 		b = append(b, '\\')
 	}
-	return appendChar(b, c)
+	return AppendChar(b, c)
 }
 
-func (k *globClass) append(b []byte) []byte {
+func (k *GlobClass) append(b []byte) []byte {
 	b = append(b, '[')
-	if k.negated {
+	if k.Negated {
 		b = append(b, '!')
 	}
 	const special = `\]-[!^`
-	for _, r := range k.ranges {
-		b = appendEscaped(b, r.lo, special)
-		if r.hi != r.lo {
-			b = appendEscaped(append(b, '-'), r.hi, special)
+	for _, r := range k.Ranges {
+		b = appendEscaped(b, r.Lo, special)
+		if r.Hi != r.Lo {
+			b = appendEscaped(append(b, '-'), r.Hi, special)
 		}
 	}
-	for _, name := range k.named {
+	for _, name := range k.Named {
 		b = append(b, "[:"+name+":]"...)
 	}
 	return append(b, ']')

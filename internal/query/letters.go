@@ -7,7 +7,7 @@ import (
 
 // hasUpper reports whether s has an upper-case letter, which under smart case
 // makes case count.
-func hasUpper(s string) bool {
+func HasUpper(s string) bool {
 	for _, r := range s {
 		if unicode.IsUpper(r) {
 			return true
@@ -16,7 +16,7 @@ func hasUpper(s string) bool {
 	return false
 }
 
-func isASCII(s string) bool {
+func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {
 			return false

@@ -6,7 +6,7 @@ import "strings"
 type token struct {
 	kind tokenKind
 	at   int
-	word chars // of a tokWord; for the rest what was written
+	word quotedText // of a tokWord; for the rest what was written
 }
 
 type tokenKind uint8
@@ -74,8 +74,8 @@ func (l *lexer) next() (token, error) {
 
 // word reads up to the next blank outside of quotes. In quotes every byte
 // stands for itself, and "" for one quote.
-func (l *lexer) word() (chars, error) {
-	var c chars
+func (l *lexer) word() (quotedText, error) {
+	var c quotedText
 	s, i := l.text, l.pos
 	open := -1
 	for ; i < len(s); i++ {
@@ -147,7 +147,7 @@ func quoteGlob(s string) string {
 
 // fieldLen returns the length of the letters before a colon with which c
 // begins, or 0.
-func fieldLen(c chars) int {
+func fieldLen(c quotedText) int {
 	for i, b := range c.b {
 		switch {
 		case c.quoted[i]:

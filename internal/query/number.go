@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-const maxNumber = math.MaxInt64
+const MaxNumber = math.MaxInt64
 
 // comparison is how a value is compared. The shell eats '>' and '<', so '+'
 // and '-' mean them too.
@@ -65,19 +65,19 @@ func (v fieldValue) numbers() (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &numbers{field: v.field, lo: 0, hi: maxNumber}
+	e := &Numbers{Field: v.field, Lo: 0, Hi: MaxNumber}
 	if op == cmpRange {
 		if lo.len() > 0 {
-			if e.lo, err = read(lo); err != nil {
+			if e.Lo, err = read(lo); err != nil {
 				return nil, err
 			}
 		}
 		if hi.len() > 0 {
-			if e.hi, err = read(hi); err != nil {
+			if e.Hi, err = read(hi); err != nil {
 				return nil, err
 			}
 		}
-		if e.hi < e.lo {
+		if e.Hi < e.Lo {
 			return nil, v.fail(0, "the range ends before it begins", "")
 		}
 		return e, nil
@@ -87,20 +87,20 @@ func (v fieldValue) numbers() (Expr, error) {
 		return nil, err
 	}
 	switch {
-	case op == cmpMore && n == maxNumber:
+	case op == cmpMore && n == MaxNumber:
 		return nil, lo.fail(0, "nothing is more", "")
 	case op == cmpLess && n == 0:
 		return nil, lo.fail(0, "nothing is less", "")
 	case op == cmpMore:
-		e.lo = n + 1
+		e.Lo = n + 1
 	case op == cmpMoreOrEqual:
-		e.lo = n
+		e.Lo = n
 	case op == cmpLess:
-		e.hi = n - 1
+		e.Hi = n - 1
 	case op == cmpLessOrEqual:
-		e.hi = n
+		e.Hi = n
 	default:
-		e.lo, e.hi = n, n
+		e.Lo, e.Hi = n, n
 	}
 	return e, nil
 }
@@ -118,7 +118,7 @@ func (v fieldValue) number() (int64, error) {
 func (v fieldValue) digits() (n int64, rest int, err error) {
 	for rest < v.len() && '0' <= v.b[rest] && v.b[rest] <= '9' {
 		d := int64(v.b[rest] - '0')
-		if n > (maxNumber-d)/10 {
+		if n > (MaxNumber-d)/10 {
 			return 0, rest, v.fail(0, "the number is too large", "")
 		}
 		n = n*10 + d
@@ -164,7 +164,7 @@ func scaled(n int64, f uint64, unit int64) (whole int64, rest uint64, ok bool) {
 	hi, lo := bits.Mul64(f, uint64(unit))
 	part, rest := bits.Div64(hi, lo, fractionUnit)
 	sum := product + part
-	if over != 0 || sum < product || sum > maxNumber {
+	if over != 0 || sum < product || sum > MaxNumber {
 		return 0, 0, false
 	}
 	return int64(sum), rest, true

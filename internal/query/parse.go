@@ -14,7 +14,7 @@ func Parse(text string, env *Env) (Expr, error) {
 		return nil, err
 	}
 	if p.tok.kind == tokEnd {
-		return everything{}, nil
+		return Everything{}, nil
 	}
 	x, err := p.or()
 	if err == nil && p.tok.kind == tokClose {
@@ -92,7 +92,7 @@ func (p *parser) and() (Expr, error) {
 				return nil, err
 			}
 		case tokEnd, tokClose, tokOr:
-			return conjunction(list...), nil
+			return Conjunction(list...), nil
 		}
 	}
 }
@@ -167,24 +167,24 @@ func (p *parser) parens() (Expr, error) {
 }
 
 // word reads one word: a field or a bare text.
-func (p *parser) word(w chars) (Expr, error) {
+func (p *parser) word(w quotedText) (Expr, error) {
 	if n := fieldLen(w); n > 0 {
 		return parseField(p.lex.text, w, n, true, p.env)
 	}
 	if w.len() == 0 {
 		return nil, p.fail(w.at[0]-2, "there is nothing in the quotes", "")
 	}
-	return parseText(p.lex.text, w, whereAuto)
+	return parseText(p.lex.text, w, WhereAuto)
 }
 
 // parseText reads a substring or glob.
-func parseText(src string, w chars, where textWhere) (Expr, error) {
+func parseText(src string, w quotedText, where TextWhere) (Expr, error) {
 	if !w.hasBare(globMeta) {
-		return &text{substring, where, w.String()}, nil
+		return &Text{Substring, where, w.String()}, nil
 	}
 	parts, err := parseGlob(src, w)
 	if err != nil {
 		return nil, err
 	}
-	return &text{globbing, where, globText(parts)}, nil
+	return &Text{GlobPattern, where, GlobText(parts)}, nil
 }

@@ -222,7 +222,7 @@ func TestSmartCaseOfRegex(t *testing.T) {
 		{`\Qa\Eb`, false}, {"É", true}, {`\pLX`, true}, {`\p{Greek}X`, true}, {`\`, false}, {`\p`, false}, {`\x`, false}, {`\p{`, false},
 		{`\\S`, true}, {"(?", false},
 	} {
-		if got := regexUpper(c.re); got != c.want {
+		if got := RegexHasUpper(c.re); got != c.want {
 			t.Errorf("%q: %v", c.re, got)
 		}
 	}

@@ -25,9 +25,9 @@ func (m Mode) posix() bool { return m == ModeLocate || m == ModeBRE || m == Mode
 
 // parsePosix reads the terms in a mode of locate.
 func (r *Request) parsePosix() (Expr, error) {
-	where := whereName
+	where := WhereName
 	if r.FullPath {
-		where = wherePath
+		where = WherePath
 	}
 	var list []Expr
 	for _, t := range r.Terms {
@@ -37,7 +37,7 @@ func (r *Request) parsePosix() (Expr, error) {
 		var x Expr
 		var err error
 		if r.Mode == ModeLocate {
-			fold := r.Case == CaseIgnore || r.Case != CaseSensitive && !hasUpper(t)
+			fold := r.Case == CaseIgnore || r.Case != CaseSensitive && !HasUpper(t)
 			x, err = parseLocate(t, fold, where)
 		} else {
 			x, err = parsePosixRegex(t, r.Mode == ModeERE, r.Case == CaseIgnore, where)
@@ -47,21 +47,21 @@ func (r *Request) parsePosix() (Expr, error) {
 		}
 		list = append(list, x)
 	}
-	return conjunction(list...), nil
+	return Conjunction(list...), nil
 }
 
 // literally is the Expr of a text that must be contained.
-func literally(s string, where textWhere) Expr {
+func literally(s string, where TextWhere) Expr {
 	if s == "" {
-		return everything{}
+		return Everything{}
 	}
-	return &text{kind: substring, where: where, pattern: s}
+	return &Text{Kind: Substring, Where: where, Pattern: s}
 }
 
 // parseLocate reads a pattern as plocate does.
-func parseLocate(s string, fold bool, where textWhere) (Expr, error) {
+func parseLocate(s string, fold bool, where TextWhere) (Expr, error) {
 	if fold && !utf8.ValidString(s) {
-		return nil, &SyntaxError{s, validLen(s), "a pattern must be UTF-8 if case is not to count", ""}
+		return nil, &SyntaxError{s, ValidLen(s), "a pattern must be UTF-8 if case is not to count", ""}
 	}
 	switch wild, end := wildcard(s); {
 	case wild:
@@ -72,20 +72,20 @@ func parseLocate(s string, fold bool, where textWhere) (Expr, error) {
 	default:
 		return literally(unescape(s), where), nil
 	}
-	return &posixGlob{where, s, fold}, nil
+	return &PosixGlob{where, s, fold}, nil
 }
 
 // posixGlob is a pattern of ModeLocate that is more than a substring.
-type posixGlob struct {
-	where   textWhere
-	pattern string
-	fold    bool
+type PosixGlob struct {
+	Where   TextWhere
+	Pattern string
+	Fold    bool
 }
 
-func (*posixGlob) isExpr() {}
+func (*PosixGlob) isExpr() {}
 
 // String is for people: the language has no word for it.
-func (x *posixGlob) String() string { return "fnmatch:" + quoteValue(x.pattern) }
+func (x *PosixGlob) String() string { return "fnmatch:" + quoteValue(x.Pattern) }
 
 // wildcard reports whether plocate sees a wildcard in s. Where it sees none, end
 // is the offset of a '\' or '[' that is not finished, or len(s).

@@ -9,12 +9,12 @@ import (
 // parsePosixRegex translates a POSIX regular expression, basic or extended and
 // as glibc reads it, to RE2. '^' and '$' are the ends of the whole text, and '.'
 // and a negated class match a newline too, but no byte that is not UTF-8.
-func parsePosixRegex(s string, extended, fold bool, where textWhere) (Expr, error) {
+func parsePosixRegex(s string, extended, fold bool, where TextWhere) (Expr, error) {
 	if !utf8.ValidString(s) {
 		if strings.ContainsAny(s, `\.[*^$`) || extended && strings.ContainsAny(s, `+?(){|`) {
-			return nil, &SyntaxError{s, validLen(s), "a regular expression must be UTF-8", "or nothing but a text"}
+			return nil, &SyntaxError{s, ValidLen(s), "a regular expression must be UTF-8", "or nothing but a text"}
 		}
-		return &posixGlob{where, "*" + globEscape(s) + "*", fold}, nil
+		return &PosixGlob{where, "*" + globEscape(s) + "*", fold}, nil
 	}
 	p := regexTranslator{in: s, extended: extended, fold: fold}
 	p.alternatives(false)
@@ -23,12 +23,12 @@ func parsePosixRegex(s string, extended, fold bool, where textWhere) (Expr, erro
 	}
 	re := string(p.out)
 	if re == "" {
-		return everything{}, nil
+		return Everything{}, nil
 	}
 	if _, _, err := parseRegex(re, plain(re, 0), false); err != nil {
 		return nil, &SyntaxError{s, 0, err.Error(), ""}
 	}
-	return &posixRegex{where, re, p.edges, p.bytes}, nil
+	return &PosixRegex{where, re, p.edges, p.bytes}, nil
 }
 
 // regexTranslator goes through a POSIX regular expression and writes the RE2
@@ -197,7 +197,7 @@ func (p *regexTranslator) atom() {
 			p.class(c == 'W', posixWord())
 		case 's', 'S':
 			p.at++
-			p.class(c == 'S', posixClass("space"))
+			p.class(c == 'S', PosixClass("space"))
 		case '1', '2', '3', '4', '5', '6', '7', '8', '9':
 			p.fail(p.at-1, "there are no back-references", "")
 		default:

@@ -25,9 +25,9 @@ func (p *regexTranslator) bracket() {
 			return
 		case strings.HasPrefix(s, "[:"):
 			name, _, ok := strings.Cut(s[2:], ":]")
-			class := posixClass(name)
+			class := PosixClass(name)
 			if p.fold && (name == "upper" || name == "lower") {
-				class = posixClass("alpha") // as regcomp has it
+				class = PosixClass("alpha") // as regcomp has it
 			}
 			switch {
 			case !ok:

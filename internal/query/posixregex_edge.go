@@ -5,11 +5,11 @@ package query
 // and the word may be on either side; and of a byte that is not UTF-8, which it
 // takes for U+FFFD, and '.' finds. Where they count a machine of our own has
 // the last word. It is slower, but then it judges few.
-type posixRegex struct {
-	where   textWhere
-	pattern string
-	edges   bool
-	bytes   bool
+type PosixRegex struct {
+	Where   TextWhere
+	Pattern string
+	Edges   bool
+	Bytes   bool
 }
 
 // In the pattern the beginning and the end of a word are written as RE2 writes
@@ -19,7 +19,7 @@ const (
 	wordEnds   = `(?m:$)`
 )
 
-func (*posixRegex) isExpr() {}
+func (*PosixRegex) isExpr() {}
 
 // String is for people, where RE2 says something else by it.
-func (x *posixRegex) String() string { return "re:" + quoteValue(x.pattern) }
+func (x *PosixRegex) String() string { return "re:" + quoteValue(x.Pattern) }

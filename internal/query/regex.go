@@ -23,7 +23,7 @@ func ParseRegex(s string, fold bool) (*syntax.Regexp, int, error) {
 
 // parseRegex checks pattern and returns its syntax tree, and its length in
 // steps. text and at are what errors are about and where pattern begins in it.
-func parseRegex(text string, pattern chars, fold bool) (*syntax.Regexp, int, error) {
+func parseRegex(text string, pattern quotedText, fold bool) (*syntax.Regexp, int, error) {
 	s := pattern.String()
 	fail := func(i int, msg, hint string) error {
 		return &SyntaxError{Text: text, Pos: pattern.at[i], Msg: msg, Hint: hint}
@@ -32,7 +32,7 @@ func parseRegex(text string, pattern chars, fold bool) (*syntax.Regexp, int, err
 		return nil, 0, fail(maxRegex, "the regular expression is too long", "")
 	}
 	if !utf8.ValidString(s) {
-		return nil, 0, fail(validLen(s), "a regular expression must be UTF-8", "for a byte that is none, write '.'")
+		return nil, 0, fail(ValidLen(s), "a regular expression must be UTF-8", "for a byte that is none, write '.'")
 	}
 	flags := regexFlags
 	if fold {
@@ -44,14 +44,14 @@ func parseRegex(text string, pattern chars, fold bool) (*syntax.Regexp, int, err
 		return nil, 0, fail(pos, msg, hint)
 	}
 	steps := regexSteps(re)
-	if steps > maxSteps {
+	if steps > MaxSteps {
 		return nil, 0, fail(0, "the regular expression is too large", "smaller counts in {n,m} help")
 	}
 	return re, steps, nil
 }
 
 // validLen is the length of the longest part of s from its start that is UTF-8.
-func validLen(s string) int {
+func ValidLen(s string) int {
 	for i, r := range s {
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
 			return i
@@ -145,7 +145,7 @@ func skipClass(s string, i int) int {
 func regexSteps(re *syntax.Regexp) int {
 	n := 1
 	for _, sub := range re.Sub {
-		if n += regexSteps(sub); n > maxSteps {
+		if n += regexSteps(sub); n > MaxSteps {
 			return n
 		}
 	}
@@ -162,13 +162,13 @@ func regexSteps(re *syntax.Regexp) int {
 
 // regexUpper reports whether pattern has an upper-case letter that stands for
 // itself, alone or in a class. \S, \pL and the names of groups have none.
-func regexUpper(pattern string) bool {
+func RegexHasUpper(pattern string) bool {
 	for i := 0; i < len(pattern); {
 		rest := pattern[i:]
 		switch {
 		case strings.HasPrefix(rest, `\Q`):
 			text, _, _ := strings.Cut(rest[2:], `\E`)
-			if hasUpper(text) {
+			if HasUpper(text) {
 				return true
 			}
 			i += min(2+len(text)+2, len(rest))
@@ -225,4 +225,4 @@ func hexEscape(s string) (r rune, n int) {
 
 // maxSteps bounds the programs of all globs and regular expressions of a
 // request together, and by it the cost of a name: steps × characters.
-const maxSteps = 3_000
+const MaxSteps = 3_000

@@ -11,21 +11,21 @@ import (
 // are of type *SyntaxError.
 func (r *Request) Resolve(env *Env) error {
 	q := *r
-	parsed, err := q.parse(env)
+	parsed, err := q.Parse(env)
 	if err != nil {
 		return err
 	}
 	if q.terms() == ModeTerms {
 		q.Terms = nil
-		if s := parsed.terms.String(); s != "" {
+		if s := parsed.Terms.String(); s != "" {
 			q.Terms = []string{s}
 		}
 	}
 	q.Filters = nil
-	for _, f := range parsed.filters {
+	for _, f := range parsed.Filters {
 		q.Filters = append(q.Filters, filterString(f))
 	}
-	q.In = parsed.in
+	q.In = parsed.In
 	if err := q.checkSize(); err != nil {
 		return err
 	}
@@ -42,24 +42,24 @@ func (r *Request) terms() Mode {
 }
 
 // parsed is a request whose texts were understood.
-type parsed struct {
-	terms   Expr
-	filters []field
-	in      []string
-	exclude []excludeGlob
+type Parsed struct {
+	Terms   Expr
+	Filters []field
+	In      []string
+	Exclude []ExcludeGlob
 }
 
 // parse reads all texts of r.
-func (r *Request) parse(env *Env) (*parsed, error) {
+func (r *Request) Parse(env *Env) (*Parsed, error) {
 	if err := r.checkSize(); err != nil {
 		return nil, err
 	}
 	if err := r.checkNames(); err != nil {
 		return nil, err
 	}
-	p := &parsed{}
+	p := &Parsed{}
 	var err error
-	if p.terms, err = r.parseTerms(env); err != nil {
+	if p.Terms, err = r.parseTerms(env); err != nil {
 		return nil, err
 	}
 	for _, f := range r.Filters {
@@ -67,7 +67,7 @@ func (r *Request) parse(env *Env) (*parsed, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.filters = append(p.filters, x)
+		p.Filters = append(p.Filters, x)
 	}
 	for _, dir := range r.In {
 		if i := strings.IndexByte(dir, 0); i >= 0 {
@@ -77,14 +77,14 @@ func (r *Request) parse(env *Env) (*parsed, error) {
 		if err != nil {
 			return nil, &SyntaxError{dir, 0, err.Error(), ""}
 		}
-		p.in = append(p.in, abs)
+		p.In = append(p.In, abs)
 	}
 	for _, glob := range r.Exclude {
 		x, err := parseExclude(glob)
 		if err != nil {
 			return nil, err
 		}
-		p.exclude = append(p.exclude, x)
+		p.Exclude = append(p.Exclude, x)
 	}
 	return p, nil
 }
@@ -152,7 +152,7 @@ func (r *Request) parseTerms(env *Env) (Expr, error) {
 		}
 		list = append(list, x)
 	}
-	return conjunction(list...), nil
+	return Conjunction(list...), nil
 }
 
 // parsePattern reads a whole argument in one of the modes without fields.
@@ -166,14 +166,14 @@ func parsePattern(s string, mode Mode) (Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &text{kind: globbing, pattern: globText(parts)}, nil
+		return &Text{Kind: GlobPattern, Pattern: GlobText(parts)}, nil
 	case ModeRegex:
 		if _, _, err := parseRegex(s, plain(s, 0), false); err != nil {
 			return nil, err
 		}
-		return &text{kind: regex, pattern: s}, nil
+		return &Text{Kind: RegexPattern, Pattern: s}, nil
 	}
-	return &text{kind: substring, pattern: s}, nil
+	return &Text{Kind: Substring, Pattern: s}, nil
 }
 
 // parseFilter reads one field and its value, which goes to the end as it is.

@@ -16,7 +16,7 @@ const (
 	True    Truth = 1
 )
 
-func truth(b bool) Truth {
+func TruthOf(b bool) Truth {
 	if b {
 		return True
 	}

@@ -24,9 +24,9 @@ func (v fieldValue) mtime() (Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &mtime{}
-	from := func(t listing.Time) { e.lo, e.hasLo = t, true }
-	upto := func(t listing.Time) { e.hi, e.hasHi = t, true }
+	e := &Mtime{}
+	from := func(t listing.Time) { e.Lo, e.HasLo = t, true }
+	upto := func(t listing.Time) { e.Hi, e.HasHi = t, true }
 	if op == cmpRange {
 		for i, end := range []fieldValue{lo, hi} {
 			if end.len() == 0 {
@@ -42,7 +42,7 @@ func (v fieldValue) mtime() (Expr, error) {
 				upto(m.last)
 			}
 		}
-		if e.hasLo && e.hasHi && e.hi.Compare(e.lo) < 0 {
+		if e.HasLo && e.HasHi && e.Hi.Compare(e.Lo) < 0 {
 			return nil, v.fail(0, "the range ends before it begins", "the older end comes first: mtime:2d..1d")
 		}
 		return e, nil

@@ -60,7 +60,7 @@ func TestMtime(t *testing.T) {
 			}
 			continue
 		}
-		if got := x.(*mtime).value(); got != c.want {
+		if got := x.(*Mtime).value(); got != c.want {
 			t.Errorf("%s is %s, want %s", c.in, got, c.want)
 		}
 		checkCanonical(t, x)

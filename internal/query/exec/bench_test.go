@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
@@ -154,7 +155,7 @@ func BenchmarkFind(b *testing.B) {
 			if err := c.req.Resolve(&query.Env{}); err != nil {
 				b.Fatal(err)
 			}
-			plan, err := query.Compile(&c.req)
+			plan, err := plan.Compile(&c.req)
 			if err != nil {
 				b.Fatal(err)
 			}

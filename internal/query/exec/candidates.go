@@ -5,7 +5,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
-	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/store"
 	"indexd/store/trigram"
 )
@@ -46,7 +46,7 @@ type seed struct {
 // lookup is how candidates are found. Tests put others in its place.
 type lookup struct {
 	// seeds are those of a plan, each sufficient alone.
-	seeds func(p *query.Plan) []seed
+	seeds func(p *plan.Plan) []seed
 	// docs are those that meet a seed's need, or more; nil: all.
 	docs func(sn *store.Snap, s *seed) (*roaring.Bitmap, error)
 }
@@ -171,7 +171,7 @@ func manyOf(all uint64) uint64 { return all / 4 }
 // trigrams finds candidates by the index of trigrams.
 func trigrams() lookup {
 	return lookup{
-		seeds: func(p *query.Plan) []seed {
+		seeds: func(p *plan.Plan) []seed {
 			var list []seed
 			for _, s := range p.Seeds() {
 				own := seed{need: s.Need}

@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/store"
 )
 
@@ -43,7 +44,7 @@ func (w *world) lookup(q *question) lookup {
 	wider := []float64{0, 0, 0.1, 0.5}[w.r.IntN(4)]
 	r := rand.New(rand.NewPCG(w.r.Uint64(), 0))
 	return lookup{
-		seeds: func(*query.Plan) []seed { return seeds },
+		seeds: func(*plan.Plan) []seed { return seeds },
 		docs: func(sn *store.Snap, s *seed) (*roaring.Bitmap, error) {
 			if exact == len(seeds) || s != &seeds[exact] {
 				return textDocs(sn, q.text, r, wider), nil

@@ -6,6 +6,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -13,9 +14,9 @@ import (
 // judge asks the plan about entries, directory by directory. It is for one
 // goroutine and one snapshot at a time; see attach.
 type evaluator struct {
-	q         *query.Plan
+	q         *plan.Plan
 	visible   func(string, store.Key, *store.Origin) access.Visibility // nil: all is seen
-	m         *query.Matcher
+	m         *plan.Matcher
 	needPath  bool
 	needMeta  bool
 	needEmpty bool
@@ -36,7 +37,7 @@ type evaluator struct {
 	child   *store.Cursor // for looking up children; nil: none yet
 	zone    query.Zone
 	e       listing.Entry
-	row     query.Row
+	row     plan.Row
 	decoded bool // e is of the entry that is judged now, with all its fields
 }
 
@@ -243,7 +244,7 @@ func (ev *evaluator) match(h *matches) bool {
 	} else {
 		ev.e = bare(h.name, h.rec.Type(h.number()))
 	}
-	ev.row = query.Row{Entry: &ev.e, NoMeta: !ev.decoded || ev.noMeta(ev.sight)}
+	ev.row = plan.Row{Entry: &ev.e, NoMeta: !ev.decoded || ev.noMeta(ev.sight)}
 	if ev.needEmpty && ev.e.Type() == listing.Dir {
 		ev.row.Empty = ev.empty(h.name)
 	}

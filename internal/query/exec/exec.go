@@ -37,6 +37,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -143,7 +144,7 @@ func (r *Runner) retune(t tuning) {
 
 // Query is one question to a Runner.
 type Query struct {
-	Plan *query.Plan
+	Plan *plan.Plan
 	// Sort, Reverse, Limit and Count are as in query.Request. Reverse turns
 	// the whole order about, ties included.
 	Sort    query.Sort

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/internal/testutil/race"
 	"indexd/listing"
 )
@@ -55,12 +56,12 @@ func (p *page) Drain(context.Context) error {
 	return nil
 }
 
-func compile(tb testing.TB, r query.Request) *query.Plan {
+func compile(tb testing.TB, r query.Request) *plan.Plan {
 	tb.Helper()
 	if err := r.Resolve(&query.Env{}); err != nil {
 		tb.Fatal(err)
 	}
-	p, err := query.Compile(&r)
+	p, err := plan.Compile(&r)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 
-	"indexd/internal/query"
+	"indexd/internal/query/plan"
 	"indexd/store"
 )
 
@@ -17,7 +17,7 @@ type scope struct {
 
 // scopesOf returns the plan's In directories, or where there are none the
 // store's roots; in path order, none below another.
-func scopesOf(sn *store.Snap, p *query.Plan) []scope {
+func scopesOf(sn *store.Snap, p *plan.Plan) []scope {
 	paths := slices.Clone(p.In())
 	if len(paths) == 0 {
 		for key, value := range sn.Values(store.Roots) {

@@ -1,0 +1,238 @@
+package pattern
+
+import (
+	"unicode/utf8"
+
+	"indexd/internal/casefold"
+	"indexd/internal/query"
+)
+
+// glob is a compiled glob: a program for a machine that is in many places of
+// it at once, so that a text costs at most its length times the program's.
+type Glob struct {
+	prog []globInst
+	fold bool
+}
+
+type globInst struct {
+	op    globInstOp
+	c     rune
+	class *query.GlobClass
+	to    []int // of instSplit
+}
+
+type globInstOp uint8
+
+const (
+	instChar  globInstOp = iota // c, then the next
+	instAny                     // one but '/', then the next
+	instClass                   // one of class, then the next
+	instStar                    // the next, or one but '/' and here again
+	instStars                   // the next, or one and here again
+	instDirs                    // the next, or the one after it...
+	instSkip                    // ...where characters are passed up to a '/', then the instDirs before it
+	instSplit                   // any of to
+	instMatch
+)
+
+// maxClassTests is about how many characters may have to be asked about, and how
+// long that takes, for a named class where case does not count.
+const maxClassTests = 8
+
+// compileGlob makes the program. budget is lessened by its length.
+func CompileGlob(parts []query.GlobPart, fold bool, budget *int) (*Glob, bool) {
+	g := &Glob{fold: fold}
+	ok := g.emit(parts, budget) && g.inst(globInst{op: instMatch}, budget)
+	return g, ok
+}
+
+func (g *Glob) inst(in globInst, budget *int) bool {
+	g.prog = append(g.prog, in)
+	*budget--
+	return *budget >= 0
+}
+
+func (g *Glob) emit(parts []query.GlobPart, budget *int) bool {
+	for _, p := range parts {
+		in := globInst{c: p.Char, class: p.Class}
+		switch p.Op {
+		case query.OpChar:
+			in.op = instChar
+			if g.fold && p.Char < query.InvalidByte {
+				in.c = casefold.Rune(p.Char)
+			}
+		case query.OpAny:
+			in.op = instAny
+		case query.OpClass:
+			in.op = instClass
+			*budget -= maxClassTests * len(p.Class.Named) // what it costs to ask for each
+		case query.OpStar:
+			in.op = instStar
+		case query.OpStars:
+			in.op = instStars
+		case query.OpDirs:
+			if !g.inst(globInst{op: instDirs}, budget) {
+				return false
+			}
+			in.op = instSkip
+		case query.OpAlt:
+			if !g.emitAlt(p.Alts, budget) {
+				return false
+			}
+			continue
+		}
+		if !g.inst(in, budget) {
+			return false
+		}
+	}
+	return true
+}
+
+func (g *Glob) emitAlt(alts [][]query.GlobPart, budget *int) bool {
+	*budget -= len(alts)
+	split := len(g.prog)
+	if !g.inst(globInst{op: instSplit}, budget) {
+		return false
+	}
+	var to, ends []int
+	for _, alt := range alts {
+		to = append(to, len(g.prog))
+		if !g.emit(alt, budget) {
+			return false
+		}
+		ends = append(ends, len(g.prog))
+		if !g.inst(globInst{op: instSplit}, budget) {
+			return false
+		}
+	}
+	g.prog[split].to = to
+	after := []int{len(g.prog)}
+	for _, end := range ends {
+		g.prog[end].to = after
+	}
+	return true
+}
+
+// globState is where a machine is: a set of places in a program.
+type GlobState struct {
+	Places []int32
+	index  []int32 // of a place in places, if it is there
+	Live   bool    // set by the matcher: the state is of the directory entered
+}
+
+func (s *GlobState) clear() { s.Places = s.Places[:0] }
+
+func (s *GlobState) has(pc int) bool {
+	i := s.index[pc]
+	return int(i) < len(s.Places) && int(s.Places[i]) == pc
+}
+
+// add enters a place and those that it leads to without a character.
+func (g *Glob) add(s *GlobState, pc int) {
+	for !s.has(pc) {
+		s.index[pc] = int32(len(s.Places))
+		s.Places = append(s.Places, int32(pc))
+		switch in := &g.prog[pc]; in.op {
+		case instStar, instStars:
+			pc++
+		case instDirs:
+			g.add(s, pc+1)
+			pc += 2
+		case instSplit:
+			for _, to := range in.to[1:] {
+				g.add(s, to)
+			}
+			pc = in.to[0]
+		default:
+			return
+		}
+	}
+}
+
+// begin makes s the state before the first character.
+func (g *Glob) Begin(s *GlobState) {
+	if len(s.index) < len(g.prog) {
+		s.index = make([]int32, len(g.prog))
+	}
+	s.clear()
+	g.add(s, 0)
+}
+
+// load makes s a state that was kept.
+func (g *Glob) Load(s *GlobState, places []int32) {
+	if len(s.index) < len(g.prog) {
+		s.index = make([]int32, len(g.prog))
+	}
+	s.Places = append(s.Places[:0], places...)
+	for i, pc := range places {
+		s.index[pc] = int32(i)
+	}
+}
+
+// run passes over text, at the meter's cost: where that says stop, in no place. It uses both states and returns first the one it ended
+// in; one without places has failed for good.
+func (g *Glob) Run(cur, spare *GlobState, text string, t *StepBudget) (*GlobState, *GlobState) {
+	if len(spare.index) < len(g.prog) {
+		spare.index = make([]int32, len(g.prog))
+	}
+	for len(text) > 0 && len(cur.Places) > 0 {
+		c, w := query.DecodeChar(text)
+		text = text[w:]
+		folded := c
+		if g.fold && c < query.InvalidByte {
+			folded = casefold.Rune(c)
+		}
+		spare.clear()
+		if t.Spend(len(cur.Places)) {
+			return spare, cur
+		}
+		for _, pc := range cur.Places {
+			at := int(pc)
+			switch in := &g.prog[at]; in.op {
+			case instChar:
+				if in.c == folded {
+					g.add(spare, at+1)
+				}
+			case instAny:
+				if c != '/' {
+					g.add(spare, at+1)
+				}
+			case instClass:
+				if in.class.Has(c, g.fold) {
+					g.add(spare, at+1)
+				}
+			case instStar:
+				if c != '/' {
+					g.add(spare, at)
+				}
+			case instStars:
+				g.add(spare, at)
+			case instSkip:
+				if c == '/' {
+					g.add(spare, at-1)
+				} else {
+					g.add(spare, at)
+				}
+			}
+		}
+		cur, spare = spare, cur
+	}
+	return cur, spare
+}
+
+// accepts reports whether the text up to s is one that g matches.
+func (g *Glob) Accepts(s *GlobState) bool {
+	return len(s.Places) > 0 && s.has(len(g.prog)-1)
+}
+
+// match reports whether g matches the whole of text.
+func (g *Glob) Match(a, b *GlobState, text string, t *StepBudget) bool {
+	g.Begin(a)
+	a, _ = g.Run(a, b, text, t)
+	return g.Accepts(a)
+}
+
+// validGlob reports whether every character of parts is a rune.
+func ValidGlob(parts []query.GlobPart) bool {
+	return utf8.ValidString(query.GlobText(parts))
+}

@@ -1,0 +1,412 @@
+package plan
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"indexd/internal/casefold"
+	"indexd/internal/query"
+	"indexd/internal/query/pattern"
+	"indexd/internal/query/scan"
+	"indexd/listing"
+)
+
+// compiler makes steps of a parsed request.
+type compiler struct {
+	mode     query.Case
+	fullPath bool
+	budget   int // of steps of globs and regular expressions
+	tails    int // of Matcher.tails
+	globs    int // of Matcher.globs
+	marks    []highlight
+}
+
+// Compile makes a resolved request ready. Errors are of type *SyntaxError. It
+// is cheap but for regular expressions, and needs r no more when it returns.
+func Compile(r *query.Request) (*Plan, error) {
+	p, err := r.Parse(nil)
+	if err != nil {
+		return nil, err
+	}
+	c := &compiler{mode: r.Case, fullPath: r.FullPath, budget: query.MaxSteps}
+	list := []query.Expr{p.Terms}
+	for _, f := range p.Filters {
+		list = append(list, f)
+	}
+	if r.MinDepth > 0 || r.MaxDepth > 0 {
+		d := &query.Numbers{Field: "depth", Lo: int64(r.MinDepth), Hi: query.MaxNumber}
+		if r.MaxDepth > 0 {
+			d.Hi = int64(r.MaxDepth)
+		}
+		list = append(list, d)
+	}
+	plan := &Plan{expr: query.Conjunction(list...), in: outermost(p.In)}
+	root, err := c.step(plan.expr, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range p.Exclude {
+		k, err := c.exclude(x)
+		if err != nil {
+			return nil, err
+		}
+		root = all(root, &step{op: stepNot, kids: []*step{k}})
+		plan.exclude = append(plan.exclude, x.Pattern)
+	}
+	root.sort()
+	plan.root = root
+	plan.steps = root.number(0)
+	plan.tails, plan.globs = c.tails, c.globs
+	plan.marks = c.marks
+	plan.filters = root.prefilters()
+	root.each(func(t test) {
+		switch t := t.(type) {
+		case *litTest:
+			plan.needsPath = plan.needsPath || t.path
+		case *globTest:
+			plan.needsPath = plan.needsPath || t.path
+		case *regexTest:
+			plan.needsPath = plan.needsPath || t.path
+		case *posixGlobTest:
+			plan.needsPath = plan.needsPath || t.path
+		case *bytesTest:
+			plan.needsPath = plan.needsPath || t.path
+		case *edgeTest:
+			plan.needsPath = plan.needsPath || t.path
+		case *inTest, *excludeTest:
+			plan.needsPath = true
+		case emptyTest:
+			plan.needsEmptyDir = true
+		}
+		plan.needsMeta = plan.needsMeta || t.cost() == costMeta
+	})
+	return plan, nil
+}
+
+// outermost sorts dirs and drops those that are below another.
+func outermost(dirs []string) []string {
+	var out []string
+	for _, d := range slices.SortedFunc(slices.Values(dirs), comparePaths) {
+		if n := len(out); n > 0 && (d == out[n-1] || out[n-1] == "/" || strings.HasPrefix(d, out[n-1]+"/")) {
+			continue
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+// comparePaths orders paths component by component, so that what is below a
+// directory follows it.
+func comparePaths(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			switch {
+			case a[i] == '/':
+				return -1
+			case b[i] == '/':
+				return 1
+			}
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return len(a) - len(b)
+}
+
+func leaf(t test) *step { return &step{test: t} }
+
+// leafOf is the leaf of a test that holds for no text but those that x is of.
+func leafOf(t test, x pattern.Literals, path, fold bool) *step {
+	s := leaf(t)
+	if len(x.Lists) > 0 {
+		s.more = &moreTexts{path, fold, x.Lists}
+	}
+	return s
+}
+
+// all is AND.
+func all(list ...*step) *step {
+	if len(list) == 1 {
+		return list[0]
+	}
+	return &step{op: stepAnd, kids: list}
+}
+
+// step compiles x; negated says that it stands under NOT.
+func (c *compiler) step(x query.Expr, negated bool) (*step, error) {
+	list := func(op stepOp, xs []query.Expr) (*step, error) {
+		s := &step{op: op}
+		for _, x := range xs {
+			k, err := c.step(x, negated)
+			if err != nil {
+				return nil, err
+			}
+			s.kids = append(s.kids, k)
+		}
+		return s, nil
+	}
+	switch x := x.(type) {
+	case *query.And:
+		return list(stepAnd, x.List)
+	case *query.Or:
+		return list(stepOr, x.List)
+	case *query.Not:
+		k, err := c.step(x.X, !negated)
+		return &step{op: stepNot, kids: []*step{k}}, err
+	case *query.Text:
+		return c.text(x, negated)
+	case *query.PosixGlob:
+		return c.posixGlob(x)
+	case *query.PosixRegex:
+		return c.posixRegex(x)
+	case *query.Exts:
+		t := &litTest{fold: true, end: true, needsStem: true}
+		for _, ext := range x.List {
+			t.alts = append(t.alts, "."+ext)
+		}
+		return c.literal(t), nil
+	case *query.Types:
+		return typeStep(x.Letters), nil
+	case *query.Numbers:
+		if x.Field == "depth" {
+			return leaf(&depthTest{x.Lo, x.Hi}), nil
+		}
+		return leaf(&sizeTest{lo: x.Lo, hi: x.Hi}), nil
+	case *query.Mtime:
+		return leaf(&mtimeTest{Mtime: x}), nil
+	case *query.Owner:
+		return leaf(&ownerTest{Owner: x}), nil
+	case *query.Perm:
+		return leaf(&permTest{Perm: x}), nil
+	case *query.In:
+		return leaf(&inTest{strings.TrimSuffix(x.Dir, "/") + "/"}), nil
+	}
+	return leaf(constant{query.True}), nil // everything
+}
+
+func typeStep(letters string) *step {
+	t := &typeTest{}
+	var list []*step
+	for _, c := range []byte(letters) {
+		switch c {
+		case 'x':
+			list = append(list, leaf(execTest{}))
+		case 'e':
+			list = append(list, leaf(emptyTest{}))
+		default:
+			typ, _ := listing.TypeOfLetter(c)
+			t.set |= 1 << typ
+		}
+	}
+	if t.set != 0 {
+		list = append(list, leaf(t))
+	}
+	if len(list) == 1 {
+		return list[0]
+	}
+	return &step{op: stepOr, kids: list}
+}
+
+func (c *compiler) literal(t *litTest) *step {
+	if t.path {
+		t.id = c.tails
+		c.tails += len(t.alts)
+		for _, alt := range t.alts {
+			var n *scan.BytePair
+			if !t.fold || query.IsASCII(alt) {
+				n = scan.NewBytePair([]byte(alt), t.fold)
+			}
+			t.pairs = append(t.pairs, n)
+		}
+	}
+	return leaf(t)
+}
+
+// foldCase says whether case does not count for a pattern.
+func (c *compiler) foldCase(upper bool) bool {
+	switch c.mode {
+	case query.CaseIgnore:
+		return true
+	case query.CaseSensitive:
+		return false
+	}
+	return !upper
+}
+
+func (c *compiler) text(x *query.Text, negated bool) (*step, error) {
+	path := x.Where == query.WherePath || x.Where == query.WhereAuto && (c.fullPath || strings.Contains(x.Pattern, "/"))
+	var s *step
+	var m highlight
+	var err error
+	switch x.Kind {
+	case query.Substring:
+		fold := c.foldCase(query.HasUpper(x.Pattern))
+		if isMixed(x.Pattern, fold) {
+			s, m.bytes = c.mixed(x.Pattern, path)
+			break
+		}
+		m.lit = &litTest{path: path, fold: fold, alts: []string{x.Pattern}}
+		if m.lit.fold {
+			m.lit.alts[0] = casefold.String(x.Pattern)
+		}
+		s = c.literal(m.lit)
+	case query.GlobPattern:
+		s, m.glob, err = c.glob(x.Pattern, path)
+	default:
+		s, m.re, err = c.regex(x.Pattern, path)
+	}
+	if !negated && len(c.marks) < maxMarks {
+		m.path = path
+		c.marks = append(c.marks, m)
+	}
+	return s, err
+}
+
+func (c *compiler) tooLarge(src string) error {
+	return &query.SyntaxError{Text: src, Msg: "the patterns are too large"}
+}
+
+func (c *compiler) glob(src string, path bool) (*step, *pattern.Glob, error) {
+	parts, err := query.ParseGlob(src)
+	if err != nil {
+		return nil, nil, err
+	}
+	fold := c.foldCase(query.HasUpper(src) || caseClass(parts))
+	if path {
+		parts = query.AnyParent(parts)
+	}
+	g, ok := pattern.CompileGlob(parts, fold, &c.budget)
+	if !ok {
+		return nil, nil, c.tooLarge(src)
+	}
+	if s := c.wholeGlob(parts, path, fold); s != nil {
+		return s, g, nil
+	}
+	x := pathLiterals(parts, path, fold)
+	list := c.required(x, path, fold, true, true)
+	t := &globTest{Glob: g, path: path, id: c.globs}
+	c.globs++
+	return all(append(list, leafOf(t, x, path, fold))...), g, nil
+}
+
+// caseClass reports whether parts have a class that is about case.
+func caseClass(parts []query.GlobPart) bool {
+	return slices.ContainsFunc(parts, func(p query.GlobPart) bool {
+		return p.Op == query.OpClass && (slices.Contains(p.Class.Named, "upper") || slices.Contains(p.Class.Named, "lower")) ||
+			p.Op == query.OpAlt && slices.ContainsFunc(p.Alts, caseClass)
+	})
+}
+
+// pathLiterals is globLiterals, and knows besides that a path begins with '/'.
+func pathLiterals(parts []query.GlobPart, path, fold bool) pattern.Literals {
+	if path && beginsComponent(parts) {
+		before := pattern.AnyText()
+		before.Suffix = []string{"/"}
+		return before.Then(pattern.GlobLiterals(parts[1:], fold))
+	}
+	return pattern.GlobLiterals(parts, fold)
+}
+
+// beginsComponent reports whether parts are "**/" and then no '/'. In a path
+// the "**/" then always passes one.
+func beginsComponent(parts []query.GlobPart) bool {
+	return len(parts) > 1 && parts[0].Op == query.OpDirs && parts[1].Op == query.OpChar && parts[1].Char != '/'
+}
+
+// wholeGlob compiles a glob that is no more than a few texts, with a star
+// before or after; nil for any other.
+func (c *compiler) wholeGlob(parts []query.GlobPart, path, fold bool) *step {
+	if !pattern.ValidGlob(parts) {
+		return nil
+	}
+	crosses := func(p query.GlobPart) bool { return p.Op == query.OpStars || p.Op == query.OpStar && !path }
+	t := &litTest{path: path, fold: fold, start: true, end: true}
+	before := ""
+	if path && beginsComponent(parts) {
+		t.start, before, parts = false, "/", parts[1:]
+	}
+	for len(parts) > 0 && before == "" && crosses(parts[0]) {
+		t.start, parts = false, parts[1:]
+	}
+	for len(parts) > 0 && crosses(parts[len(parts)-1]) {
+		t.end, parts = false, parts[:len(parts)-1]
+	}
+	if len(parts) == 0 && before == "" && !(t.start && t.end) {
+		return leaf(constant{query.True})
+	}
+	for _, alt := range pattern.GlobLiterals(parts, fold).Exact {
+		t.alts = append(t.alts, before+alt)
+	}
+	if t.alts == nil {
+		return nil
+	}
+	return c.literal(t)
+}
+
+// required compiles what x says that every match has; start and end say that a
+// match is one of the beginning and of the end of a text.
+func (c *compiler) required(x pattern.Literals, path, fold, start, end bool) []*step {
+	var list []*step
+	add := func(t litTest) {
+		t.path, t.fold = path, fold
+		list = append(list, c.literal(&t))
+	}
+	if start && pattern.Useful(x.Prefix) != nil {
+		add(litTest{start: true, alts: x.Prefix})
+	}
+	if end && pattern.Useful(x.Suffix) != nil {
+		add(litTest{end: true, alts: x.Suffix})
+	}
+	// Not again what a prefix or suffix says more sharply.
+	if x.Inner != nil && !(start && slices.Equal(x.Inner, x.Prefix)) && !(end && slices.Equal(x.Inner, x.Suffix)) {
+		add(litTest{alts: x.Inner})
+	}
+	return list
+}
+
+func (c *compiler) regex(src string, path bool) (*step, *regexp.Regexp, error) {
+	fold := c.foldCase(query.RegexHasUpper(src))
+	tree, steps, err := query.ParseRegex(src, fold)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.budget -= steps; c.budget < 0 {
+		return nil, nil, c.tooLarge(src)
+	}
+	flags := "(?s)"
+	if fold {
+		flags = "(?si)"
+	}
+	re, err := regexp.Compile(flags + src)
+	if err != nil {
+		return nil, nil, &query.SyntaxError{Text: src, Msg: err.Error()}
+	}
+	folds := fold || pattern.HasFold(tree)
+	parts, start, end := pattern.Anchors(tree)
+	x := pattern.Exactly("")
+	for _, p := range parts {
+		x = x.Then(pattern.RegexLiterals(p, folds))
+	}
+	// Where case is the same for all of the pattern, a list of all that it
+	// matches is as good as itself.
+	if x.Exact != nil && (!folds || fold && !strings.Contains(src, "(?")) {
+		return c.literal(&litTest{path: path, fold: fold, start: start, end: end, alts: x.Exact}), re, nil
+	}
+	list := c.required(x, path, folds, start, end)
+	return all(append(list, leafOf(&regexTest{re: &pattern.Searcher{Regexp: re, Steps: steps}, path: path}, x, path, folds))...), re, nil
+}
+
+func (c *compiler) exclude(x query.ExcludeGlob) (*step, error) {
+	t := &excludeTest{ExcludeGlob: x}
+	if !x.Path && pattern.ValidGlob(x.Parts) {
+		t.exact = pattern.GlobLiterals(x.Parts, false).Exact
+	}
+	if t.exact != nil {
+		return leaf(t), nil
+	}
+	var ok bool
+	if t.Glob, ok = pattern.CompileGlob(x.Parts, false, &c.budget); !ok {
+		return nil, c.tooLarge(x.Pattern)
+	}
+	return leaf(t), nil
+}

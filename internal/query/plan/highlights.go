@@ -1,0 +1,109 @@
+package plan
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"indexd/internal/casefold"
+	"indexd/internal/query/pattern"
+)
+
+// Span is a range of bytes, [From, To).
+type Span struct{ From, To int }
+
+// mark is a text term whose matches are coloured: one of its pointers is set.
+type highlight struct {
+	path  bool
+	lit   *litTest
+	bytes *bytesTest
+	glob  *pattern.Glob
+	re    *regexp.Regexp
+}
+
+// At most so many terms are coloured, and so many matches of each in one path.
+const (
+	maxMarks = 64
+	maxSpans = 100
+)
+
+// Spans appends to dst the parts of path that the terms match, in order and
+// not overlapping, and returns it; for colouring. path is absolute. A glob that
+// matches marks the whole name.
+func (m *Matcher) Spans(dst []Span, path string) []Span {
+	name := strings.LastIndexByte(path, '/') + 1
+	var all []Span
+	for _, k := range m.p.marks {
+		from := name
+		if k.path {
+			from = 0
+		}
+		s := path[from:]
+		switch {
+		case k.lit != nil:
+			all = appendFinds(all, s, k.lit.alts[0], k.lit.fold, from)
+		case k.bytes != nil:
+			for at := 0; len(all) < maxMarks*maxSpans; {
+				i, j := indexBytes(s[at:], k.bytes.text, &m.budget)
+				if i < 0 {
+					break
+				}
+				all = append(all, Span{from + at + i, from + at + j})
+				at += j
+			}
+		case k.re != nil:
+			for _, at := range k.re.FindAllStringIndex(s, maxSpans) {
+				all = append(all, Span{from + at[0], from + at[1]})
+			}
+		case k.glob.Match(&m.scratch[0], &m.scratch[1], s, &m.budget):
+			all = append(all, Span{name, len(path)})
+		}
+	}
+	slices.SortFunc(all, func(a, b Span) int { return a.From - b.From })
+	begin := len(dst)
+	for _, s := range all {
+		switch n := len(dst); {
+		case s.From == s.To:
+		case n > begin && s.From <= dst[n-1].To:
+			dst[n-1].To = max(dst[n-1].To, s.To)
+		default:
+			dst = append(dst, s)
+		}
+	}
+	return dst
+}
+
+// appendFinds appends where text is in s, which stands at base.
+func appendFinds(dst []Span, s, text string, fold bool, base int) []Span {
+	if text == "" {
+		return dst
+	}
+	hay := s
+	if fold {
+		hay = casefold.String(s)
+	}
+	// Folding keeps the number of characters: i in s and j in hay go together.
+	i, j := 0, 0
+	step := func(to int) int {
+		if !fold {
+			return to
+		}
+		for j < to {
+			_, w := utf8.DecodeRuneInString(s[i:])
+			_, f := utf8.DecodeRuneInString(hay[j:])
+			i, j = i+w, j+f
+		}
+		return i
+	}
+	for at, n := 0, 0; n < maxSpans; n++ {
+		k := strings.Index(hay[at:], text)
+		if k < 0 {
+			break
+		}
+		from := step(at + k)
+		at += k + len(text)
+		dst = append(dst, Span{base + from, base + step(at)})
+	}
+	return dst
+}

@@ -1,0 +1,129 @@
+package plan
+
+import (
+	"indexd/internal/query"
+	"indexd/internal/query/pattern"
+	"indexd/internal/query/scan"
+	"math"
+	"slices"
+)
+
+// prefilter is a set of tests of which a match passes at least one, all of
+// them literals that can be looked for in a column of names.
+type prefilter struct {
+	steps   []*step               // of litTests
+	alts    int                   // how many texts these look for
+	score   int                   // how selective it is
+	static  bool                  // none is about the path: needles hold in every directory
+	needles []scan.ColumnSearcher // if static
+	ends    *scan.SuffixFilter    // if static, in place of needles; or nil
+}
+
+// At most so many needles are looked for at once, and so many prefilters kept.
+const (
+	maxNeedles    = 2 * pattern.MaxAlts
+	maxPrefilters = 4
+)
+
+// prefilters are those of a whole query, best first.
+func (s *step) prefilters() []*prefilter {
+	list := s.collect()
+	list = list[:min(len(list), maxPrefilters)]
+	for _, f := range list {
+		f.sharpen()
+	}
+	return list
+}
+
+// sharpen makes the needles.
+func (f *prefilter) sharpen() {
+	f.ends = &scan.SuffixFilter{}
+	for _, s := range f.steps {
+		t := s.test.(*litTest)
+		t.sharpen()
+		if f.static {
+			f.needles = append(f.needles, t.needles...)
+		}
+		if f.ends != nil && (!t.end || !f.ends.Add(t.alts, t.fold)) {
+			f.ends = nil
+		}
+	}
+	if !f.static || len(f.needles) == 1 {
+		f.ends = nil
+	}
+}
+
+// collect returns the prefilters of s, best first.
+func (s *step) collect() []*prefilter {
+	switch s.op {
+	case stepTest:
+		if t, ok := s.test.(*litTest); ok {
+			return t.prefilter(s)
+		}
+	case stepAnd:
+		var list []*prefilter
+		for _, k := range s.kids {
+			list = append(list, k.collect()...)
+		}
+		slices.SortStableFunc(list, func(a, b *prefilter) int { return b.score - a.score })
+		return list
+	case stepOr:
+		// The best of each side, together.
+		f := &prefilter{score: math.MaxInt, static: true}
+		for _, k := range s.kids {
+			list := k.collect()
+			if len(list) == 0 {
+				return nil
+			}
+			best := list[0]
+			f.steps = append(f.steps, best.steps...)
+			f.alts += best.alts
+			f.static = f.static && best.static
+			f.score = min(f.score, best.score)
+			if f.alts > maxNeedles {
+				return nil
+			}
+		}
+		f.score -= len(f.steps)
+		return []*prefilter{f}
+	}
+	return nil
+}
+
+func (t *litTest) prefilter(s *step) []*prefilter {
+	if slices.Contains(t.alts, "") { // which every name has
+		return nil
+	}
+	n := pattern.Score(t.alts)
+	if t.start || t.end {
+		n += 16 // as good as a letter more
+	}
+	return []*prefilter{{steps: []*step{s}, alts: len(t.alts), score: n, static: !t.path}}
+}
+
+// in returns the needles for the directory that m has entered, appended to
+// dst; ok is false where the prefilter says nothing about it.
+func (f *prefilter) in(m *Matcher, dst []scan.ColumnSearcher) (needles []scan.ColumnSearcher, ok bool) {
+	for _, s := range f.steps {
+		switch m.here[s.id] {
+		case query.True:
+			return dst, false
+		case query.False:
+			continue
+		}
+		t := s.test.(*litTest)
+		if !t.path {
+			dst = append(dst, t.needles...)
+			continue
+		}
+		for i := range t.alts {
+			switch m.tails[t.id+i] {
+			case remainderWhole:
+				dst = append(dst, t.needles[i])
+			case remainderRest:
+				dst = append(dst, t.tails[i])
+			}
+		}
+	}
+	return dst, true
+}

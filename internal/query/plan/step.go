@@ -1,0 +1,176 @@
+package plan
+
+import (
+	"slices"
+
+	"indexd/internal/query"
+	"indexd/listing"
+)
+
+// step is one node of a compiled query: a test, or AND, OR, NOT of others.
+type step struct {
+	id   int // of Matcher.here
+	op   stepOp
+	test test
+	kids []*step
+	more *moreTexts // of a test; or nil
+}
+
+// moreTexts are texts that all have for which a test holds, besides those that
+// it is about: one of each list.
+type moreTexts struct {
+	path, fold bool
+	lists      [][]string
+}
+
+type stepOp uint8
+
+const (
+	stepTest stepOp = iota
+	stepAnd
+	stepOr
+	stepNot
+)
+
+// test is a leaf. It is shared by matchers and keeps what it knows of a
+// directory in them.
+type test interface {
+	// enter judges all entries of the directory that m has entered (here), and
+	// all that are further down (below).
+	enter(m *Matcher) (here, below query.Truth)
+	// entry judges one entry, where enter said Unknown.
+	entry(m *Matcher, c *candidate) query.Truth
+	// zone judges all entries that z describes.
+	zone(z *query.Zone) query.Truth
+	// cost orders the tests of an AND: the cheap ones first.
+	cost() int
+}
+
+// candidate is an entry as far as it is known.
+type candidate struct {
+	name  string
+	typ   listing.Type
+	meta  *listing.Entry // nil: not known
+	empty query.Truth    // of a directory
+}
+
+// unknown is embedded by tests for which a directory says nothing.
+type unknown struct{}
+
+func (unknown) enter(*Matcher) (here, below query.Truth) { return query.Unknown, query.Unknown }
+func (unknown) zone(*query.Zone) query.Truth             { return query.Unknown }
+
+// Costs of tests.
+const (
+	costFixed = iota // decided by the directory
+	costName
+	costType
+	costMeta
+	costPath
+	costGlob
+	costRegex
+)
+
+func (s *step) cost() int {
+	if s.op == stepTest {
+		return s.test.cost()
+	}
+	worst := 0
+	for _, k := range s.kids {
+		worst = max(worst, k.cost())
+	}
+	return worst
+}
+
+// sort puts cheap tests before dear ones.
+func (s *step) sort() {
+	for _, k := range s.kids {
+		k.sort()
+	}
+	slices.SortStableFunc(s.kids, func(a, b *step) int { return a.cost() - b.cost() })
+}
+
+// number gives every step its id and returns how many there are.
+func (s *step) number(next int) int {
+	s.id = next
+	next++
+	for _, k := range s.kids {
+		next = k.number(next)
+	}
+	return next
+}
+
+// each calls f with every test.
+func (s *step) each(f func(test)) {
+	if s.op == stepTest {
+		f(s.test)
+	}
+	for _, k := range s.kids {
+		k.each(f)
+	}
+}
+
+// combine is AND, OR or NOT of what f says of the kids.
+func (s *step) combine(f func(*step) query.Truth) query.Truth {
+	switch s.op {
+	case stepAnd:
+		all := query.True
+		for _, k := range s.kids {
+			if all = min(all, f(k)); all == query.False {
+				break
+			}
+		}
+		return all
+	case stepOr:
+		some := query.False
+		for _, k := range s.kids {
+			if some = max(some, f(k)); some == query.True {
+				break
+			}
+		}
+		return some
+	}
+	return -f(s.kids[0])
+}
+
+// enter notes for s and all below it what the directory says.
+func (s *step) enter(m *Matcher) (here, below query.Truth) {
+	switch s.op {
+	case stepTest:
+		here, below = s.test.enter(m)
+	case stepNot:
+		here, below = s.kids[0].enter(m)
+		here, below = -here, -below
+	case stepAnd:
+		here, below = query.True, query.True
+		for _, k := range s.kids {
+			h, b := k.enter(m)
+			here, below = min(here, h), min(below, b)
+		}
+	case stepOr:
+		here, below = query.False, query.False
+		for _, k := range s.kids {
+			h, b := k.enter(m)
+			here, below = max(here, h), max(below, b)
+		}
+	}
+	m.here[s.id] = here
+	return here, below
+}
+
+func (s *step) entry(m *Matcher, c *candidate) query.Truth {
+	if here := m.here[s.id]; here != query.Unknown {
+		return here
+	}
+	if s.op == stepTest {
+		return s.test.entry(m, c)
+	}
+	return s.combine(func(k *step) query.Truth { return k.entry(m, c) })
+}
+
+func (s *step) zone(z *query.Zone) query.Truth {
+	if s.op == stepTest {
+		return s.test.zone(z)
+	}
+	return s.combine(func(k *step) query.Truth { return k.zone(z) })
+}
