@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 	"indexd/store"
 )
@@ -187,7 +188,7 @@ func TestKilled(t *testing.T) {
 		_ = m.cmd.Wait()
 		t.Logf("%v", m.tally)
 	}()
-	for round := range fsstress.Size(t, "INDEXD_KILLS", 10) {
+	for round := range scale.Size(t, "INDEXD_KILLS", 3, 10) {
 		m.round(round, span)
 		m.same()
 		m.tally["comparisons"]++

@@ -1,16 +1,16 @@
 package e2e
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"indexd/internal/testutil/scale"
 )
 
 // smallDisk mounts a file system of a size as mount has it.
@@ -73,17 +73,14 @@ func files(t *testing.T, dir string, dirs int) {
 // files that come, and others that go. It finds all of them once there is room. Of 400
 // directories, INDEXD_FULL=400, there is more than it holds of listings.
 func TestDiskFullAtRest(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "16m")
 	root := memory(t)
 	files(t, root+"/was", 20)
 	d := start(t, dir, root)
 	d.ready()
 	fill(t, dir+"/ballast")
-	dirs, err := strconv.Atoi(cmp.Or(os.Getenv("INDEXD_FULL"), "140"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	files(t, root+"/new", dirs)
+	files(t, root+"/new", max(scale.Size(t, "INDEXD_FULL", 140, 140), 140))
 	if err := os.RemoveAll(root + "/was/7"); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +101,7 @@ func TestDiskFullAtRest(t *testing.T) {
 // The database lies on the disk that it indexes, and what frees that is the removal
 // of what is indexed.
 func TestDiskFullOfWhatIsIndexed(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "16m")
 	root := dir + "/tree"
 	files(t, root+"/was", 20)
@@ -126,6 +124,7 @@ func TestDiskFullOfWhatIsIndexed(t *testing.T) {
 // At --max-size, too, the removal of files makes room for others, and so does a rule,
 // after a reload.
 func TestMaxSizeMakesRoom(t *testing.T) {
+	t.Parallel()
 	root := memory(t)
 	files(t, root+"/was", 20)
 	d := newDaemon(t, "", root)
@@ -179,8 +178,9 @@ func memory(t *testing.T) string {
 
 // On a full disk the daemon goes on answering, says so, and heals by itself.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := smallDisk(t, "2m")
-	root := hostile(t)
+	root := hostile(t, 30_000)
 	if err := os.WriteFile(filepath.Join(dir, "ballast"), make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,10 @@ var programs = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if testing.Short() {
+		return // every test here runs whole programs for seconds
+	}
 	status := m.Run()
 	if dir, _ := programs(); os.Getenv("INDEXD_BIN") == "" {
 		os.RemoveAll(dir)

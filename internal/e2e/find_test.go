@@ -13,23 +13,30 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/internal/testutil/scale"
 )
 
 func TestFindEqualsFindOnUsr(t *testing.T) {
-	d := start(t, "", "/usr")
+	root := "/usr/share"
+	if scale.Long() {
+		root = "/usr"
+	}
+	d := start(t, "", root)
 	d.ready()
-	for was := find(t, "/usr"); ; {
-		got, want := split(d.must("find", "-0", "--sync=3m")), find(t, "/usr")
+	for was := find(t, root); ; {
+		got, want := split(d.must("find", "-0", "--sync=3m")), find(t, root)
 		if slices.Equal(was, want) {
-			same(t, "/usr", got, want)
+			same(t, root, got, want)
 			return
 		}
 		was = want // others change it: once more
 	}
 }
 
-// hostile makes a tree of names that programs stumble over.
-func hostile(t *testing.T) string {
+// hostile makes a tree of names that programs stumble over, with a directory of many
+// files.
+func hostile(t *testing.T, many int) string {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -51,7 +58,7 @@ func hostile(t *testing.T) string {
 		must(os.WriteFile(root+"/dirs/"+name+"/"+name, nil, 0o600))
 	}
 	must(os.Mkdir(root+"/many", 0o755))
-	for i := range 30_000 {
+	for i := range many {
 		f, err := os.Create(fmt.Sprintf("%s/many/%x", root, i*2654435761%(1<<32)))
 		must(err)
 		f.Close()
@@ -89,7 +96,7 @@ func hostile(t *testing.T) string {
 }
 
 func TestFindEqualsFindOnHostileNames(t *testing.T) {
-	root := hostile(t)
+	root := hostile(t, scale.Size(t, "", 10_000, 30_000))
 	d := start(t, "", root)
 	d.ready()
 	want := find(t, root)
@@ -119,16 +126,16 @@ func TestKillsDuringTheFirstIndex(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
-	root := hostile(t)
+	root := hostile(t, scale.Size(t, "", 10_000, 30_000))
 	d := start(t, "", root)
-	for range 10 {
+	for range scale.Size(t, "", 4, 10) {
 		// Not a wait for something: the instant is what is random.
 		time.Sleep(time.Duration(rnd.IntN(200)) * time.Millisecond)
 		d.end(syscall.SIGKILL)
 		d.run()
 	}
 	d.ready()
-	same(t, "after ten kills", split(d.must("find", "-0")), find(t, root))
+	same(t, "after the kills", split(d.must("find", "-0")), find(t, root))
 	d.end(syscall.SIGTERM)
 	if out, err := d.verify(); err != nil {
 		t.Errorf("--verify-db: %v\n%s", err, out)
@@ -152,7 +159,7 @@ func TestTwoDaemons(t *testing.T) {
 
 // A rescan that its user interrupts is cancelled, and the daemon goes on.
 func TestInterruptedRescan(t *testing.T) {
-	root := hostile(t)
+	root := hostile(t, scale.Size(t, "", 10_000, 30_000))
 	d := start(t, "", "--workers", "1", root)
 	d.ready()
 	cmd := d.command("rescan", "--wait", "-v")

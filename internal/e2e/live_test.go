@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/scale"
 )
 
 // synced compares find --sync with find(1): names, types, modes, sizes, times and
@@ -74,14 +75,18 @@ func TestStoppedAndContinued(t *testing.T) {
 	}
 	d.synced(root, nil)
 	many := `i=0; while [ $i -lt 30 ]; do mkdir -p many/$i; (cd many/$i; seq 1000 | xargs touch); i=$((i+1)); done`
-	for _, script := range []string{
+	scripts := []string{
 		`rm -r bar; mv foo bar; ln -s bar foo; touch bar/a/b/new`,
 		`mv swap1 tmp; mv swap2 swap1; mv tmp swap2; touch swap1/y/n1 swap2/x/n2`,
 		`mv deep/1/2 up; mv up/3/4 deep/1/four; mkdir -p up/3/4; touch up/3/4/f deep/1/four/g`,
 		`chmod 000 bar/a; chmod 755 bar/a; mkdir bar/a/after`,
 		many, // more than the kernel's queue holds
 		`mv many less; rm -r less/1*; mkdir many; mv less/2 many/`,
-	} {
+	}
+	if !scale.Long() { // an overflow happens in TestRandomStorm too
+		scripts = slices.DeleteFunc(scripts, func(s string) bool { return strings.Contains(s, "many") })
+	}
+	for _, script := range scripts {
 		d.signal(syscall.SIGSTOP)
 		func() {
 			defer d.signal(syscall.SIGCONT) // also where the script fails
@@ -118,7 +123,7 @@ func TestRandomStorm(t *testing.T) {
 				t.Fatal(err)
 			}
 			const perRound = 1500
-			for round := range max(fsstress.Ops(t, 6000)/perRound, 1) {
+			for round := range max(fsstress.Ops(t, 1500, 6000)/perRound, 1) {
 				if with.stopped {
 					d.signal(syscall.SIGSTOP)
 				}
@@ -190,6 +195,7 @@ func TestNoWatches(t *testing.T) {
 		{"max_inotify_instances", "0", "0", "off"},
 	} {
 		t.Run(c.setting+"="+c.at+" "+c.later, func(t *testing.T) {
+			t.Parallel()
 			root := treeOf(t)
 			setting := "/proc/sys/user/" + c.setting
 			if out, err := exec.Command("unshare", "-U", "-r", "sh", "-c", "echo 1000 > "+setting).CombinedOutput(); err != nil {

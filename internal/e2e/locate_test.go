@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"indexd/internal/testutil/scale"
 )
 
 // locator runs plocate and "indexctl locate" on the same tree.
@@ -184,6 +186,7 @@ func TestLocateEqualsPlocate(t *testing.T) {
 		"İ", "İ.*", ".*.*.*x", "(x*)*y", "(a?){30}b", `(e\.|o){2}`,
 	}
 	all(regexes, []string{"-r"}, [][]string{{"--regex"}, {"-bi", "--regex"}, {"-ri0"}, {"--regex", "-bc"}})
+	calls = scale.Sample(calls, 5)
 	l.compareAll(calls)
 	t.Logf("%d comparisons", len(calls))
 }
@@ -245,7 +248,7 @@ func TestLocateEqualsPlocateByChance(t *testing.T) {
 	t.Logf("seed %d", seed)
 	g := &patternMaker{rand.New(rand.NewPCG(seed, 0))}
 	var calls [][]string
-	for range 250 {
+	for range scale.Size(t, "", 60, 250) {
 		path := l.names[g.IntN(len(l.names))]
 		var flags []string
 		for _, f := range []string{"-i", "-b", "-0"} {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/internal/testutil/scale"
 )
 
 // predicates are queries of ours and what asks find(1) the same: arguments
@@ -197,6 +199,7 @@ func TestFiltersEqualPredicates(t *testing.T) {
 	made := special(t)
 	d := start(t, "", "/usr", made)
 	d.ready()
+	predicates, scopes := scale.Sample(predicates, 4), scale.Sample(scopes, 3)
 
 	args := []string{made, "-mindepth", "1"}
 	for i, p := range predicates {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"indexd/internal/testutil/scale"
 )
 
 // user is who a program is run by.
@@ -140,10 +142,7 @@ func TestSightEqualsFind(t *testing.T) {
 	if !acls {
 		t.Log("without ACLs: there is no setfacl")
 	}
-	rounds := 4
-	if n, err := strconv.Atoi(os.Getenv("INDEXD_SIGHT")); err == nil {
-		rounds = n
-	}
+	rounds := scale.Size(t, "INDEXD_SIGHT", 1, 4)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))

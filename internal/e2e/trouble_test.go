@@ -9,12 +9,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"indexd/internal/testutil/disk"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 )
 
@@ -95,11 +95,7 @@ func troubled(t *testing.T, disk *disk.Disk, fail, heal func()) {
 	d := start(t, disk.Dir, "--watch", "inotify", root, quiet)
 	d.ready()
 	same(t, "at first", split(d.must("find", "-0", "--in", root)), find(t, root))
-	rounds := 1
-	if n, err := strconv.Atoi(os.Getenv("INDEXD_FAULTS")); err == nil {
-		rounds = n
-	}
-	for round := range rounds {
+	for round := range scale.Size(t, "INDEXD_FAULTS", 1, 1) {
 		fail()
 		s := d.becomes("degraded", func(s *wire.Status) bool {
 			if s.Degraded == "" {
@@ -268,6 +264,7 @@ func TestFewFiles(t *testing.T) {
 // A database that may not become larger does not, says so, is asked as before, and
 // goes on where the limit is raised.
 func TestMaxSize(t *testing.T) {
+	t.Parallel()
 	const most = 4 << 20
 	root := filepath.Join(t.TempDir(), "root")
 	if err := os.Mkdir(root, 0o755); err != nil {

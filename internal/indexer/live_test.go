@@ -249,7 +249,7 @@ func TestLiveStorm(t *testing.T) {
 	seed := fsstress.Seed(t)
 	l := runLive(t, "", "", nil)
 	outside := t.TempDir()
-	for round, left := 0, fsstress.Ops(t, 9000); left > 0; round++ {
+	for round, left := 0, fsstress.Ops(t, 3000, 9000); left > 0; round++ {
 		n := 30 + 90*(round%25)
 		fsstress.Blow(seed+uint64(round), 3, n, l.root, outside)
 		l.compare()

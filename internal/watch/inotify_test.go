@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/scale"
 )
 
 func TestHints(t *testing.T) {
@@ -285,7 +286,7 @@ func TestStormOfDirectoriesDoesNotDeadlock(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
 	s.watch(t, dir)
-	n := fsstress.Size(t, "INDEXD_SOAK", 8)
+	n := scale.Size(t, "INDEXD_SOAK", 4, 8)
 	for round := range 50 {
 		var storms, adders sync.WaitGroup
 		end := make(chan struct{})

@@ -17,7 +17,7 @@ func TestRandomStorm(t *testing.T) {
 	m := newMirror(t, s, dir)
 	outside := tempDir(t)
 	const perRound = 1200
-	for round := range max(fsstress.Ops(t, 12*perRound)/perRound, 1) {
+	for round := range max(fsstress.Ops(t, 4*perRound, 12*perRound)/perRound, 1) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

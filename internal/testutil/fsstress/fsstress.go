@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/internal/testutil/scale"
 )
 
 // Seed returns a seed and has the test print it. INDEXD_SEED names one to do a
@@ -30,25 +32,11 @@ func Seed(t testing.TB) uint64 {
 	return seed
 }
 
-// Size returns how much of something a test is to do: what the environment says,
-// or what is enough of it for every day.
-func Size(t testing.TB, env string, sampled int) int {
+// Ops returns the size of a storm in operations, see scale.Size; INDEXD_STORM=100000 asks
+// for a big one.
+func Ops(t testing.TB, sample, full int) int {
 	t.Helper()
-	s := os.Getenv(env)
-	if s == "" {
-		return sampled
-	}
-	n, err := strconv.Atoi(s)
-	if err != nil || n <= 0 {
-		t.Fatalf("%s: %q is no size", env, s)
-	}
-	return n
-}
-
-// Ops is the size of a storm, in operations; INDEXD_STORM=100000 for a big one.
-func Ops(t testing.TB, sampled int) int {
-	t.Helper()
-	return Size(t, "INDEXD_STORM", sampled)
+	return scale.Size(t, "INDEXD_STORM", sample, full)
 }
 
 // A Writer does hostile things to a tree of few names, so that they meet.
