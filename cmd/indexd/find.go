@@ -8,10 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"indexd/internal/indexer"
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
 	"indexd/internal/query/plan"
@@ -64,11 +62,11 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 		err = nil
 		d.x.Distrust()
 		for _, path := range d.x.Touched(plan.In()) {
-			stale = append(stale, indexer.Stale{Path: path, Reason: wire.StaleDamaged})
+			stale = append(stale, wire.Stale{Path: path, Reason: wire.StaleDamaged})
 		}
 	} else if err == nil && len(sum.Missing) > 0 && d.x.Distrusted() {
 		for _, path := range d.x.Touched(sum.Missing) {
-			stale = append(stale, indexer.Stale{Path: path, Reason: wire.StalePending})
+			stale = append(stale, wire.Stale{Path: path, Reason: wire.StalePending})
 		}
 	} else if err == nil && len(sum.Missing) > 0 {
 		err = c.outside(ctx, sum.Missing[0])
@@ -79,15 +77,8 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	} else {
 		t.Stale = v.stale()
 	}
-	for _, s := range stale {
-		if !c.enters(s.Path) {
-			continue
-		}
-		t.Stale = append(t.Stale, wire.Stale{Path: s.Path, Reason: s.Reason})
-	}
-	for _, s := range sum.Stale {
-		t.Stale = append(t.Stale, wire.Stale{Path: s.Path, Reason: staleReason(s)})
-	}
+	t.Stale = append(t.Stale, slices.DeleteFunc(stale, func(s wire.Stale) bool { return !c.enters(s.Path) })...)
+	t.Stale = append(t.Stale, sum.Stale...)
 	t.StaleMore = sum.StaleMore
 	t.Complete = err == nil && len(t.Stale) == 0
 	return t, problem(err)
@@ -165,18 +156,6 @@ func (c *caller) outside(ctx context.Context, dir string) error {
 		why = "it is not a directory"
 	}
 	return wire.ErrOutside.With("%s: %s", dir, why)
-}
-
-func staleReason(s exec.Stale) string {
-	switch s.Reason {
-	case exec.NotListed:
-		return wire.StaleNotListed
-	case exec.Changed:
-		return wire.StalePending
-	case exec.Offline:
-		return wire.StaleOffline
-	}
-	return syscall.Errno(s.Errno).Error()
 }
 
 // sync waits until every change below dirs, or in all roots, that was made before

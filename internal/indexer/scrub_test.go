@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/ipc/wire"
 )
 
 // What is damaged is found after a start and listed again by itself; until then
@@ -64,7 +66,7 @@ func TestUnsureUntilLookedAt(t *testing.T) {
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
 	r.scrubbing.doubt.Store(true)
-	if s := r.Stale(nil, false); len(s) != 1 || s[0].Reason != Pending {
+	if s := r.Stale(nil, false); len(s) != 1 || s[0].Reason != wire.StalePending {
 		t.Errorf("%+v", s)
 	}
 	r.Distrust()

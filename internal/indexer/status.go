@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"indexd/internal/mounts"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -177,29 +178,13 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 	return Unwatched, ""
 }
 
-// Stale is a root whose part of an answer may not be true now.
-type Stale struct {
-	Path   string
-	Reason string
-}
-
-// Reasons of Stale.
-const (
-	NotListed = "not yet listed"
-	Pending   = "changes not yet read"
-	Gone      = "offline"
-	Overdue   = "sweep overdue"
-	Unsure    = "sizes, times and owners are not verified yet"
-	Unwritten = "changes not yet written"
-)
-
 // Stale says which roots that an answer about dirs touches are stale: not yet
 // listed, being reconciled, offline, or not swept on time; and, for an answer
 // that uses more than names and types, those that are watched but were not
 // listed since that began; and while the index cannot be written, those of which
 // anything may have changed. No dirs: all roots. Cheap, called with every query.
-func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
-	var list []Stale
+func (x *Indexer) Stale(dirs []string, metadata bool) []wire.Stale {
+	var list []wire.Stale
 	degraded := x.writer.Failure() != ""
 	for _, r := range x.allRoots() {
 		if !touches(r.path, dirs) {
@@ -209,17 +194,17 @@ func (x *Indexer) Stale(dirs []string, metadata bool) []Stale {
 		rec := r.record()
 		switch {
 		case state == Indexing:
-			list = append(list, Stale{r.path, NotListed})
+			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleNotListed})
 		case state == Reconciling:
-			list = append(list, Stale{r.path, Pending})
+			list = append(list, wire.Stale{Path: r.path, Reason: wire.StalePending})
 		case state == Offline:
-			list = append(list, Stale{r.path, Gone})
+			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleOffline})
 		case r.short() || degraded && x.unwritten(r, dirs):
-			list = append(list, Stale{r.path, Unwritten})
+			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleUnwritten})
 		case state == Swept && (time.Since(rec.Names) > 2*x.cfg.SweepInterval || time.Since(rec.Metadata) > 2*verifyEvery*x.cfg.SweepInterval):
-			list = append(list, Stale{r.path, Overdue})
+			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleOverdue})
 		case metadata && x.unsure(r):
-			list = append(list, Stale{r.path, Unsure})
+			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleMetadata})
 		}
 	}
 	return list

@@ -38,6 +38,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/internal/query/plan"
+	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -211,35 +212,17 @@ type Summary struct {
 	FirstClock, LastClock uint64
 	// Missing are the plan's In directories of which the index knows nothing.
 	Missing []string
-	// Stale are the parts that the answer touched and that may not be true, a
-	// bounded sample; StaleMore is how many were left out, at least.
-	Stale     []Stale
+	// Stale is a bounded sample of the parts that the answer touched and that may not
+	// be true; StaleMore is how many were left out, at least. Where Viewer is set, the
+	// path of what is not yet listed or has changed is the In directory or root in
+	// which it lies.
+	Stale     []wire.Stale
 	StaleMore int
 	Spilled   int64 // bytes of temporary space that sorting took
 }
 
 // Complete reports whether there is nothing in Stale.
 func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0 }
-
-// Stale is a directory whose part of the answer may not be true. Where Viewer is
-// set and Reason is not Failed, Path is the In directory or root in which it
-// lies.
-type Stale struct {
-	Path   string
-	Reason Reason
-	Errno  uint16 // with Failed
-}
-
-// Reason says why something is stale.
-type Reason uint8
-
-// The reasons.
-const (
-	NotListed Reason = iota + 1 // never listed
-	Changed                     // changes not yet read
-	Offline                     // on a volume that is not mounted
-	Failed                      // an error of the file system, other than permission denied
-)
 
 // Find executes q and gives what matches to sink, which may be nil where
 // q.Count. Errors are the sink's, the cause of ctx being done (within 10 ms),

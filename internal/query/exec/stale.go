@@ -2,8 +2,10 @@ package exec
 
 import (
 	"slices"
+	"syscall"
 
 	"indexd/internal/query"
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -36,9 +38,9 @@ func (a *answer) survey(ks *keyspace) {
 		switch {
 		case !told && len(a.q.Plan.In()) == 0:
 		case pending && !listed:
-			a.stale(Stale{Path: s.path, Reason: NotListed})
+			a.stale(wire.Stale{Path: s.path, Reason: wire.StaleNotListed})
 		case pending:
-			a.stale(Stale{Path: s.path, Reason: Changed})
+			a.stale(wire.Stale{Path: s.path, Reason: wire.StalePending})
 		case !known && err == nil && !inside:
 			a.sum.Missing = append(a.sum.Missing, s.path)
 		}
@@ -61,7 +63,7 @@ func (a *answer) surveyVolumes(ks *keyspace, scope int) {
 			continue
 		}
 		seen = append(seen, st.volume.Volume)
-		a.stale(Stale{Path: st.lo.path(), Reason: Offline})
+		a.stale(wire.Stale{Path: st.lo.path(), Reason: wire.StaleOffline})
 	}
 }
 
@@ -84,11 +86,11 @@ func (a *answer) surveyInside(ks *keyspace, scope int) bool {
 			if path == ks.scopes[scope].path {
 				continue
 			}
-			reason := NotListed
+			reason := wire.StaleNotListed
 			if rec, ok, err := ks.sn.Record(key); ok && err == nil && !rec.Header().Listed.IsZero() {
-				reason = Changed
+				reason = wire.StalePending
 			}
-			s := Stale{Path: path, Reason: reason}
+			s := wire.Stale{Path: path, Reason: reason}
 			if a.q.Viewer != nil {
 				// No more than the scope, and each once: to look costs.
 				s.Path = ks.scopes[scope].path
@@ -126,14 +128,14 @@ func (a *answer) surveyFailed(ks *keyspace) {
 				continue
 			}
 			if path := st.pathKey(key).path(); a.tells(path) {
-				a.stale(Stale{Path: path, Reason: Failed, Errno: rec.Header().Errno})
+				a.stale(wire.Stale{Path: path, Reason: syscall.Errno(rec.Header().Errno).Error()})
 			}
 		}
 	}
 }
 
 // stale adds s to the summary, once.
-func (a *answer) stale(s Stale) {
+func (a *answer) stale(s wire.Stale) {
 	same := 0
 	for _, t := range a.sum.Stale {
 		if t == s {

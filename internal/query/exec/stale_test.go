@@ -9,6 +9,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/query"
+	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -43,7 +44,7 @@ func TestStale(t *testing.T) {
 	w.dirs["/"] = map[string]listing.Entry{}
 	a := w.addDir("/")
 	b, c, d := w.addDir(a), w.addDir(a), w.addDir(a)
-	stale := func(visible bool) map[Stale]bool {
+	stale := func(visible bool) map[wire.Stale]bool {
 		t.Helper()
 		q := &Query{Plan: compile(t, query.Request{}), Count: true}
 		if visible {
@@ -53,15 +54,15 @@ func TestStale(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := make(map[Stale]bool)
+		m := make(map[wire.Stale]bool)
 		for _, s := range sum.Stale {
 			m[s] = true
 		}
 		return m
 	}
-	check := func(visible bool, want ...Stale) {
+	check := func(visible bool, want ...wire.Stale) {
 		t.Helper()
-		m := make(map[Stale]bool)
+		m := make(map[wire.Stale]bool)
 		for _, s := range want {
 			m[s] = true
 		}
@@ -84,17 +85,17 @@ func TestStale(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
-	check(false, Stale{Path: a, Reason: NotListed})
+	check(false, wire.Stale{Path: a, Reason: wire.StaleNotListed})
 	w.update(func(tx *store.Tx) {
 		w.mount(tx, d, true)
 		for _, dir := range []string{a, b, d} {
 			w.apply(tx, dir)
 		}
 	})
-	check(false, Stale{Path: c, Reason: NotListed}, Stale{Path: d, Reason: Offline})
-	check(true, Stale{Path: a, Reason: NotListed}) // what is offline is not there for all
+	check(false, wire.Stale{Path: c, Reason: wire.StaleNotListed}, wire.Stale{Path: d, Reason: wire.StaleOffline})
+	check(true, wire.Stale{Path: a, Reason: wire.StaleNotListed}) // what is offline is not there for all
 	fail(13)
-	check(false, Stale{Path: c, Reason: NotListed}, Stale{Path: d, Reason: Offline})
+	check(false, wire.Stale{Path: c, Reason: wire.StaleNotListed}, wire.Stale{Path: d, Reason: wire.StaleOffline})
 	fail(5)
 	w.update(func(tx *store.Tx) {
 		w.mount(tx, d, false)
@@ -104,7 +105,7 @@ func TestStale(t *testing.T) {
 		w.apply(tx, d)
 		w.apply(tx, c)
 	})
-	check(false, Stale{Path: b, Reason: Failed, Errno: 5}, Stale{Path: a, Reason: Changed})
+	check(false, wire.Stale{Path: b, Reason: "input/output error"}, wire.Stale{Path: a, Reason: wire.StalePending})
 }
 
 // TestFailed shows that a directory that could not be read is told of wherever
@@ -155,7 +156,7 @@ func TestFailed(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			told := slices.Contains(sum.Stale, Stale{Path: dir, Reason: Failed, Errno: 5})
+			told := slices.Contains(sum.Stale, wire.Stale{Path: dir, Reason: "input/output error"})
 			if told != c.told && len(sum.Stale) < maxStale {
 				t.Errorf("%+v sight %d order %q: %q is told of: %v; %v", c.req, c.sight, by, dir, told, sum.Stale)
 			}
