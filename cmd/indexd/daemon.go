@@ -11,6 +11,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/config"
 	"indexd/internal/indexer"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/query/exec"
 	"indexd/internal/watch"
 	"indexd/ipc/server"
@@ -53,7 +54,7 @@ func problem(err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, indexer.ErrNotIndexed), errors.Is(err, indexer.ErrNoJob):
+	case errors.Is(err, indexer.ErrNotIndexed), errors.Is(err, jobs.ErrNoJob):
 		return wire.ErrNotFound.With("%s", err)
 	case errors.Is(err, indexer.ErrStopping):
 		return wire.ErrStopping

@@ -17,6 +17,7 @@ import (
 
 	"indexd/internal/config"
 	"indexd/internal/indexer"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/query"
 	"indexd/ipc/wire"
 	"indexd/store"
@@ -24,8 +25,8 @@ import (
 
 // What a client draws a bar from: all that is known to be left.
 func TestProgressOfAllPaths(t *testing.T) {
-	info := indexer.JobInfo{Paths: []indexer.PathResult{
-		{Dirs: 1, Entries: 20, Errors: 1, Queued: 3}, {Dirs: 4, Entries: 50, Queued: 6},
+	info := jobs.Info{Queued: 9, Paths: []wire.PathResult{
+		{Dirs: 1, Entries: 20, Errors: 1}, {Dirs: 4, Entries: 50},
 	}}
 	if got, want := progressOf(&info), (wire.Progress{Dirs: 5, Entries: 70, Errors: 1, Queued: 9}); got != want {
 		t.Errorf("%+v, not %+v", got, want)
@@ -34,20 +35,21 @@ func TestProgressOfAllPaths(t *testing.T) {
 
 // Results come as paths end, and are told in the order asked.
 func TestFollowerTellsResultsInOrder(t *testing.T) {
-	done := func(path string) indexer.PathResult {
-		return indexer.PathResult{Path: path, State: indexer.Done}
+	var paths []wire.PathResult
+	for i, path := range []string{"/a", "/b", "/c", "/d"} {
+		paths = append(paths, wire.PathResult{Index: i, Path: path, State: wire.JobDone})
 	}
-	paths := []indexer.PathResult{done("/a"), done("/b"), done("/c"), done("/d")}
 	for _, c := range []struct {
 		name  string
 		ended []int // before the job does
-		state indexer.State
+		state wire.JobState
+		stops bool
 		want  string
 	}{
-		{"all", []int{2, 0, 3, 1}, indexer.Done, "[/a /b /c /d end done]"},
-		{"the last ends first", []int{3}, indexer.Done, "[/a /b /c /d end done]"},
-		{"cancelled", []int{0, 2}, indexer.Cancelled, "[/a /b /c /d end cancelled]"},
-		{"the daemon stops", []int{0, 2}, indexer.Interrupted, "[/a end running: indexd is stopping]"},
+		{"all", []int{2, 0, 3, 1}, wire.JobDone, false, "[/a /b /c /d end done]"},
+		{"the last ends first", []int{3}, wire.JobDone, false, "[/a /b /c /d end done]"},
+		{"cancelled", []int{0, 2}, wire.JobCancelled, false, "[/a /b /c /d end cancelled]"},
+		{"the daemon stops", []int{0, 2}, wire.JobRunning, true, "[/a end running: indexd is stopping]"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
@@ -64,12 +66,12 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 				return nil
 			}
 			for _, i := range c.ended {
-				if err := f.take(1, &indexer.Event{Path: &paths[i], Index: i}); err != nil {
+				if err := f.take(1, &jobs.Event{Path: &paths[i]}); err != nil {
 					t.Fatal(err)
 				}
 			}
-			end := &indexer.JobInfo{ID: 1, State: c.state, Paths: slices.Clone(paths)}
-			if err := f.take(1, &indexer.Event{End: end}); err != nil {
+			end := &jobs.Info{ID: 1, State: c.state, Interrupted: c.stops, Paths: slices.Clone(paths)}
+			if err := f.take(1, &jobs.Event{End: end}); err != nil {
 				t.Fatal(err)
 			}
 			if fmt.Sprint(got) != c.want {
@@ -82,10 +84,10 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 func TestFollowerStopsWithItsReader(t *testing.T) {
 	gone := errors.New("gone")
 	f := follower{c: &caller{all: true}, event: func(*wire.JobEvent) error { return gone }, results: make(map[int]wire.PathResult), told: time.Now()}
-	if err := f.take(1, &indexer.Event{Dir: "/a"}); err != gone {
+	if err := f.take(1, &jobs.Event{Dir: &wire.JobDir{Dir: "/a"}}); err != gone {
 		t.Error(err)
 	}
-	if err := f.take(1, &indexer.Event{Path: &indexer.PathResult{}}); err != gone {
+	if err := f.take(1, &jobs.Event{Path: &wire.PathResult{}}); err != gone {
 		t.Error(err)
 	}
 }

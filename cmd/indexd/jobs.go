@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"indexd/internal/indexer"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
 	"indexd/internal/query/plan"
@@ -29,7 +30,7 @@ func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *wire.RescanRequ
 			}
 		}
 	}
-	info, err := d.x.RescanFor(ctx, who, paths, req.Wait)
+	info, err := d.x.Rescan(ctx, who, paths, req.Wait)
 	if err != nil {
 		return wire.Job{}, problem(err)
 	}
@@ -53,15 +54,15 @@ func (c *caller) mayRescan(p string) error {
 // Jobs is server.Daemon's. The daemon's own jobs are not shown: of a root's
 // first index and of what it finds to do, status tells.
 func (d *daemon) Jobs(ctx context.Context, p server.Peer) ([]wire.Job, error) {
-	return d.caller(p, time.Time{}).jobs(ctx, func(*indexer.JobInfo) bool { return true })
+	return d.caller(p, time.Time{}).jobs(ctx, func(*jobs.Info) bool { return true })
 }
 
 // jobs are the rescans that the caller may know of and that keep wants, those under
 // way first, then the newest.
-func (c *caller) jobs(ctx context.Context, keep func(*indexer.JobInfo) bool) ([]wire.Job, error) {
+func (c *caller) jobs(ctx context.Context, keep func(*jobs.Info) bool) ([]wire.Job, error) {
 	list := []wire.Job{}
-	for _, info := range c.d.x.Jobs() {
-		if info.Kind == indexer.Rescan && c.knows(&info) && keep(&info) {
+	for _, info := range c.d.x.Jobs().All() {
+		if c.knows(&info) && keep(&info) {
 			j, err := c.wireJob(ctx, &info)
 			if err != nil {
 				return nil, err
@@ -83,11 +84,11 @@ func (c *caller) jobs(ctx context.Context, keep func(*indexer.JobInfo) bool) ([]
 
 // knows reports whether the caller may know of a job: its own, and an admin also of
 // one of paths that it sees.
-func (c *caller) knows(info *indexer.JobInfo) bool {
+func (c *caller) knows(info *jobs.Info) bool {
 	if c.all || info.UID == c.uid {
 		return true
 	}
-	return c.admin && !slices.ContainsFunc(info.Paths, func(p indexer.PathResult) bool { return !c.sees(p.Path) })
+	return c.admin && !slices.ContainsFunc(info.Paths, func(p wire.PathResult) bool { return !c.sees(p.Path) })
 }
 
 // Job is server.Daemon's.
@@ -102,10 +103,10 @@ func (d *daemon) Job(ctx context.Context, p server.Peer, id uint64) (wire.Job, e
 
 // rescan is a job that the caller may know of; of another it is told what it is
 // told of one that never was.
-func (c *caller) rescan(id uint64) (indexer.JobInfo, error) {
-	info, err := c.d.x.Job(id)
-	if err == nil && (info.Kind != indexer.Rescan || !c.knows(&info)) {
-		err = indexer.ErrNoJob
+func (c *caller) rescan(id uint64) (jobs.Info, error) {
+	info, err := c.d.x.Jobs().Get(id)
+	if err == nil && !c.knows(&info) {
+		err = jobs.ErrNoJob
 	}
 	return info, problem(err)
 }
@@ -116,7 +117,7 @@ func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (wire.Job
 	if _, err := d.caller(p, time.Time{}).rescan(id); err != nil {
 		return wire.Job{}, err
 	}
-	if err := d.x.Cancel(id); err != nil {
+	if err := d.x.Jobs().Cancel(id); err != nil {
 		return wire.Job{}, problem(err)
 	}
 	return d.Job(ctx, p, id)
@@ -129,7 +130,7 @@ func (d *daemon) FollowJob(ctx context.Context, p server.Peer, id uint64, event 
 		return err
 	}
 	f := follower{c: c, ctx: ctx, event: event, results: make(map[int]wire.PathResult), told: time.Now()}
-	return problem(d.x.Follow(ctx, id, func(e indexer.Event) error { return f.take(id, &e) }))
+	return problem(d.x.Jobs().Follow(ctx, id, func(e jobs.Event) error { return f.take(id, &e) }))
 }
 
 // follower turns the indexer's events into those of the wire: results of paths
@@ -145,24 +146,24 @@ type follower struct {
 
 const progressEvery = 200 * time.Millisecond
 
-func (f *follower) take(id uint64, e *indexer.Event) error {
+func (f *follower) take(id uint64, e *jobs.Event) error {
 	switch {
 	case e.End != nil:
 		return f.end(e.End)
 	case e.Path != nil:
 		var err error
-		if f.results[e.Index], err = f.c.wireResult(f.ctx, e.Index, e.Path); err != nil {
+		if f.results[e.Path.Index], err = f.c.wireResult(f.ctx, *e.Path); err != nil {
 			return err
 		}
 		return f.tellResults()
-	case e.Dir != "":
-		if !f.c.lists(e.Dir) {
+	case e.Dir != nil:
+		if !f.c.lists(e.Dir.Dir) {
 			return nil
 		}
-		err := f.event(&wire.JobEvent{Dir: &wire.JobDir{Worker: e.Worker, Dir: e.Dir, Files: e.Files}})
+		err := f.event(&wire.JobEvent{Dir: e.Dir})
 		if now := time.Now(); err == nil && f.c.all && now.Sub(f.told) >= progressEvery {
 			f.told = now
-			if info, jerr := f.c.d.x.Job(id); jerr == nil {
+			if info, jerr := f.c.d.x.Jobs().Get(id); jerr == nil {
 				p := progressOf(&info)
 				err = f.event(&wire.JobEvent{Progress: &p})
 			}
@@ -187,10 +188,10 @@ func (f *follower) tellResults() error {
 }
 
 // end tells what was not told and that the job has ended.
-func (f *follower) end(info *indexer.JobInfo) (err error) {
+func (f *follower) end(info *jobs.Info) (err error) {
 	for i := f.next; i < len(info.Paths); i++ {
-		if info.State != indexer.Interrupted {
-			if f.results[i], err = f.c.wireResult(f.ctx, i, &info.Paths[i]); err != nil {
+		if !info.Interrupted {
+			if f.results[i], err = f.c.wireResult(f.ctx, info.Paths[i]); err != nil {
 				return err
 			}
 		}
@@ -203,7 +204,7 @@ func (f *follower) end(info *indexer.JobInfo) (err error) {
 		return err
 	}
 	end := &wire.JobEnd{Job: job}
-	if info.State == indexer.Interrupted {
+	if info.Interrupted {
 		end.Error = wire.ErrStopping
 	}
 	return f.event(&wire.JobEvent{End: end})
@@ -211,19 +212,18 @@ func (f *follower) end(info *indexer.JobInfo) (err error) {
 
 // wireJob is a job as the caller may see it: how much was listed is for who sees
 // all.
-func (c *caller) wireJob(ctx context.Context, info *indexer.JobInfo) (wire.Job, error) {
+func (c *caller) wireJob(ctx context.Context, info *jobs.Info) (wire.Job, error) {
 	j := wire.Job{
-		ID: info.ID, State: wireState(info.State), Created: info.Created, Ended: timePtr(info.Ended),
+		ID: info.ID, State: info.State, Created: info.Created, Ended: timePtr(info.Ended),
 		UID: info.UID, Resumed: info.Created.Before(c.d.begun),
 	}
 	if c.all {
 		j.Progress = progressOf(info)
 	}
-	for i := range info.Paths {
-		p := &info.Paths[i]
+	for _, p := range info.Paths {
 		j.Paths = append(j.Paths, p.Path)
-		if wireState(p.State).Ended() {
-			r, err := c.wireResult(ctx, i, p)
+		if p.State.Ended() {
+			r, err := c.wireResult(ctx, p)
 			if err != nil {
 				return j, err
 			}
@@ -233,22 +233,19 @@ func (c *caller) wireJob(ctx context.Context, info *indexer.JobInfo) (wire.Job, 
 	return j, nil
 }
 
-func progressOf(info *indexer.JobInfo) (sum wire.Progress) {
+func progressOf(info *jobs.Info) (sum wire.Progress) {
 	for i := range info.Paths {
 		sum.Dirs += info.Paths[i].Dirs
 		sum.Entries += info.Paths[i].Entries
 		sum.Errors += info.Paths[i].Errors
-		sum.Queued += info.Paths[i].Queued
 	}
+	sum.Queued = info.Queued
 	return sum
 }
 
 // wireResult is the result of a path as the caller may see it. Who may not see all
 // is told how many entries it sees there, and nothing of what went wrong below.
-func (c *caller) wireResult(ctx context.Context, i int, p *indexer.PathResult) (wire.PathResult, error) {
-	r := wire.PathResult{
-		Index: i, Path: p.Path, State: wireState(p.State), Dirs: p.Dirs, Entries: p.Entries, Errors: p.Errors, Error: p.Err,
-	}
+func (c *caller) wireResult(ctx context.Context, r wire.PathResult) (wire.PathResult, error) {
 	if c.all {
 		return r, nil
 	}
@@ -257,16 +254,16 @@ func (c *caller) wireResult(ctx context.Context, i int, p *indexer.PathResult) (
 	case r.State == wire.JobDone:
 		r.Error = ""
 	case r.State != wire.JobFailed, r.Error == errUnreadable.Error():
-	case r.Error != wire.NotIndexed && c.sees(p.Path):
+	case r.Error != wire.NotIndexed && c.sees(r.Path):
 		r.Error = "it could not be listed"
 	default: // whatever became of it, it is not for the caller any more
 		r.Error = wire.NotIndexed
 	}
-	if r.State != wire.JobDone || !c.lists(p.Path) {
+	if r.State != wire.JobDone || !c.lists(r.Path) {
 		return r, nil
 	}
 	var err error
-	r.Dirs, r.Entries, err = c.count(ctx, p.Path)
+	r.Dirs, r.Entries, err = c.count(ctx, r.Path)
 	return r, err
 }
 
@@ -288,20 +285,4 @@ func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, er
 		*n.to = sum.Count
 	}
 	return dirs + 1, entries, nil
-}
-
-// wireState is the state that a client sees: of a job that goes on at the next
-// start, that it has not ended.
-func wireState(s indexer.State) wire.JobState {
-	switch s {
-	case indexer.Queued:
-		return wire.JobQueued
-	case indexer.Done:
-		return wire.JobDone
-	case indexer.Failed:
-		return wire.JobFailed
-	case indexer.Cancelled:
-		return wire.JobCancelled
-	}
-	return wire.JobRunning
 }

@@ -11,6 +11,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/indexer"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/watch"
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
@@ -27,7 +28,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error)
 	if err != nil {
 		return wire.Status{}, problem(err)
 	}
-	jobs, err := c.jobs(ctx, func(j *indexer.JobInfo) bool { return j.Ended.IsZero() })
+	running, err := c.jobs(ctx, func(j *jobs.Info) bool { return j.Ended.IsZero() })
 	if err != nil {
 		return wire.Status{}, problem(err)
 	}
@@ -36,7 +37,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error)
 		Ready: s.Ready, Degraded: s.Degraded, Pending: s.Pending, Workers: s.Workers,
 		Watch: d.watching(),
 		Roots: []wire.Root{},
-		Jobs:  jobs,
+		Jobs:  running,
 	}
 	for i := range s.Roots {
 		r := d.wireRoot(&s.Roots[i])

@@ -108,7 +108,7 @@ func (x *Indexer) startBackfill() {
 	rules := x.rules.Load().Fingerprint()
 	for _, r := range x.allRoots() {
 		r.mu.Lock()
-		begin := r.rejected != r.covered && r.busy != Index && r.busy != Reconcile
+		begin := r.rejected != r.covered && r.busy != indexing && r.busy != reconciling
 		known := r.stored.Complete && r.stored.Rules == rules
 		r.again = r.again || begin && known
 		r.mu.Unlock()

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"indexd/internal/indexer/jobs"
 	"indexd/walker"
 )
 
@@ -36,7 +37,7 @@ func (c *crew) list(ctx context.Context, dir string) error {
 	}
 	t := &task{x: c.x, priority: c.priority, alone: dir, epoch: c.epoch}
 	if err := c.x.queue.submit(t, c, nil); err != nil {
-		c.finished(t, walker.JobStats{}, err)
+		c.TaskEnded(t, walker.JobStats{}, err)
 	}
 	return nil
 }
@@ -53,9 +54,9 @@ func (c *crew) wait(ctx context.Context) error {
 	return c.err
 }
 
-func (c *crew) directory(int, string, int) {}
+func (c *crew) DirListed(int, string, int) {}
 
-func (c *crew) finished(_ *task, _ walker.JobStats, err error) {
+func (c *crew) TaskEnded(_ jobs.Task, _ walker.JobStats, err error) {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = err

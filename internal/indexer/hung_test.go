@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/ipc/wire"
 )
 
 // hangs is how long a system call takes of which these tests say that it hangs; on a
@@ -39,7 +40,7 @@ func TestHungFileSystem(t *testing.T) {
 		// In the directory that it is mounted in.
 		l.do(os.WriteFile(root+"/new", nil, 0o644))
 		l.do(l.Sync(deadline(t), []string{root + "/live"}), l.present(root+"/new"))
-		if end := l.rescan(root + "/live"); end.State != Done || end.Paths[0].State != Done {
+		if end := l.rescan(root + "/live"); end.State != wire.JobDone || end.Paths[0].State != wire.JobDone {
 			t.Errorf("%+v", end)
 		}
 	})

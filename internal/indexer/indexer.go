@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"indexd/internal/indexer/commit"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
 	"indexd/internal/watch"
@@ -78,13 +79,13 @@ type Config struct {
 // Indexer keeps a store true. All methods may be called from any goroutine;
 // those that change something do so only while Run runs.
 type Indexer struct {
-	st     *store.Store
-	log    *slog.Logger
-	born   time.Time // when New made it
-	cfg    Config    // but roots and rules, which may be reloaded
-	pool   *walker.Pool
-	writer *commit.Writer
-	jobs   *jobs
+	st      *store.Store
+	log     *slog.Logger
+	born    time.Time // when New made it
+	cfg     Config    // but roots and rules, which may be reloaded
+	pool    *walker.Pool
+	writer  *commit.Writer
+	history *jobs.History
 
 	ctx    context.Context // ends when Run has
 	cancel context.CancelCauseFunc
@@ -176,16 +177,16 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.running, x.stop = context.WithCancelCause(x.ctx)
 	x.rules.Store(cfg.Rules)
 	x.stamps.Store(st.LastStamp())
-	var next uint64
 	err := st.View(func(sn *store.Snap) error {
 		x.scrubbing.doubt.Store(sn.Docs() > 0 && !cfg.trust) // until Run has looked
-		_, err := sn.Value(store.Settings, nextJobKey, &next)
-		return err
+		return nil
 	})
+	if err == nil {
+		x.history, err = jobs.NewHistory(st, x.present, x.forgetJob)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the next job's number: %w", err)
 	}
-	x.jobs = newJobs(max(next, 1))
 	x.progress.begun = time.Now()
 	return x, nil
 }
@@ -235,9 +236,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	}
 	x.stop(ErrStopping)
 	x.goes.Wait()
-	for _, j := range x.jobs.all() {
-		j.cancel(Interrupted)
-	}
+	x.history.Interrupt()
 	if left := x.pool.Close(); errors.Is(left, walker.ErrStuck) {
 		x.log.Warn("stopping without waiting for a file system that does not answer", "err", left)
 	} else {

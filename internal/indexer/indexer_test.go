@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
 	"indexd/listing"
@@ -133,8 +134,13 @@ func (r *rig) state() string {
 	return b.String()
 }
 
+// Rescan is Indexer.Rescan of the test itself.
+func (r *rig) Rescan(ctx context.Context, paths []string, follow bool) (jobs.Info, error) {
+	return r.Indexer.Rescan(ctx, Asker{UID: ownUID()}, paths, follow)
+}
+
 // rescan has paths listed again and returns how the job ended.
-func (r *rig) rescan(paths ...string) JobInfo {
+func (r *rig) rescan(paths ...string) jobs.Info {
 	r.t.Helper()
 	j, err := r.Rescan(deadline(r.t), paths, true)
 	if err != nil {
@@ -143,9 +149,9 @@ func (r *rig) rescan(paths ...string) JobInfo {
 	return r.end(j.ID)
 }
 
-func (r *rig) end(id uint64) (end JobInfo) {
+func (r *rig) end(id uint64) (end jobs.Info) {
 	r.t.Helper()
-	if err := r.Follow(deadline(r.t), id, func(e Event) error {
+	if err := r.Jobs().Follow(deadline(r.t), id, func(e jobs.Event) error {
 		if e.End != nil {
 			end = *e.End
 		}

@@ -10,6 +10,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"indexd/internal/indexer/jobs"
+	"indexd/ipc/wire"
 )
 
 // wide makes a tree of n directories of a file each.
@@ -29,12 +32,12 @@ func TestS1_EventsNameWorkerDirectoryAndFiles(t *testing.T) {
 	j, err := r.Rescan(deadline(t), nil, true)
 	must(t, err)
 	var got []string
-	must(t, r.Follow(deadline(t), j.ID, func(e Event) error {
-		if e.Dir != "" {
-			if e.Worker < 0 || e.Worker >= 3 {
-				t.Errorf("worker %d of 3", e.Worker)
+	must(t, r.Jobs().Follow(deadline(t), j.ID, func(e jobs.Event) error {
+		if e.Dir != nil {
+			if e.Dir.Worker < 0 || e.Dir.Worker >= 3 {
+				t.Errorf("worker %d of 3", e.Dir.Worker)
 			}
-			got = append(got, fmt.Sprintf("%d in %s", e.Files, e.Dir[len(root):]))
+			got = append(got, fmt.Sprintf("%d in %s", e.Dir.Files, e.Dir.Dir[len(root):]))
 		}
 		return nil
 	}))
@@ -56,19 +59,19 @@ func TestS4_AnyoneMayWaitForAnyJob(t *testing.T) {
 		must(t, err)
 		for range 5 {
 			wg.Go(func() {
-				if end := r.end(j.ID); end.ID != j.ID || end.State != Done || end.Paths[0].Path != root+"/"+name {
+				if end := r.end(j.ID); end.ID != j.ID || end.State != wire.JobDone || end.Paths[0].Path != root+"/"+name {
 					t.Errorf("waited for job %d, got %+v", j.ID, end)
 				}
 			})
 		}
 	}
 	wg.Wait()
-	for _, j := range r.Jobs() {
+	for _, j := range r.Jobs().All() {
 		if end := r.end(j.ID); end.ID != j.ID || end.Ended.IsZero() {
 			t.Errorf("after its end job %d is %+v", j.ID, end)
 		}
 	}
-	if _, err := r.Job(1 << 40); !errors.Is(err, ErrNoJob) {
+	if _, err := r.Jobs().Get(1 << 40); !errors.Is(err, jobs.ErrNoJob) {
 		t.Errorf("a job that was never given: %v", err)
 	}
 }
@@ -87,8 +90,8 @@ func TestBarriersAreNoJobs(t *testing.T) {
 		must(t, r.Sync(deadline(t), nil))
 		r.same(root)
 	}
-	if jobs := r.Jobs(); len(jobs) != 1 || jobs[0].ID != j.ID {
-		t.Errorf("there are the jobs %+v, want %d alone", jobs, j.ID)
+	if list := r.Jobs().All(); len(list) != 1 || list[0].ID != j.ID {
+		t.Errorf("there are the jobs %+v, want %d alone", list, j.ID)
 	}
 }
 
@@ -125,15 +128,15 @@ func TestS6_TenThousandRescansAtOnce(t *testing.T) {
 	r.idle()
 	kept := 0
 	for _, id := range ids {
-		j, err := r.Job(id)
+		j, err := r.Jobs().Get(id)
 		if err == nil {
 			kept++
-			if j.State != Done {
+			if j.State != wire.JobDone {
 				t.Fatalf("job %d ended %s", id, j.State)
 			}
 		}
 	}
-	if kept == 0 || kept > keptJobs {
+	if kept == 0 || kept > 1000 {
 		t.Errorf("%d ended jobs are kept", kept)
 	}
 	r.same(root)
@@ -151,7 +154,7 @@ func TestS6_RescansOfTheSameAreFewWalks(t *testing.T) {
 	for range rescans {
 		wg.Go(func() {
 			j, err := r.Rescan(deadline(t), []string{root}, false)
-			if err != nil || r.end(j.ID).State != Done {
+			if err != nil || r.end(j.ID).State != wire.JobDone {
 				t.Errorf("rescan: %+v, %v", j, err)
 			}
 		})
@@ -174,7 +177,7 @@ func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 	}
 	end := r.rescan(paths...)
 	for i, p := range end.Paths {
-		if p.Path != paths[i] || p.State != Done || p.Entries == 0 {
+		if p.Path != paths[i] || p.State != wire.JobDone || p.Entries == 0 {
 			t.Errorf("result %d is %+v", i, p)
 		}
 	}
@@ -194,7 +197,7 @@ func TestS11_SmallJobBesideAHugeOne(t *testing.T) {
 		must(t, err)
 		listed := r.Progress().Dirs - begun
 		end := r.end(small.ID)
-		if end.State != Done {
+		if end.State != wire.JobDone {
 			t.Fatalf("the small job ended %s", end.State)
 		}
 		switch late := r.end(huge.ID).Ended.Before(end.Ended); {
@@ -213,8 +216,8 @@ func TestS13_StopTellsWaitersAndTheJobIsResumed(t *testing.T) {
 	root := wide(t, 1000)
 	db := ""
 	var r *rig
-	var j JobInfo
-	for was := Done; was == Done; { // it may have ended before the stop: then once more
+	var j jobs.Info
+	for was := wire.JobDone; was == wire.JobDone; { // it may have ended before the stop: then once more
 		r = run(t, db, Config{Roots: []string{root}, Workers: 1})
 		db = r.db
 		r.idle()
@@ -222,26 +225,27 @@ func TestS13_StopTellsWaitersAndTheJobIsResumed(t *testing.T) {
 		var err error
 		j, err = r.Rescan(deadline(t), []string{root}, true)
 		must(t, err)
-		told := make(chan State, 1)
+		told := make(chan jobs.Info, 1)
 		begun := make(chan struct{})
 		go func() {
 			var once sync.Once
-			_ = r.Follow(context.Background(), j.ID, func(e Event) error {
+			_ = r.Jobs().Follow(context.Background(), j.ID, func(e jobs.Event) error {
 				once.Do(func() { close(begun) })
 				if e.End != nil {
-					told <- e.End.State
+					told <- *e.End
 				}
 				return nil
 			})
 		}()
 		<-begun
 		r.stop()
-		if was = <-told; was != Interrupted && was != Done {
+		end := <-told
+		if was = end.State; !end.Interrupted && was != wire.JobDone {
 			t.Fatalf("the waiter was told %s", was)
 		}
 	}
 	r = run(t, db, Config{Roots: []string{root}})
-	if end := r.end(j.ID); end.State != Done {
+	if end := r.end(j.ID); end.State != wire.JobDone {
 		t.Errorf("after the restart the job ended %s", end.State)
 	}
 	r.idle()
@@ -255,26 +259,26 @@ func TestCancel(t *testing.T) {
 	root := wide(t, 1000)
 	r := run(t, "", Config{Roots: []string{root}, Workers: 1})
 	r.idle()
-	var first JobInfo
-	for was := Done; was == Done; { // it may have ended before: then once more
+	var first jobs.Info
+	for was := wire.JobDone; was == wire.JobDone; { // it may have ended before: then once more
 		var err error
 		first, err = r.Rescan(deadline(t), []string{root}, true)
 		must(t, err)
-		other := make(chan JobInfo, 1)
+		other := make(chan jobs.Info, 1)
 		go func() { other <- r.end(first.ID) }()
-		must(t, r.Cancel(first.ID))
-		if was = (<-other).State; was != Cancelled && was != Done {
+		must(t, r.Jobs().Cancel(first.ID))
+		if was = (<-other).State; was != wire.JobCancelled && was != wire.JobDone {
 			t.Errorf("the waiter was told %s", was)
 		}
 	}
-	must(t, r.Cancel(first.ID)) // once more is no error
-	if j, _ := r.Job(first.ID); j.State != Cancelled {
+	must(t, r.Jobs().Cancel(first.ID)) // once more is no error
+	if j, _ := r.Jobs().Get(first.ID); j.State != wire.JobCancelled {
 		t.Errorf("the job is %s", j.State)
 	}
 	// What was cancelled is as if it had not been asked for.
 	r.idle()
 	r.same(root)
-	if end := r.rescan(root); end.State != Done {
+	if end := r.rescan(root); end.State != wire.JobDone {
 		t.Errorf("the next job ended %s", end.State)
 	}
 }
@@ -291,7 +295,7 @@ func TestS7_UnreadableDirectoryIsCounted(t *testing.T) {
 	t.Cleanup(func() { _ = os.Chmod(root+"/closed", 0o755) })
 	grow(t, root, "a/new", "z/new")
 	end := r.rescan(root)
-	if end.State != Done || end.Paths[0].Errors != 1 || end.Paths[0].Err == "" {
+	if end.State != wire.JobDone || end.Paths[0].Errors != 1 || end.Paths[0].Error == "" {
 		t.Errorf("the job ended %+v", end)
 	}
 	r.idle()
@@ -314,7 +318,7 @@ func TestS7_UnreadableDirectoryIsCounted(t *testing.T) {
 // Followers who do not read are told how many events they missed, and hold up
 // nobody.
 func TestSlowFollowerLosesEventsNotTheEnd(t *testing.T) {
-	root := wide(t, followerEvents+500)
+	root := wide(t, 4096+500)
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
 	j, err := r.Rescan(deadline(t), nil, true)
@@ -323,20 +327,20 @@ func TestSlowFollowerLosesEventsNotTheEnd(t *testing.T) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = r.Follow(context.Background(), j.ID, func(e Event) error {
+		_ = r.Jobs().Follow(context.Background(), j.ID, func(e jobs.Event) error {
 			<-stuck
-			if seen++; e.Dir == "" {
+			if seen++; e.Dir == nil {
 				seen--
 			}
 			lost += e.Lost
 			return nil
 		})
 	}()
-	waitFor(t, func() bool { j, _ := r.Job(j.ID); return !j.Ended.IsZero() })
+	waitFor(t, func() bool { j, _ := r.Jobs().Get(j.ID); return !j.Ended.IsZero() })
 	close(stuck)
 	<-done
-	if lost == 0 || seen+lost != followerEvents+501 {
-		t.Errorf("%d events seen and %d said to be lost of %d", seen, lost, followerEvents+501)
+	if lost == 0 || seen+lost != 4096+501 {
+		t.Errorf("%d events seen and %d said to be lost of %d", seen, lost, 4096+501)
 	}
 }
 

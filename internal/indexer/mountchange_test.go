@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"testing"
 
+	"indexd/ipc/wire"
 	"indexd/store"
 )
 
@@ -138,7 +139,7 @@ func TestRootUnmounted(t *testing.T) {
 	r.MountsChanged()
 	r.idle()
 	offline("unmounted")
-	if end := r.rescan(root); end.State == Done && end.Paths[0].State == Done {
+	if end := r.rescan(root); end.State == wire.JobDone && end.Paths[0].State == wire.JobDone {
 		t.Errorf("a rescan ended %+v", end)
 	}
 	offline("after a rescan")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"indexd/internal/indexer/jobs"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -14,7 +15,7 @@ import (
 // ErrNotIndexed says of a path that it is missing, excluded, outside every
 // root or not to be seen by who asks: the same for all, since the difference
 // would tell what may not be known.
-var ErrNotIndexed = errors.New("no such file or directory in the index")
+var ErrNotIndexed = jobs.ErrNotIndexed
 
 // plan says how a path that somebody wants listed again is listed: first a
 // directory by itself, whose listing shows the path's own entry (or that it is

@@ -3,6 +3,7 @@ package indexer
 import (
 	"sync"
 
+	"indexd/internal/indexer/jobs"
 	"indexd/walker"
 )
 
@@ -41,7 +42,7 @@ func (t *task) makeKey() taskKey {
 // submit starts t, now or when the same task under way has ended, or lets u join
 // one that has not begun. attach, if not nil, is called with the one that it is
 // going to be, before it can end. u may be nil: then nobody is told.
-func (q *queue) submit(t *task, u taskUser, attach func(*task)) error {
+func (q *queue) submit(t *task, u jobs.User, attach func(*task)) error {
 	key := t.makeKey()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -54,7 +55,7 @@ func (q *queue) submit(t *task, u taskUser, attach func(*task)) error {
 		attach(t)
 	}
 	if u != nil {
-		t.users = []taskUser{u}
+		t.users = []jobs.User{u}
 	}
 	t.count()
 	if s != nil && s.waiting == nil {
@@ -111,7 +112,7 @@ func (q *queue) drop(t *task) {
 
 // join makes u one of the task's users, unless it has begun: what was listed
 // before somebody asked is no answer to them.
-func (t *task) join(u taskUser, attach func(*task), epoch uint64) bool {
+func (t *task) join(u jobs.User, attach func(*task), epoch uint64) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.begun {

@@ -29,7 +29,7 @@ const reconcilePage = 1024
 // is compared, what is not watched yet is, and compared once more, for what
 // changed meanwhile. Only then is the reconcile done.
 func (x *Indexer) reconcile(r *root) {
-	x.look(r, Reconcile, func(begun passStart) error {
+	x.look(r, reconciling, func(begun passStart) error {
 		changed, err := x.namesPass(r, walker.Resume, nil, compareAll)
 		if err != nil {
 			return err
@@ -57,19 +57,19 @@ func (x *Indexer) reconcile(r *root) {
 // look has pass look at a whole root, on a goroutine of its own, unless
 // something is being done for it already. Who waits for the indexer to be idle
 // waits for a reconcile, and for no other kind.
-func (x *Indexer) look(r *root, kind Kind, pass func(passStart) error) {
+func (x *Indexer) look(r *root, kind activity, pass func(passStart) error) {
 	if !x.begins(r, kind) {
 		return
 	}
 	epoch := uint64(0)
-	if kind == Reconcile {
+	if kind == reconciling {
 		x.active.add(1)
 		epoch = x.epochs.begin()
 	}
 	failures := r.unwatched.Swap(0)
 	r.partly.Store(r.partly.Load() || failures > 0)
 	x.goes.Go(func() {
-		if kind == Reconcile {
+		if kind == reconciling {
 			defer x.active.add(-1)
 			defer x.epochs.done(epoch)
 		}
@@ -88,7 +88,7 @@ func (x *Indexer) look(r *root, kind Kind, pass func(passStart) error) {
 		x.later(func() {
 			x.backfill.took = time.Since(begun.at)
 			x.lookAgain(r)
-			if kind == Reconcile && err == nil && r.lost() {
+			if kind == reconciling && err == nil && r.lost() {
 				x.verify(r) // sizes, whose changes were lost as well
 			}
 		})

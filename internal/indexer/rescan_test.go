@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"indexd/ipc/wire"
 )
 
 func TestRescanFindsEveryChange(t *testing.T) {
@@ -36,7 +38,7 @@ func TestRescanFindsEveryChange(t *testing.T) {
 				_ = os.RemoveAll(p)
 			}
 		}
-		if j := r.rescan(root); j.State != Done {
+		if j := r.rescan(root); j.State != wire.JobDone {
 			t.Fatalf("the job ended %s: %+v", j.State, j.Paths)
 		}
 		r.idle()
@@ -62,7 +64,7 @@ func TestRescanOfOnePath(t *testing.T) {
 	r.idle()
 	grow(t, root, "dir/new", "dir/deep/er/x", "other/new")
 
-	if j := r.rescan(root + "/dir"); j.State != Done || j.Paths[0].Dirs != 3 || j.Paths[0].Entries != 5 { // dir, deep, er
+	if j := r.rescan(root + "/dir"); j.State != wire.JobDone || j.Paths[0].Dirs != 3 || j.Paths[0].Entries != 5 { // dir, deep, er
 		t.Errorf("rescan of dir: %+v", j)
 	}
 	r.idle()
@@ -76,7 +78,7 @@ func TestRescanOfOnePath(t *testing.T) {
 	}
 
 	must(t, os.WriteFile(root+"/file", []byte("longer than before"), 0o644))
-	if j := r.rescan(root + "/file"); j.State != Done {
+	if j := r.rescan(root + "/file"); j.State != wire.JobDone {
 		t.Errorf("rescan of a file: %+v", j)
 	}
 	if res, err := r.Check(t.Context(), root, false, func(d Difference) error {
@@ -89,11 +91,11 @@ func TestRescanOfOnePath(t *testing.T) {
 	}
 
 	grow(t, root, "new/path/no/body/knows/x")
-	if j := r.rescan(root + "/new/path/no/body"); j.State != Done {
+	if j := r.rescan(root + "/new/path/no/body"); j.State != wire.JobDone {
 		t.Errorf("rescan below a directory that is not known: %+v", j)
 	}
 	r.idle()
-	if j := r.rescan(root + "/other"); j.State != Done {
+	if j := r.rescan(root + "/other"); j.State != wire.JobDone {
 		t.Errorf("%+v", j)
 	}
 	r.idle()
@@ -108,16 +110,16 @@ func TestS3_MissingPathsAreReported(t *testing.T) {
 	must(t, os.RemoveAll(root+"/gone"))
 	grow(t, root, "a/y", "b/y")
 	j := r.rescan(root+"/a", root+"/missing", root+"/gone", root+"/b", "/outside")
-	if j.State != Failed {
+	if j.State != wire.JobFailed {
 		t.Errorf("the job ended %s", j.State)
 	}
-	for i, want := range []State{Done, Failed, Failed, Done, Failed} {
+	for i, want := range []wire.JobState{wire.JobDone, wire.JobFailed, wire.JobFailed, wire.JobDone, wire.JobFailed} {
 		p := j.Paths[i]
 		if p.State != want {
-			t.Errorf("%s ended %s, not %s: %s", p.Path, p.State, want, p.Err)
+			t.Errorf("%s ended %s, not %s: %s", p.Path, p.State, want, p.Error)
 		}
-		if want == Failed && p.Err != ErrNotIndexed.Error() {
-			t.Errorf("%s: %q tells more than the others", p.Path, p.Err)
+		if want == wire.JobFailed && p.Error != ErrNotIndexed.Error() {
+			t.Errorf("%s: %q tells more than the others", p.Path, p.Error)
 		}
 	}
 	r.idle()
@@ -133,7 +135,7 @@ func TestRescanBelowWhatIsGone(t *testing.T) {
 		r.idle()
 		must(t, os.RemoveAll(root+"/a"))
 		p := r.rescan(root + path).Paths[0]
-		if want := (PathResult{Path: root + path, State: Failed, Err: ErrNotIndexed.Error()}); p != want {
+		if want := (wire.PathResult{Index: p.Index, Path: root + path, State: wire.JobFailed, Error: ErrNotIndexed.Error()}); p != want {
 			t.Errorf("%s: %+v", path, p)
 		}
 		r.same(root)
@@ -152,7 +154,7 @@ func TestRescanOfARootThatIsGone(t *testing.T) {
 	}
 	before := status()
 	must(t, os.Rename(root+"/dir", root+"/away"))
-	if p := r.rescan(root + "/dir").Paths[0]; p.State != Failed {
+	if p := r.rescan(root + "/dir").Paths[0]; p.State != wire.JobFailed {
 		t.Errorf("the rescan: %+v", p)
 	}
 	if s := status(); s.State != Offline || s.Names != before.Names {

@@ -146,7 +146,7 @@ func TestReloadWithoutTheRoot(t *testing.T) {
 	must(t, os.Rename(root, root+"-gone"))
 	must(t, r.Reload(deadline(t), []string{root}, nil, ruleSet(t, rules.Config{Exclude: []string{"skip"}})))
 	r.idle()
-	if n := len(r.Jobs()); n > 3 {
+	if n := len(r.Jobs().All()); n > 3 {
 		t.Errorf("%d jobs for a root that is not there", n)
 	}
 	must(t, os.Rename(root+"-gone", root))

@@ -33,7 +33,7 @@ type root struct {
 	mu     sync.Mutex
 	key    store.Key
 	stored rootRecord
-	busy   Kind      // what is being done for the whole of it, "" for nothing
+	busy   activity  // what is being done for the whole of it, "" for nothing
 	lostAt time.Time // when events were lost last
 	again  bool      // they were, and nothing was done about it yet
 	gone   string    // why it could not be opened at the last attempt, "" if it could
@@ -64,6 +64,15 @@ type rootRecord struct {
 	Names, Metadata time.Time
 }
 
+// An activity is what is being done for the whole of a root, "" for nothing.
+type activity string
+
+const (
+	indexing    activity = "index"     // its first listing
+	reconciling activity = "reconcile" // finding changes that no event told of
+	sweeping    activity = "sweep"     // the same, at a pace
+)
+
 // hold counts in or out n things of a root, which may be nil.
 func (r *root) hold(n int64) {
 	if r != nil {
@@ -92,7 +101,7 @@ func (r *root) record() rootRecord {
 }
 
 // doing is what is being done for the whole of the root.
-func (r *root) doing() Kind {
+func (r *root) doing() activity {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.busy
@@ -380,7 +389,7 @@ func (x *Indexer) index(r *root, round int) {
 	}
 	begun := x.startPass(r)
 	end := x.writer.Bulk()
-	begins := x.whole(r, Index, walker.Resume, dirs, func(stats walker.JobStats, err error) {
+	begins := x.whole(r, indexing, walker.Resume, dirs, func(stats walker.JobStats, err error) {
 		end()
 		if err != nil {
 			return // stopped or cancelled: it stays pending
@@ -416,7 +425,7 @@ func (x *Indexer) indexed(r *root) {
 // relist lists all of a root again.
 func (x *Indexer) relist(r *root) {
 	begun := x.startPass(r)
-	x.whole(r, Reconcile, walker.Resume, []string{r.path}, func(_ walker.JobStats, err error) {
+	x.whole(r, reconciling, walker.Resume, []string{r.path}, func(_ walker.JobStats, err error) {
 		if err == nil {
 			x.verified(r, begun)
 		}
@@ -441,7 +450,7 @@ func (x *Indexer) verified(r *root, begun passStart) {
 
 // begins makes kind what is being done for the whole of a root. false: something
 // is already, or the root is away.
-func (x *Indexer) begins(r *root, kind Kind) bool {
+func (x *Indexer) begins(r *root, kind activity) bool {
 	away := x.away(r)
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -454,12 +463,11 @@ func (x *Indexer) begins(r *root, kind Kind) bool {
 
 // whole runs a job of the indexer's own over a root. false: it did not begin,
 // and ended will not be called.
-func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []string, ended func(walker.JobStats, error)) bool {
+func (x *Indexer) whole(r *root, kind activity, priority walker.Priority, dirs []string, ended func(walker.JobStats, error)) bool {
 	if !x.begins(r, kind) {
 		return false
 	}
-	j := x.jobs.add(x, kind, 0, ownUID(), []string{r.path})
-	t := &task{x: x, priority: priority, trees: dirs, solo: true}
+	t := &task{x: x, priority: priority, trees: dirs, solo: true, urgent: true}
 	t.ended = func(stats walker.JobStats, err error) {
 		r.mu.Lock()
 		r.busy = ""
@@ -469,10 +477,12 @@ func (x *Indexer) whole(r *root, kind Kind, priority walker.Priority, dirs []str
 		x.later(func() { x.lookAgain(r) })
 		x.active.poke()
 	}
-	if err := x.queue.submit(t, j, func(t *task) { j.attach(0, t) }); err != nil {
-		j.finished(t, walker.JobStats{}, err)
+	if err := x.queue.submit(t, nil, nil); err != nil {
+		r.mu.Lock()
+		r.busy = ""
+		r.mu.Unlock()
+		return false
 	}
-	j.submitted()
 	return true
 }
 

@@ -168,7 +168,7 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 		return Offline, r.gone
 	case !r.stored.Complete:
 		return Indexing, ""
-	case r.busy == Reconcile || r.again || x.scrubbing.doubt.Load():
+	case r.busy == reconciling || r.again || x.scrubbing.doubt.Load():
 		return Reconciling, ""
 	case x.isLive(r):
 		return Live, ""
@@ -183,8 +183,7 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 // that uses more than names and types, those that are watched but were not
 // listed since that began; and while the index cannot be written, those of which
 // anything may have changed. No dirs: all roots. Cheap, called with every query.
-func (x *Indexer) Stale(dirs []string, metadata bool) []wire.Stale {
-	var list []wire.Stale
+func (x *Indexer) Stale(dirs []string, metadata bool) (list []wire.Stale) {
 	degraded := x.writer.Failure() != ""
 	for _, r := range x.allRoots() {
 		if !touches(r.path, dirs) {

@@ -41,7 +41,7 @@ func (x *Indexer) sweep() time.Duration {
 
 // sweepNames has directories listed again whose times changed, at a pace.
 func (x *Indexer) sweepNames(r *root) {
-	x.look(r, Sweep, func(begun passStart) error {
+	x.look(r, sweeping, func(begun passStart) error {
 		changed, err := x.namesPass(r, walker.Sweep, &x.pace, compareBoth)
 		if err == nil {
 			x.log.Debug("swept", "root", r.path, "changed", changed, "took", time.Since(begun.at).Round(time.Millisecond))
@@ -66,7 +66,7 @@ func (x *Indexer) wanted(r *root) bool {
 
 // verify has every directory listed again, at a pace.
 func (x *Indexer) verify(r *root) {
-	x.look(r, Sweep, func(begun passStart) error {
+	x.look(r, sweeping, func(begun passStart) error {
 		again := newCrew(x, walker.Sweep, crewSize)
 		n := 0
 		err := x.eachPage(r, func(page []suspect) error {

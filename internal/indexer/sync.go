@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/mounts"
 	"indexd/store"
 	"indexd/walker"
@@ -36,7 +37,7 @@ func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
 			continue
 		}
 		// What an overflow began, or is to begin as soon as a sweep makes way.
-		err := x.active.wait(ctx, func(int) bool { return x.away(r) || r.doing() != Reconcile && !x.wanted(r) })
+		err := x.active.wait(ctx, func(int) bool { return x.away(r) || r.doing() != reconciling && !x.wanted(r) })
 		switch {
 		case err != nil:
 		case x.unsure(r):
@@ -111,11 +112,11 @@ func (x *Indexer) rescanned(ctx context.Context, dirs []string) error {
 	if len(dirs) == 0 {
 		dirs = x.Roots()
 	}
-	j := x.jobs.add(x, Synced, 0, ownUID(), dirs)
-	x.run(j, walker.Asked, nil)
-	err := j.follow(ctx, func(Event) error { return nil })
+	j := jobs.New(dirs)
+	x.start(j, walker.Asked, nil)
+	err := j.Follow(ctx, func(jobs.Event) error { return nil })
 	if err != nil {
-		j.cancel(Cancelled)
+		j.Cancel()
 	}
 	return err
 }

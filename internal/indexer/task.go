@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"indexd/internal/indexer/commit"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/watch"
 	"indexd/listing"
 	"indexd/store"
@@ -30,7 +31,8 @@ type task struct {
 
 	home *root // in which it looks; nil: in none. Set by count
 
-	solo bool // nobody else's: it is neither joined nor waits for another
+	urgent bool // its end is committed at once
+	solo   bool // nobody else's: it is neither joined nor waits for another
 
 	aloneEntries int64 // found in alone; valid when the walk has ended
 
@@ -39,14 +41,7 @@ type task struct {
 	mu    sync.Mutex
 	walk  *walker.Job // nil until started
 	begun bool        // a worker took it up: nobody may join any more
-	users []taskUser
-}
-
-// taskUser is somebody whose work this is, to be told how it goes. None of the
-// calls may block.
-type taskUser interface {
-	directory(worker int, dir string, files int)
-	finished(t *task, stats walker.JobStats, err error)
+	users []jobs.User
 }
 
 // start hands the task to the pool. It has been counted as active, until finish.
@@ -127,8 +122,8 @@ func (t *task) inherit(epoch uint64) {
 	t.x.epochs.done(was)
 }
 
-// stats says how far the task has come.
-func (t *task) stats() (walker.JobStats, bool) {
+// Stats implements jobs.Task.
+func (t *task) Stats() (walker.JobStats, bool) {
 	t.mu.Lock()
 	walk, begun := t.walk, t.begun
 	t.mu.Unlock()
@@ -138,10 +133,10 @@ func (t *task) stats() (walker.JobStats, bool) {
 	return walk.Stats(), begun
 }
 
-// leave takes u out; with its last user the task is cancelled.
-func (t *task) leave(u taskUser) {
+// Leave implements jobs.Task.
+func (t *task) Leave(u jobs.User) {
 	t.mu.Lock()
-	kept := make([]taskUser, 0, len(t.users))
+	kept := make([]jobs.User, 0, len(t.users))
 	for _, other := range t.users {
 		if other != u {
 			kept = append(kept, other)
@@ -163,7 +158,7 @@ func (t *task) walking() *walker.Job {
 	return t.walk
 }
 
-func (t *task) each(f func(taskUser)) {
+func (t *task) each(f func(jobs.User)) {
 	t.mu.Lock()
 	users := t.users // never changed in place but by join, which appends
 	t.mu.Unlock()
@@ -183,7 +178,11 @@ func (t *task) done(stats walker.JobStats, err error) {
 		t.finish(stats, err)
 	}
 	it := commit.Item{When: commit.Soon, Do: func(*store.Tx) error { return nil }, Done: finish}
-	t.each(func(taskUser) { it.When = commit.Now })
+	t.mu.Lock()
+	if t.urgent || len(t.users) > 0 {
+		it.When = commit.Now
+	}
+	t.mu.Unlock()
 	if putErr := t.x.writer.Put(t.x.ctx, it); putErr != nil {
 		finish(putErr)
 	}
@@ -195,6 +194,10 @@ func (t *task) finish(stats walker.JobStats, err error) {
 	if t.ended != nil {
 		t.ended(stats, err)
 	}
-	t.each(func(u taskUser) { u.finished(t, stats, err) })
+	if t.alone != "" && stats.Dirs > 0 { // it was listed only for the path's own entry
+		stats.Dirs--
+		stats.Entries -= t.aloneEntries
+	}
+	t.each(func(u jobs.User) { u.TaskEnded(t, stats, err) })
 	t.uncount()
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"indexd/internal/indexer/commit"
+	"indexd/internal/indexer/jobs"
 	"indexd/internal/rules"
 	"indexd/listing"
 	"indexd/store"
@@ -70,7 +71,7 @@ func (t *task) visit(r *walker.Result) []string {
 	}
 	x.progress.add(r.First, files)
 	if r.Last {
-		t.each(func(u taskUser) { u.directory(r.Worker, r.Dir, files) })
+		t.each(func(u jobs.User) { u.DirListed(r.Worker, r.Dir, files) })
 	}
 	return s.children
 }
