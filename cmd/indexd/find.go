@@ -45,7 +45,8 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	}
 	names, _ := sink.(interface{ NamesOnly() bool })
 	namesOnly := names != nil && names.NamesOnly()
-	metadata := plan.NeedsMeta() || !namesOnly && !req.Count || req.Sort == query.SortSize || req.Sort == query.SortMtime
+	key, _ := req.Sort.Key()
+	metadata := plan.NeedsMeta() || !namesOnly && !req.Count || key.NeedsMeta
 	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
 	ask := &exec.Query{
 		Plan: plan, Sort: req.Sort, Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
@@ -106,9 +107,9 @@ func knownNames(req *wire.FindRequest) error {
 		name, value string
 		known       []string
 	}{
-		{"mode", string(req.Mode), []string{"terms", "fixed", "glob", "regex", "locate", "bre", "ere"}},
-		{"case", string(req.Case), []string{"smart", "ignore", "sensitive"}},
-		{"sort", string(req.Sort), []string{"path", "name", "size", "mtime", "ext"}},
+		{"mode", string(req.Mode), query.ModeNames()},
+		{"case", string(req.Case), query.CaseNames()},
+		{"sort", string(req.Sort), query.SortNames()},
 	} {
 		if f.value != "" && !slices.Contains(f.known, f.value) {
 			return wire.ErrBadRequest.With("%s must be one of %s, not %q", f.name, strings.Join(f.known, ", "), f.value)

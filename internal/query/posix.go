@@ -5,49 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// The modes of locate read each term as plocate(1) does, which is as glibc's
-// fnmatch, regcomp and regexec do in a UTF-8 locale. A term is matched against
-// the name, or with Request.FullPath against the whole path, whether or not it
-// has a '/'. It may be empty, and then matches everything.
-const (
-	// ModeLocate is a substring, or, with one of * ? [] in it, a glob on the
-	// whole text. A star stops at nothing, braces are plain, and '\' takes the
-	// next character literally.
-	ModeLocate Mode = "locate"
-	// ModeBRE and ModeERE are POSIX regular expressions, basic and extended,
-	// with GNU's additions and without back-references.
-	ModeBRE Mode = "bre"
-	ModeERE Mode = "ere"
-)
-
-// posix reports whether the mode is one of locate's.
-func (m Mode) posix() bool { return m == ModeLocate || m == ModeBRE || m == ModeERE }
-
-// parsePosix reads the terms in a mode of locate.
-func (r *Request) parsePosix() (Expr, error) {
-	where := WhereName
+// posixScope is where a term of locate is matched.
+func (r *Request) posixScope() TextWhere {
 	if r.FullPath {
-		where = WherePath
+		return WherePath
 	}
-	var list []Expr
-	for _, t := range r.Terms {
-		if err := checkText(t); err != nil {
-			return nil, err
-		}
-		var x Expr
-		var err error
-		if r.Mode == ModeLocate {
-			fold := r.Case == CaseIgnore || r.Case != CaseSensitive && !HasUpper(t)
-			x, err = parseLocate(t, fold, where)
-		} else {
-			x, err = parsePosixRegex(t, r.Mode == ModeERE, r.Case == CaseIgnore, where)
-		}
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, x)
-	}
-	return Conjunction(list...), nil
+	return WhereName
 }
 
 // literally is the Expr of a text that must be contained.
@@ -58,8 +21,10 @@ func literally(s string, where TextWhere) Expr {
 	return &Text{Kind: Substring, Where: where, Pattern: s}
 }
 
-// parseLocate reads a pattern as plocate does.
-func parseLocate(s string, fold bool, where TextWhere) (Expr, error) {
+// parseLocateTerm reads a pattern as plocate does.
+func parseLocateTerm(r *Request, s string) (Expr, error) {
+	where := r.posixScope()
+	fold := r.Case == CaseIgnore || r.Case != CaseSensitive && !HasUpper(s)
 	if fold && !utf8.ValidString(s) {
 		return nil, &SyntaxError{s, ValidLen(s), "a pattern must be UTF-8 if case is not to count", ""}
 	}

@@ -9,7 +9,8 @@ import (
 // parsePosixRegex translates a POSIX regular expression, basic or extended and
 // as glibc reads it, to RE2. '^' and '$' are the ends of the whole text, and '.'
 // and a negated class match a newline too, but no byte that is not UTF-8.
-func parsePosixRegex(s string, extended, fold bool, where TextWhere) (Expr, error) {
+func parsePosixRegex(r *Request, s string, extended bool) (Expr, error) {
+	where, fold := r.posixScope(), r.Case == CaseIgnore
 	if !utf8.ValidString(s) {
 		if strings.ContainsAny(s, `\.[*^$`) || extended && strings.ContainsAny(s, `+?(){|`) {
 			return nil, &SyntaxError{s, ValidLen(s), "a regular expression must be UTF-8", "or nothing but a text"}

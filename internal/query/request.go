@@ -44,17 +44,6 @@ type Request struct {
 	Count   bool `json:"count,omitempty"` // only how many
 }
 
-// Mode says how a term is read.
-type Mode string
-
-// The modes. The empty Mode is ModeTerms. Those of locate are in posix.go.
-const (
-	ModeTerms Mode = "terms" // the language of docs/query.md
-	ModeFixed Mode = "fixed" // a substring
-	ModeGlob  Mode = "glob"  // a glob on the whole name, or path where it has a '/'
-	ModeRegex Mode = "regex" // RE2, anywhere in the name, or path where it has a '/'
-)
-
 // Case says whether upper and lower case are the same.
 type Case string
 
@@ -65,18 +54,10 @@ const (
 	CaseSensitive Case = "sensitive"
 )
 
-// Sort is the order of rows. Each is total: ties are by path.
-type Sort string
+var caseNames = [...]string{string(CaseSmart), string(CaseIgnore), string(CaseSensitive)}
 
-// The orders. Size and mtime: largest and newest first.
-const (
-	SortDefault Sort = ""     // directory by directory in path order, names bytewise within one
-	SortPath    Sort = "path" // component by component: a directory, then what is in it
-	SortName    Sort = "name"
-	SortSize    Sort = "size"
-	SortMtime   Sort = "mtime"
-	SortExt     Sort = "ext"
-)
+// CaseNames returns the names of all cases. The caller must not change them.
+func CaseNames() []string { return caseNames[:] }
 
 // Env is where and when a request was typed. A nil *Env knows nothing: only
 // absolute dates and paths and numeric owners are then understood.

@@ -2,6 +2,7 @@ package query
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,7 +16,7 @@ func (r *Request) Resolve(env *Env) error {
 	if err != nil {
 		return err
 	}
-	if q.terms() == ModeTerms {
+	if q.Mode.row().parse == nil {
 		q.Terms = nil
 		if s := parsed.Terms.String(); s != "" {
 			q.Terms = []string{s}
@@ -31,14 +32,6 @@ func (r *Request) Resolve(env *Env) error {
 	}
 	*r = q
 	return nil
-}
-
-// terms is the mode by its full name.
-func (r *Request) terms() Mode {
-	if r.Mode == "" {
-		return ModeTerms
-	}
-	return r.Mode
 }
 
 // parsed is a request whose texts were understood.
@@ -108,19 +101,13 @@ func (r *Request) checkNames() error {
 	fail := func(s, what string) error {
 		return &SyntaxError{s, 0, "there is no " + what + " " + shown(s), ""}
 	}
-	switch r.Mode {
-	case "", ModeTerms, ModeFixed, ModeGlob, ModeRegex, ModeLocate, ModeBRE, ModeERE:
-	default:
+	if r.Mode.row() == nil {
 		return fail(string(r.Mode), "mode")
 	}
-	switch r.Case {
-	case "", CaseSmart, CaseIgnore, CaseSensitive:
-	default:
+	if r.Case != "" && !slices.Contains(caseNames[:], string(r.Case)) {
 		return fail(string(r.Case), "case")
 	}
-	switch r.Sort {
-	case SortDefault, SortPath, SortName, SortSize, SortMtime, SortExt:
-	default:
+	if _, ok := r.Sort.Key(); !ok {
 		return fail(string(r.Sort), "order")
 	}
 	for _, n := range []int{r.MinDepth, r.MaxDepth, r.Limit} {
@@ -132,48 +119,28 @@ func (r *Request) checkNames() error {
 }
 
 func (r *Request) parseTerms(env *Env) (Expr, error) {
-	if r.Mode.posix() {
-		return r.parsePosix()
-	}
+	mode := r.Mode.row()
 	for i, t := range r.Terms {
-		if strings.Trim(t, blanks) == "" && (t == "" || r.terms() == ModeTerms) {
+		if !mode.posix && strings.Trim(t, blanks) == "" && (t == "" || mode.parse == nil) {
 			at := len(strings.Join(r.Terms[:i+1], " ")) - len(t)
 			return nil, &SyntaxError{strings.Join(r.Terms, " "), at, "an empty argument is no term", "without a term everything is found"}
 		}
 	}
-	if r.terms() == ModeTerms {
+	if mode.parse == nil {
 		return Parse(strings.Join(r.Terms, " "), env)
 	}
 	var list []Expr
 	for _, t := range r.Terms {
-		x, err := parsePattern(t, r.Mode)
+		if err := checkText(t); err != nil {
+			return nil, err
+		}
+		x, err := mode.parse(r, t)
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, x)
 	}
 	return Conjunction(list...), nil
-}
-
-// parsePattern reads a whole argument in one of the modes without fields.
-func parsePattern(s string, mode Mode) (Expr, error) {
-	if err := checkText(s); err != nil {
-		return nil, err
-	}
-	switch mode {
-	case ModeGlob:
-		parts, err := parseGlob(s, plain(s, 0))
-		if err != nil {
-			return nil, err
-		}
-		return &Text{Kind: GlobPattern, Pattern: GlobText(parts)}, nil
-	case ModeRegex:
-		if _, _, err := parseRegex(s, plain(s, 0), false); err != nil {
-			return nil, err
-		}
-		return &Text{Kind: RegexPattern, Pattern: s}, nil
-	}
-	return &Text{Kind: Substring, Pattern: s}, nil
 }
 
 // parseFilter reads one field and its value, which goes to the end as it is.
