@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"indexd/internal/query/exec"
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
 )
@@ -95,7 +96,7 @@ func optional(err error) error {
 	return err
 }
 
-func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *wire.FindRequest, sink server.Sink) (wire.Trailer, error) {
+func (d *fakeDaemon) Find(ctx context.Context, _ server.Peer, req *wire.FindRequest, sink exec.Sink) (wire.Trailer, error) {
 	if err := d.asked("find", req); err != nil {
 		return wire.Trailer{}, err
 	}

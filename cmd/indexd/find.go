@@ -19,7 +19,7 @@ import (
 )
 
 // Find is server.Daemon's.
-func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest, sink server.Sink) (wire.Trailer, error) {
+func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest, sink exec.Sink) (wire.Trailer, error) {
 	var t wire.Trailer
 	plan, err := compile(req)
 	if err != nil {
@@ -43,14 +43,12 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 			return t, err
 		}
 	}
-	names, _ := sink.(interface{ NamesOnly() bool })
-	namesOnly := names != nil && names.NamesOnly()
 	key, _ := req.Sort.Key()
-	metadata := plan.NeedsMeta() || !namesOnly && !req.Count || key.NeedsMeta
+	metadata := plan.NeedsMeta() || !req.PathsOnly && !req.Count || key.NeedsMeta
 	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
 	ask := &exec.Query{
 		Plan: plan, Sort: req.Sort, Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
-		NamesOnly: namesOnly,
+		NamesOnly: req.PathsOnly,
 	}
 	var v *viewer
 	if !c.all {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"indexd/internal/query"
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 	"indexd/listing"
@@ -23,7 +24,7 @@ func benchDaemon() Daemon {
 	for i := range entries {
 		entries[i] = entry(fmt.Sprintf("file_name_%02d.go", i))
 	}
-	return &fake{find: func(ctx context.Context, _ Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	return &fake{find: func(ctx context.Context, _ Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		for i := range req.Limit {
 			if err := s.Row(dirs[i/12%len(dirs)], entries[i%12], false); err != nil {
 				return wire.Trailer{}, err

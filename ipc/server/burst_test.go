@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/query/exec"
 	"indexd/ipc/wire"
 )
 
@@ -27,7 +28,7 @@ func TestS15_Burst(t *testing.T) {
 		for g, m := int64(runtime.NumGoroutine()), most.Load(); g > m && !most.CompareAndSwap(m, g); m = most.Load() {
 		}
 	}
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		peak()
 		defer peak()
 		if req.Limit > 0 {

@@ -4,8 +4,8 @@ import (
 	"context"
 
 	"indexd/internal/access"
+	"indexd/internal/query/exec"
 	"indexd/ipc/wire"
-	"indexd/listing"
 )
 
 // Peer is the process at the other end, as the kernel told it of the moment at
@@ -27,7 +27,7 @@ type Daemon interface {
 	// server flushes the last page, and sets Trailer.Error, and Trailer.Count
 	// where it is zero. A wait for req.Sync belongs between Waiting and its
 	// resume.
-	Find(ctx context.Context, p Peer, req *wire.FindRequest, sink Sink) (wire.Trailer, error)
+	Find(ctx context.Context, p Peer, req *wire.FindRequest, sink exec.Sink) (wire.Trailer, error)
 	// Rescan starts a job; it does not wait for it, whatever req.Wait says. The
 	// job goes on when ctx is done.
 	Rescan(ctx context.Context, p Peer, req *wire.RescanRequest) (wire.Job, error)
@@ -54,25 +54,4 @@ type Daemon interface {
 	// reader does, so it is not called within a transaction. The server sets
 	// CheckResult.Error.
 	Check(ctx context.Context, p Peer, req *wire.CheckRequest, each func(*wire.Difference) error, progress func(wire.CheckResult) error) (wire.CheckResult, error)
-}
-
-// Sink takes the rows of an answer. It is used by one goroutine.
-type Sink interface {
-	// Row appends a row to the page in memory and never blocks. dir is the
-	// directory's absolute path; dir and e are the caller's again when it
-	// returns. noMeta: the caller may see the name and type alone. An error
-	// means that the answer is to end.
-	Row(dir []byte, e *listing.Entry, noMeta bool) error
-	// Full says that the page should be flushed before more rows.
-	Full() bool
-	// Flush writes the page to the socket, of which a slow reader may not take
-	// all at once, or others' turns may come first: then Drain must be called
-	// before more rows. It must not be called within a read transaction; with an
-	// empty page it does nothing else, so it is to be called now and then where
-	// nothing is found. An error: the client has gone, or was too slow, or the
-	// daemon is stopping.
-	Flush(ctx context.Context) (slow bool, err error)
-	// Drain waits for the reader, for a minute or so. What the answer holds and
-	// can find again should be given back before.
-	Drain(ctx context.Context) error
 }

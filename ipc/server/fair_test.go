@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 )
@@ -206,7 +207,7 @@ func TestShortBeforeLong(t *testing.T) {
 // TestTooMuchWork: a request is ended when it has worked for too long; waiting is
 // not work.
 func TestTooMuchWork(t *testing.T) {
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if req.Sync > 0 {
 			resume := Waiting(ctx)
 			time.Sleep(600 * time.Millisecond) // longer than it may work
@@ -233,7 +234,7 @@ func TestTooMuchWork(t *testing.T) {
 func TestSlowReaderGetsAll(t *testing.T) {
 	const n = 20_000
 	slow := make(chan struct{}, n)
-	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, _ *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, _ *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		for i := range n {
 			if err := s.Row([]byte("/some/directory"), entry(fmt.Sprintf("name-%09d", i)), false); err != nil {
 				return wire.Trailer{}, err

@@ -17,6 +17,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 	"indexd/listing"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a Daemon of functions; one that is nil waits for ctx.
 type fake struct {
-	find   func(context.Context, Peer, *wire.FindRequest, Sink) (wire.Trailer, error)
+	find   func(context.Context, Peer, *wire.FindRequest, exec.Sink) (wire.Trailer, error)
 	rescan func(context.Context, Peer, *wire.RescanRequest) (wire.Job, error)
 	job    func(context.Context, Peer, uint64) (wire.Job, error)
 	follow func(context.Context, Peer, uint64, func(*wire.JobEvent) error) error
@@ -37,7 +38,7 @@ type fake struct {
 	check  func(context.Context, Peer, *wire.CheckRequest, func(*wire.Difference) error) (wire.CheckResult, error)
 }
 
-func (f *fake) Find(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+func (f *fake) Find(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 	if f.find == nil {
 		<-ctx.Done()
 		return wire.Trailer{}, ctx.Err()
@@ -255,8 +256,8 @@ func entry(name string) *listing.Entry {
 }
 
 // rows is a find that gives n rows in pages.
-func rows(n int) func(context.Context, Peer, *wire.FindRequest, Sink) (wire.Trailer, error) {
-	return func(ctx context.Context, _ Peer, _ *wire.FindRequest, s Sink) (wire.Trailer, error) {
+func rows(n int) func(context.Context, Peer, *wire.FindRequest, exec.Sink) (wire.Trailer, error) {
+	return func(ctx context.Context, _ Peer, _ *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		for i := range n {
 			if err := s.Row([]byte("/some/directory"), entry(fmt.Sprintf("name-%09d", i)), false); err != nil {
 				return wire.Trailer{}, err
@@ -272,7 +273,7 @@ func rows(n int) func(context.Context, Peer, *wire.FindRequest, Sink) (wire.Trai
 }
 
 // flush is Flush, and Drain where that is needed.
-func flush(ctx context.Context, s Sink) error {
+func flush(ctx context.Context, s exec.Sink) error {
 	slow, err := s.Flush(ctx)
 	if slow && err == nil {
 		err = s.Drain(ctx)

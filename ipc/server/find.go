@@ -39,7 +39,8 @@ func (q *request) find() error {
 	if err != nil {
 		return err
 	}
-	s := newSink(q, acceptsPaths0(q.r))
+	req.PathsOnly = acceptsPaths0(q.r)
+	s := &sink{q: q, paths0: req.PathsOnly, full: q.s.opt.FirstPageSize}
 	t, err := q.s.daemon.Find(ctx, q.peer, &req, s)
 	if err != nil && q.status == 0 {
 		return err
@@ -122,14 +123,6 @@ type sink struct {
 
 	dir string // of the row before, since most rows are in the same
 	row wire.Row
-}
-
-// NamesOnly reports whether the client reads paths alone: nothing else of an
-// entry is then used.
-func (s *sink) NamesOnly() bool { return s.paths0 }
-
-func newSink(q *request, paths0 bool) *sink {
-	return &sink{q: q, paths0: paths0, full: q.s.opt.FirstPageSize}
 }
 
 // Row implements Sink.

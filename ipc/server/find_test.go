@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
+	osexec "os/exec"
 	"reflect"
 	"slices"
 	"strings"
@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 	"indexd/listing"
@@ -32,7 +33,7 @@ func TestFindRowsAndPaths(t *testing.T) {
 			want = append(want, strings.TrimSuffix(d, "/")+"/"+n)
 		}
 	}
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if p.UID != uint32(os.Geteuid()) || p.PID != int32(os.Getpid()) {
 			t.Errorf("peer %+v", p)
 		}
@@ -99,9 +100,11 @@ func TestFindRowsAndPaths(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) || !reflect.DeepEqual(tr, wantTrailer) {
 		t.Errorf("%d rows of %d, %+v, %v", len(got), len(want), tr, err)
 	}
-	for _, a := range asked {
-		if !reflect.DeepEqual(a, req) {
-			t.Errorf("asked %+v\nnot   %+v", a, req)
+	for i, a := range asked {
+		want := *req
+		want.PathsOnly = i == 0
+		if !reflect.DeepEqual(a, &want) {
+			t.Errorf("asked %+v\nnot   %+v", a, want)
 		}
 	}
 	// The same from a shell, without a body and with one that is no list.
@@ -121,7 +124,7 @@ func TestFindRowsAndPaths(t *testing.T) {
 }
 
 func TestFindNothing(t *testing.T) {
-	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, req *wire.FindRequest, _ Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, _ Peer, req *wire.FindRequest, _ exec.Sink) (wire.Trailer, error) {
 		if req.Count {
 			return wire.Trailer{Count: 42}, nil
 		}
@@ -152,7 +155,7 @@ func TestFindFails(t *testing.T) {
 		"panic":    func() error { panic("a bug") },
 		"odd":      func() error { return &wire.Problem{Type: "urn:other:odd"} },
 	}
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if err := flush(ctx, s); err != nil { // of nothing
 			return wire.Trailer{}, err
 		}
@@ -195,7 +198,7 @@ func TestClientVanishes(t *testing.T) {
 		return ctx.Err()
 	}
 	f := &fake{
-		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 			if _, err := rows(100)(ctx, p, req, s); err != nil {
 				return wire.Trailer{}, err
 			}
@@ -244,7 +247,7 @@ func TestProtocolExamples(t *testing.T) {
 			return wire.CheckResult{}, nil
 		},
 	}, Options{})
-	_, lookErr := exec.LookPath("curl")
+	_, lookErr := osexec.LookPath("curl")
 	kind, commands := "", 0
 	for line := range strings.Lines(string(doc)) {
 		line = strings.TrimSpace(line)
@@ -257,7 +260,7 @@ func TestProtocolExamples(t *testing.T) {
 			if commands++; lookErr != nil {
 				continue
 			}
-			cmd := exec.Command("sh", "-c", strings.Replace(line, "curl", "curl -sS --fail-with-body", 1))
+			cmd := osexec.Command("sh", "-c", strings.Replace(line, "curl", "curl -sS --fail-with-body", 1))
 			cmd.Env = append(os.Environ(), "S="+r.socket)
 			if out, err := cmd.CombinedOutput(); err != nil || len(out) < 10 {
 				t.Errorf("%s: %v\n%s", line, err, out)

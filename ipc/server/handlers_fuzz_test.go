@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"indexd/internal/access"
+	"indexd/internal/query/exec"
 	"indexd/ipc/wire"
 )
 
@@ -29,7 +30,7 @@ func odd() *fake {
 		return wire.Job{ID: id, State: wire.JobDone, UID: p.UID}, nil
 	}
 	return &fake{
-		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 			t := wire.Trailer{FirstClock: "1", LastClock: "1", Complete: true}
 			for _, term := range append(req.Terms, req.Filters...) {
 				if err := s.Row([]byte("/dir/"+term), entry(term), req.Reverse); err != nil {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/query/exec"
 	"indexd/ipc/wire"
 )
 
@@ -84,7 +85,7 @@ func TestBadRequests(t *testing.T) {
 func TestPathsAreCleaned(t *testing.T) {
 	got := make(chan string, 8)
 	r := serve(t, &fake{
-		find: func(_ context.Context, _ Peer, req *wire.FindRequest, _ Sink) (wire.Trailer, error) {
+		find: func(_ context.Context, _ Peer, req *wire.FindRequest, _ exec.Sink) (wire.Trailer, error) {
 			got <- req.In[0]
 			return wire.Trailer{}, nil
 		},
@@ -150,7 +151,7 @@ func TestHalfRequests(t *testing.T) {
 // ends, and what it got does not look whole.
 func TestSlowReader(t *testing.T) {
 	ended := make(chan error, 1)
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		tr, err := rows(1<<20)(ctx, p, req, s)
 		ended <- err
 		return tr, err
@@ -253,7 +254,7 @@ func TestTurnsInOrder(t *testing.T) {
 func TestWaitersHaveNoTurn(t *testing.T) {
 	barrier := make(chan struct{})
 	atBarrier := make(chan struct{})
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if req.Sync == 0 {
 			return rows(1<<20)(ctx, p, req, s)
 		}

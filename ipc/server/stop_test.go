@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/query/exec"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 )
@@ -22,7 +23,7 @@ func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 	finding := make(chan struct{})
 	finish := make(chan struct{})
 	r := serve(t, &fake{
-		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+		find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 			finding <- struct{}{}
 			<-finish
 			return rows(1000)(ctx, p, req, s)
@@ -90,7 +91,7 @@ func TestShutdownEndsChecks(t *testing.T) {
 // TestShutdownGrace: what takes longer is ended too, and says so in its
 // trailer; connections without a request are closed.
 func TestShutdownGrace(t *testing.T) {
-	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s Sink) (wire.Trailer, error) {
+	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if _, err := rows(1000)(ctx, p, req, s); err != nil {
 			return wire.Trailer{}, err
 		}

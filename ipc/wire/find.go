@@ -25,6 +25,9 @@ type FindRequest struct {
 	// Unresolved says that dates and users are as they were typed; the daemon
 	// resolves them in its own time zone. GET sets it, indexctl does not.
 	Unresolved bool `json:"unresolved,omitempty"`
+	// PathsOnly says that the answer is raw paths, so nothing of an entry but its name
+	// is used. The server sets it from the Accept header.
+	PathsOnly bool `json:"-"`
 }
 
 // findRequest is a FindRequest as encoding/json sees it, with lists that may hold
