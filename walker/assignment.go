@@ -6,45 +6,45 @@ import (
 	"time"
 )
 
-// hand is one directory in the hand of a worker, with the memory to list it.
-// A worker has one, and one more for each Visit in which it waits for another
-// job and works it off.
+// assignment is one directory being processed by a worker, with the memory to list it. A
+// worker has one, and one more for each Visit that waits for another job, whose
+// directories the worker processes meanwhile.
 type assignment struct {
 	worker   *worker
 	job      *Job
 	dir      string
-	reader   *dirReader    // how far it is; nil before it is begun
-	queuedOn *device       // as far as is known before it is opened; nil if stuck is set
-	stuckOn  *device       // that does not answer; set by the watchdog
-	slot     *device       // whose place it takes, or nil
-	preset   error         // that it is to end with, untouched
-	stuckFor time.Duration // for how long another hand was, whose directory this is
+	reader   *dirReader    // progress of the listing; nil before it begins
+	queuedOn *device       // where it was queued; nil if stuckFor is set
+	stuckOn  *device       // the device that does not respond; set by the watchdog
+	slot     *device       // the device of which it occupies a slot, or nil
+	preset   error         // to end with instead of listing the directory
+	stuckFor time.Duration // how long another assignment has been stuck in this directory
 
 	lister   *lister
 	result   Result
 	err      error   // that the directory ended with
-	outcome  outcome // what to do with it
-	children []child // to be listed next
+	outcome  outcome // what happens to the directory next
+	children []child // to list next
 }
 
-// child is a directory to be listed next.
+// child is a directory to list next.
 type child struct {
 	dir string
 	dev uint64
 }
 
-// outcome is what became of a directory in hand.
+// outcome is the state of a directory after one run of its assignment.
 type outcome int
 
 const (
-	refused  outcome = iota // by Admit: dropped
-	finished                // with err or without
-	partial                 // to be gone on with
-	noSlot                  // its device takes no more: queued again
+	refused  outcome = iota // by Admit; dropped
+	finished                // with or without an error
+	partial                 // more parts follow
+	noSlot                  // its device has no free slot; queued again
 	revoked                 // by the watchdog, which has ended it
 )
 
-// do begins or goes on with the directory, and calls Visit. Panics end here.
+// run lists the directory, or its next part, and calls Visit. It recovers from panics.
 func (a *assignment) run() {
 	ended := false
 	defer func() {
@@ -98,13 +98,13 @@ func (a *assignment) list() error {
 		a.reader = ls.begin(a.dir)
 	}
 	ls.stop, ls.opened = &a.job.cancelled, a.job.spec.Opened
-	var place func(uint64) bool
+	var takeSlot func(uint64) bool
 	p := a.worker.pool
 	if p.o.PerDevice > 0 {
-		place = func(dev uint64) bool { return p.takeSlot(a, dev) }
+		takeSlot = func(dev uint64) bool { return p.takeSlot(a, dev) }
 	}
 	ls.heartbeat.enter()
-	read := func() error { return ls.read(a.reader, p.o.BigDir, place) }
+	read := func() error { return ls.read(a.reader, p.o.BigDir, takeSlot) }
 	var err error
 	if a.job.spec.Priority == Sweep {
 		err = AtIdlePriority(read)
@@ -133,8 +133,8 @@ func (a *assignment) fail(err error) {
 	a.job.spec.Visit(&a.result)
 }
 
-// panicked ends the directory in which something panicked with value, or, if
-// that is nil, called runtime.Goexit.
+// panicked ends a directory after a panic with value, or, if that is nil, after a call of
+// runtime.Goexit.
 func (a *assignment) panicked(value any) {
 	if !a.lister.heartbeat.end() {
 		a.outcome = revoked
@@ -145,7 +145,7 @@ func (a *assignment) panicked(value any) {
 	}
 	err := &PanicError{Dir: a.dir, Value: value, Stack: debug.Stack()}
 	if a.err != nil {
-		// Visit panicked when it was told of an error: not again.
+		// Visit panicked while handling an error: do not call it again.
 		a.err, a.outcome = err, finished
 		return
 	}

@@ -6,9 +6,9 @@ import (
 	"indexd/listing"
 )
 
-// spares are large slices of entries, of 112 bytes each, shared by listers so
-// that not every one keeps its own after a large directory; the garbage
-// collector takes what is not used.
+// bufferPool shares large slices of entries (112 bytes each) among listers, so that not
+// every lister keeps one after a large directory. The garbage collector frees unused
+// ones.
 type bufferPool struct{ pool sync.Pool }
 
 // get returns an empty slice with room for at least n entries.
@@ -19,8 +19,8 @@ func (s *bufferPool) get(n int) []listing.Entry {
 	return make([]listing.Entry, 0, n)
 }
 
-// put takes a slice back. Its entries are cleared, so that they keep no
-// names.
+// put returns a slice to the pool. Its entries are cleared, so that they keep no names
+// alive.
 func (s *bufferPool) put(e []listing.Entry) {
 	e = e[:cap(e)]
 	clear(e)

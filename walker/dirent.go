@@ -18,14 +18,13 @@ const (
 	direntName   = 19
 )
 
-// addDirents adds the names in a buffer that getdents64 filled. Left out are
-// "." and "..", and what no file system should give as a name. false: there is
-// no room for more.
+// addDirents adds the names in a buffer filled by getdents64, except for "." and ".." and
+// names that no file system should return. It reports false if there is no room for more.
 func addDirents(ns *names, buf []byte) bool {
 	for len(buf) >= direntName {
 		n := int(binary.NativeEndian.Uint16(buf[direntReclen:]))
 		if n < direntName || n > len(buf) {
-			return true // broken; the kernel does not do that
+			return true // malformed; the kernel never does this
 		}
 		s := buf[direntName:n]
 		if end := bytes.IndexByte(s, 0); end >= 0 {
@@ -39,7 +38,7 @@ func addDirents(ns *names, buf []byte) bool {
 	return true
 }
 
-// validName reports whether s, which has no NUL, can be an entry's name.
+// validName reports whether s, which contains no NUL, can be the name of an entry.
 func validName(s []byte) bool {
 	return len(s) > 0 && string(s) != "." && string(s) != ".." && bytes.IndexByte(s, '/') < 0
 }

@@ -1,12 +1,11 @@
-// Package walker lists directories: one pool of workers for every tree that is
-// asked for, at any depth of nesting, in bounded memory.
+// Package walker lists directories. One pool of workers serves any number of trees,
+// nested to any depth, in bounded memory.
 //
-// A [Job] is a set of directories and what is found below them. Its Visit
-// function is called once a directory (or once a part of a very large one)
-// with what getdents64(2) and statx(2) said, and answers with the children to
-// go on to. Only directories are work: a file is an entry of its directory's
-// listing and never queued.
+// A [Job] is a set of directories and everything found below them. Its Visit function is
+// called once for each directory (or once for each part of a very large one) with the
+// results of getdents64(2) and statx(2), and returns the children to descend into. Only
+// directories are queued; a file is an entry in the listing of its directory.
 //
-// Names are bytes and stay as the kernel gave them. Nothing is opened through
-// a symbolic link, at any component of its path.
+// Names are bytes, exactly as the kernel returned them. Symbolic links are never
+// followed, in any component of a path.
 package walker

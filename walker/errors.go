@@ -5,52 +5,53 @@ import (
 	"fmt"
 )
 
-// Why a pool takes no work.
+// Errors returned when work is submitted.
 var (
-	// ErrClosed is returned by Submit, and ends every job, once Close is called.
+	// ErrClosed is returned by Submit after Close, and is the cause for which Close
+	// cancels jobs.
 	ErrClosed = errors.New("walker: pool is closed")
-	// ErrJobDone is returned by Job.Add when the job has ended or was stopped
-	// or cancelled.
+	// ErrJobDone is returned by Job.Add once the job has ended or was stopped or
+	// cancelled.
 	ErrJobDone = errors.New("walker: job has ended")
 )
 
-// How a job ended, unless all of it was done.
+// Errors returned by Job.Wait for jobs that did not finish.
 var (
 	ErrStopped   = errors.New("walker: job was stopped")
 	ErrCancelled = errors.New("walker: job was cancelled")
 )
 
-// What may be the error of one directory, beside those of the file system.
+// Errors of single directories, besides those of the file system.
 var (
-	// ErrStuck is the error of a directory whose system call did not return in
+	// ErrStuck is the error of a directory of which a system call did not return within
 	// Options.StuckAfter.
 	ErrStuck = errors.New("walker: directory does not answer")
-	// ErrReplaced is the error of a directory that was another one when its
-	// next part was to be read.
+	// ErrReplaced is the error of a directory that was replaced by another between the
+	// reading of two parts.
 	ErrReplaced = errors.New("walker: directory was replaced while it was read")
-	// ErrTooLarge is the error of a directory whose names alone are over 1 GiB:
-	// no file system of this world, but a hostile one never ends.
+	// ErrTooLarge is the error of a directory whose names exceed 1 GiB in total. No real
+	// file system has one, but a malicious one may never stop returning names.
 	ErrTooLarge = errors.New("walker: directory has too many entries")
 )
 
-// ErrCycle is returned by Result.Wait for a job that, directly or through
-// others, waits for the very directory that the caller has in hand.
+// ErrCycle is returned by Result.Wait for a job that waits, directly or through others,
+// for the directory that the caller is processing.
 var ErrCycle = errors.New("walker: job waits for itself")
 
-// PanicError is the error of a directory in whose listing, or in whose Visit,
-// something panicked (or called runtime.Goexit: then Value is nil).
+// PanicError is the error of a directory if its listing or its Visit panicked. If it
+// called runtime.Goexit instead, Value is nil.
 type PanicError struct {
 	Dir   string
 	Value any
 	Stack []byte
 }
 
-// Error gives the directory and the value, not the stack.
+// Error returns the directory and the value, but not the stack.
 func (e *PanicError) Error() string {
 	return fmt.Sprintf("walker: panic in %q: %v", e.Dir, e.Value)
 }
 
-// Unwrap returns Value if that is an error.
+// Unwrap returns Value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err

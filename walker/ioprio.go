@@ -9,13 +9,13 @@ import (
 // linux/ioprio.h
 const (
 	ioprioWhoProcess = 1
-	ioprioIdle       = 3 << 13 // class idle
+	ioprioIdle       = 3 << 13 // the idle class
 )
 
-// Idly calls fn with the disk reads of its thread at the idle priority, so that
-// who else wants the disk goes first, where the disk's scheduler knows
-// priorities. After it the thread has the priority that it had before, which may be
-// one that the process was started with.
+// AtIdlePriority calls fn with the disk reads of its thread at idle priority, so that
+// other processes go first, provided that the disk's I/O scheduler supports priorities.
+// It restores the thread's previous priority, which may have been set by the parent
+// process.
 func AtIdlePriority[T any](fn func() T) T {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -7,9 +7,9 @@ import (
 	"sync/atomic"
 )
 
-// Job is work in a Pool: directories, and what is found below them. It ends
-// when none is queued or in hand and nobody holds it, or, once stopped or
-// cancelled, when none is in hand. Its methods may be called from any
+// Job is work in a Pool: directories, and everything found below them. It ends when no
+// directory is queued or being processed and nobody holds it. Once stopped or cancelled,
+// it ends when no directory is being processed. Its methods may be called from any
 // goroutine, also after the end.
 type Job struct {
 	pool        *Pool
@@ -18,33 +18,33 @@ type Job struct {
 	done        chan struct{}
 	cancelCh    chan struct{} // closed when cancelled
 	stopContext func() bool
-	cancelled   atomic.Bool // seen in the middle of a listing
+	cancelled   atomic.Bool // checked in the middle of a listing
 
-	// Guarded by the pool's lock.
+	// All below is guarded by the pool's lock.
 	lanes  []*lane
-	queued int    // items in lanes
-	begun  int    // of them, those that passed Admit
-	turn   uint64 // when it was last served
-	active int
+	queued int    // items in all lanes
+	begun  int    // those among them that passed Admit
+	turn   uint64 // when it was last served, see Pool.turns
+	active int    // assignments
 	holds  int
 	ended  bool
-	err    error // why it is to end, or ended, before all was done
+	err    error // why it ends or ended early
 	stats  JobStats
 
-	// changed is broadcast when a worker that waits for the job may find work
-	// or its end; waiting is how many do. awaits are the jobs that Visits of
-	// this one wait for, and how often.
+	// changed is broadcast when a worker that waits for the job may find work or its
+	// end; waiters counts those workers. waitsFor counts how many Visits of this job
+	// wait for each other job.
 	changed  sync.Cond
 	waiters  int
 	waitsFor map[*Job]int
 }
 
-// ID is the job's number: 1 for the first of a pool, and so on.
+// ID returns the number of the job, counting from 1 in each pool.
 func (j *Job) ID() uint64 { return j.id }
 
-// Add queues directories (absolute, clean), to be listed in the order given
-// before anything queued earlier. ErrJobDone once the job has ended or was
-// stopped or cancelled.
+// Add queues directories, given by absolute clean paths. They are listed in the order
+// given, before anything queued earlier. Add returns ErrJobDone once the job has ended or
+// was stopped or cancelled.
 func (j *Job) Add(dirs ...string) error {
 	devs := j.pool.knownDevices(dirs)
 	j.pool.mu.Lock()
@@ -56,8 +56,8 @@ func (j *Job) Add(dirs ...string) error {
 	return nil
 }
 
-// Hold keeps the job from ending, unless it is stopped or cancelled, until
-// release is called; calling release again does nothing.
+// Hold keeps the job from ending, unless it is stopped or cancelled, until release is
+// called. Further calls of release do nothing.
 func (j *Job) Hold() (release func()) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
@@ -65,8 +65,7 @@ func (j *Job) Hold() (release func()) {
 	return sync.OnceFunc(j.Release)
 }
 
-// Release gives back the hold that a job with Spec.Held begins with; to be
-// called once.
+// Release drops the hold with which a job with Spec.Held begins. It must be called once.
 func (j *Job) Release() {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
@@ -74,24 +73,25 @@ func (j *Job) Release() {
 	j.endIfDone()
 }
 
-// Stop asks the job to end: directories in hand are finished, with all their
-// parts, those queued are dropped.
+// Stop ends the job early: directories being processed are finished, with all their
+// parts; queued ones are dropped.
 func (j *Job) Stop() { j.end(ErrStopped) }
 
-// Cancel ends the job at once: a worker sees it between two reads of names and
-// every 32 statx, and ends the directory in hand with ErrCancelled.
+// Cancel ends the job at once: a worker checks between two reads of names and every 32
+// statx calls, and ends its directory with ErrCancelled.
 func (j *Job) Cancel() { j.end(ErrCancelled) }
 
-// Done is closed when the job has ended.
+// Done returns a channel that is closed when the job has ended.
 func (j *Job) Done() <-chan struct{} { return j.done }
 
-// Cancelled is closed when the job is cancelled, for a Visit that blocks.
+// Cancelled returns a channel that is closed when the job is cancelled. It is meant for a
+// Visit that blocks.
 func (j *Job) Cancelled() <-chan struct{} { return j.cancelCh }
 
-// Wait waits for the end of the job, or of ctx, and returns how it went: nil,
-// ErrStopped, or an error that is ErrCancelled and, if so, the cause of the
-// context or ErrClosed; where ctx ended first, its cause. Any number of
-// goroutines may wait. Inside Visit use Result.Wait.
+// Wait waits until the job or ctx ends. It returns nil if everything was done,
+// ErrStopped, or an error that wraps ErrCancelled and the cause (that of the job's
+// context, or ErrClosed). If ctx ends first, it returns the cause of ctx. Any number of
+// goroutines may wait. Inside Visit, use Result.Wait.
 func (j *Job) Wait(ctx context.Context) (JobStats, error) {
 	select {
 	case <-j.done:
@@ -106,14 +106,14 @@ func (j *Job) Wait(ctx context.Context) (JobStats, error) {
 	}
 }
 
-// Stats says how far the job is.
+// Stats returns the progress of the job.
 func (j *Job) Stats() JobStats {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	return j.statsLocked()
 }
 
-// For all below, the pool's lock is held.
+// The methods below need the pool's lock.
 
 func (j *Job) statsLocked() JobStats {
 	s := j.stats
@@ -123,8 +123,8 @@ func (j *Job) statsLocked() JobStats {
 	return s
 }
 
-// add queues directories given from outside, of whose devices nothing is
-// known.
+// queueDirs queues directories given by the caller. devs is what is known of their
+// devices, or nil.
 func (j *Job) queueDirs(dirs []string, devs []uint64) {
 	for i, dir := range slices.Backward(dirs) {
 		dev := uint64(0)
@@ -137,14 +137,14 @@ func (j *Job) queueDirs(dirs []string, devs []uint64) {
 	j.notify()
 }
 
-// notify lets workers that wait for the job look again.
+// notify wakes the workers that wait for the job.
 func (j *Job) notify() {
 	if j.waiters > 0 {
 		j.changed.Broadcast()
 	}
 }
 
-// failed counts a directory that could not be listed.
+// countError records a directory that could not be listed.
 func (j *Job) countError(dir string, err error) {
 	j.stats.Errors++
 	if len(j.stats.FirstErrors) < MaxErrors {
@@ -152,15 +152,15 @@ func (j *Job) countError(dir string, err error) {
 	}
 }
 
-// end is endLocked for callers without the lock.
+// end is endLocked for callers that do not hold the lock.
 func (j *Job) end(err error) {
 	j.pool.mu.Lock()
 	defer j.pool.mu.Unlock()
 	j.endLocked(err)
 }
 
-// endLocked lets the job end early. To cancel what was stopped is possible,
-// the other way round changes nothing.
+// endLocked ends the job early. A stopped job can still be cancelled, but not the
+// reverse.
 func (j *Job) endLocked(err error) {
 	if j.ended || j.cancelled.Load() {
 		return
@@ -169,7 +169,7 @@ func (j *Job) endLocked(err error) {
 	if err != ErrStopped {
 		j.cancelled.Store(true)
 		close(j.cancelCh)
-		j.pool.wake(j.begun) // what was begun is to be told
+		j.pool.wake(j.begun) // Visit must see the end of each directory that was begun
 		j.notify()
 		for k := range j.waitsFor {
 			k.notify()
@@ -179,7 +179,7 @@ func (j *Job) endLocked(err error) {
 	j.endIfDone()
 }
 
-// check ends the job if nothing is left to do.
+// endIfDone ends the job if nothing is left to do.
 func (j *Job) endIfDone() {
 	if j.ended || j.active > 0 || j.queued > 0 || j.holds > 0 && j.err == nil {
 		return
@@ -201,8 +201,8 @@ func (j *Job) endIfDone() {
 // reaches reports whether j waits for k, directly or through other jobs.
 func (j *Job) reaches(k *Job) bool {
 	seen := map[*Job]bool{}
-	var look func(j *Job) bool
-	look = func(j *Job) bool {
+	var visit func(j *Job) bool
+	visit = func(j *Job) bool {
 		if j == k {
 			return true
 		}
@@ -211,11 +211,11 @@ func (j *Job) reaches(k *Job) bool {
 		}
 		seen[j] = true
 		for next := range j.waitsFor {
-			if look(next) {
+			if visit(next) {
 				return true
 			}
 		}
 		return false
 	}
-	return look(j)
+	return visit(j)
 }

@@ -7,28 +7,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernel is the handful of system calls that listing takes. Tests put another
-// one in its place, to count, to fail and to hang. Strings are passed as
-// pointers to bytes ended by NUL, so that none is copied.
+// kernel is the set of system calls used for listing. Tests replace it to count calls and
+// to make them fail or hang. Strings are passed as pointers to NUL-terminated bytes, to
+// avoid copies.
 type kernel interface {
 	openat2(dirfd int, path *byte, how *unix.OpenHow) (fd int, errno unix.Errno)
 	openat(dirfd int, path *byte, flags int) (fd int, errno unix.Errno)
 	getdents(fd int, buf []byte) (n int, errno unix.Errno)
 	statx(dirfd int, name *byte, flags int, st *unix.Statx_t) unix.Errno
 	fstatfs(fd int, st *unix.Statfs_t) unix.Errno
-	fgetxattr(fd int, name *byte) unix.Errno // whether there is one, and not what it is
+	fgetxattr(fd int, name *byte) unix.Errno // only whether the attribute exists
 	close(fd int)
 }
 
-// statxMask asks for all that a listing tells. STATX_MNT_ID is only for the
-// directory itself, but costs nothing for the rest.
+// statxMask selects everything that a listing contains. STATX_MNT_ID is needed only for
+// the directory itself, but costs nothing for the entries.
 const statxMask = unix.STATX_BASIC_STATS | unix.STATX_BTIME | unix.STATX_MNT_ID
 
-// linux is the kernel that we run on. Its calls are repeated on EINTR: FUSE
-// and NFS interrupt them for the runtime's preemption signals. They go through
-// Syscall and not RawSyscall, since any of them may wait for a disk.
+// linux is the real kernel. Calls are repeated on EINTR, because FUSE and NFS interrupt
+// them for the runtime's preemption signals. They use Syscall and not RawSyscall, since
+// any of them may wait for a disk.
 type linux struct {
-	_ byte // methods on pointers, so that calls through kernel need no wrapper
+	_ byte // methods have pointer receivers, so that calls through the interface need no wrapper
 }
 
 func (*linux) openat2(dirfd int, path *byte, how *unix.OpenHow) (int, unix.Errno) {
@@ -89,12 +89,12 @@ func (*linux) fgetxattr(fd int, name *byte) unix.Errno {
 }
 
 func (*linux) close(fd int) {
-	// Not repeated: the descriptor is gone whatever close says. Read only, so
-	// that there is nothing an error could be about.
+	// Not repeated: the descriptor is closed whatever close returns. It was only read
+	// from, so there is no error worth reporting.
 	_ = unix.Close(fd)
 }
 
-// looking is a kernel that has somebody told of each file that is looked at.
+// hookedKernel calls a function before each access to a file.
 type hookedKernel struct {
 	kernel
 	onAccess func()

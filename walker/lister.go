@@ -11,22 +11,21 @@ import (
 )
 
 const (
-	// direntBuffer is what one getdents64 may fill, about 2,000 names.
+	// direntBuffer is the buffer for one call of getdents64: about 2,000 names.
 	direntBuffer = 64 << 10
-	// statBatch is how many statx are made between two looks at whether the
-	// job was cancelled.
+	// statBatch is how many statx calls are made between two checks for cancellation.
 	statBatch = 32
-	// keepEntries is for how many entries a lister keeps memory (112 KiB)
-	// when it is done with a directory.
+	// retainedEntries is for how many entries a lister keeps memory (112 KiB) after it
+	// is done with a directory.
 	retainedEntries = 1024
 )
 
-// reading is how far the listing of one directory is. It holds no descriptor,
-// so that a directory given in parts pins no mount between them.
+// dirReader is the state of the listing of one directory. It holds no descriptor, so that
+// a directory returned in parts pins no mount in between.
 type dirReader struct {
 	dir       string
-	namesRead bool // the names are read
-	partGiven bool // a part was given
+	namesRead bool // all names have been read
+	partGiven bool // a part has been returned
 	stamp     uint64
 	stat      listing.Stat
 	dev       uint64
@@ -35,27 +34,27 @@ type dirReader struct {
 	names     names
 }
 
-// crossing is a child on which another file system is mounted.
+// mountedChild is a child on which another file system is mounted.
 type mountedChild struct {
 	name string
 	dev  uint64
 }
 
-// lister lists one directory at a time into memory that it uses again. It is
-// for one goroutine.
+// lister lists one directory at a time into memory that it reuses. It is not safe for
+// concurrent use.
 type lister struct {
 	opener
 	stamp func() uint64
-	stop  *atomic.Bool // the listing is not wanted any more
+	stop  *atomic.Bool // set when the listing is no longer needed
 	// opened is Spec.Opened of the job.
 	opened    func(dir string, dev uint64, st *listing.Stat)
 	heartbeat heartbeat
 
 	fd       int
 	dents    []byte
-	first    dirReader // used again for each directory that is given at once
+	first    dirReader // reused for every directory that is returned at once
 	entries  []listing.Entry
-	mounted  []mountedChild // of entries
+	mounted  []mountedChild // among entries
 	listed   listing.Listing
 	buffers  *bufferPool
 	acls     aclChecker
@@ -67,8 +66,7 @@ func newLister(k kernel, stamp func() uint64, spare *bufferPool) *lister {
 	return &lister{opener: opener{k: k}, stamp: stamp, buffers: spare, fd: -1}
 }
 
-// begin returns a reading of dir, valid until the next begin, unless detach
-// was called.
+// begin returns a reader of dir, valid until the next begin unless detach is called.
 func (ls *lister) begin(dir string) *dirReader {
 	r := &ls.first
 	names := r.names
@@ -77,7 +75,7 @@ func (ls *lister) begin(dir string) *dirReader {
 	return r
 }
 
-// detach returns a reading that outlives the next begin.
+// detach returns a copy of a reader that outlives the next begin.
 func (ls *lister) detach(r *dirReader) *dirReader {
 	if r != &ls.first {
 		return r
@@ -87,13 +85,13 @@ func (ls *lister) detach(r *dirReader) *dirReader {
 	return &kept
 }
 
-// errNoPlace is returned by read where place said no.
-var errNoSlot = errors.New("walker: no place on the device")
+// errNoSlot is returned by read if takeSlot reported false.
+var errNoSlot = errors.New("walker: no free slot on the device")
 
-// read makes ls.listed of the whole of a directory that has at most limit
-// entries, else of its next limit entries. place, if not nil, is asked once the
-// device is known, whether more may be done on it now.
-func (ls *lister) read(r *dirReader, limit int, place func(dev uint64) bool) error {
+// read fills ls.listed with all entries of a directory, or, if there are more than limit,
+// with the next limit entries. Once the device is known, it calls takeSlot, if not nil,
+// which reports whether the device has a free slot.
+func (ls *lister) read(r *dirReader, limit int, takeSlot func(dev uint64) bool) error {
 	if ls.cancelled() {
 		return ErrCancelled
 	}
@@ -101,13 +99,13 @@ func (ls *lister) read(r *dirReader, limit int, place func(dev uint64) bool) err
 	if err := ls.open(r); err != nil {
 		return err
 	}
-	if place != nil && !place(r.dev) {
+	if takeSlot != nil && !takeSlot(r.dev) {
 		return errNoSlot
 	}
 	if !r.namesRead {
 		if ls.opened != nil {
 			ls.opened(r.dir, r.dev, &r.stat)
-			// What changed before that is for nobody else to see.
+			// Changes made before the call of opened are visible to nobody else.
 			if errno := ls.k.statx(ls.fd, &ls.nul[0], unix.AT_EMPTY_PATH, &ls.statxBuf); errno != 0 {
 				return &fs.PathError{Op: "statx", Path: r.dir, Err: errno}
 			}
@@ -122,7 +120,7 @@ func (ls *lister) read(r *dirReader, limit int, place func(dev uint64) bool) err
 	return ls.readPart(r, limit)
 }
 
-// open opens the directory and learns what it is; done closes it.
+// open opens the directory and checks its identity. close closes it.
 func (ls *lister) open(r *dirReader) error {
 	ls.heartbeat.startOp(opOpen)
 	var p retryDelay
@@ -158,8 +156,8 @@ func (ls *lister) open(r *dirReader) error {
 	return nil
 }
 
-// unless makes err that of a listing that nobody wants any more, where it says no
-// more of the directory than that.
+// ignoreShortage replaces an error of a listing that is no longer needed if it says
+// nothing about the directory.
 func (ls *lister) ignoreShortage(err error) error {
 	if Shortage(err) {
 		return ErrCancelled
@@ -167,7 +165,7 @@ func (ls *lister) ignoreShortage(err error) error {
 	return err
 }
 
-// done closes the directory.
+// close closes the directory.
 func (ls *lister) close() {
 	if ls.fd >= 0 {
 		ls.k.close(ls.fd)
@@ -175,7 +173,7 @@ func (ls *lister) close() {
 	}
 }
 
-// readNames reads all names. The directory is open.
+// readNames reads all names of the open directory.
 func (ls *lister) readNames(r *dirReader) error {
 	if ls.dents == nil {
 		ls.dents = make([]byte, direntBuffer)
@@ -206,8 +204,8 @@ func (ls *lister) readNames(r *dirReader) error {
 	return nil
 }
 
-// readPart makes ls.listed of the next limit names, or of all that are left.
-// The directory is open and its names are read.
+// readPart fills ls.listed with the next limit names, or with all that are left. The
+// directory is open and its names have been read.
 func (ls *lister) readPart(r *dirReader, limit int) error {
 	ls.entries, ls.mounted = ls.entries[:0], ls.mounted[:0]
 	ls.heartbeat.startOp(opStat)
@@ -224,8 +222,8 @@ func (ls *lister) readPart(r *dirReader, limit int) error {
 		ls.heartbeat.tick()
 		flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
 		if n.typ == listing.Dir {
-			// Perhaps a mount whose server hangs. What the kernel knows of it is
-			// enough until it is listed itself.
+			// It may be a mount whose server hangs. What the kernel has cached is
+			// enough until the directory is listed itself.
 			flags |= unix.AT_STATX_DONT_SYNC
 		}
 		errno := ls.k.statx(ls.fd, ns.pointer(n), flags, st)
@@ -256,7 +254,7 @@ func (ls *lister) readPart(r *dirReader, limit int) error {
 	return nil
 }
 
-// newEntry appends an entry, whatever it holds, to ls.entries.
+// newEntry appends an entry with arbitrary contents to ls.entries.
 func (ls *lister) newEntry() *listing.Entry {
 	n := len(ls.entries)
 	if n == cap(ls.entries) {
@@ -279,8 +277,7 @@ func (ls *lister) grow() {
 	}
 }
 
-// forget gives back the memory that only a large directory needs. What
-// readPart made is not valid any more.
+// release frees memory that only a large directory needs. It invalidates ls.listed.
 func (ls *lister) release() {
 	if cap(ls.entries) > retainedEntries {
 		ls.buffers.put(ls.entries)
@@ -299,15 +296,14 @@ func (ls *lister) childDev(r *dirReader, s string) uint64 {
 	return r.dev
 }
 
-// stopped reports whether to give up: the job is cancelled, or the listing was
-// taken for stuck, so that nobody wants it.
+// cancelled reports whether to give up: the job was cancelled, or the watchdog revoked
+// the listing.
 func (ls *lister) cancelled() bool {
 	return ls.stop.Load() || ls.heartbeat.isRevoked()
 }
 
-// setStat sets s to what the kernel said. st.Mask is looked at for the birth
-// time only: what stat(2) gives too, every file system gives, if need be made
-// up.
+// setStat copies what statx returned to s. Only the birth time depends on st.Mask: every
+// file system fills in what stat(2) returns.
 func setStat(s *listing.Stat, st *unix.Statx_t) {
 	s.Ino = st.Ino
 	s.Size = int64(st.Size)

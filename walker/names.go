@@ -11,45 +11,44 @@ import (
 )
 
 const (
-	// blockSize is a piece of memory for names; any name fits in one.
+	// blockSize is the size of one block of memory for names. Any name fits into one.
 	blockSize = 1 << blockBits
 	blockBits = 16
-	// runLen is how many names are sorted at once. Names of more than one run
-	// are merged on the way out, so that no sort takes long enough (about 1 ms)
-	// to delay the end of a cancelled job, and nothing is as large as the
-	// directory in one piece.
+	// runLen is how many names are sorted at once. Several runs are merged when names
+	// are taken, so that no sort takes long enough (about 1 ms) to delay a cancelled
+	// job, and no single allocation is as large as the directory.
 	runLen = 8192
 	// maxBlocks bounds the names of one directory, see ErrTooLarge.
 	maxBlocks = 1 << 30 >> blockBits
 )
 
-// name is one name of a directory, held in names. The bytes are ended by NUL,
-// as statx takes them.
+// name is one name of a directory. Its bytes are in a block of names and end with NUL, as
+// statx expects them.
 type name struct {
-	key uint64 // 8 bytes of it, big-endian, so that numbers sort as bytes do
+	key uint64 // 8 bytes of the name, big-endian, so that numbers sort like bytes
 	at  uint32 // block<<blockBits | offset
 	len uint16
 	typ listing.Type
 }
 
-// names are all the names of one directory, given in any order, taken in
-// bytewise order and no name twice.
+// names holds all names of one directory. They are added in any order and taken in
+// bytewise order without duplicates.
 type names struct {
-	blocks [][]byte // blockSize each; the last is being filled
-	used   int      // bytes of the last one
-	runs   [][]name // sorted, once they are full or all is read
-	n      int      // names in all
+	blocks [][]byte // of blockSize bytes each; the last one is being filled
+	used   int      // bytes of the last block
+	runs   [][]name // each is sorted when it is full or all names have been added
+	n      int      // names in total
 
-	skip  int    // bytes that all names begin with: keys are of what follows
-	heads []head // a heap by name, of runs with names left
-	last  name   // taken most recently
-	taken int    // names taken, duplicates included
+	skip  int    // length of the prefix that all names share; keys are taken from behind it
+	heads []head // a heap, by name, of the runs with names left
+	last  name   // the name taken last
+	taken int    // names taken, including duplicates
 }
 
-// head is what is left of a run.
+// head is the remainder of a run.
 type head []name
 
-// reset forgets all names and keeps a small directory's worth of memory.
+// reset drops all names and keeps enough memory for a small directory.
 func (ns *names) reset() {
 	clear(ns.blocks[min(1, len(ns.blocks)):])
 	clear(ns.runs[min(1, len(ns.runs)):])
@@ -60,7 +59,7 @@ func (ns *names) reset() {
 	*ns = names{blocks: blocks, runs: runs, heads: ns.heads[:0]}
 }
 
-// add takes a copy of s. It reports false when there is no room for more.
+// add adds a copy of s. It reports false if there is no room for more names.
 func (ns *names) add(s []byte, typ listing.Type) bool {
 	if len(ns.blocks) == 0 || ns.used+len(s)+1 > blockSize {
 		if len(ns.blocks) == maxBlocks {
@@ -76,7 +75,7 @@ func (ns *names) add(s []byte, typ listing.Type) bool {
 		}
 		ns.runs = append(ns.runs, nil)
 		if r++; r > 0 {
-			ns.runs[r] = make([]name, 0, runLen) // there may be many
+			ns.runs[r] = make([]name, 0, runLen) // there may be many more
 		}
 	}
 	block := ns.blocks[len(ns.blocks)-1]
@@ -90,14 +89,14 @@ func (ns *names) add(s []byte, typ listing.Type) bool {
 	return true
 }
 
-// start is called once all names are added, before the first take.
+// finish is called once, after the last add and before the first take.
 func (ns *names) finish() {
 	if ns.n == 0 {
 		return
 	}
 	ns.sort(ns.runs[len(ns.runs)-1])
 	if len(ns.runs) > 1 {
-		// Each run was sorted by keys of its own.
+		// Each run was sorted with its own prefix left out.
 		first := ns.bytes(ns.runs[0][0])
 		ns.skip = len(first)
 		for _, r := range ns.runs {
@@ -115,7 +114,7 @@ func (ns *names) finish() {
 	}
 }
 
-// take returns the next name in order; false after the last.
+// take returns the next name in order, and false after the last one.
 func (ns *names) take() (name, bool) {
 	for len(ns.heads) > 0 {
 		h := &ns.heads[0]
@@ -130,7 +129,7 @@ func (ns *names) take() (name, bool) {
 		}
 		ns.taken++
 		if n.key == ns.last.key && n.len == ns.last.len && ns.taken > 1 && bytes.Equal(ns.bytes(n), ns.bytes(ns.last)) {
-			continue // the directory changed while it was read
+			continue // a duplicate: the directory changed while it was being read
 		}
 		ns.last = n
 		return n, true
@@ -138,11 +137,10 @@ func (ns *names) take() (name, bool) {
 	return name{}, false
 }
 
-// left reports whether there may be names to take: it does not look for
-// duplicates.
+// left reports whether there are names to take, which may all be duplicates.
 func (ns *names) left() bool { return len(ns.heads) > 0 }
 
-// down restores the heap from i on.
+// siftDown restores the heap from i on.
 func (ns *names) siftDown(i int) {
 	h := ns.heads
 	for {
@@ -161,8 +159,8 @@ func (ns *names) siftDown(i int) {
 	}
 }
 
-// sort sorts a run, by keys that leave out what all its names begin with: so
-// far fewer keys are equal, and comparing seldom has to look at the names.
+// sort sorts a run by keys that leave out the prefix that all its names share. This makes
+// equal keys, which need a comparison of the names themselves, far less frequent.
 func (ns *names) sort(run []name) {
 	first := ns.bytes(run[0])
 	ns.skip = len(first)
@@ -182,7 +180,7 @@ func (ns *names) setKeys(run []name) {
 	}
 }
 
-// common returns the number of bytes, at most n, that a and b begin with.
+// common returns the length, at most n, of the common prefix of a and b.
 func common(n int, a, b []byte) int {
 	n = min(n, len(a), len(b))
 	if string(a[:n]) == string(b[:n]) {
@@ -216,24 +214,24 @@ func (ns *names) compare(a, b name) int {
 	}
 	from := ns.skip + 8
 	if int(a.len) <= from || int(b.len) <= from {
-		// No name has a NUL, so that equal keys are equal bytes.
+		// No name contains a NUL, so equal keys mean equal bytes.
 		return cmp.Compare(a.len, b.len)
 	}
 	return bytes.Compare(ns.bytes(a)[from:], ns.bytes(b)[from:])
 }
 
-// bytes of a name, without its NUL.
+// bytes returns a name without its NUL.
 func (ns *names) bytes(n name) []byte {
 	at := n.at & (blockSize - 1)
 	return ns.blocks[n.at>>blockBits][at : at+uint32(n.len)]
 }
 
-// pointer to the bytes of a name, ended by NUL.
+// pointer returns a pointer to the NUL-terminated bytes of a name.
 func (ns *names) pointer(n name) *byte {
 	return &ns.blocks[n.at>>blockBits][n.at&(blockSize-1)]
 }
 
-// string of a name, which shares the memory of ns: valid until reset.
+// string returns a name. It shares the memory of ns and is valid until reset.
 func (ns *names) string(n name) string {
 	return unsafe.String(ns.pointer(n), int(n.len))
 }

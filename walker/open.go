@@ -8,22 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxPath is the longest path that one system call takes, without its NUL.
+// maxPath is the length of the longest path that one system call accepts, without NUL.
 const maxPath = unix.PathMax - 1
 
 const (
-	// openFlags open a directory for reading. O_NOATIME, so that an index does
-	// not make writes; O_NONBLOCK, so that whatever stands there now does not
-	// block.
+	// openFlags open a directory for reading. O_NOATIME keeps an index from causing
+	// writes; O_NONBLOCK keeps the call from blocking if something else has replaced the
+	// directory.
 	openFlags = unix.O_RDONLY | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_NOATIME | unix.O_NONBLOCK | unix.O_CLOEXEC
 	// stepFlags open a directory on the way; O_PATH needs no read permission.
 	stepFlags = unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC
 )
 
-// opener opens directories by absolute path, of any length, without following
-// a symbolic link anywhere. A path one of whose inner components is a link
-// fails with ELOOP (ENOTDIR for the last, and for any without openat2). It is
-// for one goroutine.
+// opener opens directories by absolute path, of any length, without following symbolic
+// links. If a component of the path other than the last is a link, the error is ELOOP. If
+// the last one is, or without openat2, it is ENOTDIR. It is not safe for concurrent use.
 type opener struct {
 	k         kernel
 	path      []byte // of the directory being opened; reused
@@ -42,7 +41,7 @@ func (o *opener) open(dir string) (int, error) {
 	}
 	fd, errno := o.openPath(openFlags)
 	if errno == unix.EPERM {
-		// O_NOATIME is for the owner and for root.
+		// Only the owner and root may use O_NOATIME.
 		fd, errno = o.openPath(openFlags &^ unix.O_NOATIME)
 	}
 	if errno != 0 {
@@ -51,7 +50,7 @@ func (o *opener) open(dir string) (int, error) {
 	return fd, nil
 }
 
-// way goes o.path to its end, which it opens with flags.
+// openPath opens o.path with flags.
 func (o *opener) openPath(flags int) (int, unix.Errno) {
 	if o.noOpenat2 {
 		return o.openatPath(flags)
@@ -65,12 +64,12 @@ func (o *opener) openPath(flags int) (int, unix.Errno) {
 	return fd, errno
 }
 
-// hops opens as much of the path at once as a system call takes, with openat2.
+// openat2Path opens o.path with openat2, as much of it at once as one call accepts.
 func (o *opener) openat2Path(flags int) (int, unix.Errno) {
 	return o.openInSteps(flags, func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno) {
 		n = len(rest) - 1
 		if n > maxPath {
-			// The last separator that leaves a path that is not too long.
+			// The last separator before which the path is short enough.
 			n = bytes.LastIndexByte(rest[1:maxPath+1], '/') + 1
 			if n == 0 {
 				return 0, -1, unix.ENAMETOOLONG
@@ -86,7 +85,7 @@ func (o *opener) openat2Path(flags int) (int, unix.Errno) {
 	})
 }
 
-// steps opens one component after the other, with openat.
+// openatPath opens o.path with openat, one component after the other.
 func (o *opener) openatPath(flags int) (int, unix.Errno) {
 	return o.openInSteps(flags, func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno) {
 		if rest[0] == '/' {
@@ -105,8 +104,8 @@ func (o *opener) openatPath(flags int) (int, unix.Errno) {
 	})
 }
 
-// relay goes o.path to its end by calls of next, which opens the first n bytes
-// of what is left of the path, relative to dirfd.
+// openInSteps opens o.path by calls of next, which opens the first n bytes of the rest of
+// the path, relative to dirfd.
 func (o *opener) openInSteps(flags int, next func(dirfd int, rest []byte, flags int) (n, fd int, errno unix.Errno)) (int, unix.Errno) {
 	rest, dirfd := o.path, unix.AT_FDCWD
 	for {

@@ -9,48 +9,48 @@ import (
 	"sync/atomic"
 )
 
-// Pool lists directories for any number of jobs. Its methods may be called
-// from any goroutine.
+// Pool lists directories for any number of jobs. Its methods may be called from any
+// goroutine.
 type Pool struct {
 	o       Options
 	k       kernel
 	stamp   atomic.Uint64
 	buffers bufferPool
 
-	// mu guards all below and what is in jobs but for their atomics. It is held
-	// once between two directories of a worker, and never in a system call or a
-	// function of the user.
+	// mu guards everything below, and the jobs except for their atomic fields. A worker
+	// takes it once between two directories. It is never held during a system call or a
+	// callback.
 	mu            sync.Mutex
 	work          sync.Cond // signalled for an idle worker
-	idle          int       // workers that wait for work and were not signalled
+	idle          int       // workers that wait for work and have not been signalled
 	changed       sync.Cond // broadcast when a goroutine has ended or is stuck
 	closed        bool
 	quit          chan struct{} // closed when all workers have ended
 	workers       []*worker
 	running       int // workers that are not stuck
-	replacedStuck int // workers that are stuck and were replaced
+	replacedStuck int // stuck workers that were replaced
 
-	watchdogRuns bool // there is a watchdog
-	notifying    bool // somebody serves ends
+	watchdogRuns bool // the watchdog goroutine runs
+	notifying    bool // a goroutine calls Spec.Done of the jobs in ended
 	ended        []*Job
 
 	jobs    map[*Job]struct{} // that have not ended
 	lastID  uint64
 	devices []*device
-	ready   [priorities]int // lanes in rings
+	ready   [priorities]int // queued lanes
 	turns   uint64          // given to jobs so far
-	pushes  uint64          // of items so far
+	pushes  uint64          // items queued so far
 	queued  int
-	maxQ    int               // items queued above which a large directory waits for its children
-	awaited map[*Job]struct{} // by workers, in Result.Wait
+	maxQ    int               // queue length above which a large directory waits for its children
+	awaited map[*Job]struct{} // jobs that workers wait for in Result.Wait
 }
 
-// maxQueued is how many directories a pool queues before directories given in
-// parts wait: a directory of a million subdirectories does not make a queue of
-// a million.
+// maxQueued is how many directories a pool queues before directories returned in parts
+// have to wait, so that a directory with a million subdirectories does not make a queue
+// of a million.
 const maxQueued = 1 << 16
 
-// New starts a pool. Close ends it.
+// New starts a pool. Close stops it.
 func New(o Options) *Pool {
 	if o.OnAccess != nil {
 		return newPool(o, &hookedKernel{kernel: &linux{}, onAccess: o.OnAccess})
@@ -75,8 +75,8 @@ func newPool(o Options, k kernel) *Pool {
 	return p
 }
 
-// Submit starts a job. The end of ctx cancels it. ErrClosed after Close, and
-// ErrCancelled with the cause if ctx has ended already.
+// Submit starts a job, which is cancelled when ctx ends. It returns ErrClosed after
+// Close, and ErrCancelled with the cause if ctx has already ended.
 func (p *Pool) Submit(ctx context.Context, s Spec) (*Job, error) {
 	if ctx.Err() != nil {
 		return nil, cancelledBy(ctx)
@@ -107,7 +107,7 @@ func cancelledBy(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", ErrCancelled, context.Cause(ctx))
 }
 
-// Stats says what the pool is doing.
+// Stats returns what the pool is doing.
 func (p *Pool) Stats() Stats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -123,10 +123,10 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// Close cancels every job and returns when every goroutine of the pool has
-// ended. Workers that are stuck in a system call (for 5 s, here) are left
-// behind; the error, which is ErrStuck, names their directories. Close must not
-// be called from inside Visit, Admit or Done.
+// Close cancels every job and returns when every goroutine of the pool has ended. Workers
+// stuck in a system call (for 5 s once Close is called) are left behind; the error then
+// wraps ErrStuck and names their directories. Close must not be called from Visit, Admit
+// or Done.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,7 +157,7 @@ func (p *Pool) Close() error {
 	return fmt.Errorf("%w: %d workers left behind in %s", ErrStuck, len(left), strings.Join(left, ", "))
 }
 
-// wake lets up to n idle workers look for work.
+// wake signals up to n idle workers.
 func (p *Pool) wake(n int) {
 	for ; n > 0 && p.idle > 0; n-- {
 		p.idle--
@@ -165,8 +165,8 @@ func (p *Pool) wake(n int) {
 	}
 }
 
-// tell serves Spec.Done of jobs that have ended, on a goroutine of its own
-// that ends when there is none. The lock is held.
+// notifyDone calls Spec.Done for jobs that have ended, on a goroutine that ends when
+// there are no more. The lock must be held.
 func (p *Pool) notifyDone(j *Job) {
 	p.ended = append(p.ended, j)
 	if p.notifying {

@@ -2,52 +2,52 @@ package walker
 
 import "slices"
 
-// item is a directory to be listed, or to be gone on with: then rest is not
-// nil, and it has passed Admit.
+// item is a directory to list. If reader is not nil, the listing has begun and the
+// directory has passed Admit.
 type item struct {
 	dir    string
 	reader *dirReader
-	order  uint64 // in which it was pushed
+	order  uint64 // of the push
 }
 
-// lane is the stack of one job's directories on one device. What is pushed
-// last comes out first, so that a walk has few directories queued: on one tree
-// 894 at most where first in, first out had 89,700. A job's lanes are together
-// one such stack, from which only a device that is busy is left out.
+// lane is the stack of one job's directories on one device. Last in, first out keeps the
+// queue short: walking one tree queued at most 894 directories, where first in, first out
+// queued 89,700. Together, the lanes of a job act as one such stack, from which only the
+// directories on busy devices are left out.
 type lane struct {
 	job   *Job
 	dev   *device
 	items []item
 
-	// Lanes with items stand in a ring of their device.
+	// Lanes with items are linked into a ring of their device.
 	prev, next *lane
 	queued     bool
 }
 
-// device is one file system as st_dev tells it, or, with id 0, those that are
-// not known before their directory is opened. It lives as long as it is used.
+// device is one file system, as identified by st_dev. The device with id 0 stands for
+// those unknown before their directories are opened. A device exists as long as it is
+// used.
 type device struct {
 	id    uint64
-	users int // lanes and hands
-	busy  int // workers in system calls on it, counted if there is a limit
-	stuck int // workers that do not come back from it
+	users int // lanes and assignments that refer to it
+	busy  int // workers in system calls on it, counted only if there is a limit
+	stuck int // workers whose system calls on it do not return
 	rings [priorities]ring
 }
 
-// hungAt is how many workers must be stuck on a device before the directories
-// that are queued for it end with ErrStuck unasked. One may be a disk that has
-// to be tried again.
+// stuckLimit is how many workers must be stuck on a device before directories queued for
+// it end with ErrStuck right away. A single one may be waiting for a disk that retries.
 const stuckLimit = 2
 
-// keepLanes is how many empty lanes a job may keep for later.
+// keepLanes is how many empty lanes a job may keep for reuse.
 const keepLanes = 8
 
-// ring is a queue of lanes by the turns of their jobs: the one served least
-// recently is in front.
+// ring is a queue of lanes ordered by the turns of their jobs, with the least recently
+// served job in front.
 type ring struct{ front, back *lane }
 
-// add puts a lane in its place: most often the back, and seldom far from it,
-// since a lane is added when its job was just served.
+// add inserts a lane in order. Its place is most often the back and seldom far from it,
+// since a lane is added right after its job was served.
 func (r *ring) add(l *lane) {
 	at := r.back
 	for at != nil && at.job.turn > l.job.turn {
@@ -80,8 +80,8 @@ func (r *ring) remove(l *lane) {
 	l.queued, l.prev, l.next = false, nil, nil
 }
 
-// device returns the device of that number. The pool's lock is held, here and
-// for all below.
+// device returns the device with that number. The lock must be held, here and for all
+// functions below.
 func (p *Pool) device(id uint64) *device {
 	for _, d := range p.devices {
 		if d.id == id {
@@ -93,15 +93,15 @@ func (p *Pool) device(id uint64) *device {
 	return d
 }
 
-// dropIfUnused forgets a device that nobody refers to: with containers they
-// come and go.
+// dropIfUnused removes a device that nothing refers to. Containers make devices come and
+// go.
 func (p *Pool) dropIfUnused(d *device) {
 	if d.users == 0 && d.busy == 0 && d.stuck == 0 {
 		p.devices = slices.DeleteFunc(p.devices, func(e *device) bool { return e == d })
 	}
 }
 
-// unuse ends one use of a device.
+// releaseDevice ends one use of a device.
 func (p *Pool) releaseDevice(d *device) {
 	d.users--
 	p.dropIfUnused(d)
@@ -127,8 +127,8 @@ func (p *Pool) push(j *Job, dev uint64, it item) {
 	}
 }
 
-// pop takes the top item of a lane, which must have one, and lets the job's
-// lanes wait for their next turn.
+// pop takes the top item of a lane, which must have one, and moves the lanes of its job
+// to their next turn.
 func (p *Pool) pop(l *lane) item {
 	end := len(l.items) - 1
 	it := l.items[end]
@@ -162,19 +162,19 @@ func (p *Pool) pop(l *lane) item {
 	return it
 }
 
-// ring lets a lane, which has items, wait for its turn.
+// enqueueLane adds a lane, which has items, to its ring.
 func (p *Pool) enqueueLane(l *lane) {
 	l.dev.rings[l.job.spec.Priority].add(l)
 	p.ready[l.job.spec.Priority]++
 }
 
-// unring takes a lane out of its ring.
+// dequeueLane removes a lane from its ring.
 func (p *Pool) dequeueLane(l *lane) {
 	l.dev.rings[l.job.spec.Priority].remove(l)
 	p.ready[l.job.spec.Priority]--
 }
 
-// drop takes out of the queue what a job has not begun.
+// dropQueued removes those directories of a job from the queue that have not begun.
 func (p *Pool) dropQueued(j *Job) {
 	for _, l := range j.lanes {
 		n := len(l.items)
@@ -190,7 +190,7 @@ func (p *Pool) dropQueued(j *Job) {
 	}
 }
 
-// dropLanes forgets the lanes of a job that has ended.
+// dropLanes removes the lanes of a job that has ended.
 func (p *Pool) dropLanes(j *Job) {
 	for _, l := range j.lanes {
 		p.releaseDevice(l.dev)
@@ -212,9 +212,8 @@ func (j *Job) lane(dev uint64) *lane {
 	return l
 }
 
-// next returns the lane that is to be served next: of the highest priority
-// that has any, the one that was not served for longest, on a device that takes
-// one more; nil if there is none.
+// next returns the lane to serve next, or nil if there is none: of the highest priority
+// with queued lanes, the one served least recently whose device has a free slot.
 func (p *Pool) next() *lane {
 	for pr := priorities - 1; pr >= 0; pr-- {
 		if p.ready[pr] == 0 {
@@ -243,8 +242,8 @@ func (p *Pool) nextOf(j *Job) (best *lane) {
 	return best
 }
 
-// before reports whether l, which has items, is to be served before m, which
-// may be nil: the job served least recently, and of it what was pushed last.
+// before reports whether l, which has items, is to be served before m, which may be nil:
+// the least recently served job goes first, and within a job the item pushed last.
 func (l *lane) before(m *lane) bool {
 	if m == nil || l.job != m.job {
 		return m == nil || l.job.turn < m.job.turn
@@ -252,13 +251,13 @@ func (l *lane) before(m *lane) bool {
 	return l.items[len(l.items)-1].order > m.items[len(m.items)-1].order
 }
 
-// admits reports whether a directory of the lane may be begun now. Those that
-// are only to be ended need no place.
+// mayServe reports whether a directory of the lane may begin now. Directories that only
+// need to be ended need no slot.
 func (p *Pool) mayServe(l *lane) bool {
 	return p.hasSlot(l.dev) || l.dev.stuck >= stuckLimit || l.job.cancelled.Load()
 }
 
-// free reports whether a device takes one more listing.
+// hasSlot reports whether a device allows one more listing.
 func (p *Pool) hasSlot(d *device) bool {
 	return p.o.PerDevice <= 0 || d.id == 0 || d.busy < p.o.PerDevice
 }

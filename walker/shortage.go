@@ -7,25 +7,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Shortage reports whether an error says nothing of a directory but that the
-// process or the system is out of descriptors or memory for the moment.
+// Shortage reports whether err says nothing about a directory, but only that the process
+// or the system is out of file descriptors or memory for the moment.
 func Shortage(err error) bool {
 	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) || errors.Is(err, unix.ENOMEM)
 }
 
 const (
-	// shortageFirst is how long a listing waits after the first failure for want
-	// of a descriptor, and after each further one twice as long up to the most.
+	// shortageFirst is the delay after the first failure. It doubles after each further
+	// one, up to shortageMost.
 	shortageFirst = 2 * time.Millisecond
 	shortageMost  = 250 * time.Millisecond
 )
 
-// patience waits between attempts at what fails for a shortage. The zero value
-// is right for the first.
+// retryDelay waits between retries of calls that fail with a Shortage. The zero value is
+// ready to use.
 type retryDelay struct{ wait time.Duration }
 
-// again reports whether a call that ended with errno is to be made again, and
-// waits before it says so. A listing that is not wanted any more is not.
+// retry reports whether to repeat a call that failed with errno, after waiting. It
+// reports false if the error is not a shortage or the listing is no longer needed.
 func (p *retryDelay) retry(ls *lister, errno error) bool {
 	if !Shortage(errno) || ls.cancelled() {
 		return false

@@ -1,7 +1,7 @@
 package walker
 
-// devicesOf is what Options.Device says of directories, nil for nothing. Called
-// without the lock.
+// knownDevices returns what Options.Device says about directories, or nil without that
+// option. The lock must not be held.
 func (p *Pool) knownDevices(dirs []string) []uint64 {
 	if p.o.Device == nil {
 		return nil
@@ -13,9 +13,9 @@ func (p *Pool) knownDevices(dirs []string) []uint64 {
 	return devs
 }
 
-// enter takes a place on the device of a directory that has been opened; false
-// if there is none, or if the listing was taken away meanwhile. Called without
-// the lock.
+// takeSlot occupies one of the slots of the device that an open directory lies on. It
+// reports false if none is free or if the watchdog has revoked the listing. The lock must
+// not be held.
 func (p *Pool) takeSlot(h *assignment, dev uint64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -37,14 +37,14 @@ func (p *Pool) takeSlot(h *assignment, dev uint64) bool {
 	return true
 }
 
-// leave gives the place back. Called without the lock.
+// releaseSlot frees the slot again. The lock must not be held.
 func (p *Pool) releaseSlot(h *assignment) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.releaseSlotLocked(h)
 }
 
-// unplace is leave for who has the lock.
+// releaseSlotLocked is releaseSlot for callers that hold the lock.
 func (p *Pool) releaseSlotLocked(h *assignment) {
 	d := h.slot
 	h.slot = nil

@@ -9,11 +9,11 @@ import (
 	"indexd/listing"
 )
 
-// Stat says what one name in a directory (absolute, clean) is, as a listing of
-// the directory would, without following a symbolic link anywhere. Where a file
-// system is mounted on the name its server is not asked, nor is that of the
-// directory's, should it have one: it is for local file systems. errors.Is with
-// fs.ErrNotExist: there is no such name, or no such directory.
+// Stat returns one entry of a directory (an absolute, clean path) as a listing of the
+// directory would contain it. Symbolic links are not followed. Network servers are not
+// asked, neither for the directory nor for a file system mounted on the entry, so the
+// result is exact only for local file systems. The error wraps fs.ErrNotExist if the
+// entry or the directory does not exist.
 func Stat(dir, name string) (listing.Entry, error) {
 	var k linux
 	o := opener{k: &k}

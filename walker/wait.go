@@ -2,21 +2,21 @@ package walker
 
 import "context"
 
-// wait is Result.Wait.
-func (h *assignment) wait(j *Job) (JobStats, error) {
-	if h == nil || h.job.pool != j.pool {
+// wait implements Result.Wait.
+func (a *assignment) wait(j *Job) (JobStats, error) {
+	if a == nil || a.job.pool != j.pool {
 		return j.Wait(context.Background())
 	}
-	p, w := j.pool, h.worker
+	p, w := j.pool, a.worker
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !j.ended && j.reaches(h.job) {
+	if !j.ended && j.reaches(a.job) {
 		return j.statsLocked(), ErrCycle
 	}
-	if h.job.waitsFor == nil {
-		h.job.waitsFor = map[*Job]int{}
+	if a.job.waitsFor == nil {
+		a.job.waitsFor = map[*Job]int{}
 	}
-	h.job.waitsFor[j]++
+	a.job.waitsFor[j]++
 	if j.waiters++; j.waiters == 1 {
 		p.awaited[j] = struct{}{}
 	}
@@ -24,12 +24,12 @@ func (h *assignment) wait(j *Job) (JobStats, error) {
 		if j.waiters--; j.waiters == 0 {
 			delete(p.awaited, j)
 		}
-		if h.job.waitsFor[j]--; h.job.waitsFor[j] == 0 {
-			delete(h.job.waitsFor, j)
+		if a.job.waitsFor[j]--; a.job.waitsFor[j] == 0 {
+			delete(a.job.waitsFor, j)
 		}
 	}()
 	for !j.ended {
-		if h.job.cancelled.Load() {
+		if a.job.cancelled.Load() {
 			return j.statsLocked(), ErrCancelled
 		}
 		if l := p.nextOf(j); l != nil {

@@ -8,12 +8,11 @@ import (
 	"indexd/listing"
 )
 
-// Walk lists dir and everything below it, through mount points too, and yields
-// each directory as it is completed, a large one in parts. The results are the
-// caller's to keep. Breaking off, or the end of ctx, cancels the walk; when the
-// loop has ended, nothing is done for it any more. A walk that
-// was cut short says so in its last result, which has the Err of the job. Not for use inside
-// Visit.
+// Walk lists dir and everything below it, including mounted file systems, and yields each
+// directory as it is completed, a large one in parts. The caller may keep the results.
+// Breaking out of the loop, or the end of ctx, cancels the walk; when the loop has ended,
+// no work is left. A walk that was cut short yields a last result with the Err of the
+// job. It must not be used inside Visit.
 func (p *Pool) Walk(ctx context.Context, dir string) iter.Seq[Result] {
 	return func(yield func(Result) bool) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -67,11 +66,11 @@ func subdirs(l *listing.Listing) (names []string) {
 	return names
 }
 
-// List lists one directory (absolute, clean) without a pool and calls visit
-// with all of it, or, of more than 8192 entries, with one part after the other.
-// What visit is given, with Stamp 0, is valid until it returns; its error ends
-// List and is returned. At the end of ctx, List ends with its cause, at the latest after
-// the next 32 statx.
+// List lists one directory (an absolute, clean path) without a pool. It calls visit with
+// the whole listing, or, if there are more than 8192 entries, with one part after the
+// other. The listing has Stamp 0 and is valid until visit returns. An error of visit ends
+// List, which returns it. When ctx ends, List returns its cause, after at most 32 more
+// statx calls.
 func List(ctx context.Context, dir string, visit func(*listing.Listing) error) error {
 	var stop atomic.Bool
 	defer context.AfterFunc(ctx, func() { stop.Store(true) })()

@@ -6,17 +6,15 @@ import (
 )
 
 const (
-	// lookEvery is how often the watchdog looks, at most.
+	// checkInterval is the longest interval between two checks.
 	checkInterval = time.Second
-	// closingStuck is what Options.StuckAfter is at most once the pool is being
-	// closed.
+	// closingStuckAfter bounds Options.StuckAfter while the pool is being closed.
 	closingStuckAfter = 5 * time.Second
 )
 
-// watch looks after the workers as long as any is busy: one that makes no
-// progress in a system call loses its directory, which ends with ErrStuck, and
-// is replaced. Time is counted in looks, so that a process that was stopped
-// for a while takes nobody for stuck.
+// watchdog checks the workers as long as any is busy. A worker that makes no progress in
+// a system call loses its directory, which ends with ErrStuck, and is replaced. Time is
+// counted in checks, so that a process that was stopped for a while finds nobody stuck.
 func (p *Pool) watchdog(quit <-chan struct{}) {
 	every := max(min(checkInterval, p.o.StuckAfter/4), time.Millisecond)
 	tick := time.NewTicker(every)
@@ -37,13 +35,14 @@ func (p *Pool) watchdog(quit <-chan struct{}) {
 	}
 }
 
-// look looks once, and reports whether any worker is busy. The lock is held.
+// checkWorkers makes one check and reports whether any worker is busy. The lock must be
+// held.
 func (p *Pool) checkWorkers(every time.Duration) (busy bool) {
 	limit := p.o.StuckAfter
 	if p.closed {
 		limit = min(limit, closingStuckAfter)
 	}
-	for _, w := range p.workers { // started ones, below, are appended: seen at the next look
+	for _, w := range p.workers { // workers started below are appended and seen at the next check
 		if len(w.assignments) == 0 || w.stuck {
 			continue
 		}
@@ -57,10 +56,10 @@ func (p *Pool) checkWorkers(every time.Duration) (busy bool) {
 	return busy
 }
 
-// takeOver gives a stuck worker's directory to a new one, which tells of it and
-// then, unless there are too many already, works on in the place of the stuck
-// one. The lock is held; the stuck goroutine touches nothing but its lister
-// until back.
+// replaceStuck gives a stuck worker's directory to a new one. That one ends the directory
+// and then takes the place of the stuck worker, unless too many have been replaced
+// already. The lock must be held. The stuck goroutine touches nothing but its lister
+// until stuckReturned.
 func (p *Pool) replaceStuck(w *worker, h *assignment, silent time.Duration) {
 	w.stuck = true
 	p.running--
@@ -76,15 +75,15 @@ func (p *Pool) replaceStuck(w *worker, h *assignment, silent time.Duration) {
 		p.replacedStuck++
 		w.replaced = true
 	}
-	told := successor.newAssignment()
-	told.job, told.dir = h.job, h.dir
-	told.preset, told.stuckFor = stuckError(h.dir), silent
-	p.startWorker(successor, told)
+	next := successor.newAssignment()
+	next.job, next.dir = h.job, h.dir
+	next.preset, next.stuckFor = stuckError(h.dir), silent
+	p.startWorker(successor, next)
 	p.changed.Broadcast()
 }
 
-// suspect returns the device that does not answer, if that is certain: a name
-// in a directory may be the mount point of another.
+// unresponsiveDevice returns the device that does not respond, or nil if that is
+// uncertain: a name in a directory may be a mount point of another device.
 func (p *Pool) unresponsiveDevice(h *assignment) *device {
 	switch h.lister.heartbeat.kind.Load() {
 	case opOpen:
@@ -97,8 +96,8 @@ func (p *Pool) unresponsiveDevice(h *assignment) *device {
 	return nil
 }
 
-// back books the return of a worker that was stuck with h, which is not used
-// again. The lock is held.
+// stuckReturned records that a worker stuck in assignment h has returned. h is not used
+// again. The lock must be held.
 func (p *Pool) stuckReturned(w *worker, h *assignment) {
 	w.stuck = false
 	p.running++

@@ -1,18 +1,18 @@
 package walker
 
-// worker is a goroutine that lists directories, one after the other. What is
-// in it is guarded by the pool's lock.
+// worker is a goroutine that lists one directory after the other. The pool's lock guards
+// it.
 type worker struct {
 	pool        *Pool
 	id          int
-	assignments []*assignment // what it has in hand, the one that it works on last
+	assignments []*assignment // what it is processing; it works on the last one
 	spare       []*assignment
 	stuck       bool // in a system call that does not return
-	retiring    bool // ends when its hands are empty
-	replaced    bool // by another that is counted as missing
+	retiring    bool // ends when it has no assignment left
+	replaced    bool // and counted in Pool.replacedStuck
 }
 
-// start starts w, with a directory in hand if one is given.
+// startWorker starts w, with a first assignment if one is given.
 func (p *Pool) startWorker(w *worker, first ...*assignment) {
 	p.workers = append(p.workers, w)
 	p.running++
@@ -20,7 +20,7 @@ func (p *Pool) startWorker(w *worker, first ...*assignment) {
 	go w.run()
 }
 
-// run is the worker's goroutine. Its owner is the pool: Close waits for it.
+// run is the worker's goroutine. The pool owns it: Close waits for it.
 func (w *worker) run() {
 	p := w.pool
 	ended := false
@@ -49,7 +49,7 @@ func (w *worker) run() {
 	ended = true
 }
 
-// remove takes a worker out that ends.
+// removeWorker removes a worker that ends.
 func (p *Pool) removeWorker(w *worker) {
 	for i := range p.workers {
 		if p.workers[i] == w {
@@ -62,8 +62,8 @@ func (p *Pool) removeWorker(w *worker) {
 	p.changed.Broadcast()
 }
 
-// serve takes a directory from a lane and works it off. The lock is held
-// before and after, and released meanwhile.
+// serve takes a directory from a lane and processes it. The lock is held before and
+// after, and released meanwhile.
 func (w *worker) serve(l *lane) {
 	p := w.pool
 	h := w.newAssignment()
@@ -85,7 +85,7 @@ func (w *worker) serve(l *lane) {
 	w.work(h)
 }
 
-// hand returns an empty hand.
+// newAssignment returns an empty assignment, reused if possible.
 func (w *worker) newAssignment() *assignment {
 	if n := len(w.spare); n > 0 {
 		h := w.spare[n-1]
@@ -95,8 +95,8 @@ func (w *worker) newAssignment() *assignment {
 	return &assignment{worker: w, lister: newLister(w.pool.k, w.pool.o.Stamp, &w.pool.buffers)}
 }
 
-// work works the last of w.hands off. The lock is held before and after, also
-// where runtime.Goexit ends the goroutine.
+// work processes the last of w.assignments. The lock is held before and after, even if
+// runtime.Goexit ends the goroutine.
 func (w *worker) work(h *assignment) {
 	p := w.pool
 	p.mu.Unlock()
@@ -116,7 +116,7 @@ func (w *worker) work(h *assignment) {
 	h.run()
 }
 
-// settle books what became of a directory, and queues what comes of it.
+// finish records what became of a directory and queues what follows from it.
 func (p *Pool) finish(w *worker, h *assignment) {
 	j := h.job
 	if h.slot != nil {
@@ -148,7 +148,7 @@ func (p *Pool) finish(w *worker, h *assignment) {
 	if pushed > 0 {
 		j.notify()
 		if len(w.assignments) == 0 && !w.retiring {
-			pushed-- // taken by w itself
+			pushed-- // w itself takes one
 		}
 		p.wake(pushed)
 	}
@@ -156,8 +156,8 @@ func (p *Pool) finish(w *worker, h *assignment) {
 	j.endIfDone()
 }
 
-// pushRest queues the children that a part of a directory has, and the rest of
-// the directory: on top of them, or, where too much is queued, below them.
+// pushRest queues the children found in a part of a directory, and the rest of the
+// directory: on top of them, or below them if the queue is long.
 func (p *Pool) pushRest(j *Job, h *assignment) (children int) {
 	full := p.queued+len(h.children) > p.maxQ
 	rest := item{dir: h.dir, reader: h.lister.detach(h.reader)}
@@ -171,7 +171,7 @@ func (p *Pool) pushRest(j *Job, h *assignment) (children int) {
 	return children
 }
 
-// pushChildren queues the children, so that they come out in the order given.
+// pushChildren queues the children such that they are served in the order given.
 func (p *Pool) pushChildren(j *Job, h *assignment) int {
 	if j.err != nil {
 		return 0
@@ -182,12 +182,13 @@ func (p *Pool) pushChildren(j *Job, h *assignment) int {
 	return len(h.children)
 }
 
-// empty makes the hand ready for another directory, in little memory.
-func (h *assignment) reset() {
-	h.lister.release()
-	clear(h.children)
-	if h.children = h.children[:0]; cap(h.children) > retainedEntries {
-		h.children = nil
+// reset prepares the assignment for another directory and frees what only a large one
+// needs.
+func (a *assignment) reset() {
+	a.lister.release()
+	clear(a.children)
+	if a.children = a.children[:0]; cap(a.children) > retainedEntries {
+		a.children = nil
 	}
-	*h = assignment{worker: h.worker, lister: h.lister, children: h.children}
+	*a = assignment{worker: a.worker, lister: a.lister, children: a.children}
 }
