@@ -22,7 +22,7 @@ export SOURCE_DATE_EPOCH
 
 # Static: one build runs on any distribution. Documents that the library for command
 # lines makes of itself are left out; they cost time at each start.
-GOFLAGS_BUILD := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags '-s -w -X main.version=$(VERSION)'
+GOFLAGS_BUILD := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags '-s -w -X indexd/internal/version.Version=$(VERSION)'
 
 bin  := $(DESTDIR)$(PREFIX)/bin
 lib  := $(DESTDIR)$(PREFIX)/lib

@@ -6,22 +6,27 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/cmdline"
+	"indexd/internal/getopt"
 	"indexd/ipc/wire"
 )
 
-func (p *program) checkCommand() *command {
+func (p *program) checkCommand() *cli.Command {
 	var repair bool
-	return &command{
-		usage: "compare the index with the file system",
-		takes: "[PATH]",
-		about: "Prints where they differ, as what the index has to learn: created, removed or\n" +
-			"modified, and the path. What is watched is brought up to date first, so that\n" +
-			"a difference there is a mistake of the index. Exits with 1 if there are some.",
-		flags: []*flag{
-			{name: "repair", usage: "mend the index too", set: on(&repair)},
-		},
-		run: func(args []string) error {
-			args, err := operands("check", args, 0, 1, "one PATH")
+	return &cli.Command{
+		Usage:     "compare the index with the file system",
+		ArgsUsage: "[PATH]",
+		Description: "Prints every difference as \"created\", \"removed\" or \"modified\" and the path: what the index\n" +
+			"has missed. Watched directories are brought up to date first, so a difference there is an\n" +
+			"error of the index. The exit status is 1 if there are differences.",
+		Flags: cmdline.Flags([]*getopt.Flag{
+			{Name: "repair", Usage: "also correct the index", Set: getopt.On(&repair)},
+		}),
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 0, 1, "one PATH")
 			if err != nil {
 				return err
 			}
@@ -37,25 +42,23 @@ func (p *program) checkCommand() *command {
 }
 
 func (p *program) check(req *wire.CheckRequest) error {
-	shown := newProgress(p.stderr)
-	result, err := p.client().Check(context.Background(), req, func(d *wire.Difference) error {
+	shown := newProgress(p.Stderr)
+	result, err := p.Client().Check(context.Background(), req, func(d *wire.Difference) error {
 		shown.clear()
 		if d.Change == wire.DiffError {
-			p.say("%s: %s", d.Path, d.Detail)
+			p.Say("%s: %s", d.Path, d.Detail)
 			return nil
 		}
-		b := append(p.out.Buffer(), d.Change...)
+		b := append(p.Out.Buffer(), d.Change...)
 		b = append(b, ' ')
-		b = p.out.appendText(b, []byte(d.Path))
+		b = p.Out.AppendText(b, []byte(d.Path))
 		if len(d.Fields) > 0 {
-			b = append(b, " ("...)
-			b = append(b, strings.Join(d.Fields, ", ")...)
-			b = append(b, ')')
+			b = fmt.Appendf(b, " (%s)", strings.Join(d.Fields, ", "))
 		}
 		if req.Repair && !d.Repaired {
 			b = append(b, ", not repaired"...)
 		}
-		return p.out.Append(append(b, '\n'))
+		return p.Out.Append(append(b, '\n'))
 	}, shown.checked)
 	shown.clear()
 	if req.Path != "" && (errors.Is(err, wire.ErrNotFound) || errors.Is(err, wire.ErrInternal)) {
@@ -67,16 +70,16 @@ func (p *program) check(req *wire.CheckRequest) error {
 	if result.Error != nil {
 		return result.Error
 	}
-	if err := p.out.Flush(); err != nil {
+	if err := p.Out.Flush(); err != nil {
 		return err
 	}
 	if result.Differences > 0 {
-		p.status = nothing
+		p.Status = console.Nothing
 		line := counted(result.Differences, "difference", "differences")
 		if req.Repair {
 			line += ", " + counted(result.Repaired, "repaired", "repaired")
 		}
-		p.say("%s in %s", line, counted(result.Dirs, "directory", "directories"))
+		p.Say("%s in %s", line, counted(result.Dirs, "directory", "directories"))
 	}
 	return nil
 }

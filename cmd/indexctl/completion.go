@@ -2,232 +2,236 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"slices"
 	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/cmdline"
+	"indexd/internal/getopt"
 )
 
 var shells = []string{"bash", "zsh", "fish"}
 
-func (p *program) completionCommand() *command {
-	return &command{
-		usage: "print a script that completes indexctl's arguments",
-		takes: "SHELL",
-		about: "bash: source <(indexctl completion bash)\n" +
+// completionCommand prints a script for a shell, which calls the same command with
+// --complete for each completion: "indexctl completion --complete -- WORD...", where the
+// words are those after "indexctl" and the last is the one to complete.
+func (p *program) completionCommand() *cli.Command {
+	complete := false
+	return &cli.Command{
+		Usage:     "print a script that completes indexctl's arguments in a shell",
+		ArgsUsage: "SHELL",
+		Description: "bash: source <(indexctl completion bash)\n" +
 			"zsh:  indexctl completion zsh > \"${fpath[1]}/_indexctl\"\n" +
 			"fish: indexctl completion fish | source",
-		run: func(args []string) error {
-			args, err := operands("completion", args, 1, 1, "one SHELL: bash, zsh or fish")
+		Flags: cmdline.Flags([]*getopt.Flag{{Name: "complete", Hidden: true, Set: getopt.On(&complete)}}),
+		Action: func(c *cli.Context) error {
+			if complete {
+				return p.complete(c.Args().Slice())
+			}
+			args, err := operands(c, 1, 1, "one SHELL: bash, zsh or fish")
 			if err != nil {
 				return err
 			}
-			d := p.define()
-			switch args[0] {
-			case "bash":
-				d.bash(p.out)
-			case "zsh":
-				d.zsh(p.out)
-			case "fish":
-				d.fish(p.out)
-			default:
-				return usagef("completion %s: must be one of %s", args[0], strings.Join(shells, ", "))
+			script, ok := completionScripts[args[0]]
+			if !ok {
+				return console.Usagef("completion %s: must be one of %s", args[0], strings.Join(shells, ", "))
 			}
+			fmt.Fprint(p.Out, script)
 			return nil
 		},
 	}
 }
 
-// definitions are what the scripts are made of: the commands and flags as they
-// are defined for parsing.
-type definitions struct {
-	global   []*flag
-	commands []commandDefinition
-}
-
-type commandDefinition struct {
-	name, usage string
-	flags       []*flag
-	files       files    // what the arguments are
-	choices     []string // or may be
-}
-
-func (p *program) define() definitions {
-	d := definitions{global: p.flags()}
-	for _, m := range commands() {
-		c := m.command(p)
-		def := commandDefinition{name: c.name, usage: c.usage, flags: withGlobal(shown(c.flags), d.global)}
-		switch {
-		case strings.Contains(c.takes, "PATH"):
-			def.files = anyFile
-		case c.takes == "SHELL":
-			def.choices = shells
-		case c.takes == "[COMMAND]":
-			for _, other := range commands() {
-				def.choices = append(def.choices, other.name)
+// complete prints what the last of words may become, one candidate per line, each followed
+// by a tab and a description if there is one. If file names complete it, it prints instead
+// one line that begins with a tab: "files" or "directories".
+func (p *program) complete(words []string) error {
+	app := p.app()
+	all, err := p.commands("")
+	if err != nil || len(words) == 0 {
+		return err
+	}
+	l := completionLine{flags: app.Flags}
+	words = joinValues(words)
+	last := words[len(words)-1]
+	for _, w := range words[:len(words)-1] {
+		if name, ok := l.read(w); ok && l.command == nil {
+			i := slices.IndexFunc(all, func(c *cli.Command) bool { return c.Name == name })
+			if i < 0 {
+				return nil
 			}
-		}
-		d.commands = append(d.commands, def)
-	}
-	return d
-}
-
-// shown are the flags that help shows.
-func shown(flags []*flag) []*flag {
-	return slices.DeleteFunc(slices.Clone(flags), func(f *flag) bool { return f.hidden })
-}
-
-// withGlobal appends those of no command to a command's own, by those of their
-// names that are free.
-func withGlobal(own, global []*flag) []*flag {
-	own = slices.Clip(own)
-	for _, g := range global {
-		var free []string
-		for _, n := range g.names() {
-			if !slices.ContainsFunc(own, func(f *flag) bool { return slices.Contains(f.names(), n) }) {
-				free = append(free, n)
-			}
-		}
-		if len(free) > 0 {
-			f := *g
-			f.name, f.aliases = free[0], free[1:]
-			own = append(own, &f)
+			l.command, l.flags = all[i], all[i].Flags
 		}
 	}
-	return own
-}
-
-func (d definitions) commandNames() string {
-	var names []string
-	for _, c := range d.commands {
-		names = append(names, c.name)
-	}
-	return strings.Join(names, " ")
-}
-
-// bash writes a function that needs nothing but bash: it does what the package
-// bash-completion would, as to words that bash has split at "=".
-func (d definitions) bash(w io.Writer) {
-	fmt.Fprint(w, `# bash completion for indexctl, made by "indexctl completion bash"
-_indexctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} cmd= flag= ended= i word
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        word=${COMP_WORDS[i]}
-        [[ -z $ended ]] || continue
-        case $cmd:$word in
-        *:--)
-            ended=1
-            ;;
-`)
-	required, optional := d.bashValues(func(f *flag) bool { return !f.optional }), d.bashValues(func(f *flag) bool { return f.optional })
-	fmt.Fprintf(w, `        %s)
-            flag=$word
-            [[ ${COMP_WORDS[i + 1]} == = ]] && ((i++))
-            ((++i < COMP_CWORD)) && flag=
-            ;;
-        %s)
-            if [[ ${COMP_WORDS[i + 1]} == = ]]; then
-                flag=$word
-                (((i += 2) < COMP_CWORD)) && flag=
-            fi
-            ;;
-        *:-?*) ;;
-        :*)
-            cmd=$word
-            ;;
-        esac
-    done
-    [[ $cur == = ]] && cur=
-    COMPREPLY=()
-`, required, optional)
-
-	fmt.Fprint(w, "    if [[ -n $flag ]]; then\n        case $cmd:$flag in\n")
-	for _, f := range d.global {
-		bashValue(w, "", f)
-	}
-	for _, c := range d.commands {
-		for _, f := range c.flags {
-			bashValue(w, c.name, f)
-		}
-	}
-	fmt.Fprint(w, "        esac\n    elif [[ $cur == -* && -z $ended ]]; then\n        case $cmd in\n")
-	fmt.Fprintf(w, "        '') _indexctl_words '%s' ;;\n", bashNames(d.global))
-	for _, c := range d.commands {
-		fmt.Fprintf(w, "        %s) _indexctl_words '%s' ;;\n", c.name, bashNames(c.flags))
-	}
-	fmt.Fprint(w, "        esac\n    else\n        case $cmd in\n")
-	fmt.Fprintf(w, "        '') _indexctl_words '%s' ;;\n", d.commandNames())
-	for _, c := range d.commands {
-		switch {
-		case c.files != noFiles:
-			fmt.Fprintf(w, "        %s) _indexctl_files -f ;;\n", c.name)
-		case len(c.choices) > 0:
-			fmt.Fprintf(w, "        %s) _indexctl_words '%s' ;;\n", c.name, strings.Join(c.choices, " "))
-		}
-	}
-	fmt.Fprint(w, `        esac
-    fi
-}
-
-_indexctl_words() {
-    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
-}
-
-_indexctl_files() {
-    compopt -o filenames 2>/dev/null
-    mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
-}
-
-complete -F _indexctl indexctl
-`)
-}
-
-// bashValues is a pattern of the flags that take a value, as "command:flag".
-func (d definitions) bashValues(which func(*flag) bool) string {
-	var patterns []string
-	add := func(cmd string, flags []*flag) {
-		for _, f := range flags {
-			if f.value == "" || !which(f) {
-				continue
-			}
-			for _, n := range f.names() {
-				patterns = append(patterns, cmd+":"+dashed(n))
-			}
-		}
-	}
-	add("", d.global)
-	for _, c := range d.commands {
-		add(c.name, c.flags)
-	}
-	return strings.Join(patterns, " | ")
-}
-
-func bashValue(w io.Writer, cmd string, f *flag) {
-	var patterns []string
-	for _, n := range f.names() {
-		patterns = append(patterns, cmd+":"+dashed(n))
-	}
-	how := ""
+	name, value, attached := strings.Cut(last, "=")
 	switch {
-	case f.files == directories:
-		how = "_indexctl_files -d"
-	case f.files == anyFile:
-		how = "_indexctl_files -f"
-	case len(f.choices) > 0:
-		how = "_indexctl_words '" + strings.Join(f.choices, " ") + "'"
-	default:
-		return
+	case l.pending != nil:
+		p.candidates("", last, l.pending.Choices, l.pending.Files)
+	case attached && l.lookup(name) != nil && !l.ended:
+		f := l.lookup(name)
+		p.candidates(name+"=", value, f.Choices, f.Files)
+	case strings.HasPrefix(last, "-") && !l.ended:
+		for _, f := range l.flags {
+			f := f.(*getopt.Flag)
+			for _, n := range f.Names() {
+				if n = getopt.Dashed(n); !f.Hidden && strings.HasPrefix(n, last) {
+					fmt.Fprintf(p.Out, "%s\t%s\n", n, f.Usage)
+				}
+			}
+		}
+	case l.command == nil, l.command.ArgsUsage == "[COMMAND]":
+		for _, c := range all {
+			if strings.HasPrefix(c.Name, last) {
+				fmt.Fprintf(p.Out, "%s\t%s\n", c.Name, c.Usage)
+			}
+		}
+	case strings.Contains(l.command.ArgsUsage, "PATH"):
+		p.candidates("", last, nil, getopt.AnyFile)
+	case l.command.ArgsUsage == "SHELL":
+		p.candidates("", last, shells, getopt.NoFiles)
 	}
-	fmt.Fprintf(w, "        %s) %s ;;\n", strings.Join(patterns, " | "), how)
+	return nil
 }
 
-// bashNames are the flags as words, with "=" nowhere: bash would add a blank
-// behind it.
-func bashNames(flags []*flag) string {
-	var words []string
-	for _, f := range flags {
-		for _, n := range f.names() {
-			words = append(words, dashed(n))
+// candidates prints those choices that begin with prefix, or the kind of files.
+func (p *program) candidates(before, prefix string, choices []string, files getopt.Files) {
+	switch files {
+	case getopt.AnyFile:
+		fmt.Fprintln(p.Out, "\tfiles")
+	case getopt.Directories:
+		fmt.Fprintln(p.Out, "\tdirectories")
+	}
+	for _, c := range choices {
+		if strings.HasPrefix(c, prefix) {
+			fmt.Fprintln(p.Out, before+c)
 		}
 	}
-	return strings.Join(words, " ")
+}
+
+// joinValues joins what bash splits at "=": a flag, "=" and its value.
+func joinValues(words []string) (joined []string) {
+	for i, w := range words {
+		last := len(joined) - 1
+		switch {
+		case w == "=" && last >= 0 && strings.HasPrefix(joined[last], "--"):
+			joined[last] += "="
+		case i > 0 && words[i-1] == "=" && last >= 0 && strings.HasSuffix(joined[last], "="):
+			joined[last] += w
+		default:
+			joined = append(joined, w)
+		}
+	}
+	return joined
+}
+
+// completionLine is the state after the words before the one to complete.
+type completionLine struct {
+	flags   []cli.Flag
+	command *cli.Command // nil: not yet given
+	pending *getopt.Flag // needs the next word as its value
+	ended   bool         // "--" was given
+}
+
+// read reads one word and reports whether it is an operand.
+func (l *completionLine) read(word string) (operand string, ok bool) {
+	switch {
+	case l.pending != nil:
+		l.pending = nil
+		return "", false
+	case l.ended || !strings.HasPrefix(word, "-") || word == "-":
+		return word, true
+	case word == "--":
+		l.ended = true
+	default:
+		if f := l.lookup(word); f != nil && f.TakesValue() && !f.Optional {
+			l.pending = f
+		}
+	}
+	return "", false
+}
+
+// lookup returns the flag that word is, without a value.
+func (l *completionLine) lookup(word string) *getopt.Flag {
+	for _, f := range l.flags {
+		for _, n := range f.Names() {
+			if getopt.Dashed(n) == word {
+				return f.(*getopt.Flag)
+			}
+		}
+	}
+	return nil
+}
+
+// completionScripts are the scripts by shell. bash gets only the part after "=" of a
+// candidate, because it completes only that.
+var completionScripts = map[string]string{
+	"bash": `# bash completion for indexctl
+_indexctl() {
+    local cur=${COMP_WORDS[COMP_CWORD]} out
+    mapfile -t out < <(indexctl completion --complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    [[ $cur == = ]] && cur=
+    case ${out[0]} in
+    $'\tfiles')
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        ;;
+    $'\tdirectories')
+        compopt -o filenames 2>/dev/null
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        ;;
+    *)
+        COMPREPLY=("${out[@]%%$'\t'*}")
+        COMPREPLY=("${COMPREPLY[@]#*=}")
+        ;;
+    esac
+}
+complete -F _indexctl indexctl
+`,
+	"zsh": `#compdef indexctl
+# zsh completion for indexctl
+_indexctl() {
+    local -a out
+    out=("${(@f)$(indexctl completion --complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
+    case $out[1] in
+    $'\tfiles')
+        compset -P '--*='
+        _files
+        ;;
+    $'\tdirectories')
+        compset -P '--*='
+        _files -/
+        ;;
+    ?*)
+        out=("${(@)out//:/\\:}")
+        out=("${(@)out/$'\t'/:}")
+        _describe indexctl out
+        ;;
+    *) return 1 ;;
+    esac
+}
+if [ "$funcstack[1]" = _indexctl ]; then
+    _indexctl "$@"
+else
+    compdef _indexctl indexctl
+fi
+`,
+	"fish": `# fish completion for indexctl
+function __indexctl_complete
+    set -l cur (commandline -ct)
+    set -l out (indexctl completion --complete -- (commandline -opc)[2..] "$cur" 2>/dev/null)
+    set -l flag (string match -r -- '^--[^=]*=' "$cur")
+    set -l value (string sub -s (math 1 + (string length -- "$flag")) -- "$cur")
+    switch "$out[1]"
+        case \tfiles
+            __fish_complete_path $value | string replace -r '^' -- "$flag"
+        case \tdirectories
+            __fish_complete_directories $value | string replace -r '^' -- "$flag"
+        case '*'
+            string join \n -- $out
+    end
+end
+complete -c indexctl -f -a '(__indexctl_complete)'
+`,
 }

@@ -4,17 +4,20 @@ import (
 	"context"
 	"strconv"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
 	"indexd/ipc/wire"
 )
 
-func (p *program) explainCommand() *command {
-	return &command{
-		usage: "tell what the index knows about a path",
-		takes: "PATH",
-		about: "Tells whether PATH is indexed, if not why, how changes to it are noticed\n" +
-			"and when it was last listed.",
-		run: func(args []string) error {
-			args, err := operands("explain", args, 1, 1, "one PATH")
+func (p *program) explainCommand() *cli.Command {
+	return &cli.Command{
+		Usage:     "show what the index knows about a path",
+		ArgsUsage: "PATH",
+		Description: "Shows whether PATH is indexed and if not, why; how changes to it are noticed; and when it\n" +
+			"was last listed.",
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 1, 1, "one PATH")
 			if err != nil {
 				return err
 			}
@@ -22,7 +25,7 @@ func (p *program) explainCommand() *command {
 			if err != nil {
 				return err
 			}
-			e, err := p.client().Explain(context.Background(), path)
+			e, err := p.Client().Explain(context.Background(), path)
 			if err != nil {
 				return err
 			}
@@ -36,7 +39,7 @@ func (p *program) printExplanation(e *wire.Explanation) {
 	var t table
 	add := func(label, text string) {
 		if text != "" {
-			t.row(label, string(appendEscaped(nil, []byte(text))))
+			t.row(label, console.Escape(text))
 		}
 	}
 	add("path", e.Path)
@@ -71,7 +74,7 @@ func (p *program) printExplanation(e *wire.Explanation) {
 	for _, n := range e.Notes {
 		add("note", n)
 	}
-	t.print(p.out)
+	t.print(p.Out)
 }
 
 var typeNames = map[string]string{

@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/cmdline"
+	"indexd/internal/getopt"
 	"indexd/internal/query"
 	"indexd/ipc/wire"
 )
 
-// findFlags are what find's flags say. Those that restrict the answer go
-// straight into the request.
+// findFlags holds the values of find's flags. Those that restrict the answer are stored in
+// the request.
 type findFlags struct {
 	wire.FindRequest
 	types, extensions []string // any of each
@@ -29,115 +35,94 @@ var (
 	sortChoices = []string{"path", "name", "size", "mtime", "ext"}
 )
 
-func (p *program) findCommand() *command {
+func (p *program) findCommand() *cli.Command {
 	f := &findFlags{color: "auto"}
-	return &command{
-		usage: "print the paths that match",
-		takes: "[TERM...]",
-		about: "TERMs are joined by blanks and read as one query: words that the name must\n" +
-			"contain, globs, fields such as ext:go size:+1M mtime:2d type:f, and NOT, OR and\n" +
-			"parentheses. Without a TERM everything matches. Flags restrict the whole.",
-		flags: f.flags(),
-		run: func(args []string) error {
-			f.Terms = args
+	return &cli.Command{
+		Usage:     "print the paths that match",
+		ArgsUsage: "[TERM...]",
+		Description: "TERMs are joined by blanks and parsed as one query: words that the name must contain,\n" +
+			"globs, fields such as ext:go size:+1M mtime:2d type:f, and NOT, OR and parentheses. Without\n" +
+			"a TERM, everything matches. Flags restrict the whole query.",
+		Flags: cmdline.Flags(f.matchFlags(), f.outputFlags()),
+		Action: func(c *cli.Context) error {
+			f.Terms = c.Args().Slice()
 			return p.find(f)
 		},
 	}
 }
 
-func (f *findFlags) flags() []*flag {
-	return []*flag{
-		// What matches.
-		{name: "ignore-case", aliases: []string{"i"}, usage: "upper and lower case are the same (default: unless a term has upper case)", set: is(&f.Case, query.CaseIgnore)},
-		{name: "case-sensitive", aliases: []string{"s"}, usage: "upper and lower case differ", set: is(&f.Case, query.CaseSensitive)},
-		{name: "full-path", aliases: []string{"p"}, usage: "terms match anywhere in the whole path", set: on(&f.FullPath)},
-		{name: "fixed-strings", aliases: []string{"F"}, usage: "each TERM is plain text", set: is(&f.Mode, query.ModeFixed)},
-		{name: "glob", aliases: []string{"g"}, usage: "each TERM is a glob", set: is(&f.Mode, query.ModeGlob)},
-		{name: "regex", aliases: []string{"r"}, usage: "each TERM is a regular expression (RE2)", set: is(&f.Mode, query.ModeRegex)},
-		{name: "extension", aliases: []string{"e"}, value: "EXT", usage: "with this extension; several by commas or repeated: any of them", set: split(&f.extensions)},
-		{name: "type", aliases: []string{"t"}, value: "TYPE", usage: "f file, d directory, l link, s socket, p pipe, b, c devices, x executable, e empty; several: any of them",
-			choices: append(typeLetters[:len(typeLetters):len(typeLetters)], typeWords...), set: split(&f.types)},
-		{name: "size", aliases: []string{"S"}, value: "EXPR", usage: "of this size: 10k, +1M (more), -1M (less), 1k..1M", set: f.filter(query.SizeFilter)},
-		{name: "changed-within", value: "D|DATE", usage: "changed since then: 2d, 1h, 2026-01-31, yesterday", set: f.filter(query.ChangedWithin)},
-		{name: "changed-before", value: "D|DATE", usage: "not changed since then", set: f.filter(query.ChangedBefore)},
-		{name: "owner", value: "USER[:GROUP]", usage: "owned by them, by name or number", set: f.filter(query.OwnerFilter)},
+// matchFlags are the flags that say what matches and where to search.
+func (f *findFlags) matchFlags() []*getopt.Flag {
+	return []*getopt.Flag{
+		{Name: "ignore-case", Aliases: []string{"i"}, Set: getopt.Is(&f.Case, query.CaseIgnore),
+			Usage: "ignore case (default: unless a term contains upper case)"},
+		{Name: "case-sensitive", Aliases: []string{"s"}, Usage: "distinguish upper and lower case", Set: getopt.Is(&f.Case, query.CaseSensitive)},
+		{Name: "full-path", Aliases: []string{"p"}, Usage: "match terms anywhere in the whole path", Set: getopt.On(&f.FullPath)},
+		{Name: "fixed-strings", Aliases: []string{"F"}, Usage: "each TERM is plain text", Set: getopt.Is(&f.Mode, query.ModeFixed)},
+		{Name: "glob", Aliases: []string{"g"}, Usage: "each TERM is a glob", Set: getopt.Is(&f.Mode, query.ModeGlob)},
+		{Name: "regex", Aliases: []string{"r"}, Usage: "each TERM is a regular expression (RE2)", Set: getopt.Is(&f.Mode, query.ModeRegex)},
+		{Name: "extension", Aliases: []string{"e"}, Value: "EXT", Set: getopt.Split(&f.extensions),
+			Usage: "with this extension; to allow several, separate them by commas or repeat the flag"},
+		{Name: "type", Aliases: []string{"t"}, Value: "TYPE", Choices: slices.Concat(typeLetters, typeWords), Set: getopt.Split(&f.types),
+			Usage: "f file, d directory, l symbolic link, s socket, p pipe, b block device, c character device, x executable, e empty; several as with --extension"},
+		{Name: "size", Aliases: []string{"S"}, Value: "EXPR", Usage: "of this size: 10k, +1M (more), -1M (less), 1k..1M", Set: f.filter(query.SizeFilter)},
+		{Name: "changed-within", Value: "D|DATE", Usage: "changed since then: 2d, 1h, 2026-01-31, yesterday", Set: f.filter(query.ChangedWithin)},
+		{Name: "changed-before", Value: "D|DATE", Usage: "not changed since then", Set: f.filter(query.ChangedBefore)},
+		{Name: "owner", Value: "USER[:GROUP]", Usage: "with this owner and group, by name or number", Set: f.filter(query.OwnerFilter)},
 
-		// Where.
-		{name: "in", value: "DIR", usage: "below DIR only", files: directories, set: appendTo(&f.In)},
-		{name: "max-depth", aliases: []string{"d"}, value: "N", usage: "at most N levels below --in or a root", set: number(&f.MaxDepth, 1)},
-		{name: "min-depth", value: "N", usage: "at least N levels below --in or a root", set: number(&f.MinDepth, 0)},
-		{name: "exclude", aliases: []string{"E"}, value: "GLOB", usage: "leave out what matches GLOB, and all that is below it", set: appendTo(&f.Exclude)},
+		{Name: "in", Value: "DIR", Usage: "only below DIR", Files: getopt.Directories, Set: getopt.Append(&f.In)},
+		{Name: "max-depth", Aliases: []string{"d"}, Value: "N", Usage: "at most N levels below --in or a root", Set: getopt.Number(&f.MaxDepth, 1)},
+		{Name: "min-depth", Value: "N", Usage: "at least N levels below --in or a root", Set: getopt.Number(&f.MinDepth, 0)},
+		{Name: "exclude", Aliases: []string{"E"}, Value: "GLOB", Usage: "leave out what matches GLOB and everything below it", Set: getopt.Append(&f.Exclude)},
 
-		// In which order, and how much.
-		{name: "sort", value: "KEY", usage: "by path, name, size, mtime or ext; largest and newest first", choices: sortChoices, set: choice(&f.Sort, sortChoices)},
-		{name: "reverse", usage: "the other way round", set: on(&f.Reverse)},
-		{name: "limit", aliases: []string{"n", "max-results"}, value: "N", usage: "the first N only (0: all)", set: number(&f.Limit, 0)},
-		{name: "1", usage: "the first only", set: is(&f.Limit, 1)},
+		// Flags of fd that are always in effect here.
+		{Name: "hidden", Aliases: []string{"H"}, Hidden: true, Set: getopt.Ignored},
+		{Name: "no-ignore", Aliases: []string{"I"}, Hidden: true, Set: getopt.Ignored},
+		{Name: "unrestricted", Aliases: []string{"u"}, Hidden: true, Set: getopt.Ignored},
+		{Name: "absolute-path", Aliases: []string{"a"}, Hidden: true, Set: getopt.Ignored},
+	}
+}
 
-		// What is printed.
-		{name: "count", aliases: []string{"c"}, usage: "print how many, not which", set: on(&f.Count)},
-		{name: "quiet", aliases: []string{"q"}, usage: "print nothing; exit with 0 if there is any", set: on(&f.quiet)},
-		{name: "print0", aliases: []string{"0"}, usage: "end each path with NUL, not a newline", set: on(&f.null)},
-		{name: "long", aliases: []string{"l"}, usage: "print type, mode, owner, size, time, path and link target", set: on(&f.long)},
+// outputFlags are the flags that say what is printed and how recent the answer must be.
+func (f *findFlags) outputFlags() []*getopt.Flag {
+	return []*getopt.Flag{
+		{Name: "sort", Value: "KEY", Usage: "sort by path, name, size (largest first), mtime (newest first) or ext", Choices: sortChoices, Set: getopt.Choice(&f.Sort, sortChoices)},
+		{Name: "reverse", Usage: "reverse the order", Set: getopt.On(&f.Reverse)},
+		{Name: "limit", Aliases: []string{"n", "max-results"}, Value: "N", Usage: "print only the first N (0: all)", Set: getopt.Number(&f.Limit, 0)},
+		{Name: "1", Usage: "print only the first", Set: getopt.Is(&f.Limit, 1)},
+
+		{Name: "count", Aliases: []string{"c"}, Usage: "print only the number of matches", Set: getopt.On(&f.Count)},
+		{Name: "quiet", Aliases: []string{"q"}, Usage: "print nothing; exit with status 0 if anything matches", Set: getopt.On(&f.quiet)},
+		{Name: "print0", Aliases: []string{"0"}, Usage: "end each path with NUL instead of a newline", Set: getopt.On(&f.null)},
+		{Name: "long", Aliases: []string{"l"}, Usage: "print type, mode, owner, size, time, path and link target", Set: getopt.On(&f.long)},
 		jsonFlag(&f.json),
-		{name: "color", value: "WHEN", usage: "colour matches: auto, always or never", choices: colorChoices, set: choice(&f.color, colorChoices)},
+		{Name: "color", Value: "WHEN", Usage: "colour matches: auto, always or never", Choices: colorChoices, Set: getopt.Choice(&f.color, colorChoices)},
 
-		// How true it must be.
-		{name: "sync", value: "TIMEOUT", optional: true, usage: "wait until every change made before is in the answer (default: 30s at most)", set: func(v string) error {
-			if v == "" {
-				f.Sync = wire.Duration(defaultSync)
-				return nil
-			}
-			return duration((*time.Duration)(&f.Sync))(v)
-		}},
-		{name: "strict", usage: "exit with 4 if the part asked about is not up to date", set: on(&f.Strict)},
-		{name: "no-warn", usage: "no warning if it is not", set: on(&f.noWarn)},
-		{name: "explain", usage: "print how it would be searched, not what is found", set: on(&f.Explain)},
-
-		// fd's, for the fingers: everything is always searched.
-		{name: "hidden", aliases: []string{"H"}, hidden: true, set: ignored},
-		{name: "no-ignore", aliases: []string{"I"}, hidden: true, set: ignored},
-		{name: "unrestricted", aliases: []string{"u"}, hidden: true, set: ignored},
-		{name: "absolute-path", aliases: []string{"a"}, hidden: true, set: ignored},
+		{Name: "sync", Value: "TIMEOUT", Optional: true, Set: f.setSync,
+			Usage: "wait until the answer includes every change made before (default: at most 30s)"},
+		{Name: "strict", Usage: "exit with status 4 if the part asked about is not up to date", Set: getopt.On(&f.Strict)},
+		{Name: "no-warn", Usage: "do not warn if it is not up to date", Set: getopt.On(&f.noWarn)},
+		{Name: "explain", Usage: "print how the query would be run, not what it finds", Set: getopt.On(&f.Explain)},
 	}
 }
 
-// is makes a flag without a value one that sets dst to v.
-func is[T any](dst *T, v T) func(string) error {
-	return func(string) error { *dst = v; return nil }
-}
-
-func appendTo(dst *[]string) func(string) error {
-	return func(v string) error {
-		if v == "" {
-			return fmt.Errorf("the value is empty")
-		}
-		*dst = append(*dst, v)
+func (f *findFlags) setSync(v string) error {
+	if v == "" {
+		f.Sync = wire.Duration(defaultSync)
 		return nil
 	}
-}
-
-// split splits at commas, as -t and -e alone do.
-func split(dst *[]string) func(string) error {
-	return func(v string) error {
-		for part := range strings.SplitSeq(v, ",") {
-			if err := appendTo(dst)(part); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
+	return getopt.Duration((*time.Duration)(&f.Sync))(v)
 }
 
 func (f *findFlags) filter(of func(string) string) func(string) error {
-	return func(v string) error { return appendTo(&f.Filters)(of(v)) }
+	return func(v string) error { return getopt.Append(&f.Filters)(of(v)) }
 }
 
-// find asks and prints. The exit status is told by what came back.
+// find sends the query, prints the answer and sets the exit status.
 func (p *program) find(f *findFlags) error {
 	for _, t := range f.Terms {
 		if t == "" {
-			return usagef("an argument is empty")
+			return console.Usagef("an argument is empty")
 		}
 	}
 	if f.quiet {
@@ -158,56 +143,56 @@ func (p *program) find(f *findFlags) error {
 	}
 	switch {
 	case f.Explain:
-		fmt.Fprintln(p.out, strings.TrimRight(trailer.Plan, "\n"))
+		fmt.Fprintln(p.Out, strings.TrimRight(trailer.Plan, "\n"))
 		return nil
 	case f.Count && f.json && !f.quiet:
-		fmt.Fprintf(p.out, "{\"count\":%d}\n", trailer.Count)
+		fmt.Fprintf(p.Out, "{\"count\":%d}\n", trailer.Count)
 	case f.Count && !f.quiet:
-		fmt.Fprintln(p.out, trailer.Count)
+		fmt.Fprintln(p.Out, trailer.Count)
 	}
-	if err := p.out.Flush(); err != nil { // the answer stands before the warning
+	if err := p.Out.Flush(); err != nil { // the answer comes before the warning
 		return err
 	}
-	p.judge(f, &trailer)
+	p.finish(f, &trailer)
 	return nil
 }
 
-// resolve makes what was typed independent of this place and time.
+// resolve replaces relative paths, dates and user names in the request by absolute ones.
 func (f *findFlags) resolve() error {
 	env := &query.Env{
 		Now: time.Now(), Loc: time.Local, Real: resolved,
 		LookupUser: newUsers().lookup, LookupGroup: newGroups().lookup,
 	}
-	env.Cwd, _ = workingDir() // Resolve complains only where it is needed
+	env.Cwd, _ = workingDir() // Resolve reports an error only if it needs it
 	return f.Request.Resolve(env)
 }
 
-// ask has the answer printed as it comes.
+// ask prints the answer as it arrives.
 func (p *program) ask(f *findFlags) (wire.Trailer, error) {
 	ctx := context.Background()
 	switch {
 	case f.quiet, f.Explain, f.Count:
-		return p.client().FindPaths(ctx, &f.FindRequest, func([]byte) error { return nil })
+		return p.Client().FindPaths(ctx, &f.FindRequest, func([]byte) error { return nil })
 	case f.json:
-		return p.client().Find(ctx, &f.FindRequest, p.jsonRows())
+		return p.Client().Find(ctx, &f.FindRequest, p.jsonRows())
 	}
 	mark, err := p.newMarker(f)
 	if err != nil {
 		return wire.Trailer{}, err
 	}
 	if f.long {
-		return p.client().Find(ctx, &f.FindRequest, p.longRows(mark, f.null))
+		return p.Client().Find(ctx, &f.FindRequest, p.longRows(mark, f.null))
 	}
-	return p.client().FindPaths(ctx, &f.FindRequest, p.paths(mark, f.null))
+	return p.Client().FindPaths(ctx, &f.FindRequest, p.Paths(mark.write(), f.null))
 }
 
-// judge sets the exit status and prints the one line of warning.
-func (p *program) judge(f *findFlags, t *wire.Trailer) {
+// finish sets the exit status and prints the warning, if any.
+func (p *program) finish(f *findFlags, t *wire.Trailer) {
 	if t.Count == 0 {
-		p.status = nothing
+		p.Status = console.Nothing
 	}
 	if !t.Complete && (t.Count == 0 || f.Strict) || t.SyncMissed {
-		p.status = stale
+		p.Status = console.Stale
 	}
 	if f.noWarn {
 		return
@@ -216,24 +201,5 @@ func (p *program) judge(f *findFlags, t *wire.Trailer) {
 	if t.SyncMissed {
 		parts = append(parts, fmt.Sprintf("changes made before may be missing, since not all were read within %s", time.Duration(f.Sync)))
 	}
-	p.warnStale(t, parts...)
-}
-
-// warnStale prints the one line of warning for an answer that is not up to
-// date, or has another reason for one.
-func (p *program) warnStale(t *wire.Trailer, reasons ...string) {
-	if t.Complete && len(reasons) == 0 {
-		return
-	}
-	if len(t.Stale) > 0 {
-		s := fmt.Sprintf("%s: %s", t.Stale[0].Path, t.Stale[0].Reason)
-		if more := len(t.Stale) - 1 + t.StaleMore; more > 0 {
-			s += fmt.Sprintf(" (and %d more)", more)
-		}
-		reasons = append(reasons, s)
-	}
-	if len(reasons) == 0 {
-		reasons = append(reasons, "a part of the index is not up to date")
-	}
-	p.say("warning: %s", strings.Join(reasons, "; "))
+	p.WarnStale(t, parts...)
 }

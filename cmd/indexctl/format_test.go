@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"indexd/cmd/indexctl/internal/console"
 	"indexd/ipc/wire"
 	"indexd/listing"
 )
@@ -28,7 +29,7 @@ func TestEscape(t *testing.T) {
 		{"line\u2028sep", `line\u2028sep`},
 		{"\U000e0001tag", "\U000e0001tag"},
 	} {
-		if got := string(appendEscaped(nil, []byte(c.in))); got != c.want {
+		if got := console.Escape(c.in); got != c.want {
 			t.Errorf("%q: %q, want %q", c.in, got, c.want)
 		}
 	}
@@ -72,7 +73,7 @@ func TestLongAsLs(t *testing.T) {
 		}
 		ls := strings.Fields(string(out))
 		want := strings.Join(append(ls[:1:1], ls[2:]...), " ") // without the number of links
-		l := longPrinter{out: &output{}}
+		l := longPrinter{out: &console.Output{}}
 		row := wire.Row{Dir: dir, User: users.name(st.Uid), Group: groups.name(st.Gid), Entry: listing.Entry{
 			Name: filepath.Base(file), Stat: listing.Stat{Size: st.Size, Mode: st.Mode, Mtime: listing.Time{Sec: st.Mtim.Sec}}}}
 		if got := strings.Join(strings.Fields(string(l.appendRow(nil, &row))), " "); got != want {

@@ -7,16 +7,19 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
 	"indexd/ipc/wire"
 )
 
-func (p *program) jobsCommand() *command {
-	return &command{
-		usage: "list the rescans under way and finished",
-		takes: "[ID]",
-		about: "Lists the rescans under way, then those that ended lately; or tells about one.",
-		run: func(args []string) error {
-			args, err := operands("jobs", args, 0, 1, "one ID")
+func (p *program) jobsCommand() *cli.Command {
+	return &cli.Command{
+		Usage:       "list running and finished rescans",
+		ArgsUsage:   "[ID]",
+		Description: "Lists the running rescans, then those that ended recently. With ID, shows one rescan.",
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 0, 1, "one ID")
 			if err != nil {
 				return err
 			}
@@ -32,12 +35,12 @@ func (p *program) jobsCommand() *command {
 	}
 }
 
-func (p *program) cancelCommand() *command {
-	return &command{
-		usage: "cancel a rescan",
-		takes: "ID",
-		run: func(args []string) error {
-			args, err := operands("cancel", args, 1, 1, "one ID")
+func (p *program) cancelCommand() *cli.Command {
+	return &cli.Command{
+		Usage:     "cancel a rescan",
+		ArgsUsage: "ID",
+		Action: func(c *cli.Context) error {
+			args, err := operands(c, 1, 1, "one ID")
 			if err != nil {
 				return err
 			}
@@ -45,12 +48,12 @@ func (p *program) cancelCommand() *command {
 			if err != nil {
 				return err
 			}
-			job, err := p.client().Cancel(context.Background(), id)
+			job, err := p.Client().Cancel(context.Background(), id)
 			if err != nil {
 				return jobError(id, err)
 			}
 			if job.State != wire.JobCancelled && job.State.Ended() {
-				return &exitError{nothing, fmt.Errorf("job %d has ended already: %s", id, job.State)}
+				return &console.Error{Status: console.Nothing, Err: fmt.Errorf("job %d has ended already: %s", id, job.State)}
 			}
 			return nil
 		},
@@ -60,21 +63,21 @@ func (p *program) cancelCommand() *command {
 func jobID(arg string) (uint64, error) {
 	id, err := strconv.ParseUint(arg, 10, 64)
 	if err != nil {
-		return 0, usagef("%q is not the id of a job", arg)
+		return 0, console.Usagef("%q is not the id of a job", arg)
 	}
 	return id, nil
 }
 
 // jobError names the job, which the daemon's answer need not.
 func jobError(id uint64, err error) error {
-	if statusOf(err) == nothing {
+	if console.StatusOf(err) == console.Nothing {
 		return fmt.Errorf("job %d: %w", id, err)
 	}
 	return err
 }
 
 func (p *program) jobs() error {
-	jobs, err := p.client().Jobs(context.Background())
+	jobs, err := p.Client().Jobs(context.Background())
 	if err != nil {
 		return err
 	}
@@ -86,12 +89,12 @@ func (p *program) jobs() error {
 			strconv.FormatInt(j.Progress.Dirs, 10), strconv.FormatInt(j.Progress.Entries, 10),
 			strconv.FormatInt(j.Progress.Errors, 10), jobPaths(j))
 	}
-	t.print(p.out)
+	t.print(p.Out)
 	return nil
 }
 
 func (p *program) job(id uint64) error {
-	j, err := p.client().Job(context.Background(), id)
+	j, err := p.Client().Job(context.Background(), id)
 	if err != nil {
 		return jobError(id, err)
 	}
@@ -110,9 +113,9 @@ func (p *program) job(id uint64) error {
 	t.row("listed", fmt.Sprintf("%s in %s, %s", counted(j.Progress.Entries, "file", "files"),
 		counted(j.Progress.Dirs, "directory", "directories"), counted(j.Progress.Errors, "error", "errors")))
 	t.row("paths", jobPaths(&j))
-	t.print(p.out)
+	t.print(p.Out)
 	for i := range j.Results {
-		fmt.Fprintf(p.out, "  %s\n", resultText(&j.Results[i]))
+		fmt.Fprintf(p.Out, "  %s\n", resultText(&j.Results[i]))
 	}
 	return nil
 }
@@ -121,5 +124,5 @@ func jobPaths(j *wire.Job) string {
 	if len(j.Paths) == 0 {
 		return "all roots"
 	}
-	return string(appendEscaped(nil, []byte(strings.Join(j.Paths, " "))))
+	return console.Escape(strings.Join(j.Paths, " "))
 }

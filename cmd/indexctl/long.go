@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"indexd/cmd/indexctl/internal/console"
 	"indexd/ipc/wire"
 	"indexd/listing"
 )
@@ -13,16 +14,16 @@ import (
 // path, link target. Columns grow with what is in them, since rows are printed
 // as they come.
 func (p *program) longRows(mark *marker, null bool) func(*wire.Row) error {
-	l := longPrinter{out: p.out, mark: mark, finisher: newFinisher()}
+	l := longPrinter{out: p.Out, mark: mark, finisher: newFinisher()}
 	return func(r *wire.Row) error {
 		l.finish(r)
-		return p.out.Append(append(l.appendRow(p.out.Buffer(), r), ending(null)))
+		return p.Out.Append(append(l.appendRow(p.Out.Buffer(), r), console.Terminator(null)))
 	}
 }
 
 type longPrinter struct {
 	finisher
-	out         *output
+	out         *console.Output
 	mark        *marker
 	user, group int // widths of the columns so far
 	path        []byte
@@ -49,7 +50,7 @@ func (l *longPrinter) appendRow(b []byte, r *wire.Row) []byte {
 	b = l.mark.appendPath(b, l.path)
 	if r.Target != "" {
 		b = append(b, " -> "...)
-		b = l.out.appendText(b, []byte(r.Target))
+		b = l.out.AppendText(b, []byte(r.Target))
 	}
 	return b
 }

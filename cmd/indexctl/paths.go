@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/cmd/indexctl/internal/console"
 )
 
 // The index knows directories by the paths that the walker came by, which go
@@ -52,7 +54,7 @@ func missing(path string) bool {
 
 func rooted(path string) (string, error) {
 	if path == "" {
-		return "", usagef("a path is empty")
+		return "", console.Usagef("a path is empty")
 	}
 	if path[0] == '/' {
 		return path, nil

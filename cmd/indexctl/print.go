@@ -1,68 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"os"
 
+	"indexd/cmd/indexctl/internal/console"
 	"indexd/internal/query/plan"
 	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
-// paths prints paths as they come from the daemon, many in one write. To a pipe
-// they are raw: there only their ends may change.
-func (p *program) paths(mark *marker, null bool) func([]byte) error {
-	if mark == nil && null && !p.out.terminal {
-		return func(paths []byte) error {
-			p.out.Write(paths)
-			return p.out.Flush()
-		}
-	}
-	if mark == nil && !p.out.terminal {
-		return func(paths []byte) error {
-			for at := 0; ; at++ {
-				i := bytes.IndexByte(paths[at:], 0)
-				if i < 0 {
-					break
-				}
-				at += i
-				paths[at] = '\n'
-			}
-			p.out.Write(paths)
-			return p.out.Flush()
-		}
-	}
-	return func(paths []byte) error {
-		b := p.out.Buffer()
-		for len(paths) > 0 {
-			path, rest, _ := bytes.Cut(paths, []byte{0})
-			b = append(mark.appendPath(b, path), ending(null))
-			paths = rest
-		}
-		p.out.buf = b
-		return p.out.Flush()
-	}
-}
-
-func ending(null bool) byte {
-	if null {
-		return 0
-	}
-	return '\n'
-}
-
 // marker appends paths for a person: the parts that match coloured, and on a
 // terminal control characters escaped. It is nil where paths go out raw.
 type marker struct {
-	out     *output
+	out     *console.Output
 	matcher *plan.Matcher // nil: no colours
 	spans   []plan.Span
 }
 
 func (p *program) newMarker(f *findFlags) (*marker, error) {
-	if !colored(f.color, p.out.terminal) {
-		if p.out.terminal {
-			return &marker{out: p.out}, nil
+	if !colored(f.color, p.Out.Terminal) {
+		if p.Out.Terminal {
+			return &marker{out: p.Out}, nil
 		}
 		return nil, nil
 	}
@@ -70,7 +28,15 @@ func (p *program) newMarker(f *findFlags) (*marker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &marker{out: p.out, matcher: plan.NewMatcher()}, nil
+	return &marker{out: p.Out, matcher: plan.NewMatcher()}, nil
+}
+
+// write returns the function that appends a path, or nil if paths are printed raw.
+func (m *marker) write() func(b, path []byte) []byte {
+	if m == nil {
+		return nil
+	}
+	return m.appendPath
 }
 
 func (m *marker) appendPath(b, path []byte) []byte {
@@ -85,13 +51,13 @@ func (m *marker) appendPath(b, path []byte) []byte {
 		if s.From == s.To {
 			continue
 		}
-		b = m.out.appendText(b, path[at:s.From])
+		b = m.out.AppendText(b, path[at:s.From])
 		b = append(b, colorMatch...)
-		b = m.out.appendText(b, path[s.From:s.To])
+		b = m.out.AppendText(b, path[s.From:s.To])
 		b = append(b, colorOff...)
 		at = s.To
 	}
-	return m.out.appendText(b, path[at:])
+	return m.out.AppendText(b, path[at:])
 }
 
 // finisher adds to a row what the daemon does not send: names of owners and the
@@ -113,6 +79,6 @@ func (p *program) jsonRows() func(*wire.Row) error {
 	finisher := newFinisher()
 	return func(r *wire.Row) error {
 		finisher.finish(r)
-		return p.out.Append(append(r.AppendJSON(p.out.Buffer()), '\n'))
+		return p.Out.Append(append(r.AppendJSON(p.Out.Buffer()), '\n'))
 	}
 }

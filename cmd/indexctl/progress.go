@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"indexd/cmd/indexctl/internal/console"
 	"indexd/ipc/wire"
 )
 
@@ -29,7 +30,7 @@ const (
 )
 
 func newProgress(f *os.File) *progress {
-	return &progress{file: f, bar: isTerminal(f), now: time.Now}
+	return &progress{file: f, bar: console.IsTerminal(f), now: time.Now}
 }
 
 func (p *progress) show(s *wire.Progress) {

@@ -6,26 +6,31 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/cmdline"
+	"indexd/internal/getopt"
 	"indexd/ipc/wire"
 )
 
 type rescanFlags struct{ wait, verbose, json bool }
 
-func (p *program) rescanCommand() *command {
+func (p *program) rescanCommand() *cli.Command {
 	var f rescanFlags
-	return &command{
-		usage: "have directories listed again",
-		takes: "[PATH...]",
-		about: "Asks for PATHs, or for all roots, to be listed again with all that is below\n" +
-			"them, and prints the job's id; with --wait how each PATH ended, in the order asked,\n" +
-			"and exits with 1 if a PATH, or a directory below one, could not be listed.",
-		flags: []*flag{
-			{name: "wait", usage: "until the job has ended; Ctrl-C cancels it", set: on(&f.wait)},
-			{name: "verbose", aliases: []string{"v"}, usage: "print each directory on stderr when it has been listed; implies --wait", set: on(&f.verbose)},
+	return &cli.Command{
+		Usage:     "list directories again",
+		ArgsUsage: "[PATH...]",
+		Description: "Asks indexd to list PATHs (default: all roots) and everything below them again, and prints\n" +
+			"the id of the job. With --wait, prints one result per PATH, in the order given. The exit\n" +
+			"status is 1 if a PATH or a directory below it could not be listed.",
+		Flags: cmdline.Flags([]*getopt.Flag{
+			{Name: "wait", Usage: "wait until the job has ended; Ctrl-C cancels it", Set: getopt.On(&f.wait)},
+			{Name: "verbose", Aliases: []string{"v"}, Usage: "print each directory on stderr as it is listed; implies --wait", Set: getopt.On(&f.verbose)},
 			jsonFlag(&f.json),
-		},
-		run: func(args []string) error {
-			paths, err := operands("rescan", args, 0, -1, "PATHs")
+		}),
+		Action: func(c *cli.Context) error {
+			paths, err := operands(c, 0, -1, "PATHs")
 			if err != nil {
 				return err
 			}
@@ -44,7 +49,7 @@ func (p *program) rescan(paths []string, f rescanFlags) error {
 		req.Paths = append(req.Paths, abs)
 	}
 	if !req.Wait {
-		job, err := p.client().Rescan(context.Background(), req, nil)
+		job, err := p.Client().Rescan(context.Background(), req, nil)
 		if err != nil {
 			return err
 		}
@@ -56,9 +61,9 @@ func (p *program) rescan(paths []string, f rescanFlags) error {
 	defer stop()
 	w := jobWatcher{p: p, rescanFlags: f}
 	if !f.json && !f.verbose {
-		w.progress = newProgress(p.stderr)
+		w.progress = newProgress(p.Stderr)
 	}
-	job, err := p.client().Rescan(ctx, req, w.event)
+	job, err := p.Client().Rescan(ctx, req, w.event)
 	w.progress.clear()
 	if ctx.Err() != nil {
 		stop() // a second Ctrl-C does not wait for what follows
@@ -72,24 +77,24 @@ func (p *program) rescan(paths []string, f rescanFlags) error {
 // on stderr the paths that will not be listed.
 func (p *program) printStarted(job *wire.Job, paths []string, f rescanFlags) error {
 	if f.json {
-		p.printJSON(job)
+		p.PrintJSON(job)
 	} else {
-		fmt.Fprintln(p.out, job.ID)
+		fmt.Fprintln(p.Out, job.ID)
 	}
 	told := map[int]bool{}
 	for i := range job.Results {
 		if r := &job.Results[i]; r.State == wire.JobFailed {
 			told[r.Index] = true
-			p.status = nothing
-			p.say("%s", resultText(r))
+			p.Status = console.Nothing
+			p.Say("%s", resultText(r))
 		}
 	}
 	// The daemon finds out later what is missing. It is asked all the same: it
 	// may have such a path in the index still.
 	for i, path := range paths {
 		if !told[i] && missing(path) {
-			p.status = nothing
-			p.say("%s: %s", path, wire.NotIndexed)
+			p.Status = console.Nothing
+			p.Say("%s: %s", path, wire.NotIndexed)
 		}
 	}
 	return nil
@@ -103,8 +108,8 @@ func (p *program) cancelOwn(id uint64) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	if _, err := p.client().Cancel(ctx, id); err != nil && !errors.Is(err, wire.ErrNotFound) {
-		p.say("job %d: %v", id, err)
+	if _, err := p.Client().Cancel(ctx, id); err != nil && !errors.Is(err, wire.ErrNotFound) {
+		p.Say("job %d: %v", id, err)
 	}
 }
 
@@ -122,8 +127,8 @@ func (w *jobWatcher) event(e *wire.JobEvent) error {
 		w.id = e.Job.ID
 	case e.Dir != nil && w.verbose:
 		line := fmt.Appendf(nil, "worker %d: %d files in ", e.Dir.Worker, e.Dir.Files)
-		line = appendEscaped(line, []byte(e.Dir.Dir))
-		if _, err := w.p.stderr.Write(append(line, '\n')); err != nil {
+		line = console.AppendEscaped(line, []byte(e.Dir.Dir))
+		if _, err := w.p.Stderr.Write(append(line, '\n')); err != nil {
 			return err
 		}
 	case e.Path != nil:
@@ -138,14 +143,14 @@ func (w *jobWatcher) event(e *wire.JobEvent) error {
 // result prints how one path ended, at once, for whoever reads along.
 func (w *jobWatcher) result(r *wire.PathResult) error {
 	if r.State != wire.JobDone || r.Errors > 0 {
-		w.p.status = nothing
+		w.p.Status = console.Nothing
 	}
 	if w.json {
-		w.p.printJSON(r)
+		w.p.PrintJSON(r)
 	} else {
-		fmt.Fprintln(w.p.out, resultText(r))
+		fmt.Fprintln(w.p.Out, resultText(r))
 	}
-	return w.p.out.Flush()
+	return w.p.Out.Flush()
 }
 
 // end is the status of the whole job.
@@ -154,9 +159,9 @@ func (w *jobWatcher) end(job *wire.Job, err error) error {
 	case err != nil:
 		return err
 	case job.State == wire.JobCancelled:
-		return &exitError{nothing, fmt.Errorf("job %d was cancelled", job.ID)}
+		return &console.Error{Status: console.Nothing, Err: fmt.Errorf("job %d was cancelled", job.ID)}
 	case job.State == wire.JobFailed:
-		w.p.status = nothing
+		w.p.Status = console.Nothing
 	}
 	return nil
 }
@@ -164,10 +169,10 @@ func (w *jobWatcher) end(job *wire.Job, err error) error {
 // resultText is a line about one path. It is escaped, since it is a line, not a
 // path for a script.
 func resultText(r *wire.PathResult) string {
-	path := string(appendEscaped(nil, []byte(r.Path)))
+	path := console.Escape(r.Path)
 	why := ""
 	if r.Error != "" {
-		why = ": " + string(appendEscaped(nil, []byte(r.Error)))
+		why = ": " + console.Escape(r.Error)
 	}
 	switch {
 	case r.State == wire.JobCancelled:

@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"indexd/cmd/indexctl/internal/console"
 )
 
 // untilSignal returns a context that is done when this process is told to end;
@@ -21,7 +23,7 @@ func untilSignal() (ctx context.Context, stop func()) {
 	go func() { // ends with stop
 		select {
 		case s := <-signals:
-			cancel(&exitError{status: 128 + status(s.(syscall.Signal))})
+			cancel(&console.Error{Status: 128 + console.Status(s.(syscall.Signal))})
 		case <-ctx.Done():
 		}
 	}()

@@ -2,29 +2,33 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/cmdline"
+	"indexd/internal/getopt"
 	"indexd/ipc/wire"
 )
 
-func (p *program) statusCommand() *command {
+func (p *program) statusCommand() *cli.Command {
 	var asJSON bool
-	return &command{
-		usage: "tell how indexd is",
-		flags: []*flag{jsonFlag(&asJSON)},
-		run: func(args []string) error {
-			if _, err := operands("status", args, 0, 0, ""); err != nil {
+	return &cli.Command{
+		Usage: "show the state of indexd and its roots",
+		Flags: cmdline.Flags([]*getopt.Flag{jsonFlag(&asJSON)}),
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c, 0, 0, ""); err != nil {
 				return err
 			}
-			s, err := p.client().Status(context.Background())
+			s, err := p.Client().Status(context.Background())
 			if err != nil {
 				return err
 			}
 			if asJSON {
-				p.printJSON(&s)
+				p.PrintJSON(&s)
 			} else {
 				p.printStatus(&s)
 			}
@@ -33,17 +37,8 @@ func (p *program) statusCommand() *command {
 	}
 }
 
-// printJSON prints v as one line.
-func (p *program) printJSON(v any) {
-	enc := json.NewEncoder(p.out)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil && p.out.err == nil {
-		panic(err) // the types of package ipc all have a form in JSON
-	}
-}
-
 func (p *program) printStatus(s *wire.Status) {
-	escape := func(text string) string { return string(appendEscaped(nil, []byte(text))) }
+	escape := func(text string) string { return console.Escape(text) }
 	state := "ready"
 	if !s.Ready {
 		state = "not ready: the first index is not complete"
@@ -75,7 +70,7 @@ func (p *program) printStatus(s *wire.Status) {
 	if s.Watch.Needed > s.Watch.Limit && s.Watch.Sysctl != "" {
 		t.row("", fmt.Sprintf("%d would cover every directory: sysctl %s && kill -HUP %d", s.Watch.Needed, escape(s.Watch.Sysctl), s.PID))
 	}
-	t.print(p.out)
+	t.print(p.Out)
 	for i := range s.Roots {
 		p.printRoot(&s.Roots[i], escape)
 	}
@@ -90,14 +85,14 @@ func (p *program) printRestricted(s *wire.Status, t *table, escape func(string) 
 	}
 	t.row("pending", pending)
 	t.row("watches", s.Watch.Backend)
-	t.print(p.out)
+	t.print(p.Out)
 	for i := range s.Roots {
 		r := &s.Roots[i]
-		fmt.Fprintf(p.out, "\n%s: %s\n", escape(r.Path), r.State)
+		fmt.Fprintf(p.Out, "\n%s: %s\n", escape(r.Path), r.State)
 		var t table
 		t.row("  names verified", stampOr(r.NamesVerified, "never"))
 		t.row("  metadata verified", stampOr(r.MetadataVerified, "never"))
-		t.print(p.out)
+		t.print(p.Out)
 	}
 	p.printRunning(s.Jobs)
 }
@@ -105,13 +100,13 @@ func (p *program) printRestricted(s *wire.Status, t *table, escape func(string) 
 func (p *program) printRunning(jobs []wire.Job) {
 	for i := range jobs {
 		j := &jobs[i]
-		fmt.Fprintf(p.out, "\njob %d: %s, %s listed, %d to go: %s\n", j.ID, j.State,
+		fmt.Fprintf(p.Out, "\njob %d: %s, %s listed, %d to go: %s\n", j.ID, j.State,
 			counted(j.Progress.Dirs, "directory", "directories"), j.Progress.Queued, jobPaths(j))
 	}
 }
 
 func (p *program) printRoot(r *wire.Root, escape func(string) string) {
-	fmt.Fprintf(p.out, "\n%s: %s\n", escape(r.Path), r.State)
+	fmt.Fprintf(p.Out, "\n%s: %s\n", escape(r.Path), r.State)
 	var t table
 	t.row("  entries", fmt.Sprintf("%d in %s, %s", r.Entries, counted(r.Dirs, "directory", "directories"), sizeText(r.Bytes)))
 	t.row("  names verified", stampOr(r.NamesVerified, "never"))
@@ -124,7 +119,7 @@ func (p *program) printRoot(r *wire.Root, escape func(string) string) {
 		coverage = append(coverage, fmt.Sprintf("%d offline", r.Offline))
 	}
 	t.row("  directories", strings.Join(coverage, ", "))
-	t.print(p.out)
+	t.print(p.Out)
 }
 
 func watchText(w *wire.StatusWatch) string {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"indexd/cmd/indexctl/internal/console"
 )
 
 // table prints rows of cells in columns. Cells must have been escaped.
@@ -24,13 +26,13 @@ func (t *table) print(w io.Writer) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], width(c))
+			widths[i] = max(widths[i], console.Width(c))
 		}
 	}
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", widths[i]-width(c))
+			pad := strings.Repeat(" ", widths[i]-console.Width(c))
 			if slices.Contains(t.right, i) {
 				line.WriteString(pad + c)
 			} else {

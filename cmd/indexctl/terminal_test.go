@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"indexd/cmd/indexctl/internal/console"
 )
 
 // openPTY makes a terminal: what is written to tty can be read from ctl.
@@ -174,7 +176,7 @@ func TestClosedPipe(t *testing.T) {
 	var stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = full, &stderr
 	err = cmd.Run()
-	if cmd.ProcessState.ExitCode() != int(failure) || !strings.Contains(stderr.String(), "no space left") {
+	if cmd.ProcessState.ExitCode() != int(console.Failure) || !strings.Contains(stderr.String(), "no space left") {
 		t.Errorf("full disk: %v, %q", err, &stderr)
 	}
 }

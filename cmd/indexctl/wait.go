@@ -6,25 +6,30 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/urfave/cli/v2"
+
+	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/cmdline"
+	"indexd/internal/getopt"
 	"indexd/ipc"
 )
 
 // startGrace is how long wait looks for a daemon that may just have been started.
 const startGrace = 2 * time.Second
 
-func (p *program) waitCommand() *command {
+func (p *program) waitCommand() *cli.Command {
 	var ready bool
 	var timeout time.Duration
-	return &command{
-		usage: "wait until the index is complete",
-		about: "Returns when every root has been listed completely once, what is to be watched\n" +
-			"is watched, and nothing is pending. A daemon that is not there yet is waited for, 2 s.",
-		flags: []*flag{
-			{name: "ready", usage: "do not wait for what is pending", set: on(&ready)},
-			{name: "timeout", value: "D", usage: `no longer than this ("30s", "2m"); then exit with 4`, set: duration(&timeout)},
-		},
-		run: func(args []string) error {
-			if _, err := operands("wait", args, 0, 0, ""); err != nil {
+	return &cli.Command{
+		Usage: "wait until the index is complete",
+		Description: "Returns when every root has been listed completely once, all planned watches are in place\n" +
+			"and nothing is pending. If the daemon is not there yet, waits up to 2 s for it.",
+		Flags: cmdline.Flags([]*getopt.Flag{
+			{Name: "ready", Usage: "do not wait for pending directories", Set: getopt.On(&ready)},
+			{Name: "timeout", Value: "D", Usage: `wait no longer than D ("30s", "2m"), then exit with status 4`, Set: getopt.Duration(&timeout)},
+		}),
+		Action: func(c *cli.Context) error {
+			if _, err := operands(c, 0, 0, ""); err != nil {
 				return err
 			}
 			ctx := context.Background()
@@ -33,22 +38,22 @@ func (p *program) waitCommand() *command {
 				ctx, cancel = context.WithTimeout(ctx, timeout)
 				defer cancel()
 			}
-			err := p.client().Wait(ctx, ready)
+			err := p.Client().Wait(ctx, ready)
 			var absent error
 			for end := time.Now().Add(startGrace); errors.Is(err, ipc.ErrNoDaemon) && time.Now().Before(end); {
 				absent = err
 				time.Sleep(20 * time.Millisecond)
-				err = p.client().Wait(ctx, ready)
+				err = p.Client().Wait(ctx, ready)
 			}
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
 				if absent != nil { // is it there now, and takes long?
 					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 					defer cancel()
-					if _, err := p.client().Status(ctx); errors.Is(err, ipc.ErrNoDaemon) {
+					if _, err := p.Client().Status(ctx); errors.Is(err, ipc.ErrNoDaemon) {
 						return absent
 					}
 				}
-				return &exitError{stale, fmt.Errorf("not ready within %s", timeout)}
+				return &console.Error{Status: console.Stale, Err: fmt.Errorf("not ready within %s", timeout)}
 			}
 			return err
 		},

@@ -20,6 +20,7 @@ import (
 	"indexd/internal/indexer"
 	"indexd/internal/mounts"
 	"indexd/internal/query/exec"
+	"indexd/internal/version"
 	"indexd/internal/watch"
 	"indexd/ipc/server"
 	"indexd/store"
@@ -27,15 +28,15 @@ import (
 
 // process is the running daemon.
 type process struct {
-	args    config.Args
-	cfg     *config.Config // as it was at the start
-	limit   int64          // on the memory of its control group, in bytes; 0: none
-	sizes   sizes
-	console *console
-	log     *slog.Logger
-	level   *slog.LevelVar
-	notify  *notifier
-	tune    func(*indexer.Config) // nil but in tests
+	args     config.Args
+	cfg      *config.Config // as it was at the start
+	limit    int64          // on the memory of its control group, in bytes; 0: none
+	sizes    sizes
+	console  *console
+	log      *slog.Logger
+	level    *slog.LevelVar
+	notify   *notifier
+	testHook func(*indexer.Config) // nil except in tests
 
 	st        *store.Store
 	aside     *aside          // that st is in the place of
@@ -49,12 +50,12 @@ type process struct {
 
 // serve runs the daemon until a signal ends it. Nothing is touched before it is
 // clear that it can run.
-func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) error {
+func serve(cfg *config.Config, args config.Args, testHook func(*indexer.Config)) error {
 	signal.Ignore(unix.SIGPIPE) // of a log that nobody reads any more
 	signals := catchSignals()
 	defer signals.stop()
 	limit := cgroup.MemoryLimit()
-	p := &process{args: args, cfg: cfg, tune: tune, limit: limit, sizes: limitMemory(limit), console: newConsole(os.Stderr), level: new(slog.LevelVar)}
+	p := &process{args: args, cfg: cfg, testHook: testHook, limit: limit, sizes: limitMemory(limit), console: newConsole(os.Stderr), level: new(slog.LevelVar)}
 	p.level.Set(cfg.LogLevel)
 	p.log = slog.New(logHandler(cfg.LogFormat, p.console, p.level))
 	p.notify = &notifier{log: p.log}
@@ -64,7 +65,7 @@ func serve(cfg *config.Config, args config.Args, tune func(*indexer.Config)) err
 	}
 	err := p.index()
 	if err == nil {
-		p.log.Info("indexd starts", "version", version, "roots", cfg.Roots, "db", cfg.DB, "socket", p.listener.Addr().String(), "config", cfg.File)
+		p.log.Info("indexd starts", "version", version.Version, "roots", cfg.Roots, "db", cfg.DB, "socket", p.listener.Addr().String(), "config", cfg.File)
 		err = p.run(signals)
 	}
 	if errors.Is(err, errDamaged) {
@@ -130,8 +131,8 @@ func (p *process) index() (err error) {
 			p.log.Debug("no page cache is kept to be given back when memory is short", "err", err)
 		}
 	}
-	if p.tune != nil {
-		p.tune(&icfg)
+	if p.testHook != nil {
+		p.testHook(&icfg)
 	}
 	p.x, err = indexer.New(p.st, icfg)
 	if err != nil && p.src != nil {
@@ -213,7 +214,7 @@ func (p *process) run(signals *signals) error {
 	defer stopServer()
 	d := newDaemon(p.st, p.x, p.src, p.cfg, exec.New(p.st, exec.Options{SortMemory: p.sizes.sort}))
 	d.unwatched = p.unwatched
-	srv := server.New(d, server.Options{Version: version, Logger: p.log})
+	srv := server.New(d, server.Options{Version: version.Version, Logger: p.log})
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(sctx, p.listener) }()
 	p.notify.ready()

@@ -12,6 +12,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/indexer"
 	"indexd/internal/indexer/jobs"
+	"indexd/internal/version"
 	"indexd/internal/watch"
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
@@ -33,7 +34,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error)
 		return wire.Status{}, problem(err)
 	}
 	w := wire.Status{
-		Version: version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
+		Version: version.Version, PID: os.Getpid(), Uptime: time.Since(d.begun).Seconds(),
 		Ready: s.Ready, Degraded: s.Degraded, Pending: s.Pending, Workers: s.Workers,
 		Watch: d.watching(),
 		Roots: []wire.Root{},

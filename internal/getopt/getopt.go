@@ -1,7 +1,9 @@
-// Package getopt reads arguments as getopt_long(3) does: flags anywhere before
-// "--", short ones bundled (-ci) or with the value attached (-n5), long ones
-// with "=", abbreviated where that is unambiguous, and values that are optional
-// (--sync, --sync=5s). It knows nothing of what flags mean.
+// Package getopt reads arguments as getopt_long(3) does: flags may stand anywhere before
+// "--", short ones can be bundled (-ci) or have their value attached (-n5), and long ones
+// take their value after "=" or as the next argument and can be abbreviated as long as
+// that is unambiguous. Package flag, on which urfave/cli is built, supports none of this
+// except "=", so Canonical rewrites arguments into the form that it does support. Only
+// locate uses the result of Parse directly.
 package getopt
 
 import (
@@ -10,61 +12,99 @@ import (
 	"strings"
 )
 
-// Value says whether a flag takes a value.
-type Value int
-
-// The three kinds of flags. An Optional value is only ever attached
-// (--sync=5s): the next argument is never taken for it.
-const (
-	None Value = iota
-	Required
-	Optional
-)
-
-// Option is one flag. Names are without dashes; those of one byte are short.
-// The first is the name under which the flag is handed on.
-type Option struct {
-	Names []string
-	Value Value
+// Option is what the package needs to know of a flag. Every flag of urfave/cli is one.
+type Option interface {
+	Names() []string // without dashes; names of one byte are short
+	TakesValue() bool
 }
 
-// Flag is one flag as it was given: which option, and its value. HasValue is
-// false where the option takes none, or an optional one was left out.
-type Flag struct {
-	Option   *Option
+// ValueOptional is implemented by options whose value can be left out. Such a value is only
+// accepted attached (--sync=5s); the next argument is never taken for it.
+type ValueOptional interface{ ValueOptional() bool }
+
+func optional(o Option) bool {
+	v, ok := o.(ValueOptional)
+	return ok && v.ValueOptional()
+}
+
+// Arg is one flag as it was given.
+type Arg struct {
+	Option   Option
 	Value    string
-	HasValue bool
+	HasValue bool // false if the option takes no value or an optional value was left out
 }
 
-// String is the flag as urfave/cli and the standard library's flag read it.
-func (f Flag) String() string {
-	if f.HasValue {
-		return "--" + f.Option.Names[0] + "=" + f.Value
+// String returns the flag in canonical form: by its first name, with the value attached.
+func (a Arg) String() string {
+	name := "--" + a.Option.Names()[0]
+	if a.HasValue {
+		return name + "=" + a.Value
 	}
-	return "--" + f.Option.Names[0]
+	return name
 }
 
-// Error is an argument that cannot be understood.
+// Canonical returns args in the form that package flag reads: every flag by its first name
+// with its value attached, then "--" and the operands. An optional value that was left out
+// is empty.
+func Canonical(options []Option, args []string) ([]string, error) {
+	flags, operands, err := Parse(options, args)
+	if err != nil {
+		return nil, err
+	}
+	return append(append(Strings(flags), "--"), operands...), nil
+}
+
+// Strings returns flags as Canonical does.
+func Strings(flags []Arg) []string {
+	list := make([]string, len(flags), len(flags)+8)
+	for i, f := range flags {
+		f.HasValue = f.HasValue || f.Option.TakesValue()
+		list[i] = f.String()
+	}
+	return list
+}
+
+// Command splits the arguments of a program with subcommands at the first operand, which is
+// the name of the subcommand; it is empty if there is none. rest is the subcommand's
+// arguments.
+func Command(options []Option, args []string) (flags []Arg, name string, rest []string, err error) {
+	s := scanner{options: options, args: args}
+	name, ok, err := s.operand()
+	switch {
+	case err != nil:
+		return nil, "", nil, err
+	case !ok && len(s.args) > 0: // after "--"
+		return s.flags, s.args[0], append([]string{"--"}, s.args[1:]...), nil
+	}
+	return s.flags, name, s.args, nil
+}
+
+// Error is a flag that does not exist, is ambiguous, or has a wrong value.
 type Error struct {
 	Flag    string // as it was given, with its dashes and without a value
 	Problem string // "unknown", "needs a value", "takes no value", "ambiguous"
-	Similar string // what might have been meant; empty if nothing is near
+	Similar string // a flag that may have been meant, or "" if none is close
+	Err     error  // from Flag.Set, in which case Flag includes the value
 }
 
+func (e *Error) Unwrap() error { return e.Err }
+
 func (e *Error) Error() string {
-	switch e.Problem {
-	case unknown:
+	switch {
+	case e.Err != nil:
+		return e.Flag + ": " + e.Err.Error()
+	case e.Problem == unknown:
 		if e.Similar != "" {
 			return fmt.Sprintf("unknown flag %s, did you mean %s?", e.Flag, e.Similar)
 		}
 		return "unknown flag " + e.Flag
-	case ambiguous:
+	case e.Problem == ambiguous:
 		return fmt.Sprintf("flag %s is ambiguous: %s", e.Flag, e.Similar)
 	}
 	return fmt.Sprintf("flag %s %s", e.Flag, e.Problem)
 }
 
-// Unknown reports whether there is no such flag.
+// Unknown reports whether the flag does not exist.
 func (e *Error) Unknown() bool { return e.Problem == unknown }
 
 const (
@@ -74,9 +114,9 @@ const (
 	noValue    = "takes no value"
 )
 
-// Parse reads all of args. Operands keep their order. The error is an *Error,
-// about the first argument that is wrong.
-func Parse(options []Option, args []string) (flags []Flag, operands []string, err error) {
+// Parse separates args into flags and operands, each in the order given. The error is an
+// *Error about the first wrong argument.
+func Parse(options []Option, args []string) (flags []Arg, operands []string, err error) {
 	s := scanner{options: options, args: args}
 	for {
 		switch word, ok, err := s.operand(); {
@@ -90,15 +130,15 @@ func Parse(options []Option, args []string) (flags []Flag, operands []string, er
 	}
 }
 
-// scanner goes through args from the front and collects the flags.
+// scanner consumes args from the front and collects the flags.
 type scanner struct {
 	options []Option
 	args    []string // not yet read
-	flags   []Flag
+	flags   []Arg
 }
 
-// operand reads up to and including the next argument that is no flag. At the
-// end of args, or past "--", ok is false and s.args is the rest, operands all.
+// operand reads up to and including the next operand. At the end of args or after "--", ok
+// is false, and all that remains in s.args are operands.
 func (s *scanner) operand() (word string, ok bool, err error) {
 	for len(s.args) > 0 {
 		arg := s.args[0]
@@ -126,32 +166,33 @@ func (s *scanner) long(arg string) error {
 	if err != nil {
 		return err
 	}
-	if attached && o.Value == None {
+	if attached && !o.TakesValue() {
 		return &Error{Flag: "--" + name, Problem: noValue}
 	}
 	return s.add(o, "--"+name, value, attached)
 }
 
-// short reads a bundle: flags of one byte until one takes a value, which is
-// the rest of the bundle.
+// short reads a bundle of one-byte flags. The first that takes a value takes the rest of
+// the bundle.
 func (s *scanner) short(bundle string) error {
 	for bundle != "" {
 		name := bundle[:1]
 		bundle = bundle[1:]
-		i := slices.IndexFunc(s.options, func(o Option) bool { return slices.Contains(o.Names, name) })
+		i := slices.IndexFunc(s.options, func(o Option) bool { return slices.Contains(o.Names(), name) })
 		if i < 0 {
 			return s.unknownShort(name, bundle)
 		}
-		o := &s.options[i]
-		if o.Value != None {
+		o := s.options[i]
+		if o.TakesValue() {
 			return s.add(o, "-"+name, bundle, bundle != "")
 		}
-		s.flags = append(s.flags, Flag{Option: o})
+		s.flags = append(s.flags, Arg{Option: o})
 	}
 	return nil
 }
 
-// unknownShort names the whole character, where it is one of several bytes.
+// unknownShort returns the error for an unknown short flag. It names the whole character if
+// that has several bytes.
 func (s *scanner) unknownShort(name, rest string) error {
 	for _, r := range name + rest {
 		return &Error{Flag: "-" + string(r), Problem: unknown, Similar: s.longOf(name + rest)}
@@ -159,36 +200,35 @@ func (s *scanner) unknownShort(name, rest string) error {
 	return &Error{Flag: "-" + name, Problem: unknown}
 }
 
-// longOf is the flag that -word may stand for in the manner of find(1).
+// longOf returns the long flag that was probably meant by -word, as find(1) writes it, or "".
 func (s *scanner) longOf(word string) string {
-	for i := range s.options {
-		if len(word) > 1 && slices.Contains(s.options[i].Names, word) {
+	for _, o := range s.options {
+		if len(word) > 1 && slices.Contains(o.Names(), word) {
 			return "--" + word
 		}
 	}
 	return ""
 }
 
-// add records a flag, and takes the next argument for the value that it needs.
-func (s *scanner) add(o *Option, given, value string, attached bool) error {
-	if !attached && o.Value == Required {
+// add records a flag. If it needs a value and none is attached, that is the next argument.
+func (s *scanner) add(o Option, given, value string, attached bool) error {
+	if !attached && o.TakesValue() && !optional(o) {
 		if len(s.args) == 0 {
 			return &Error{Flag: given, Problem: needsValue}
 		}
 		value, s.args, attached = s.args[0], s.args[1:], true
 	}
-	s.flags = append(s.flags, Flag{Option: o, Value: value, HasValue: attached})
+	s.flags = append(s.flags, Arg{Option: o, Value: value, HasValue: attached})
 	return nil
 }
 
-// lookup finds a long option by its name or by the beginning of it. A
-// beginning that several names of one option share is not ambiguous.
-func (s *scanner) lookup(name string) (*Option, error) {
-	var found *Option
+// lookup finds a long option by its name or by a prefix of it. A prefix that only names of
+// one option share is not ambiguous.
+func (s *scanner) lookup(name string) (Option, error) {
+	var found Option
 	var matches []string
-	for i := range s.options {
-		o := &s.options[i]
-		for _, n := range o.Names {
+	for _, o := range s.options {
+		for _, n := range o.Names() {
 			switch {
 			case len(n) == 1:
 			case n == name:
@@ -213,8 +253,8 @@ func (s *scanner) lookup(name string) (*Option, error) {
 
 func (s *scanner) similar(name string) string {
 	var long []string
-	for i := range s.options {
-		for _, n := range s.options[i].Names {
+	for _, o := range s.options {
+		for _, n := range o.Names() {
 			if len(n) > 1 {
 				long = append(long, n)
 			}

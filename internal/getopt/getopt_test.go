@@ -10,14 +10,14 @@ import (
 )
 
 var options = []Option{
-	{Names: []string{"limit", "n", "max-results"}, Value: Required},
-	{Names: []string{"count", "c"}},
-	{Names: []string{"ignore-case", "i"}},
-	{Names: []string{"type", "t"}, Value: Required},
-	{Names: []string{"size", "S"}, Value: Required},
-	{Names: []string{"sync"}, Value: Optional},
-	{Names: []string{"max-depth", "d"}, Value: Required},
-	{Names: []string{"1"}},
+	&Flag{Name: "limit", Aliases: []string{"n", "max-results"}, Value: "X"},
+	&Flag{Name: "count", Aliases: []string{"c"}},
+	&Flag{Name: "ignore-case", Aliases: []string{"i"}},
+	&Flag{Name: "type", Aliases: []string{"t"}, Value: "X"},
+	&Flag{Name: "size", Aliases: []string{"S"}, Value: "X"},
+	&Flag{Name: "sync", Value: "X", Optional: true},
+	&Flag{Name: "max-depth", Aliases: []string{"d"}, Value: "X"},
+	&Flag{Name: "1"},
 }
 
 func TestParse(t *testing.T) {
@@ -131,15 +131,15 @@ func TestParseAsGetopt(t *testing.T) {
 }
 
 // likeGetopt writes what was parsed as getopt(1) prints it.
-func likeGetopt(flags []Flag, operands []string) string {
+func likeGetopt(flags []Arg, operands []string) string {
 	var b strings.Builder
 	for _, f := range flags {
-		name := "--" + f.Option.Names[0]
+		name := "--" + f.Option.Names()[0]
 		if name == "--1" {
 			name = "-1"
 		}
 		b.WriteString(" " + name)
-		if f.Option.Value != None {
+		if f.Option.TakesValue() {
 			b.WriteString(" '" + f.Value + "'")
 		}
 	}
@@ -192,10 +192,10 @@ func FuzzParse(f *testing.F) {
 		// What was read, written in the one plain form, reads the same.
 		var again []string
 		for _, f := range flags {
-			if f.HasValue && f.Option.Value == None || !f.HasValue && f.Option.Value == Required {
+			if f.HasValue && !f.Option.TakesValue() || !f.HasValue && f.Option.TakesValue() && !optional(f.Option) {
 				t.Fatalf("flag %+v", f)
 			}
-			if f.Option.Names[0] == "1" {
+			if f.Option.Names()[0] == "1" {
 				again = append(again, "-1")
 			} else {
 				again = append(again, f.String())

@@ -1,8 +1,7 @@
 package getopt
 
-// Similar returns the one of names that word is most likely a slip for: at
-// most a third of its letters, and at most three, to be changed. It is empty
-// where there is none.
+// Similar returns the name that word is most likely a misspelling of, or "" if none is
+// close: at most a third of its letters, and at most three, may differ.
 func Similar(word string, names []string) string {
 	best, least := "", min(3, (len(word)+2)/3)+1
 	for _, n := range names {
@@ -13,9 +12,9 @@ func Similar(word string, names []string) string {
 	return best
 }
 
-// distance is Levenshtein's: letters to insert, to delete or to change.
+// distance returns the Levenshtein distance of a and b.
 func distance(a, b string) int {
-	if len(a) > 64 { // no flag is: do not spend time on it
+	if len(a) > 64 { // no name is this long
 		return len(a)
 	}
 	row := make([]int, len(b)+1)

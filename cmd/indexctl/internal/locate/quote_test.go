@@ -1,8 +1,8 @@
-package main
+package locate
 
 import "testing"
 
-// What plocate 1.1.18 prints on a terminal.
+// The expected texts are what plocate 1.1.18 prints on a terminal.
 func TestAppendQuoted(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                       "",

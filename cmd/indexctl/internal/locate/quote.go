@@ -1,19 +1,17 @@
-package main
+package locate
 
-import (
-	"unicode/utf8"
-)
+import "unicode/utf8"
 
-// appendQuoted appends text as plocate prints it on a terminal: as it is, unless
-// it has control characters of ASCII, quotes or a backslash, or bytes that are
-// no UTF-8. Then it is quoted so that a shell reads it back, but for those
-// bytes, each of which becomes a '?'.
+// appendQuoted appends text as plocate prints it on a terminal: unchanged, unless it contains
+// ASCII control characters, quotes, a backslash, or bytes that are not UTF-8. In that case it
+// is quoted so that a shell can read it back, except that each byte that is not UTF-8 becomes
+// a '?'.
 func appendQuoted(dst, text []byte) []byte {
 	if harmless(text) {
 		return append(dst, text...)
 	}
 	dst = append(dst, '\'')
-	escaped := false // within $''
+	escaped := false // inside $''
 	for len(text) > 0 {
 		c := text[0]
 		r, n := utf8.DecodeRune(text)
@@ -49,7 +47,7 @@ func harmless(text []byte) bool {
 
 func needsEscape(c byte) bool { return c < ' ' || c == '\'' || c == '"' || c == '\\' }
 
-// appendShellEscape appends c as it stands within $”.
+// appendShellEscape appends c as it is written inside $'...'.
 func appendShellEscape(dst []byte, c byte) []byte {
 	switch c {
 	case '\a':

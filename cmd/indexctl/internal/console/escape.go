@@ -1,15 +1,18 @@
-package main
+package console
 
 import (
 	"unicode"
 	"unicode/utf8"
 )
 
-// appendEscaped appends text as a terminal may show it: what would move the
-// cursor, change the terminal's state or reorder the line is written as \n, \t,
-// \x1b or \u202e, and so are bytes that are no UTF-8. A backslash stays one, as
-// names have them and are copied.
-func appendEscaped(dst, text []byte) []byte {
+// Escape returns text as AppendEscaped appends it.
+func Escape(text string) string { return string(AppendEscaped(nil, []byte(text))) }
+
+// AppendEscaped appends text in a form that is safe on a terminal. Characters that would move
+// the cursor, change the state of the terminal or reorder the line are written as \n, \t,
+// \x1b or \u202e, and so are bytes that are not UTF-8. A backslash is not escaped, so that
+// names that contain one can be copied.
+func AppendEscaped(dst, text []byte) []byte {
 	for len(text) > 0 {
 		if c := text[0]; c < utf8.RuneSelf {
 			if c >= ' ' && c != 0x7f {
@@ -48,8 +51,8 @@ func appendControl(dst []byte, c byte) []byte {
 	return appendHex(append(dst, `\x`...), uint32(c), 2)
 }
 
-// harmful are control characters of the upper half, which some terminals obey
-// too, line separators, and marks that turn the direction of what follows.
+// harmful reports whether r is a C1 control character, which some terminals obey, a line
+// separator, or a mark that changes the direction of the text after it.
 func harmful(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r)
 }
@@ -61,10 +64,9 @@ func appendHex(dst []byte, v uint32, digits int) []byte {
 	return dst
 }
 
-// width is about how many columns a terminal takes for text without control
-// characters: none for marks that combine, two for East Asian letters and
-// pictures.
-func width(text string) int {
+// Width estimates the number of terminal columns of text without control characters: none
+// for combining marks, two for East Asian letters and emoji.
+func Width(text string) int {
 	n := 0
 	for _, r := range text {
 		switch {
