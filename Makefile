@@ -20,9 +20,10 @@ VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 export SOURCE_DATE_EPOCH
 
-# Static: one build runs on any distribution. Documents that the library for command
-# lines makes of itself are left out; they cost time at each start.
-GOFLAGS_BUILD := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags '-s -w -X indexd/internal/version.Version=$(VERSION)'
+# Static: one build runs on any distribution. The tag leaves out what writes manual pages,
+# which would slow down every start.
+LDFLAGS       := -s -w -X indexd/internal/version.Version=$(VERSION)
+GOFLAGS_BUILD := -trimpath -buildvcs=false -tags urfave_cli_no_docs -ldflags '$(LDFLAGS)'
 
 bin  := $(DESTDIR)$(PREFIX)/bin
 lib  := $(DESTDIR)$(PREFIX)/lib
@@ -41,17 +42,18 @@ test:
 	$(GO) vet ./...
 	$(GO) test ./...
 
-# The pages and completions are made by the programs, of what their --help is made
-# of: so they are those of this machine.
+# The manual pages and completions are generated from the definitions of the command lines,
+# by builds that run on this machine and include the code for it.
 install: all
 	install -d $(bin) $(man)/man1 $(man)/man8 $(bash) $(zsh) $(fish) $(doc) $(DESTDIR)$(sysconfdir)/indexd \
 		$(lib)/systemd/system $(lib)/systemd/user $(lib)/sysusers.d $(lib)/tmpfiles.d $(lib)/sysctl.d
 	install -m 755 bin/indexd bin/indexctl $(bin)
-	bin/indexd --manual >$(man)/man8/indexd.8
-	bin/indexctl help --manual >$(man)/man1/indexctl.1
-	bin/indexctl completion bash >$(bash)/indexctl
-	bin/indexctl completion zsh >$(zsh)/_indexctl
-	bin/indexctl completion fish >$(fish)/indexctl.fish
+	CGO_ENABLED=0 GOOS= GOARCH= $(GO) build -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/docs/ ./cmd/indexd ./cmd/indexctl
+	bin/docs/indexd --manual >$(man)/man8/indexd.8
+	bin/docs/indexctl help --manual >$(man)/man1/indexctl.1
+	bin/docs/indexctl completion bash >$(bash)/indexctl
+	bin/docs/indexctl completion zsh >$(zsh)/_indexctl
+	bin/docs/indexctl completion fish >$(fish)/indexctl.fish
 	chmod 644 $(man)/man8/indexd.8 $(man)/man1/indexctl.1 $(bash)/indexctl $(zsh)/_indexctl $(fish)/indexctl.fish
 	for unit in $(notdir $(wildcard systemd/*.service systemd/*.socket systemd/*.timer)); do \
 		sed 's|/usr/bin/|$(PREFIX)/bin/|' systemd/$$unit | install -m 644 /dev/stdin $(lib)/systemd/system/$$unit; done
