@@ -39,10 +39,6 @@ type Applied struct {
 	Entries int
 }
 
-// trustAge is how old a directory's times must be for a later change to be sure
-// to show in them: file systems keep times as coarsely as two seconds.
-const trustAge = 3 * time.Second
-
 // Apply makes what is stored of a directory be what a listing found, or, of a
 // big one, a part of it. All that follows from it is done too: children that
 // are new or another become pending, subtrees that are gone die, and the
@@ -205,15 +201,6 @@ func (w *work) before() []storedChunk {
 		return []storedChunk{{rec: w.old.rec}}
 	}
 	return nil
-}
-
-// trusted reports whether the directory's times were old when it was listed.
-func (p *Prepared) trusted() bool {
-	last := p.Dir.Mtime
-	if p.Dir.Ctime.Compare(last) > 0 {
-		last = p.Dir.Ctime
-	}
-	return !last.IsZero() && p.At.Sub(last.Std()) >= trustAge
 }
 
 // tooLong notes in h that there are n children too deep for a key.

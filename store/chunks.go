@@ -331,15 +331,3 @@ func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *Body) e
 	}
 	return t.putRecord(raw, &h, body)
 }
-
-// subtract takes out what b stands for, which a has in it, unless a sum is at the
-// end of its range. The bounds stay, and hold still.
-func (a *Aggregates) subtract(b *Aggregates) {
-	a.Count -= b.Count
-	a.Dirs -= b.Dirs
-	a.Bytes -= b.Bytes
-	a.Blocks -= b.Blocks
-	if a.Count == 0 {
-		*a = Aggregates{}
-	}
-}

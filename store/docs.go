@@ -13,7 +13,7 @@ import (
 // blockLen is the number of docs in one value of the docs bucket. A value for
 // each doc would cost 20 bytes more of bbolt's key and element alone; a block
 // is about a kilobyte, which is what changing one doc writes.
-const blockLen = 64
+const blockLen = BlockLen
 
 // maxDepth is more than any key has components: each takes two bytes or more.
 const maxDepth = maxKey / 2

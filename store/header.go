@@ -112,6 +112,18 @@ func (a *Aggregates) Merge(b *Aggregates) {
 	a.Newest.Sec = max(a.Newest.Sec, b.Newest.Sec)
 }
 
+// subtract takes out what b stands for, which a has in it, unless a sum is at the
+// end of its range. The bounds stay, and hold still.
+func (a *Aggregates) subtract(b *Aggregates) {
+	a.Count -= b.Count
+	a.Dirs -= b.Dirs
+	a.Bytes -= b.Bytes
+	a.Blocks -= b.Blocks
+	if a.Count == 0 {
+		*a = Aggregates{}
+	}
+}
+
 // full reports whether a sum is at the end of its range, so that nothing can be
 // taken out of it.
 func (a *Aggregates) full() bool {

@@ -62,6 +62,19 @@ type Child struct {
 	Descend      bool // it is to be listed too
 }
 
+// trustAge is how old a directory's times must be for a later change to be sure
+// to show in them: file systems keep times as coarsely as two seconds.
+const trustAge = 3 * time.Second
+
+// trusted reports whether the directory's times were old when it was listed.
+func (p *Prepared) trusted() bool {
+	last := p.Dir.Mtime
+	if p.Dir.Ctime.Compare(last) > 0 {
+		last = p.Dir.Ctime
+	}
+	return !last.IsZero() && p.At.Sub(last.Std()) >= trustAge
+}
+
 // Size returns about how many bytes of memory p takes.
 func (p *Prepared) Size() int {
 	n := preparedSize + len(p.Upto) + len(p.Children)*childSize

@@ -25,6 +25,9 @@ func (b *Body) Agg() *Aggregates { return &b.agg }
 // Size returns the encoded size in bytes.
 func (b *Body) Size() int { return len(b.cols) }
 
+// maxRecord returns a length that no record of b exceeds.
+func (b *Body) maxRecord() int { return maxHeader + 8 + len(b.cols) }
+
 // Equal reports whether a and b hold the same entries.
 func (b *Body) Equal(c *Body) bool {
 	return b.crc == c.crc && b.agg == c.agg && bytes.Equal(b.cols, c.cols)
@@ -104,7 +107,7 @@ func AppendRecord(dst, key []byte, h *Header, b *Body) []byte {
 	if !h.Chunked {
 		agg = &b.agg
 	}
-	dst = slices.Grow(dst, maxHeader+8+len(b.cols))
+	dst = slices.Grow(dst, b.maxRecord())
 	start := len(dst)
 	dst = h.append(append(dst, 0), agg)
 	dst[start] = byte(len(dst) - start - 1)

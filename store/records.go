@@ -101,7 +101,7 @@ func (t *Tx) deleteChunks(dir Key) error {
 func (t *Tx) putRecord(raw []byte, h *Header, b *Body) error {
 	t.setZone(h.Doc, rowOf(h, b.Agg()))
 	t.gains(raw, h.Doc, b)
-	n := maxHeader + 8 + b.Size()
+	n := b.maxRecord()
 	if cap(t.slab)-len(t.slab) < n {
 		t.slab = make([]byte, 0, max(n, 64<<10))
 	}

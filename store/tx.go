@@ -38,7 +38,7 @@ type Tx struct {
 	marks   map[string]*mark
 	marked  map[string]struct{} // all that is above a mark that is new
 	blocks  map[uint64]*docBlock
-	zones   map[uint64]*zoneBlock
+	zones   map[uint64]*dirtyZones
 	fresh   freshness
 
 	uncounted bool // see recount
@@ -77,7 +77,7 @@ func (s *Store) Begin() (*Tx, error) {
 		t = &Tx{
 			s: s, h: h, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
 			counts: make(map[Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
-			blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*zoneBlock),
+			blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones),
 		}
 		t.base = t.state
 		if t.snap, err = newSnap(s, h, tx); err != nil {

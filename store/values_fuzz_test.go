@@ -102,10 +102,10 @@ var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err
 			return nil, err
 		}
 		var b zoneBlock
-		for i := range b.rows {
-			b.rows[i] = z.row(i)
+		for i := range b {
+			b[i] = z.row(i)
 			var zone Zone
-			b.rows[i].zone(&zone)
+			b[i].zone(&zone)
 		}
 		return b.encode(key), nil
 	},
@@ -138,7 +138,7 @@ func FuzzValues(f *testing.F) {
 	docs.ents[63] = docEnt{docChunk, 3, "m"}
 	f.Add(kind("docs"), blockKey(5*blockLen), docs.append(nil, 5*blockLen))
 	var zones zoneBlock
-	zones.rows[0], zones.rows[63] = 1<<56-1, 12345678
+	zones[0], zones[63] = 1<<56-1, 12345678
 	f.Add(kind("zones"), blockKey(1), payload(zones.encode(blockKey(1))))
 	for _, ids := range [][]uint32{nil, {1}, {3, 4, 5, 6, 7, 8, 9}, {1, 70000, 1 << 31}} {
 		m := roaring.BitmapOf(ids...)

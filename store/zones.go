@@ -10,14 +10,14 @@ import (
 
 // zoned returns the block of zones of doc id, to be changed. What is damaged in
 // it is not known until mend reads it from the records.
-func (t *Tx) zoned(id uint64) *zoneBlock {
+func (t *Tx) zoned(id uint64) *dirtyZones {
 	n := id / blockLen
 	if b := t.zones[n]; b != nil {
 		return b
 	}
 	key := blockKey(id)
 	val := t.b.zones.Get(key)
-	b := &zoneBlock{dirty: val == nil}
+	b := &dirtyZones{dirty: val == nil}
 	rows, err := readZones(key, val)
 	switch {
 	case err == nil:
@@ -55,7 +55,7 @@ func (t *Tx) flushZones() error {
 		if t.b.docs.Get(key) == nil {
 			err = t.del(t.b.zones, key)
 		} else if b.dirty {
-			err = t.put(t.b.zones, key, b.encode(key))
+			err = t.put(t.b.zones, key, b.rows.encode(key))
 		}
 		if err != nil {
 			return err
@@ -169,3 +169,11 @@ func blockNumber(key []byte) uint64 {
 	}
 	return uint64(key[0])<<32 | uint64(binary.BigEndian.Uint32(key[1:]))
 }
+
+// dirtyZones is a block of zones as a transaction changes it.
+type dirtyZones struct {
+	rows  zoneBlock
+	dirty bool
+}
+
+const zoneBlockSize = blockLen*8 + 64

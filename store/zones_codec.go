@@ -39,7 +39,7 @@ type zoneRow uint64
 
 const (
 	zoneRowLen = 7
-	zoneLen    = blockLen * zoneRowLen
+	zoneLen    = BlockLen * zoneRowLen
 
 	noZone   zoneRow = 0                                  // no entry
 	wideZone zoneRow = 1<<56 - 1<<32 | 1<<31 | 1<<8 | 255 // nothing is known
@@ -122,17 +122,17 @@ func sizeOfZone(n uint64) int64 {
 	return int64(4+n%4) << (n/4 - 1)
 }
 
-// zoneBlock is one value of zones as a transaction changes it.
-type zoneBlock struct {
-	rows  [blockLen]zoneRow
-	dirty bool
-}
+// BlockLen is the number of docs in one value of the zones bucket, and in one
+// of the docs bucket.
+const BlockLen = 64
 
-const zoneBlockSize = blockLen*8 + 64
+// zoneBlock is the rows of one value of the zones bucket.
+type zoneBlock [BlockLen]zoneRow
 
+// encode returns the value to be stored under key.
 func (b *zoneBlock) encode(key []byte) []byte {
 	buf := make([]byte, 0, zoneLen+1)
-	for _, r := range b.rows {
+	for _, r := range b {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(r))[:len(buf)+zoneRowLen]
 	}
 	return codec.AddChecksum(key, buf)
@@ -152,7 +152,7 @@ func readZones(key, val []byte) (zoneRows, error) {
 type zoneRows []byte
 
 func (z zoneRows) row(i int) zoneRow {
-	if i == blockLen-1 {
+	if i == BlockLen-1 {
 		return zoneRow(binary.LittleEndian.Uint64(z[zoneLen-8:]) >> 8)
 	}
 	return zoneRow(binary.LittleEndian.Uint64(z[i*zoneRowLen:]) & (1<<56 - 1))

@@ -48,8 +48,8 @@ func TestZoneCovers(t *testing.T) {
 		agg.MaxSize, agg.Newest.Sec = max(agg.MinSize, num()), max(agg.Oldest.Sec, num())
 		row := rowOf(&Header{}, &agg)
 		var buf zoneBlock
-		at := r.IntN(blockLen)
-		buf.rows[at] = row
+		at := r.IntN(BlockLen)
+		buf[at] = row
 		rows, err := readZones([]byte("k"), buf.encode([]byte("k")))
 		if err != nil || rows.row(at) != row || row == noZone || row >= 1<<56 {
 			t.Fatalf("%+v: row %x is read as %x at %d, %v", agg, row, rows.row(at), at, err)
