@@ -16,6 +16,7 @@ import (
 	"indexd/internal/testutil/synth"
 	"indexd/ipc/wire"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // growth measures what changes make of the database, and what compacting it costs
@@ -208,7 +209,7 @@ func (b *bench) hollow(db, root string) error {
 			return err
 		}
 		if drop {
-			err = tx.Drop(store.MakeKey(v, ""), s.LastStamp()+1)
+			err = tx.Drop(record.MakeKey(v, ""), s.LastStamp()+1)
 		}
 		if err == nil {
 			more, err = tx.Reap(2000)

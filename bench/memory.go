@@ -98,7 +98,7 @@ func (b *bench) syntheticLimited(g *cgroup.Group) error {
 		size = fi.Size()
 	}
 	fmt.Printf("| in %d MiB | |\n| --- | --- |\n", littleMemory>>20)
-	fmt.Printf("| %d synthetic entries, a database of %.0f MiB, fed through Prepare and Apply, with postings, in | %s |\n",
+	fmt.Printf("| %d synthetic entries, a database of %.0f MiB, fed through Encode and Apply, with postings, in | %s |\n",
 		entries, float64(size)/(1<<20), took.Round(time.Second/10))
 	usage(g, "after it")
 

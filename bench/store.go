@@ -14,6 +14,7 @@ import (
 	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // quiet keeps a daemon from looking whether a synthetic tree is there.
@@ -64,7 +65,7 @@ func (b *bench) store() error {
 		return err
 	}
 	fmt.Printf("| %d entries, %d directories | |\n| --- | --- |\n", status.Entries, status.Dirs)
-	fmt.Printf("| fed through Prepare and Apply in | %s |\n", took.Round(time.Millisecond))
+	fmt.Printf("| fed through Encode and Apply in | %s |\n", took.Round(time.Millisecond))
 	fmt.Printf("| database, bytes an entry | %.1f |\n", float64(status.DB.Size)/float64(status.Entries))
 	fmt.Printf("| from exec to the first answer | **%s** |\n", show(first))
 	for _, q := range []struct {
@@ -131,7 +132,7 @@ func (b *bench) loadRare(s *store.Store, root string, n int) error {
 	for rel, l := range rareListings(n) {
 		stamp++
 		l.Stamp = stamp
-		a, err := tx.Apply(store.MakeKey(v, rel), store.Prepare(l, nil, nil))
+		a, err := tx.Apply(record.MakeKey(v, rel), record.Encode(l, nil, nil))
 		if err != nil {
 			return err
 		}

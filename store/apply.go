@@ -2,6 +2,8 @@ package store
 
 import (
 	"time"
+
+	"indexd/store/record"
 )
 
 // Applied says what an Apply did. Its texts are the caller's.
@@ -16,7 +18,7 @@ type Applied struct {
 	// that what is known of it is older than it should be: the nearest known one
 	// above where ParentMissing, the directory itself where a child's record is
 	// newer and contradicts. nil: none.
-	Again Key
+	Again record.Key
 
 	// Changed: something was written of the listing.
 	Changed bool
@@ -52,7 +54,7 @@ type Applied struct {
 //
 // Nothing is written where the listing is as stored. ErrKeyTooLong is returned
 // and leaves t as it was; any other error ends t.
-func (t *Tx) Apply(key Key, p *Prepared) (Applied, error) {
+func (t *Tx) Apply(key record.Key, p *record.EncodedListing) (Applied, error) {
 	if err := key.Valid(); err != nil {
 		return Applied{}, err
 	}
@@ -77,15 +79,15 @@ func (t *Tx) Apply(key Key, p *Prepared) (Applied, error) {
 type work struct {
 	Applied
 	t     *Tx
-	key   Key
+	key   record.Key
 	stamp uint64
 	doc   docEnt
 	id    uint64 // the directory's doc id, once taken
 	blank bool   // there is no record at the key nor below it, as in a first load
 	old   stored
-	was   Header   // of old where it is alive
-	gone  []string // names that were directories and no longer are
-	lost  bool     // what was stored could not be read, so gone is not all
+	was   record.Header // of old where it is alive
+	gone  []string      // names that were directories and no longer are
+	lost  bool          // what was stored could not be read, so gone is not all
 
 	partly bool // only some of the children got what the directory's mark asks for
 }
@@ -137,7 +139,7 @@ func (w *work) takeDoc() {
 }
 
 // whole stores a listing that is one record, whatever there was before.
-func (w *work) whole(p *Prepared) error {
+func (w *work) whole(p *record.EncodedListing) error {
 	t := w.t
 	w.takeDoc()
 	body := &p.Chunks[0].Body
@@ -169,7 +171,7 @@ func (w *work) whole(p *Prepared) error {
 	if err := w.children(p.Children); err != nil {
 		return err
 	}
-	h := Header{Doc: w.id, Stamp: w.stamp, Listed: p.At, Dir: p.Dir, TrustTimes: p.trusted(), NoACL: p.NoACL}
+	h := record.Header{Doc: w.id, Stamp: w.stamp, Listed: p.At, Dir: p.Dir, TrustTimes: p.TimesTrusted(), NoACL: p.NoACL}
 	w.tooLong(&h, w.TooLong, p.At)
 	if same && !w.differs(&h) {
 		t.s.seen.put(w.key, w.stamp)
@@ -204,7 +206,7 @@ func (w *work) before() []storedChunk {
 }
 
 // tooLong notes in h that there are n children too deep for a key.
-func (w *work) tooLong(h *Header, n int, at time.Time) {
+func (w *work) tooLong(h *record.Header, n int, at time.Time) {
 	h.Errno, h.ErrAt = 0, time.Time{}
 	if n > 0 {
 		h.Errno, h.ErrAt = errTooLong, at
@@ -216,7 +218,7 @@ func (w *work) tooLong(h *Header, n int, at time.Time) {
 
 // differs reports whether h says anything of the directory that the stored
 // header does not.
-func (w *work) differs(h *Header) bool {
+func (w *work) differs(h *record.Header) bool {
 	was := &w.was
 	return !w.old.alive || was.InProgress || was.Dir != h.Dir || was.Errno != h.Errno || h.TrustTimes && !was.TrustTimes || h.NoACL != was.NoACL
 }

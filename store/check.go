@@ -5,11 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"indexd/store/internal/codec"
 	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // Problem is something that Check found wrong.
@@ -75,11 +77,11 @@ type checker struct {
 	report  func(Problem)
 	note    func(finding) // nil: nobody is to mend anything
 	damaged bool          // records that could not be read: sums need not fit
-	counts  map[Volume]*Counts
+	counts  map[record.Volume]*Counts
 	records uint64
-	rows    uint64   // of zones, that say that there are entries
-	zoned   uint64   // records that such a row should be of
-	zones   zoneRows // the block read last, of number block
+	rows    uint64          // of zones, that say that there are entries
+	zoned   uint64          // records that such a row should be of
+	zones   record.ZoneRows // the block read last, of number block
 	block   uint64
 	stack   []checkedDir    // the directories that the walk is in
 	living  *roaring.Bitmap // docs
@@ -87,13 +89,13 @@ type checker struct {
 
 // checkedDir is a living directory whose children come now.
 type checkedDir struct {
-	key   Key
-	head  Header
-	dirs  []string   // the children that are named and were not met yet
-	sum   Aggregates // of the chunks so far
-	last  string     // name
-	inAny bool       // it has chunks
-	loose bool       // nothing leads to it, and Reap is to see to it
+	key   record.Key
+	head  record.Header
+	dirs  []string          // the children that are named and were not met yet
+	sum   record.Aggregates // of the chunks so far
+	last  string            // name
+	inAny bool              // it has chunks
+	loose bool              // nothing leads to it, and Reap is to see to it
 }
 
 // found tells who mends things where to look.
@@ -107,7 +109,7 @@ func (c *checker) problem(where string, format string, args ...any) {
 	c.report(Problem{where, fmt.Sprintf(format, args...)})
 }
 
-func (c *checker) begin() { c.counts, c.living = make(map[Volume]*Counts), roaring.New() }
+func (c *checker) begin() { c.counts, c.living = make(map[record.Volume]*Counts), roaring.New() }
 
 func (c *checker) run() error {
 	c.begin()
@@ -203,7 +205,7 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 	cur := c.sn.b.listings.Cursor()
 	dead := deadWalk{c: c.sn.b.dead.Cursor()}
 	dead.seek(c.sn, from)
-	var rec Record
+	var rec record.Record
 	for raw, val := cur.Seek(from); raw != nil; raw, val = cur.Next() {
 		if c.records++; c.records%1024 == 0 {
 			if err := context.Cause(c.ctx); err != nil {
@@ -213,7 +215,7 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 				tell(c.records, c.sn.state.docs)
 			}
 		}
-		dir, first, chunk := SplitChunk(raw)
+		dir, first, chunk := record.SplitChunk(raw)
 		if n--; n < 0 && !chunk {
 			return bytes.Clone(raw), nil
 		}
@@ -263,7 +265,7 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 	return nil, nil
 }
 
-func (c *checker) count(v Volume, h *Header) {
+func (c *checker) count(v record.Volume, h *record.Header) {
 	n := c.counts[v]
 	if n == nil {
 		n = new(Counts)
@@ -274,7 +276,7 @@ func (c *checker) count(v Volume, h *Header) {
 
 // directory checks a living record and enters the directory. spared: it is newer
 // than a death that covers it, so it need not be named until Reap comes by.
-func (c *checker) directory(where string, key Key, rec *Record, spared bool) {
+func (c *checker) directory(where string, key record.Key, rec *record.Record, spared bool) {
 	h := rec.Header()
 	var up *checkedDir
 	if n := len(c.stack); n > 0 {
@@ -349,13 +351,13 @@ func (c *checker) unrecorded(d *checkedDir, name string) {
 }
 
 // in reports whether dir is the directory that the walk is in.
-func (c *checker) in(dir Key) bool {
+func (c *checker) in(dir record.Key) bool {
 	return len(c.stack) > 0 && c.stack[len(c.stack)-1].key.Equal(dir)
 }
 
-func (c *checker) chunk(where string, raw []byte, first string, rec *Record) {
+func (c *checker) chunk(where string, raw []byte, first string, rec *record.Record) {
 	h := rec.Header()
-	dir, _, _ := SplitChunk(raw)
+	dir, _, _ := record.SplitChunk(raw)
 	if !c.in(dir) || !c.stack[len(c.stack)-1].head.Chunked {
 		c.problem(where, "its listing has no chunks")
 		c.found(misplaced, raw)
@@ -371,7 +373,7 @@ func (c *checker) chunk(where string, raw []byte, first string, rec *Record) {
 		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
 		c.strange(kind, raw)
 	}
-	if n := rec.Len(); n == 0 || n > MaxSingle {
+	if n := rec.Len(); n == 0 || n > record.MaxSingle {
 		c.problem(where, "it has %d entries", n)
 		c.found(unreadable, raw)
 	} else {
@@ -421,11 +423,11 @@ func (c *checker) sums() error {
 			return nil // said already
 		}
 		var got Counts
-		if n := c.counts[Key(k).Volume()]; n != nil {
+		if n := c.counts[record.Key(k).Volume()]; n != nil {
 			got = *n
 		}
 		if got != want {
-			c.problem(fmt.Sprintf("counts of volume %d", Key(k).Volume()), "it says %+v, the records come to %+v", want, got)
+			c.problem(fmt.Sprintf("counts of volume %d", record.Key(k).Volume()), "it says %+v, the records come to %+v", want, got)
 		}
 		return nil
 	})

@@ -9,6 +9,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store/internal/codec"
+	"indexd/store/record"
 	"indexd/store/trigram"
 )
 
@@ -109,7 +110,7 @@ func (c *checker) pages(segs []postSeg, damaged []uint32) (whole map[uint32]bool
 func (c *checker) cover(g *postSeg, docs []uint32) error {
 	var names nameReader
 	names.begin(c.sn)
-	var rec Record
+	var rec record.Record
 	rank, at := int32(-1), g.docs.Iterator()
 	for len(docs) > 0 {
 		b := trigram.NewBuilder()

@@ -13,12 +13,13 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestCheckFinds: each kind of damage that bbolt's pages survive.
 func TestCheckFinds(t *testing.T) {
 	good := read(t, filled(t))
-	key := func(rel string) []byte { return store.MakeKey(1, rel) }
+	key := func(rel string) []byte { return record.MakeKey(1, rel) }
 	flip := func(bucket string, key []byte, at int) func(*bolt.Tx) error {
 		return func(tx *bolt.Tx) error {
 			b := tx.Bucket([]byte(bucket))
@@ -42,12 +43,12 @@ func TestCheckFinds(t *testing.T) {
 	rekey := func(from, to []byte) func(*bolt.Tx) error { // with checksums that match
 		return func(tx *bolt.Tx) error {
 			b := tx.Bucket([]byte("listings"))
-			rec, err := store.DecodeRecord(from, b.Get(from))
+			rec, err := record.Decode(from, b.Get(from))
 			if err != nil {
 				return err
 			}
 			body := rec.Body()
-			return b.Put(to, store.AppendRecord(nil, to, rec.Header(), &body))
+			return b.Put(to, record.Append(nil, to, rec.Header(), &body))
 		}
 	}
 	for _, c := range []struct {
@@ -58,17 +59,17 @@ func TestCheckFinds(t *testing.T) {
 		{"nothing", func(*bolt.Tx) error { return nil }, ""},
 		{"a bit of a header", flip("listings", key("d07"), 3), "header: "},
 		{"a bit of the entries", flip("listings", key("d07"), -1), "d07: store: corrupt"},
-		{"a bit of a chunk", flip("listings", store.MakeKey(1, "big").Chunk("n00512"), 60), `big chunk "n00512": store: corrupt`},
+		{"a bit of a chunk", flip("listings", record.MakeKey(1, "big").Chunk("n00512"), 60), `big chunk "n00512": store: corrupt`},
 		{"a bit of doc ids", flip("docs", nil, 40), "docs"},
 		{"a bit of a volume", flip("volumes", nil, 9), "volumes"},
 		{"a bit of counts", flip("counts", nil, 5), "counts"},
 		{"a record is gone", drop("listings", key("d07")), `its child "d07" has no record`},
-		{"a chunk is gone", drop("listings", store.MakeKey(1, "big").Chunk("n00512")), "the chunks come to"},
+		{"a chunk is gone", drop("listings", record.MakeKey(1, "big").Chunk("n00512")), "the chunks come to"},
 		{"a record under another key", move("listings", key("d07"), key("d07/x")), "header: "},
 		{"a record too many", rekey(key("d07"), key("d07/x")), "no record above names it"},
 		{"a record in another's place", rekey(key("d07"), key("d08")), "stands for"},
-		{"a chunk in another's place", rekey(store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "big").Chunk("n00768")), "begins with"},
-		{"a chunk of no big listing", rekey(store.MakeKey(1, "big").Chunk("n00512"), store.MakeKey(1, "d07").Chunk("n00512")), "its listing has no chunks"},
+		{"a chunk in another's place", rekey(record.MakeKey(1, "big").Chunk("n00512"), record.MakeKey(1, "big").Chunk("n00768")), "begins with"},
+		{"a chunk of no big listing", rekey(record.MakeKey(1, "big").Chunk("n00512"), record.MakeKey(1, "d07").Chunk("n00512")), "its listing has no chunks"},
 		{"doc ids in another's place", move("docs", []byte{0, 0, 0, 0, 0}, []byte{0, 0, 0, 0, 1}), "corrupt"},
 		{"a bit of zones", flip("zones", nil, 40), "zones"},
 		{"zones in another's place", move("zones", []byte{0, 0, 0, 0, 0}, []byte{0, 0, 0, 0, 9}), "zones"},

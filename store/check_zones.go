@@ -1,10 +1,14 @@
 package store
 
-import "errors"
+import (
+	"errors"
+
+	"indexd/store/record"
+)
 
 // countZones checks a block of zones by itself.
 func (c *checker) countZones(k, v []byte) error {
-	rows, err := readZones(k, v)
+	rows, err := record.DecodeZones(k, v)
 	if err != nil {
 		c.damaged = true
 		return err
@@ -13,7 +17,7 @@ func (c *checker) countZones(k, v []byte) error {
 		return errors.New("it is of no docs")
 	}
 	for i := range blockLen {
-		if rows.row(i) != noZone {
+		if rows.Row(i) != record.NoZone {
 			c.rows++
 		}
 	}
@@ -21,22 +25,22 @@ func (c *checker) countZones(k, v []byte) error {
 }
 
 // zone checks what zones says of a record.
-func (c *checker) zone(where string, h *Header) {
-	want := rowOf(h, &h.Agg)
-	if want != noZone {
+func (c *checker) zone(where string, h *record.Header) {
+	want := record.ZoneRowOf(h, &h.Agg)
+	if want != record.NoZone {
 		c.zoned++
 	}
 	n := h.Doc / blockLen
 	if c.zones == nil || c.block != n {
 		key := blockKey(h.Doc)
-		c.zones, _ = readZones(key, c.sn.b.zones.Get(key))
+		c.zones, _ = record.DecodeZones(key, c.sn.b.zones.Get(key))
 		c.block = n
 	}
 	if c.zones == nil {
 		c.found(badDocs, nil)
 		return // said already
 	}
-	if got := c.zones.row(int(h.Doc % blockLen)); got != want {
+	if got := c.zones.Row(int(h.Doc % blockLen)); got != want {
 		c.problem(where, "its zone is %014x, its entries come to %014x", uint64(got), uint64(want))
 		c.found(badDocs, nil)
 	}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"indexd/listing"
+	"indexd/store/record"
 )
 
 const errTooLong = uint16(syscall.ENAMETOOLONG)
@@ -18,7 +19,7 @@ const errTooLong = uint16(syscall.ENAMETOOLONG)
 // record has, is another directory, however the name came to it. Where no birth
 // time is kept, an inode that was used again shows in the ctime alone, as every
 // change does: such a child is listed again.
-func (w *work) children(now []Child) error {
+func (w *work) children(now []record.Child) error {
 	t := w.t
 	for _, name := range w.gone {
 		if err := w.dropChild(name); err != nil {
@@ -38,8 +39,8 @@ func (w *work) children(now []Child) error {
 	}
 	fresh := &Pending{Subtree: true, Jobs: jobs, Stamp: w.stamp}
 	records := w.old.alive || !w.blank && t.anyFrom(w.key.ChunksEnd(), w.key)
-	stops := t.anyStop(w.key) || slices.ContainsFunc(now, func(c Child) bool { return !c.Descend })
-	key := make(Key, 0, len(w.key)+1+255)
+	stops := t.anyStop(w.key) || slices.ContainsFunc(now, func(c record.Child) bool { return !c.Descend })
+	key := make(record.Key, 0, len(w.key)+1+255)
 	for i := range now {
 		c := &now[i]
 		key = w.key.AppendChild(key[:0], c.Name)
@@ -106,7 +107,7 @@ func (w *work) children(now []Child) error {
 
 // another reports whether the child in a listing is another directory than the
 // one of the record. What is not known tells nothing.
-func another(c *Child, h *Header) bool {
+func another(c *record.Child, h *record.Header) bool {
 	return c.Ino != h.Dir.Ino && c.Ino != 0 && h.Dir.Ino != 0 ||
 		c.Btime != h.Dir.Btime && !c.Btime.IsZero() && !h.Dir.Btime.IsZero()
 }
@@ -150,12 +151,12 @@ func (w *work) dropUnnamed(dirs []string) error {
 
 // anyFrom reports whether there is anything in listings, dead or alive, from a
 // key on to the end of dir's subtree.
-func (t *Tx) anyFrom(from, dir Key) bool {
+func (t *Tx) anyFrom(from, dir record.Key) bool {
 	k, _ := t.b.listings.Cursor().Seek(from)
 	return k != nil && bytes.Compare(k, dir.SubtreeEnd()) < 0
 }
 
-func childNames(now []Child) []string {
+func childNames(now []record.Child) []string {
 	names := make([]string, len(now))
 	for i := range now {
 		names[i] = now[i].Name
@@ -163,7 +164,7 @@ func childNames(now []Child) []string {
 	return names
 }
 
-func parentOf(doc uint64, now []Child) parentInfo {
+func parentOf(doc uint64, now []record.Child) parentInfo {
 	p := parentInfo{doc: doc, dirs: childNames(now), ctimes: make([]listing.Time, len(now))}
 	for i := range now {
 		p.ctimes[i] = now[i].Ctime

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"indexd/listing"
+	"indexd/store/record"
 )
 
 const (
@@ -41,7 +42,7 @@ func (p *progress) answers(m *Pending) bool {
 
 // setProgress notes how far a listing is, nil: it is not under way. The maps are
 // the transaction's own, so that parts that are rolled back can be applied again.
-func (t *Tx) setProgress(key Key, p *progress) {
+func (t *Tx) setProgress(key record.Key, p *progress) {
 	if _, ok := t.parts[string(key)]; !ok && p == nil {
 		return
 	}
@@ -57,10 +58,10 @@ func (t *Tx) setProgress(key Key, p *progress) {
 }
 
 // dropProgress forgets what is under way at and below key.
-func (t *Tx) dropProgress(key Key) {
+func (t *Tx) dropProgress(key record.Key) {
 	for k := range t.parts {
-		if Key(k).Within(key) {
-			t.setProgress(Key(k), nil)
+		if record.Key(k).Within(key) {
+			t.setProgress(record.Key(k), nil)
 		}
 	}
 }
@@ -68,7 +69,7 @@ func (t *Tx) dropProgress(key Key) {
 // part applies a part of a listing to the chunks that are stored. Where they
 // begin and end stays as far as possible, so that of a directory of a million
 // that gained one name one chunk is written.
-func (w *work) part(p *Prepared) error {
+func (w *work) part(p *record.EncodedListing) error {
 	t := w.t
 	prog := progress{stamp: w.stamp, asked: t.pending(w.key)}
 	if !p.First {
@@ -140,7 +141,7 @@ func (w *work) toChunk() error {
 }
 
 // finish stores the header of a listing of which all parts were applied.
-func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
+func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress) error {
 	t := w.t
 	chunks := t.chunks(w.key, "", "")
 	if m := t.pending(w.key); prog.lost || m != nil && m.Unnamed {
@@ -157,7 +158,7 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 			return err
 		}
 	}
-	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, p.trusted(), false
+	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, p.TimesTrusted(), false
 	w.tooLong(h, prog.tooLong, p.At)
 	w.TooLong = prog.tooLong
 	// The sums were kept up, the bounds only widened: now all is made exact.
@@ -194,12 +195,12 @@ func (w *work) finish(p *Prepared, h *Header, prog *progress) error {
 			return err
 		}
 	}
-	body := EncodeBody(all)
+	body := record.EncodeBody(all)
 	return t.putDir(w.key, &w.old, h, &body, w.doc)
 }
 
 // sumOf returns what chunks come to.
-func sumOf(chunks []storedChunk) (agg Aggregates) {
+func sumOf(chunks []storedChunk) (agg record.Aggregates) {
 	for i := range chunks {
 		if !chunks[i].damaged {
 			agg.Merge(&chunks[i].rec.Header().Agg)
@@ -213,7 +214,7 @@ type chunkWriter struct {
 	*work
 	dir     uint64 // the directory's doc
 	lo, hi  string
-	agg     *Aggregates // kept up: the sums are exact, the bounds hold
+	agg     *record.Aggregates // kept up: the sums are exact, the bounds hold
 	touched bool
 	err     error
 
@@ -221,7 +222,7 @@ type chunkWriter struct {
 	buf []listing.Entry // of the chunk in hand, not written yet
 }
 
-func (cw *chunkWriter) write(p *Prepared) error {
+func (cw *chunkWriter) write(p *record.EncodedListing) error {
 	chunks := cw.t.chunks(cw.key, cw.lo, cw.hi)
 	if len(chunks) == 0 {
 		for i := range p.Chunks {
@@ -252,7 +253,7 @@ func (cw *chunkWriter) write(p *Prepared) error {
 			continue
 		}
 		n := len(cw.buf)
-		joining = n > 0 && n < minChunk && !last && !chunks[i+1].damaged && chunks[i+1].rec.Header().Agg.Count <= ChunkLen
+		joining = n > 0 && n < minChunk && !last && !chunks[i+1].damaged && chunks[i+1].rec.Header().Agg.Count <= record.ChunkLen
 		if joining {
 			continue
 		}
@@ -270,21 +271,21 @@ func (cw *chunkWriter) write(p *Prepared) error {
 // add takes an entry of the chunk in hand. What becomes too long is cut.
 func (cw *chunkWriter) add(e *listing.Entry) {
 	cw.buf = append(cw.buf, *e)
-	if len(cw.buf) > MaxSingle {
-		cw.flush(ChunkLen)
+	if len(cw.buf) > record.MaxSingle {
+		cw.flush(record.ChunkLen)
 	}
 }
 
 // flush writes the first n entries of the chunk in hand.
 func (cw *chunkWriter) flush(n int) {
-	body := EncodeBody(cw.buf[:n])
+	body := record.EncodeBody(cw.buf[:n])
 	cw.put(cw.buf[0].Name, &body)
 	cw.buf = cw.buf[:copy(cw.buf, cw.buf[n:])]
 }
 
 // put stores a chunk, over cw.at if there is one. That keeps its key, unless
 // the new first name comes before it.
-func (cw *chunkWriter) put(first string, body *Body) {
+func (cw *chunkWriter) put(first string, body *record.Body) {
 	if at := cw.at; at != nil && first > at.first {
 		first = at.first
 	}
@@ -313,14 +314,14 @@ func (cw *chunkWriter) remove(ch *storedChunk) {
 
 func (cw *chunkWriter) uncount(ch *storedChunk) {
 	if !ch.damaged {
-		cw.agg.subtract(&ch.rec.Header().Agg)
+		cw.agg.Subtract(&ch.rec.Header().Agg)
 	}
 }
 
 // putChunk stores a chunk under its key, whose name is first.
-func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *Body) error {
+func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *record.Body) error {
 	e := docEnt{docChunk, dir, strings.Clone(first)}
-	h := Header{Stamp: stamp}
+	h := record.Header{Stamp: stamp}
 	old := t.stored(raw)
 	if old.there && !old.damaged { // a dead one
 		h.Doc = old.rec.Header().Doc

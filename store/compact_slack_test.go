@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // What the last commit has freed counts as unused, though nothing may be written
@@ -15,14 +16,14 @@ func TestSlackOfTheLastCommit(t *testing.T) {
 	list := func() {
 		update(t, s, func(tx *store.Tx) {
 			for _, l := range f.list(f.root, 1<<20) {
-				if _, err := tx.Apply(store.MakeKey(v, ""), f.prepare(l)); err != nil {
+				if _, err := tx.Apply(record.MakeKey(v, ""), f.prepare(l)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		})
 	}
 	update(t, s, func(tx *store.Tx) {
-		if err := tx.PutPending(store.MakeKey(v, ""), store.Pending{}); err != nil {
+		if err := tx.PutPending(record.MakeKey(v, ""), store.Pending{}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/record"
 )
 
 // Cursor goes through records in the order of keys: a directory, the chunks of
@@ -20,25 +22,25 @@ type Cursor struct {
 	sn   *Snap
 	c    *bolt.Cursor
 	dead *deadWalk // nil where nothing is dead
-	hi   Key
+	hi   record.Key
 	raw  []byte // the key that the cursor is at; nil: none
 	val  []byte
 	at   bool   // raw is to be looked at by Next, not passed
 	past []byte // where at, what was sought
 
-	dir   Key
+	dir   record.Key
 	first string
 	chunk bool
-	rec   Record
+	rec   record.Record
 	err   error
 
-	owner Key  // where something is dead, the last directory whose record was seen
-	lives bool // and whether it lives, for its chunks
+	owner record.Key // where something is dead, the last directory whose record was seen
+	lives bool       // and whether it lives, for its chunks
 }
 
 // Cursor returns a cursor before the first record in [lo, hi); a nil hi is the
 // end of the database. hi may be kept.
-func (sn *Snap) Cursor(lo, hi Key) *Cursor {
+func (sn *Snap) Cursor(lo, hi record.Key) *Cursor {
 	c := &Cursor{sn: sn, c: sn.b.listings.Cursor(), hi: hi}
 	if sn.dead {
 		c.dead = &deadWalk{c: sn.b.dead.Cursor()}
@@ -48,7 +50,7 @@ func (sn *Snap) Cursor(lo, hi Key) *Cursor {
 }
 
 // Seek goes before the first record at or after key, in either direction.
-func (c *Cursor) Seek(key Key) {
+func (c *Cursor) Seek(key record.Key) {
 	c.raw, c.val = c.c.Seek(key)
 	c.at, c.past = true, key
 	if c.dead != nil {
@@ -59,7 +61,7 @@ func (c *Cursor) Seek(key Key) {
 // SeekAfter goes before the first record that can hold an entry of dir with a
 // name after the given one: a chunk, or else dir's own. It may hold names up to
 // the given one too, which are to be passed over, or none after it.
-func (c *Cursor) SeekAfter(dir Key, name string) {
+func (c *Cursor) SeekAfter(dir record.Key, name string) {
 	if raw, _ := c.sn.seekChunk(c.c, dir, name); raw != nil && name != "" {
 		c.Seek(bytes.Clone(raw))
 	} else {
@@ -86,10 +88,10 @@ func (c *Cursor) Next() bool {
 			c.raw = nil
 			return false
 		}
-		c.dir, c.first, c.chunk = SplitChunk(c.raw)
+		c.dir, c.first, c.chunk = record.SplitChunk(c.raw)
 		var died uint64
 		if c.dead != nil {
-			var leap Key
+			var leap record.Key
 			if died, leap = c.dead.at(c.dir); leap != nil {
 				c.Seek(leap.SubtreeEnd())
 				continue
@@ -112,7 +114,7 @@ func (c *Cursor) alive(died uint64, err error) bool {
 		c.owner, c.lives = c.dir, err == nil && c.rec.Header().Stamp > died
 	} else if !c.owner.Equal(c.dir) {
 		val := c.sn.b.listings.Get(c.dir)
-		var rec Record
+		var rec record.Record
 		c.owner, c.lives = c.dir, val != nil && rec.Decode(c.dir, val) == nil && rec.Header().Stamp > died
 	}
 	return c.lives
@@ -120,11 +122,11 @@ func (c *Cursor) alive(died uint64, err error) bool {
 
 // Key returns the record's key as it is in the listings bucket: a directory's, or
 // a chunk's, see SplitChunk. It is valid while the snapshot is.
-func (c *Cursor) Key() Key { return c.raw }
+func (c *Cursor) Key() record.Key { return c.raw }
 
 // Dir returns the directory that the record is of, also where it is a chunk. It
 // is valid while the snapshot is.
-func (c *Cursor) Dir() Key { return c.dir }
+func (c *Cursor) Dir() record.Key { return c.dir }
 
 // Chunk reports whether the record is a chunk, and the name in its key: all in
 // it are at or after it, and all in the chunks before come before it.
@@ -133,7 +135,7 @@ func (c *Cursor) Chunk() (first string, ok bool) { return c.first, c.chunk }
 // Record returns the record; it is valid until the next call of Next, and what
 // it gives out while the snapshot is. Its entries are to be Loaded first; where
 // that fails, ErrCorrupt is to be told to the user.
-func (c *Cursor) Record() *Record { return &c.rec }
+func (c *Cursor) Record() *record.Record { return &c.rec }
 
 // Err returns the damage that was met: ErrCorrupt for the first record whose
 // header is damaged, which are passed over, or ErrDamaged where that was the end.

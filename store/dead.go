@@ -3,16 +3,18 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"indexd/store/internal/codec"
 	"iter"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // deadRange says that what is at prefix and below it and is not stamped higher
 // is gone.
 type deadRange struct {
-	prefix Key
+	prefix record.Key
 	stamp  uint64
 	solid  bool // nothing in it is stamped higher, so it can be leapt over
 	// orphans: Reap has found some, see there; reported: all that it found in
@@ -54,7 +56,7 @@ func decodeDead(key, val []byte) (deadRange, error) {
 }
 
 // covered reports whether what is at key with that stamp is dead.
-func (sn *Snap) covered(key Key, stamp uint64) bool {
+func (sn *Snap) covered(key record.Key, stamp uint64) bool {
 	if !sn.dead {
 		return false
 	}
@@ -72,8 +74,8 @@ func (sn *Snap) covered(key Key, stamp uint64) bool {
 // what is newer and lives on, in order of keys. Until Reap has been there no
 // record above need name what lives in them. The keys are valid while the
 // snapshot is.
-func (sn *Snap) Spared() iter.Seq[Key] {
-	return func(yield func(Key) bool) {
+func (sn *Snap) Spared() iter.Seq[record.Key] {
+	return func(yield func(record.Key) bool) {
 		if !sn.dead {
 			return
 		}
@@ -102,13 +104,13 @@ func (w *deadWalk) read(k, v []byte) {
 }
 
 // seek begins at key, which it keeps nothing of.
-func (w *deadWalk) seek(sn *Snap, key Key) {
+func (w *deadWalk) seek(sn *Snap, key record.Key) {
 	w.stack = w.stack[:0]
 	w.read(w.c.Seek(key))
 	if len(key) < 2 {
 		return
 	}
-	dir, _, _ := SplitChunk(key)
+	dir, _, _ := record.SplitChunk(key)
 	for up, _, ok := dir.Parent(); ok; up, _, ok = up.Parent() {
 		w.above(sn, up)
 	}
@@ -117,7 +119,7 @@ func (w *deadWalk) seek(sn *Snap, key Key) {
 	}
 }
 
-func (w *deadWalk) above(sn *Snap, up Key) {
+func (w *deadWalk) above(sn *Snap, up record.Key) {
 	if val := sn.b.dead.Get(up); val != nil {
 		d, _ := decodeDead(bytes.Clone(up), val)
 		w.stack = append(w.stack, d)
@@ -127,7 +129,7 @@ func (w *deadWalk) above(sn *Snap, up Key) {
 // at goes on to the directory dir, and returns the highest stamp at which what
 // is there is dead, and a range that can be leapt over where dir is in one. No
 // stamp is 0.
-func (w *deadWalk) at(dir Key) (stamp uint64, leap Key) {
+func (w *deadWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
 	for w.next.prefix != nil && w.next.prefix.Compare(dir) <= 0 {
 		w.stack = append(w.stack, w.next)
 		w.read(w.c.Next())
@@ -149,7 +151,7 @@ func (w *deadWalk) at(dir Key) (stamp uint64, leap Key) {
 
 // drop makes a directory and all below it die with what is stamped up to stamp.
 // It is O(1) but for marks: they go here, as they are few.
-func (t *Tx) drop(key Key, stamp uint64) error {
+func (t *Tx) drop(key record.Key, stamp uint64) error {
 	t.dropMarks(key, stamp)
 	if err := t.dropStops(key); err != nil {
 		return err
@@ -165,7 +167,7 @@ func (t *Tx) drop(key Key, stamp uint64) error {
 	// A directory with nothing below it, which most are, goes at once.
 	if bytes.Equal(k, key) {
 		if next, _ := c.Next(); next == nil || bytes.Compare(next, end) >= 0 {
-			rec, err := DecodeRecord(k, v)
+			rec, err := record.Decode(k, v)
 			if err != nil || rec.Header().Stamp <= stamp && !t.seenSince(key, stamp) {
 				return t.deleteRecord(bytes.Clone(k), &rec, err != nil)
 			}
@@ -186,7 +188,7 @@ func (t *Tx) putDead(d *deadRange) error {
 }
 
 // unsolid is called before something newer is written within dead ranges.
-func (t *Tx) unsolid(key Key) error {
+func (t *Tx) unsolid(key record.Key) error {
 	if !t.snap.dead {
 		return nil
 	}
@@ -207,9 +209,9 @@ func (t *Tx) unsolid(key Key) error {
 
 // deleteRecord deletes a record or a chunk, which rec is unless it is damaged,
 // with its doc and what it counts for.
-func (t *Tx) deleteRecord(raw []byte, rec *Record, damaged bool) error {
+func (t *Tx) deleteRecord(raw []byte, rec *record.Record, damaged bool) error {
 	t.damage = t.damage || damaged
-	dir, _, chunk := SplitChunk(raw)
+	dir, _, chunk := record.SplitChunk(raw)
 	if !chunk {
 		if err := t.setFailed(dir, 0); err != nil {
 			return err
@@ -229,7 +231,7 @@ func (t *Tx) deleteRecord(raw []byte, rec *Record, damaged bool) error {
 // excluded now, no longer under a root or named by nothing. Its name in its parent's listing
 // stays until that is applied again; until then the name counts as one that is
 // not descended into. Stamps above stamp are spared.
-func (t *Tx) Drop(key Key, stamp uint64) error {
+func (t *Tx) Drop(key record.Key, stamp uint64) error {
 	return t.do(func() error {
 		t.SeeStamp(stamp)
 		if err := t.drop(key, stamp); err != nil {

@@ -5,6 +5,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/store/record"
 	"indexd/store/trigram"
 )
 
@@ -63,7 +64,7 @@ func (r *nameReader) load(sn *Snap, doc uint64) {
 // names returns the names that the record of a doc has, as Entries.Names does.
 // gone: there is no such doc. Without either the names could not be read. They are
 // valid while the snapshot is.
-func (r *nameReader) names(sn *Snap, doc uint64, rec *Record) (names []byte, ok, gone bool) {
+func (r *nameReader) names(sn *Snap, doc uint64, rec *record.Record) (names []byte, ok, gone bool) {
 	if !r.have || doc/blockLen != r.block {
 		r.load(sn, doc)
 	}
@@ -179,7 +180,7 @@ func (g *gathering) gather(b *trigram.Builder, docs []uint32) error {
 func (g *gathering) read(sn *Snap, docs []uint32) int {
 	g.buf, g.ends, g.docs = g.buf[:0], g.ends[:0], g.docs[:0]
 	g.names.begin(sn)
-	var rec Record
+	var rec record.Record
 	for i, doc := range docs {
 		if len(g.buf) >= nameBatch {
 			return i

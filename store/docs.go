@@ -4,19 +4,21 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"indexd/store/internal/codec"
 	"maps"
 	"math/bits"
 	"slices"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // blockLen is the number of docs in one value of the docs bucket. A value for
 // each doc would cost 20 bytes more of bbolt's key and element alone; a block
 // is about a kilobyte, which is what changing one doc writes.
-const blockLen = BlockLen
+const blockLen = record.BlockLen
 
 // maxDepth is more than any key has components: each takes two bytes or more.
-const maxDepth = maxKey / 2
+const maxDepth = record.MaxRawKey / 2
 
 type docKind uint8
 
@@ -146,7 +148,7 @@ const docBlockSize = blockLen*32 + 64
 // setDoc makes doc id say e, or, for the zero docEnt, nothing.
 func (t *Tx) setDoc(id uint64, e docEnt) {
 	if e.kind == docNone {
-		t.setZone(id, noZone)
+		t.setZone(id, record.NoZone)
 	}
 	b := t.block(id)
 	at := &b.ents[id%blockLen]
@@ -228,7 +230,7 @@ func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err er
 // Doc returns the directory that a doc id stands for and, where it stands for a
 // chunk, the name in the chunk's key; false: for nothing. What it stands for may
 // be dead.
-func (sn *Snap) Doc(id uint64) (dir Key, first string, ok bool, err error) {
+func (sn *Snap) Doc(id uint64) (dir record.Key, first string, ok bool, err error) {
 	kind, parent, name, err := sn.doc(id)
 	if err != nil || kind == docNone {
 		return nil, "", false, err
@@ -250,7 +252,7 @@ func (sn *Snap) Doc(id uint64) (dir Key, first string, ok bool, err error) {
 		return nil, "", false, nil // something above was reaped
 	}
 	slices.Reverse(path)
-	dir = Key(bytes.Clone(name))
+	dir = record.Key(bytes.Clone(name))
 	for _, n := range path {
 		dir = append(append(dir, 0), n...)
 	}

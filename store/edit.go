@@ -6,14 +6,15 @@ import (
 	"time"
 
 	"indexd/listing"
+	"indexd/store/record"
 )
 
 // ApplyName makes one name of a directory be what a stat of it found, or, with a
 // nil e, be gone. e's Name is not looked at. The directory must have a record;
 // else ParentMissing is set, and what is pending is what Again says. Its times
 // are not trusted afterwards, since others of its names may have changed as
-// well. descend is as in Prepare. Errors are as for Apply.
-func (t *Tx) ApplyName(dir Key, stamp uint64, name string, e *listing.Entry, descend bool) (Applied, error) {
+// well. descend is as in Encode. Errors are as for Apply.
+func (t *Tx) ApplyName(dir record.Key, stamp uint64, name string, e *listing.Entry, descend bool) (Applied, error) {
 	if err := dir.Valid(); err != nil {
 		return Applied{}, err
 	}
@@ -35,8 +36,8 @@ func (t *Tx) ApplyName(dir Key, stamp uint64, name string, e *listing.Entry, des
 			if err := w.edit(name, &n, nil, false); err != nil || n.Type() != listing.Dir {
 				return err
 			}
-			c := Child{Name: name, Ino: e.Ino, Btime: e.Btime, Ctime: e.Ctime, Descend: descend}
-			return w.children([]Child{c})
+			c := record.Child{Name: name, Ino: e.Ino, Btime: e.Btime, Ctime: e.Ctime, Descend: descend}
+			return w.children([]record.Child{c})
 		}
 		return w.edit(name, nil, nil, false)
 	})
@@ -89,9 +90,9 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 	if h.Chunked {
 		raw, val := t.snap.seekChunk(t.b.listings.Cursor(), w.key, name)
 		if raw == nil {
-			ch.rec = Record{}
+			ch.rec = record.Record{}
 		} else {
-			_, first, _ := SplitChunk(raw)
+			_, first, _ := record.SplitChunk(raw)
 			ch = storedChunk{key: append([]byte(nil), raw...), first: first}
 			ch.damaged = ch.rec.Decode(raw, val) != nil
 		}
@@ -140,16 +141,16 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 	}
 	w.Changed = true
 	h.Stamp, h.TrustTimes = w.stamp, trust
-	if !h.Chunked && len(all) <= MaxSingle {
-		body := EncodeBody(all)
+	if !h.Chunked && len(all) <= record.MaxSingle {
+		body := record.EncodeBody(all)
 		return t.putDir(w.key, &w.old, &h, &body, w.doc)
 	}
 	cw := chunkWriter{work: w, dir: h.Doc, agg: &h.Agg}
-	full := h.Agg.full()
+	full := h.Agg.Saturated()
 	if h.Chunked && ch.key != nil {
 		cw.at = &ch
 	} else if !h.Chunked {
-		h.Chunked, h.Agg = true, Aggregates{}
+		h.Chunked, h.Agg = true, record.Aggregates{}
 	}
 	for j := range all {
 		cw.add(&all[j])
@@ -187,7 +188,7 @@ func (w *work) modified(e *listing.Entry) {
 //
 // Of what Applied says, Stale, ParentMissing, Again, Changed and Entries are
 // set; Again is the parent where that became pending. Errors are as for Apply.
-func (t *Tx) SetError(key Key, stamp uint64, errno uint16, at time.Time) (Applied, error) {
+func (t *Tx) SetError(key record.Key, stamp uint64, errno uint16, at time.Time) (Applied, error) {
 	if err := key.Valid(); err != nil {
 		return Applied{}, err
 	}
@@ -207,7 +208,7 @@ func (t *Tx) SetError(key Key, stamp uint64, errno uint16, at time.Time) (Applie
 			return nil
 		}
 		w.Changed = true
-		h, body := w.was, Body{}
+		h, body := w.was, record.Body{}
 		h.Stamp, h.Errno, h.ErrAt, h.InProgress = stamp, errno, at, false
 		if w.old.alive {
 			body = w.old.rec.Body()

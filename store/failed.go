@@ -2,9 +2,11 @@ package store
 
 import (
 	"bytes"
-	"indexd/store/internal/codec"
 	"iter"
 	"syscall"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // Failed directories are those that could not be read at the last attempt, for
@@ -23,7 +25,7 @@ func isFailure(errno uint16) bool {
 
 // setFailed says whether the directory of a record that is being written is
 // one.
-func (t *Tx) setFailed(key Key, errno uint16) error {
+func (t *Tx) setFailed(key record.Key, errno uint16) error {
 	switch there := t.b.failed.Get(key) != nil; {
 	case there == isFailure(errno):
 		return nil
@@ -37,8 +39,8 @@ func (t *Tx) setFailed(key Key, errno uint16) error {
 // last tried, for another reason than that they may not be, in order of keys,
 // with their records; a nil hi is the end. Key and record are valid while the
 // snapshot is.
-func (sn *Snap) Failed(lo, hi Key) iter.Seq2[Key, *Record] {
-	return func(yield func(Key, *Record) bool) {
+func (sn *Snap) Failed(lo, hi record.Key) iter.Seq2[record.Key, *record.Record] {
+	return func(yield func(record.Key, *record.Record) bool) {
 		c := sn.b.failed.Cursor()
 		for k, _ := c.Seek(lo); k != nil && (hi == nil || bytes.Compare(k, hi) < 0); k, _ = c.Next() {
 			// A dead one's key goes with its record, when that is reaped.

@@ -11,6 +11,7 @@ import (
 
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // fakeFS is a file system in memory, the oracle of the tests: what the store has
@@ -194,11 +195,11 @@ func line(name string, s *listing.Stat) string {
 }
 
 // stored is what the store has of a volume, in the form of tree.
-func stored(t testing.TB, s *store.Store, v store.Volume) map[string][]string {
+func stored(t testing.TB, s *store.Store, v record.Volume) map[string][]string {
 	t.Helper()
 	m := make(map[string][]string)
 	view(t, s, func(sn *store.Snap) {
-		root := store.MakeKey(v, "")
+		root := record.MakeKey(v, "")
 		c := sn.Cursor(root, root.SubtreeEnd())
 		for c.Next() {
 			rel := c.Dir().Rel()
@@ -222,9 +223,9 @@ func stored(t testing.TB, s *store.Store, v store.Volume) map[string][]string {
 // now is when all that happens in a fakeFS is long past.
 func (f *fakeFS) now() time.Time { return time.Unix(1_700_000_000+f.clock+10, 0) }
 
-// prepare is store.Prepare at the fakeFS's time.
-func (f *fakeFS) prepare(l *listing.Listing) *store.Prepared {
-	p := store.Prepare(l, nil, nil)
+// prepare is store.Encode at the fakeFS's time.
+func (f *fakeFS) prepare(l *listing.Listing) *record.EncodedListing {
+	p := record.Encode(l, nil, nil)
 	p.At = f.now()
 	return p
 }

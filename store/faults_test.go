@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // faults counts points, and fails at those that fail says.
@@ -40,7 +41,7 @@ type faulty struct {
 	path string
 	f    *fakeFS
 	s    *store.Store
-	v    store.Volume
+	v    record.Volume
 	done func() // called when something was done, if it is not nil
 }
 
@@ -80,7 +81,7 @@ func (y *faulty) run(o store.Options) {
 		if y.v, err = tx.PutVolume(store.VolumeInfo{Identity: "id", MountPoint: "/", FSType: "fake"}); err != nil {
 			return err
 		}
-		if err = tx.PutPending(store.MakeKey(y.v, ""), store.Pending{Subtree: true}); err != nil {
+		if err = tx.PutPending(record.MakeKey(y.v, ""), store.Pending{Subtree: true}); err != nil {
 			return err
 		}
 		return tx.Commit()
@@ -107,7 +108,7 @@ func (y *faulty) list(rel string) {
 		tx := begin(y.t, y.s)
 		defer tx.Rollback()
 		for _, l := range parts {
-			a, err := tx.Apply(store.MakeKey(y.v, rel), y.f.prepare(l))
+			a, err := tx.Apply(record.MakeKey(y.v, rel), y.f.prepare(l))
 			if err != nil {
 				return err
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/record"
 )
 
 // freshness gathers what a transaction does to the set of fresh docs: most come
@@ -47,13 +49,13 @@ func (t *Tx) unfreshen(doc uint64) {
 // gains makes the doc of a record that is about to be stored under raw fresh,
 // where b has a name that what is stored there has not. What a record loses its
 // postings may keep.
-func (t *Tx) gains(raw []byte, doc uint64, b *Body) {
+func (t *Tx) gains(raw []byte, doc uint64, b *record.Body) {
 	if doc == t.fresh.last || b.Size() == 0 {
 		return
 	}
 	val := t.b.listings.Get(raw)
-	var old Record
-	if val == nil || old.Decode(raw, val) != nil || old.Header().Doc != doc || old.Load() != nil || !hasNames(old.Names(), b.names()) {
+	var old record.Record
+	if val == nil || old.Decode(raw, val) != nil || old.Header().Doc != doc || old.Load() != nil || !hasNames(old.Names(), b.Names()) {
 		t.freshen(doc)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // openStore opens a new database, which is checked when the test ends.
@@ -75,7 +76,7 @@ func begin(t testing.TB, s *store.Store) *store.Tx {
 }
 
 // newVolume enters a volume.
-func newVolume(t testing.TB, s *store.Store, mountPoint string) (v store.Volume) {
+func newVolume(t testing.TB, s *store.Store, mountPoint string) (v record.Volume) {
 	t.Helper()
 	update(t, s, func(tx *store.Tx) {
 		var err error

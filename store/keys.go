@@ -3,12 +3,14 @@ package store
 import (
 	"bytes"
 	"fmt"
-	"indexd/store/internal/codec"
 	"math"
 	"math/bits"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // Docs returns the number of doc ids in use, which is that of the records, dead
@@ -24,12 +26,12 @@ func (sn *Snap) Docs() uint64 { return sn.state.docs }
 // them: the caller looks at how many ids there are. The keys are the caller's. An
 // error wraps ErrCorrupt where it cannot be said what an id stands for: then only
 // a scan finds all.
-func (sn *Snap) Keys(docs *roaring.Bitmap) ([]Key, error) {
+func (sn *Snap) Keys(docs *roaring.Bitmap) ([]record.Key, error) {
 	a := ancestry{sn: sn}
 	if err := a.read(docs); err != nil {
 		return nil, err
 	}
-	keys := make([]Key, 0, a.wanted)
+	keys := make([]record.Key, 0, a.wanted)
 	var loose []uint32
 	for i := range a.wanted {
 		key, state := a.key(int32(i))
@@ -42,7 +44,7 @@ func (sn *Snap) Keys(docs *roaring.Bitmap) ([]Key, error) {
 			return nil, fmt.Errorf("doc %d: %w", a.nodes[i].doc, codec.ErrCorrupt)
 		}
 	}
-	slices.SortFunc(keys, Key.Compare)
+	slices.SortFunc(keys, record.Key.Compare)
 	keys = sn.living(keys)
 	if len(loose) == 0 {
 		return keys, nil
@@ -50,7 +52,7 @@ func (sn *Snap) Keys(docs *roaring.Bitmap) ([]Key, error) {
 	more, err := sn.orphans(loose)
 	if len(more) > 0 {
 		keys = append(keys, more...)
-		slices.SortFunc(keys, Key.Compare)
+		slices.SortFunc(keys, record.Key.Compare)
 	}
 	return keys, err
 }
@@ -175,7 +177,7 @@ const (
 )
 
 // key returns the key of what a node stands for.
-func (a *ancestry) key(i int32) (Key, lineState) {
+func (a *ancestry) key(i int32) (record.Key, lineState) {
 	leaf := &a.nodes[i]
 	if leaf.kind == docNone {
 		return nil, lineGone
@@ -185,7 +187,7 @@ func (a *ancestry) key(i int32) (Key, lineState) {
 		switch {
 		case n.kind == docNone:
 			return nil, lineLoose
-		case n.kind == docChunk && n != leaf, size > maxKey:
+		case n.kind == docChunk && n != leaf, size > record.MaxRawKey:
 			return nil, lineWrong
 		case n.kind == docChunk:
 			size++
@@ -206,7 +208,7 @@ func (a *ancestry) key(i int32) (Key, lineState) {
 	for n := leaf; ; n = &a.nodes[n.up] {
 		end -= copy(key[end-len(n.name):], n.name)
 		if n.kind == docTop {
-			return Key(key), lineWhole
+			return record.Key(key), lineWhole
 		}
 		end--
 		if n.kind == docChunk {
@@ -216,7 +218,7 @@ func (a *ancestry) key(i int32) (Key, lineState) {
 }
 
 // living takes out of keys, which are in order, those of dead records.
-func (sn *Snap) living(keys []Key) []Key {
+func (sn *Snap) living(keys []record.Key) []record.Key {
 	if !sn.dead || len(keys) == 0 {
 		return keys
 	}
@@ -224,11 +226,11 @@ func (sn *Snap) living(keys []Key) []Key {
 	dead.seek(sn, keys[0])
 	kept := keys[:0]
 	var (
-		owner Key // the directory looked at last
+		owner record.Key // the directory looked at last
 		stamp uint64
 	)
 	for _, raw := range keys {
-		dir, _, _ := SplitChunk(raw)
+		dir, _, _ := record.SplitChunk(raw)
 		died, leap := dead.at(dir)
 		if leap != nil {
 			continue
@@ -236,7 +238,7 @@ func (sn *Snap) living(keys []Key) []Key {
 		if died != 0 {
 			if !bytes.Equal(owner, dir) {
 				owner, stamp = dir, 0
-				if rec, err := DecodeRecord(dir, sn.b.listings.Get(dir)); err == nil {
+				if rec, err := record.Decode(dir, sn.b.listings.Get(dir)); err == nil {
 					stamp = rec.Header().Stamp
 				}
 			}
@@ -252,8 +254,8 @@ func (sn *Snap) living(keys []Key) []Key {
 // orphans returns the keys of living records with these doc ids, ascending,
 // above which something was reaped, so that docs does not lead to them: they are
 // newer than a death that covers them, and are not many, nor for long.
-func (sn *Snap) orphans(docs []uint32) ([]Key, error) {
-	var keys []Key
+func (sn *Snap) orphans(docs []uint32) ([]record.Key, error) {
+	var keys []record.Key
 	c := sn.b.dead.Cursor()
 	for k, v := c.First(); k != nil; {
 		d, err := decodeDead(k, v)

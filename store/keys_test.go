@@ -10,8 +10,10 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
+
 	"indexd/internal/testutil/synth"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // checkKeys compares Keys with what a walk through all records finds, for
@@ -21,7 +23,7 @@ func checkKeys(t testing.TB, s *store.Store) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 0))
 	view(t, s, func(sn *store.Snap) {
-		byDoc := make(map[uint32]store.Key)
+		byDoc := make(map[uint32]record.Key)
 		c := sn.Cursor(nil, nil)
 		for c.Next() {
 			key := c.Dir()
@@ -36,7 +38,7 @@ func checkKeys(t testing.TB, s *store.Store) {
 		next := uint32(must(sn.Stats())(t).NextDoc)
 		for _, one := range []int{1, 2, 7, 60} {
 			docs := roaring.New()
-			var want []store.Key
+			var want []record.Key
 			for doc := range next + 100 {
 				if r.IntN(one) == 0 {
 					docs.Add(doc)
@@ -45,9 +47,9 @@ func checkKeys(t testing.TB, s *store.Store) {
 					}
 				}
 			}
-			slices.SortFunc(want, store.Key.Compare)
+			slices.SortFunc(want, record.Key.Compare)
 			got, err := sn.Keys(docs)
-			if err != nil || !slices.EqualFunc(got, want, store.Key.Equal) {
+			if err != nil || !slices.EqualFunc(got, want, record.Key.Equal) {
 				t.Errorf("seed %d, one in %d of %d docs: %d keys, want %d; %v", seed, one, next, len(got), len(want), err)
 				for i := range max(len(got), len(want)) {
 					if i >= len(got) || i >= len(want) || !got[i].Equal(want[i]) {
@@ -73,7 +75,7 @@ func TestKeysOfVolumes(t *testing.T) {
 		checkKeys(t, s)
 	}
 	update(t, s, func(tx *store.Tx) {
-		if err := tx.Drop(store.MakeKey(1, ""), s.LastStamp()); err != nil {
+		if err := tx.Drop(record.MakeKey(1, ""), s.LastStamp()); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -1,6 +1,10 @@
 package store
 
-import "bytes"
+import (
+	"bytes"
+
+	"indexd/store/record"
+)
 
 // mend makes anew, at the end of a transaction that has met something damaged,
 // what follows from the records: what they come to where one that was replaced
@@ -11,7 +15,7 @@ func (t *Tx) mend() error {
 	if err := t.findBad(); err != nil {
 		return err
 	}
-	counts := make(map[Volume]*Counts)
+	counts := make(map[record.Volume]*Counts)
 	used := make(map[uint64]uint64) // of each block a bit for each doc
 	badDocs, badZones := setOf(t.badDocs), setOf(t.badZones)
 	badDoc := func(id uint64) bool {
@@ -25,14 +29,14 @@ func (t *Tx) mend() error {
 	}
 	var above []namedDoc
 	c := t.b.listings.Cursor()
-	var rec Record
+	var rec record.Record
 	for raw, val := c.First(); raw != nil; raw, val = c.Next() {
 		if rec.Decode(raw, val) != nil || len(raw) < 2 {
 			continue // it will be met some day, and this be done again
 		}
 		h := rec.Header()
 		used[h.Doc/blockLen] |= 1 << (h.Doc % blockLen)
-		dir, _, chunk := SplitChunk(raw)
+		dir, _, chunk := record.SplitChunk(raw)
 		if !chunk {
 			n := counts[dir.Volume()]
 			if n == nil {
@@ -42,7 +46,7 @@ func (t *Tx) mend() error {
 			n.add(h)
 		}
 		if badZones[h.Doc/blockLen] {
-			t.setZone(h.Doc, rowOf(h, &h.Agg))
+			t.setZone(h.Doc, record.ZoneRowOf(h, &h.Agg))
 		}
 		for len(above) > 0 && !dir.Within(above[len(above)-1].key) {
 			above = above[:len(above)-1]
@@ -61,7 +65,7 @@ func (t *Tx) mend() error {
 	}
 	all := t.b.counts.Cursor()
 	for key, _ := all.First(); key != nil; key, _ = all.Next() {
-		if v := Key(key).Volume(); counts[v] == nil {
+		if v := record.Key(key).Volume(); counts[v] == nil {
 			counts[v] = new(Counts)
 		}
 	}
@@ -89,7 +93,7 @@ func (t *Tx) findBad() error {
 		if _, err := readBlock(key, val); err != nil {
 			t.block(id)
 		}
-		if _, err := readZones(key, t.b.zones.Get(key)); err != nil {
+		if _, err := record.DecodeZones(key, t.b.zones.Get(key)); err != nil {
 			t.zoned(id)
 		}
 	}
@@ -119,7 +123,7 @@ func (t *Tx) findBad() error {
 
 // namedDoc is a directory and its doc id.
 type namedDoc struct {
-	key Key
+	key record.Key
 	doc uint64
 }
 
@@ -128,7 +132,7 @@ type namedDoc struct {
 // where it is a chunk its own. docNone: its parent has none, so that it is made
 // known when that has one again.
 func (t *Tx) standsFor(raw []byte, above []namedDoc) docEnt {
-	key, first, chunk := SplitChunk(raw)
+	key, first, chunk := record.SplitChunk(raw)
 	e := docEnt{docChunk, 0, first}
 	if !chunk {
 		if t.isTop(key) {
@@ -178,14 +182,14 @@ func setOf(all []uint64) map[uint64]bool {
 	return set
 }
 
-func (c *Counts) add(h *Header) {
+func (c *Counts) add(h *record.Header) {
 	c.Dirs++
 	c.Entries += h.Agg.Count
 	c.Bytes += h.Agg.Bytes
 	c.Blocks += h.Agg.Blocks
 }
 
-func (c *Counts) subtract(h *Header) {
+func (c *Counts) subtract(h *record.Header) {
 	c.Dirs--
 	c.Entries -= h.Agg.Count
 	c.Bytes -= h.Agg.Bytes

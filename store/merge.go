@@ -4,14 +4,15 @@ import (
 	"strings"
 
 	"indexd/listing"
+	"indexd/store/record"
 )
 
 // newEntries goes through the entries of a prepared listing, one after another,
 // decoding a chunk when it comes to it.
 type newEntries struct {
-	chunks []PreparedChunk // those not gone through yet
-	open   bool            // the first of them is being
-	list   Entries
+	chunks []record.EncodedChunk // those not gone through yet
+	open   bool                  // the first of them is being
+	list   record.Entries
 	i      int
 	e      listing.Entry
 	have   bool // e is the next one
@@ -46,7 +47,7 @@ func (in *newEntries) next() { in.have = false }
 
 // chunk returns the next chunk where no entry of it was gone through yet and
 // the one after it begins at bound or later; "" is no bound. nil: it is not so.
-func (in *newEntries) chunk(bound string) *PreparedChunk {
+func (in *newEntries) chunk(bound string) *record.EncodedChunk {
 	if in.open && in.i == in.list.Len() && !in.have {
 		in.chunks, in.open = in.chunks[1:], false
 	}
@@ -63,7 +64,7 @@ func (in *newEntries) chunk(bound string) *PreparedChunk {
 func (in *newEntries) skip() { in.chunks = in.chunks[1:] }
 
 // same reports whether ch holds just the entries of b.
-func (ch *storedChunk) same(b *Body) bool {
+func (ch *storedChunk) same(b *record.Body) bool {
 	old := ch.rec.Body()
 	return !ch.damaged && old.Equal(b)
 }
@@ -78,7 +79,7 @@ func (w *work) merge(ch *storedChunk, lo, hi string, in *newEntries, bound strin
 		out = func(*listing.Entry) {}
 	}
 	changed := false
-	var old Entries
+	var old record.Entries
 	if ch != nil {
 		if err := ch.rec.Load(); ch.damaged || err != nil {
 			w.t.s.log.Warn("a listing is damaged and is made anew", "directory", w.key.String())

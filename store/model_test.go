@@ -18,6 +18,7 @@ import (
 	"indexd/internal/testutil/race"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // seeds returns the seeds of a random test: that in STORE_SEED, or n new ones, fewer
@@ -54,7 +55,7 @@ type sim struct {
 	f       *fakeFS
 	s       *store.Store
 	path    string
-	v       store.Volume
+	v       record.Volume
 	tx      *store.Tx
 	flights []flight
 	part    int
@@ -70,7 +71,7 @@ func (m *sim) tracef(format string, args ...any) {
 	m.trace = append(m.trace, fmt.Sprintf(format, args...))
 }
 
-func (m *sim) key(rel string) store.Key { return store.MakeKey(m.v, rel) }
+func (m *sim) key(rel string) record.Key { return record.MakeKey(m.v, rel) }
 
 // dirty marks a directory as an event does: whatever was listed before now may
 // have missed it.
@@ -198,12 +199,12 @@ func inside(top, n *fakeNode) bool {
 // list takes a pending directory and lists it; false: all are being listed or
 // nothing is pending.
 func (m *sim) list() bool {
-	var keys []store.Key
+	var keys []record.Key
 	for k := range m.pending() {
-		keys = append(keys, store.MakeKey(m.v, k))
+		keys = append(keys, record.MakeKey(m.v, k))
 	}
-	slices.SortFunc(keys, store.Key.Compare)
-	keys = slices.DeleteFunc(keys, func(k store.Key) bool {
+	slices.SortFunc(keys, record.Key.Compare)
+	keys = slices.DeleteFunc(keys, func(k record.Key) bool {
 		return slices.ContainsFunc(m.flights, func(f flight) bool { return f.rel == k.Rel() })
 	})
 	if len(keys) == 0 {

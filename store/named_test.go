@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 func wantNamed(t *testing.T, s *store.Store, want error) {
@@ -27,7 +28,7 @@ func TestRemovedFileIsMadeAgain(t *testing.T) {
 	}
 	wantNamed(t, s, store.ErrGone)
 	update(t, s, func(tx *store.Tx) { // it goes on meanwhile
-		if err := tx.PutPending(store.MakeKey(v, "d01"), store.Pending{}); err != nil {
+		if err := tx.PutPending(record.MakeKey(v, "d01"), store.Pending{}); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -19,6 +19,7 @@ import (
 
 	"indexd/internal/testutil/race"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 const quick = 60 * time.Millisecond
@@ -49,19 +50,19 @@ func filled(t *testing.T) string {
 }
 
 // load applies all of a fakeFS.
-func load(t testing.TB, s *store.Store, v store.Volume, f *fakeFS) {
+func load(t testing.TB, s *store.Store, v record.Volume, f *fakeFS) {
 	t.Helper()
 	update(t, s, func(tx *store.Tx) {
 		for _, rel := range f.dirs() {
 			for _, l := range f.list(f.at(rel), 1<<20) {
-				apply(t, tx, store.MakeKey(v, rel), f.prepare(l))
+				apply(t, tx, record.MakeKey(v, rel), f.prepare(l))
 			}
 		}
 	})
 }
 
 // apply applies what must not be refused.
-func apply(t testing.TB, tx *store.Tx, key store.Key, p *store.Prepared) store.Applied {
+func apply(t testing.TB, tx *store.Tx, key record.Key, p *record.EncodedListing) store.Applied {
 	t.Helper()
 	a, err := tx.Apply(key, p)
 	if err != nil {
@@ -348,7 +349,7 @@ func TestDamageIsNoPanic(t *testing.T) {
 		tx, err := s.Begin()
 		if err == nil {
 			for _, rel := range f.dirs() {
-				if _, err := tx.Apply(store.MakeKey(1, rel), f.prepare(f.list(f.at(rel), 1<<20)[0])); err != nil {
+				if _, err := tx.Apply(record.MakeKey(1, rel), f.prepare(f.list(f.at(rel), 1<<20)[0])); err != nil {
 					break
 				}
 			}
@@ -381,7 +382,7 @@ func TestFull(t *testing.T) {
 	tx := begin(t, s)
 	for _, rel := range f.dirs() {
 		for _, l := range f.list(f.at(rel), 1<<20) {
-			if _, err := tx.Apply(store.MakeKey(v, rel), f.prepare(l)); err != nil {
+			if _, err := tx.Apply(record.MakeKey(v, rel), f.prepare(l)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -394,7 +395,7 @@ func TestFull(t *testing.T) {
 	}
 	// It goes on with what fits.
 	update(t, s, func(tx *store.Tx) {
-		apply(t, tx, store.MakeKey(v, ""), f.prepare(f.list(&fakeNode{stat: f.root.stat}, 10)[0]))
+		apply(t, tx, record.MakeKey(v, ""), f.prepare(f.list(&fakeNode{stat: f.root.stat}, 10)[0]))
 	})
 	check(t, s)
 }
@@ -403,7 +404,7 @@ func TestClosed(t *testing.T) {
 	s := openStore(t)
 	tx := begin(t, s)
 	tx.Rollback()
-	if _, err := tx.Apply(store.MakeKey(1, ""), &store.Prepared{}); !errors.Is(err, store.ErrClosed) {
+	if _, err := tx.Apply(record.MakeKey(1, ""), &record.EncodedListing{}); !errors.Is(err, store.ErrClosed) {
 		t.Error(err)
 	}
 	if err := tx.Commit(); !errors.Is(err, store.ErrClosed) {

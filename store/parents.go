@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"indexd/listing"
+	"indexd/store/record"
 )
 
 // parentCache holds of some directories, by key, what their records say of
@@ -36,7 +37,7 @@ func (p *parentInfo) has(name string) bool {
 	return ok
 }
 
-func (c *parentCache) get(key Key) *parentInfo {
+func (c *parentCache) get(key record.Key) *parentInfo {
 	if p := c.young[string(key)]; p != nil {
 		return p
 	}
@@ -60,7 +61,7 @@ func (p *parentInfo) setCtime(name string, ctime listing.Time) {
 
 // put keeps a copy of p and its texts, which may alias anything; ctimes is the
 // cache's then.
-func (c *parentCache) put(key Key, p parentInfo) *parentInfo {
+func (c *parentCache) put(key record.Key, p parentInfo) *parentInfo {
 	if c.young == nil || c.weight > parentWeight {
 		c.young, c.old, c.weight = make(map[string]*parentInfo), c.young, 0
 	}
@@ -85,7 +86,7 @@ func (c *parentCache) put(key Key, p parentInfo) *parentInfo {
 }
 
 // forget is called when what is known of key is no longer so.
-func (c *parentCache) forget(key Key) {
+func (c *parentCache) forget(key record.Key) {
 	delete(c.young, string(key))
 	delete(c.old, string(key))
 }

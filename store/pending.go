@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"indexd/store/internal/codec"
 	"iter"
 	"maps"
 	"slices"
 	"strings"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // Pending says that a directory is to be listed. It survives a crash: the next
@@ -97,7 +99,7 @@ type mark struct {
 // PutPending marks a directory, or adds to its mark: jobs join, Subtree stays.
 // It need not have a record, nor need its parent. ErrKeyTooLong is returned, and
 // leaves t as it was.
-func (t *Tx) PutPending(key Key, p Pending) error {
+func (t *Tx) PutPending(key record.Key, p Pending) error {
 	if err := key.Valid(); err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func (t *Tx) PutPending(key Key, p Pending) error {
 }
 
 // Pending returns a directory's mark as the transaction has it; false: none.
-func (t *Tx) Pending(key Key) (p Pending, ok bool, err error) {
+func (t *Tx) Pending(key record.Key) (p Pending, ok bool, err error) {
 	err = t.do(func() error {
 		if now := t.pending(key); now != nil {
 			p, ok = *now, true
@@ -121,7 +123,7 @@ func (t *Tx) Pending(key Key) (p Pending, ok bool, err error) {
 }
 
 // mark adds p to a directory's mark.
-func (t *Tx) mark(key Key, p Pending) {
+func (t *Tx) mark(key record.Key, p Pending) {
 	if now := t.pending(key); now != nil {
 		was := *now
 		was.merge(&p)
@@ -131,7 +133,7 @@ func (t *Tx) mark(key Key, p Pending) {
 }
 
 // markShared is mark with a p that many directories may share.
-func (t *Tx) markShared(key Key, p *Pending) {
+func (t *Tx) markShared(key record.Key, p *Pending) {
 	if t.pending(key) != nil {
 		t.mark(key, *p)
 	} else {
@@ -140,7 +142,7 @@ func (t *Tx) markShared(key Key, p *Pending) {
 }
 
 // pending returns the mark, which is not to be changed; nil: none.
-func (t *Tx) pending(key Key) *Pending {
+func (t *Tx) pending(key record.Key) *Pending {
 	if m, ok := t.marks[string(key)]; ok {
 		return m.now
 	}
@@ -159,8 +161,8 @@ func (t *Tx) pending(key Key) *Pending {
 
 // dropMarks takes the marks at and below key away, but for those made since
 // stamp was given.
-func (t *Tx) dropMarks(key Key, stamp uint64) {
-	drop := func(k Key) {
+func (t *Tx) dropMarks(key record.Key, stamp uint64) {
+	drop := func(k record.Key) {
 		if now := t.pending(k); now != nil && now.Stamp < stamp {
 			t.setPending(k, nil)
 		}
@@ -175,15 +177,15 @@ func (t *Tx) dropMarks(key Key, stamp uint64) {
 		return
 	}
 	for k := range t.marks {
-		if Key(k).Within(key) {
-			drop(Key(k))
+		if record.Key(k).Within(key) {
+			drop(record.Key(k))
 		}
 	}
 }
 
 // setPending sets the mark, which is the transaction's from then on; nil: none.
 // The caller has called pending before.
-func (t *Tx) setPending(key Key, p *Pending) {
+func (t *Tx) setPending(key record.Key, p *Pending) {
 	m := t.marks[string(key)]
 	switch {
 	case m != nil && p == nil && !m.had:
@@ -231,8 +233,8 @@ func (t *Tx) flushMarks() error {
 // Pending iterates over the marks in [lo, hi) in order of keys; a nil hi is the
 // end. The keys are valid while the snapshot is. A damaged mark comes as one of
 // the whole subtree for nobody.
-func (sn *Snap) Pending(lo, hi Key) iter.Seq2[Key, Pending] {
-	return func(yield func(Key, Pending) bool) {
+func (sn *Snap) Pending(lo, hi record.Key) iter.Seq2[record.Key, Pending] {
+	return func(yield func(record.Key, Pending) bool) {
 		c := sn.b.pending.Cursor()
 		for k, v := c.Seek(lo); k != nil && (hi == nil || bytes.Compare(k, hi) < 0); k, v = c.Next() {
 			p, err := decodePending(k, v)
@@ -248,7 +250,7 @@ func (sn *Snap) Pending(lo, hi Key) iter.Seq2[Key, Pending] {
 
 // IsPending reports whether a directory is marked, itself or with a subtree
 // above it.
-func (sn *Snap) IsPending(key Key) bool {
+func (sn *Snap) IsPending(key record.Key) bool {
 	for k, itself := key, true; ; itself = false {
 		if val := sn.b.pending.Get(k); val != nil {
 			if p, err := decodePending(k, val); itself || err != nil || p.Subtree {

@@ -17,6 +17,7 @@ import (
 	"indexd/internal/testutil/race"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/store/trigram"
 )
 
@@ -213,7 +214,7 @@ func (m *sim) search() {
 }
 
 // fillNames makes n directories of three files each, with names that say which.
-func fillNames(t testing.TB, s *store.Store, v store.Volume, stamp, from, n int) {
+func fillNames(t testing.TB, s *store.Store, v record.Volume, stamp, from, n int) {
 	t.Helper()
 	update(t, s, func(tx *store.Tx) {
 		root := &listing.Listing{Stamp: uint64(stamp), First: true, Last: true}
@@ -222,7 +223,7 @@ func fillNames(t testing.TB, s *store.Store, v store.Volume, stamp, from, n int)
 			e.Mode, e.Ino = 0o40755, uint64(i+1)
 			root.Entries = append(root.Entries, e)
 		}
-		must(tx.Apply(store.MakeKey(v, ""), store.Prepare(root, nil, nil)))(t)
+		must(tx.Apply(record.MakeKey(v, ""), record.Encode(root, nil, nil)))(t)
 		for i := from; i < from+n; i++ {
 			e := root.Entries[i]
 			l := &listing.Listing{Stamp: uint64(stamp), First: true, Last: true, Dir: e.Stat}
@@ -230,7 +231,7 @@ func fillNames(t testing.TB, s *store.Store, v store.Volume, stamp, from, n int)
 				l.Entries = append(l.Entries, listing.Entry{Name: name, Stat: listing.Stat{Ino: 7, Mode: 0o100644}})
 			}
 			slices.SortFunc(l.Entries, func(a, b listing.Entry) int { return strings.Compare(a.Name, b.Name) })
-			must(tx.Apply(store.MakeKey(v, e.Name), store.Prepare(l, nil, nil)))(t)
+			must(tx.Apply(record.MakeKey(v, e.Name), record.Encode(l, nil, nil)))(t)
 		}
 	})
 }
@@ -545,7 +546,7 @@ func TestMergeInParts(t *testing.T) {
 			for _, name := range names[at : at+part] {
 				l.Entries = append(l.Entries, listing.Entry{Name: name, Stat: listing.Stat{Ino: 7, Mode: 0o100644}})
 			}
-			must(tx.Apply(store.MakeKey(v, ""), store.Prepare(l, nil, nil)))(t)
+			must(tx.Apply(record.MakeKey(v, ""), record.Encode(l, nil, nil)))(t)
 		}
 	})
 	did := mergeAll(t, s)

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/record"
 )
 
 // Snap is the database as it was at one moment. Several goroutines may use one
@@ -40,7 +42,7 @@ func (sn *Snap) Clock() uint64 { return sn.state.clock }
 // Record returns the record of a directory; false: there is none. Of a Chunked
 // one the entries are in chunks, see Cursor. ErrCorrupt is returned where the
 // header is damaged.
-func (sn *Snap) Record(key Key) (rec Record, ok bool, err error) {
+func (sn *Snap) Record(key record.Key) (rec record.Record, ok bool, err error) {
 	val := sn.b.listings.Get(key)
 	if val == nil {
 		return rec, false, nil
@@ -49,13 +51,13 @@ func (sn *Snap) Record(key Key) (rec Record, ok bool, err error) {
 		return rec, false, fmt.Errorf("directory %s: %w", key, err)
 	}
 	if sn.covered(key, rec.Header().Stamp) {
-		return Record{}, false, nil
+		return record.Record{}, false, nil
 	}
 	return rec, true, nil
 }
 
 // isTop reports whether a directory is a root or a volume's.
-func (sn *Snap) isTop(key Key) bool {
+func (sn *Snap) isTop(key record.Key) bool {
 	if key.IsRoot() {
 		return sn.b.volumes.Get(key) != nil
 	}

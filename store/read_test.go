@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestCursorGoesInPathOrder, chunks before children, and seeks both ways.
@@ -157,7 +158,7 @@ func TestManyCursorsOneSnapshot(t *testing.T) {
 	}()
 	for range 5 {
 		view(t, w.s, func(sn *store.Snap) {
-			bounds := append([]store.Key{w.key("")}, sn.Splits(w.key(""), nil, 4)...)
+			bounds := append([]record.Key{w.key("")}, sn.Splits(w.key(""), nil, 4)...)
 			bounds = append(bounds, nil)
 			if len(bounds) != 5 {
 				t.Errorf("%d splits", len(bounds)-2)
@@ -216,11 +217,11 @@ func TestSplits(t *testing.T) {
 	load(t, w.s, w.v, w.fakeFS)
 	view(t, w.s, func(sn *store.Snap) {
 		for _, c := range []struct {
-			lo, hi store.Key
+			lo, hi record.Key
 		}{{w.key(""), nil}, {w.key("10"), w.key("30")}, {w.key("05"), w.key("05").SubtreeEnd()}} {
 			for _, n := range []int{1, 2, 3, 8} {
 				cuts := sn.Splits(c.lo, c.hi, n)
-				all := append(append([]store.Key{c.lo}, cuts...), c.hi)
+				all := append(append([]record.Key{c.lo}, cuts...), c.hi)
 				var sizes []int
 				total := 0
 				for i := range all[1:] {

@@ -2,6 +2,8 @@ package store
 
 import (
 	"bytes"
+
+	"indexd/store/record"
 )
 
 // Reap deletes what is dead, looking at up to n records, and says whether there
@@ -13,7 +15,7 @@ import (
 // unnamed still when that has been listed again is deleted after all.
 func (t *Tx) Reap(n int) (more bool, err error) {
 	err = t.do(func() error {
-		var at Key
+		var at record.Key
 		for t.state.dead > 0 {
 			k, v := t.b.dead.Cursor().Seek(at)
 			if k == nil {
@@ -51,7 +53,7 @@ func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
 	gone, orphans, done := t.look(d, n)
 	top := noKey
 	for _, raw := range orphans {
-		if dir, _, _ := SplitChunk(raw); !dir.Within(top) {
+		if dir, _, _ := record.SplitChunk(raw); !dir.Within(top) {
 			top = dir
 			t.markAbove(dir)
 		}
@@ -63,7 +65,7 @@ func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
 	}
 	t.s.parents.clear()
 	for _, raw := range gone {
-		var rec Record
+		var rec record.Record
 		err := rec.Decode(raw, t.b.listings.Get(raw))
 		if err := t.deleteRecord(raw, &rec, err != nil); err != nil {
 			return false, err
@@ -80,7 +82,7 @@ func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
 }
 
 // noKey is one that nothing is within.
-var noKey = Key{0xff, 0xff, 0xff}
+var noKey = record.Key{0xff, 0xff, 0xff}
 
 // look reads on in a range, from where it was left, and returns the keys of what
 // is dead and of what is newer and unnamed, and whether it came to the end.
@@ -99,7 +101,7 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 			return gone, orphans, false
 		}
 		*n--
-		dir, _, chunk := SplitChunk(k)
+		dir, _, chunk := record.SplitChunk(k)
 		if chunk {
 			if st := t.stored(dir); !st.alive || !st.rec.Header().Chunked {
 				gone = append(gone, bytes.Clone(k))
@@ -108,7 +110,7 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 			}
 			continue
 		}
-		var rec Record
+		var rec record.Record
 		if err := rec.Decode(k, v); err != nil || t.snap.covered(dir, rec.Header().Stamp) {
 			gone = append(gone, bytes.Clone(k))
 			continue
@@ -124,12 +126,12 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 }
 
 // waiting reports whether the nearest known directory above key is pending.
-func (t *Tx) waiting(key Key) bool {
+func (t *Tx) waiting(key record.Key) bool {
 	above := t.above(key)
 	return above != nil && t.pending(above) != nil
 }
 
-func (t *Tx) forgetDead(key Key) error {
+func (t *Tx) forgetDead(key record.Key) error {
 	t.state.dead--
 	return t.del(t.b.dead, key)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/record"
 )
 
 // stored is what the listings bucket has under a directory's key.
@@ -11,10 +13,10 @@ type stored struct {
 	there   bool // the key exists
 	damaged bool // its header could not be read
 	alive   bool // there, not damaged, not dead
-	rec     Record
+	rec     record.Record
 }
 
-func (t *Tx) stored(key Key) (st stored) {
+func (t *Tx) stored(key record.Key) (st stored) {
 	val := t.b.listings.Get(key)
 	if val == nil {
 		return st
@@ -35,18 +37,18 @@ type storedChunk struct {
 	key     []byte
 	first   string
 	damaged bool
-	rec     Record
+	rec     record.Record
 }
 
 // isChunkOf reports whether raw is the key of a chunk of dir's listing.
-func isChunkOf(raw []byte, dir Key) bool {
+func isChunkOf(raw []byte, dir record.Key) bool {
 	n := len(dir)
 	return len(raw) > n+2 && raw[n] == 0 && raw[n+1] == 0 && bytes.HasPrefix(raw, dir)
 }
 
 // seekChunk moves c to the chunk of dir that is responsible for name, and returns
 // it; nil: dir has no chunks.
-func (sn *Snap) seekChunk(c *bolt.Cursor, dir Key, name string) (raw, val []byte) {
+func (sn *Snap) seekChunk(c *bolt.Cursor, dir record.Key, name string) (raw, val []byte) {
 	at := dir.Chunk(name)
 	if raw, val = c.Seek(at); bytes.Equal(raw, at) {
 		return raw, val
@@ -71,11 +73,11 @@ func (sn *Snap) seekChunk(c *bolt.Cursor, dir Key, name string) (raw, val []byte
 
 // chunks returns the chunks of dir that are responsible for names above lo and
 // up to hi; "" is no bound.
-func (t *Tx) chunks(dir Key, lo, hi string) []storedChunk {
+func (t *Tx) chunks(dir record.Key, lo, hi string) []storedChunk {
 	var all []storedChunk
 	c := t.b.listings.Cursor()
 	for raw, val := t.snap.seekChunk(c, dir, lo); isChunkOf(raw, dir); raw, val = c.Next() {
-		_, first, _ := SplitChunk(raw)
+		_, first, _ := record.SplitChunk(raw)
 		if hi != "" && first > hi && len(all) > 0 {
 			break
 		}
@@ -87,7 +89,7 @@ func (t *Tx) chunks(dir Key, lo, hi string) []storedChunk {
 }
 
 // deleteChunks deletes the chunks that are left of a directory that is dead.
-func (t *Tx) deleteChunks(dir Key) error {
+func (t *Tx) deleteChunks(dir record.Key) error {
 	chunks := t.chunks(dir, "", "")
 	for i := range chunks {
 		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec, chunks[i].damaged); err != nil {
@@ -98,15 +100,15 @@ func (t *Tx) deleteChunks(dir Key) error {
 }
 
 // putRecord stores a record or chunk as it is, and what its doc is.
-func (t *Tx) putRecord(raw []byte, h *Header, b *Body) error {
-	t.setZone(h.Doc, rowOf(h, b.Agg()))
+func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
+	t.setZone(h.Doc, record.ZoneRowOf(h, b.Agg()))
 	t.gains(raw, h.Doc, b)
-	n := b.maxRecord()
+	n := b.MaxRecord()
 	if cap(t.slab)-len(t.slab) < n {
 		t.slab = make([]byte, 0, max(n, 64<<10))
 	}
 	start := len(t.slab)
-	val := AppendRecord(t.slab[start:start:cap(t.slab)], raw, h, b)
+	val := record.Append(t.slab[start:start:cap(t.slab)], raw, h, b)
 	if len(val) <= cap(t.slab)-start {
 		t.slab = t.slab[:start+len(val)]
 	}
@@ -115,7 +117,7 @@ func (t *Tx) putRecord(raw []byte, h *Header, b *Body) error {
 
 // putDir stores a directory's record in place of old, under the doc id that old
 // has, or h.Doc, or, if that is 0, a new one.
-func (t *Tx) putDir(key Key, old *stored, h *Header, b *Body, e docEnt) error {
+func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Body, e docEnt) error {
 	if err := t.unsolid(key); err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (t *Tx) putDir(key Key, old *stored, h *Header, b *Body, e docEnt) error {
 	t.count(key.Volume()).add(h)
 	t.damage = t.damage || old.damaged
 	if b == nil {
-		b = new(Body)
+		b = new(record.Body)
 	}
 	if err := t.setFailed(key, h.Errno); err != nil {
 		return err
@@ -143,7 +145,7 @@ func (t *Tx) putDir(key Key, old *stored, h *Header, b *Body, e docEnt) error {
 }
 
 // count returns a volume's counts, to be changed.
-func (t *Tx) count(v Volume) *Counts {
+func (t *Tx) count(v record.Volume) *Counts {
 	if c := t.counts[v]; c != nil {
 		return c
 	}
@@ -163,7 +165,7 @@ func (t *Tx) count(v Volume) *Counts {
 // naming says whether a directory may have a record: it is a root or a volume's
 // root, or the record of its parent lives and names it as a directory. e is what
 // its doc says then.
-func (t *Tx) naming(key Key) (e docEnt, named bool) {
+func (t *Tx) naming(key record.Key) (e docEnt, named bool) {
 	if t.isTop(key) {
 		return docEnt{docTop, 0, string(key)}, true
 	}
@@ -182,7 +184,7 @@ func (t *Tx) naming(key Key) (e docEnt, named bool) {
 
 // readParent reads what the record of dir says of the names about name; nil:
 // there is none, or it is damaged.
-func (t *Tx) readParent(dir Key, name string) *parentInfo {
+func (t *Tx) readParent(dir record.Key, name string) *parentInfo {
 	st := t.stored(dir)
 	if !st.alive {
 		return nil
@@ -195,17 +197,17 @@ func (t *Tx) readParent(dir Key, name string) *parentInfo {
 		if raw == nil {
 			return nil
 		}
-		var chunk Record
+		var chunk record.Record
 		if chunk.Decode(raw, val) != nil {
 			return nil
 		}
 		from = &chunk
 		// The names that are surely here; lo may be too high in the first
 		// chunk, which costs nothing but another look.
-		_, p.lo, _ = SplitChunk(raw)
+		_, p.lo, _ = record.SplitChunk(raw)
 		p.lo = min(p.lo, name)
 		if raw, _ = c.Next(); isChunkOf(raw, dir) {
-			_, p.hi, _ = SplitChunk(raw)
+			_, p.hi, _ = record.SplitChunk(raw)
 		}
 	}
 	if from.Load() != nil {
@@ -219,7 +221,7 @@ func (t *Tx) readParent(dir Key, name string) *parentInfo {
 
 // above returns the nearest directory above key that has a living record or
 // could have one as a top; nil: none.
-func (t *Tx) above(key Key) Key {
+func (t *Tx) above(key record.Key) record.Key {
 	for up, _, ok := key.Parent(); ok; up, _, ok = up.Parent() {
 		if t.stored(up).alive || t.isTop(up) {
 			return up
@@ -229,7 +231,7 @@ func (t *Tx) above(key Key) Key {
 }
 
 // markAbove makes the directory that above returns pending, and returns it.
-func (t *Tx) markAbove(key Key) Key {
+func (t *Tx) markAbove(key record.Key) record.Key {
 	up := t.above(key)
 	if up != nil {
 		up = bytes.Clone(up)

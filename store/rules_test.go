@@ -13,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // Tests of the rules of the design, each named after its rule.
@@ -22,7 +23,7 @@ type world struct {
 	*fakeFS
 	t testing.TB
 	s *store.Store
-	v store.Volume
+	v record.Volume
 }
 
 // newWorld makes the directories, each path with all above it, and files (paths
@@ -51,7 +52,7 @@ func (w *world) make(p string) {
 	}
 }
 
-func (w *world) key(rel string) store.Key { return store.MakeKey(w.v, rel) }
+func (w *world) key(rel string) record.Key { return record.MakeKey(w.v, rel) }
 
 // look lists a directory now; what comes of it is applied when it is called.
 func (w *world) look(rel string) func() store.Applied {

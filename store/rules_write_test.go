@@ -12,6 +12,7 @@ import (
 
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestRule5_OneTransaction: a listing, what is pending, what died and the doc ids
@@ -175,8 +176,8 @@ func TestRule6_BackBeforeTheReaper(t *testing.T) {
 // TestRule7_TimesAreTrustedOnlyWhenOld, from a whole listing.
 func TestRule7_TimesAreTrustedOnlyWhenOld(t *testing.T) {
 	w := newWorld(t, "d/x*")
-	header := func() store.Header {
-		var h store.Header
+	header := func() record.Header {
+		var h record.Header
 		view(t, w.s, func(sn *store.Snap) {
 			rec, _, err := sn.Record(w.key("d"))
 			if err != nil {
@@ -188,7 +189,7 @@ func TestRule7_TimesAreTrustedOnlyWhenOld(t *testing.T) {
 	}
 	at := func(age time.Duration) {
 		w.make(fmt.Sprintf("d/%d*", w.clock)) // so that something changes
-		p := store.Prepare(w.list(w.at("d"), 100)[0], nil, nil)
+		p := record.Encode(w.list(w.at("d"), 100)[0], nil, nil)
 		p.At = w.at("d").stat.Mtime.Std().Add(age)
 		update(t, w.s, func(tx *store.Tx) { apply(t, tx, w.key("d"), p) })
 	}
@@ -221,7 +222,7 @@ func TestRule7_TimesAreTrustedOnlyWhenOld(t *testing.T) {
 	// That there is no ACL is said of the directory as it was listed, and stays; it
 	// ends with a listing that does not say so.
 	noACL := func(yes bool) store.Applied {
-		p := store.Prepare(w.list(w.at("d"), 100)[0], nil, nil)
+		p := record.Encode(w.list(w.at("d"), 100)[0], nil, nil)
 		p.NoACL = yes
 		var a store.Applied
 		update(t, w.s, func(tx *store.Tx) { a = apply(t, tx, w.key("d"), p) })
@@ -237,7 +238,7 @@ func TestRule7_TimesAreTrustedOnlyWhenOld(t *testing.T) {
 	w.stamp++
 	e = listing.Entry{Name: "newer", Stat: w.at("d").kids["newer"].stat}
 	update(t, w.s, func(tx *store.Tx) { must(tx.ApplyName(w.key("d"), w.stamp, "newer", &e, true))(t) })
-	if h := header(); !h.NoACL || h.Origin() != (store.Origin{Doc: h.Doc, Stamp: h.Stamp, Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, NoACL: true}) {
+	if h := header(); !h.NoACL || h.Origin() != (record.Origin{Doc: h.Doc, Stamp: h.Stamp, Ino: h.Dir.Ino, Ctime: h.Dir.Ctime, NoACL: true}) {
 		t.Errorf("%+v", h)
 	}
 	if noACL(false); header().NoACL {
@@ -452,7 +453,7 @@ func TestStops(t *testing.T) {
 	w := newWorld(t, "a/x", "b/y")
 	w.make("mnt/below")
 	l := w.list(w.root, 100)[0]
-	p := store.Prepare(l, nil, func(e *listing.Entry) bool { return e.Name != "mnt" && e.Name != "b" })
+	p := record.Encode(l, nil, func(e *listing.Entry) bool { return e.Name != "mnt" && e.Name != "b" })
 	update(t, w.s, func(tx *store.Tx) { apply(t, tx, w.key(""), p) })
 	w.wantPending()
 	w.want("b/y", true) // a mount hides, it does not delete
@@ -482,7 +483,7 @@ func TestTooLong(t *testing.T) {
 	w := newWorld(t, "a")
 	name := strings.Repeat("n", 255)
 	rel := "a"
-	for len(rel)+256+3 <= store.MaxKey {
+	for len(rel)+256+3 <= record.MaxKey {
 		rel += "/" + name
 		w.make(rel)
 	}
@@ -495,7 +496,7 @@ func TestTooLong(t *testing.T) {
 	w.wantPending()
 	check(t, w.s)
 	long := w.key(rel + "/" + name)
-	if _, err := begin1(t, w.s, func(tx *store.Tx) (store.Applied, error) { return tx.Apply(long, &store.Prepared{}) }); err != store.ErrKeyTooLong {
+	if _, err := begin1(t, w.s, func(tx *store.Tx) (store.Applied, error) { return tx.Apply(long, &record.EncodedListing{}) }); err != record.ErrKeyTooLong {
 		t.Error(err)
 	}
 	if a := w.look(rel)(); a.Changed || a.TooLong != 1 {

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"indexd/store/internal/codec"
 	"slices"
 	"strings"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // findingKind says what is to be done about a finding.
@@ -165,7 +167,7 @@ func (sc *scrub) listings() error {
 // that are mounted in them.
 func (sc *scrub) tops() error {
 	return sc.s.View(func(sn *Snap) error {
-		look := func(k Key) {
+		look := func(k record.Key) {
 			if sn.b.listings.Get(k) == nil && !sn.IsPending(k) && sn.anyWithin(k) {
 				sc.report(Problem{fmt.Sprintf("listings %s", k), "it has no record"})
 				sc.note(finding{missing, bytes.Clone(k)})
@@ -191,9 +193,9 @@ func (sc *scrub) tops() error {
 }
 
 // anyWithin reports whether there is any record below a directory, or at it.
-func (sn *Snap) anyWithin(key Key) bool {
+func (sn *Snap) anyWithin(key record.Key) bool {
 	k, _ := sn.b.listings.Cursor().Seek(key)
-	return k != nil && Key(k).Within(key)
+	return k != nil && record.Key(k).Within(key)
 }
 
 func (sc *scrub) docs() error {
@@ -212,7 +214,7 @@ func (sc *scrub) docs() error {
 			for ok := err == nil; ok; {
 				_, _, _, _, ok = d.next()
 			}
-			if _, zerr := readZones(k, sn.b.zones.Get(k)); err != nil || zerr != nil || d.r.Bad {
+			if _, zerr := record.DecodeZones(k, sn.b.zones.Get(k)); err != nil || zerr != nil || d.r.Bad {
 				wrong(k)
 			}
 		}
@@ -293,7 +295,7 @@ func (t *Tx) healOne(f finding) error {
 		}
 		return t.del(t.b.postings, f.key)
 	}
-	dir, first, chunk := SplitChunk(f.key)
+	dir, first, chunk := record.SplitChunk(f.key)
 	again := Pending{Stamp: t.state.stamp}
 	val := t.b.listings.Get(f.key)
 	if f.kind == missing {
@@ -317,7 +319,7 @@ func (t *Tx) healOne(f finding) error {
 	if val == nil {
 		return nil
 	}
-	rec, err := DecodeRecord(f.key, val)
+	rec, err := record.Decode(f.key, val)
 	if err == nil {
 		at, name, ok, derr := t.snap.Doc(rec.Header().Doc)
 		if derr != nil || !ok || at.Equal(dir) && (name == first || !chunk) {

@@ -17,11 +17,12 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // scrub scrubs s until nothing is found and lists again what is pending, as an
 // indexer does, from f. It reports whether the database was of no use any more.
-func scrub(t *testing.T, s *store.Store, v store.Volume, f *fakeFS) (given bool) {
+func scrub(t *testing.T, s *store.Store, v record.Volume, f *fakeFS) (given bool) {
 	t.Helper()
 	apply := func(fn func(*store.Tx) error) error {
 		tx, err := s.Begin()
@@ -43,7 +44,7 @@ func scrub(t *testing.T, s *store.Store, v store.Volume, f *fakeFS) (given bool)
 			t.Fatalf("after %d rounds %d things are still found", round, found)
 		}
 		for s.PendingCount() > 0 {
-			var keys []store.Key
+			var keys []record.Key
 			view(t, s, func(sn *store.Snap) {
 				for key := range sn.Pending(nil, nil) {
 					keys = append(keys, bytes.Clone(key))
@@ -82,7 +83,7 @@ func scrub(t *testing.T, s *store.Store, v store.Volume, f *fakeFS) (given bool)
 }
 
 // scrubbed makes a database of some size with postings, closed.
-func scrubbed(t *testing.T) (path string, v store.Volume, f *fakeFS) {
+func scrubbed(t *testing.T) (path string, v record.Volume, f *fakeFS) {
 	t.Helper()
 	path = filepath.Join(t.TempDir(), "index.db")
 	s := openAt(t, path)
@@ -219,7 +220,7 @@ func TestRecordFromBefore(t *testing.T) {
 	kept := make(map[string][]byte)
 	store.Change(t, path, func(tx *bolt.Tx) error {
 		for _, rel := range []string{"d07/sub1", "big/dir2", "d20"} {
-			key := store.MakeKey(v, rel)
+			key := record.MakeKey(v, rel)
 			kept[string(key)] = bytes.Clone(tx.Bucket([]byte("listings")).Get(key))
 		}
 		return nil

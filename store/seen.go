@@ -1,6 +1,10 @@
 package store
 
-import "bytes"
+import (
+	"bytes"
+
+	"indexd/store/record"
+)
 
 // seenMap remembers the stamps of listings that were just as stored, of which
 // nothing was written, so that what is older and comes late is known to be. It
@@ -13,7 +17,7 @@ type seenMap struct {
 
 const seenLen = 1024
 
-func (m *seenMap) put(key Key, stamp uint64) {
+func (m *seenMap) put(key record.Key, stamp uint64) {
 	if m.young == nil || len(m.young) >= seenLen {
 		m.young, m.old = make(map[string]uint64, seenLen), m.young
 	}
@@ -21,33 +25,33 @@ func (m *seenMap) put(key Key, stamp uint64) {
 	m.newest = max(m.newest, stamp)
 }
 
-func (m *seenMap) get(key Key) uint64 {
+func (m *seenMap) get(key record.Key) uint64 {
 	return max(m.young[string(key)], m.old[string(key)])
 }
 
 func (m *seenMap) clear() { *m = seenMap{} }
 
 // seenSince reports whether key was found as stored by a listing after stamp.
-func (t *Tx) seenSince(key Key, stamp uint64) bool {
+func (t *Tx) seenSince(key record.Key, stamp uint64) bool {
 	return t.s.seen.newest > stamp && t.s.seen.get(key) > stamp
 }
 
 // writeSeen writes the stamps above stamp of what was seen at and below key to
 // the records, so that a death at stamp spares them.
-func (t *Tx) writeSeen(key Key, stamp uint64) error {
+func (t *Tx) writeSeen(key record.Key, stamp uint64) error {
 	if t.s.seen.newest <= stamp {
 		return nil
 	}
 	for _, m := range [...]map[string]uint64{t.s.seen.old, t.s.seen.young} {
 		for k, at := range m {
-			if at <= stamp || !Key(k).Within(key) {
+			if at <= stamp || !record.Key(k).Within(key) {
 				continue
 			}
-			st := t.stored(Key(k))
+			st := t.stored(record.Key(k))
 			if !st.alive || st.rec.Header().Stamp >= at {
 				continue
 			}
-			if err := t.restamp(Key(k), &st.rec, at); err != nil {
+			if err := t.restamp(record.Key(k), &st.rec, at); err != nil {
 				return err
 			}
 		}
@@ -56,7 +60,7 @@ func (t *Tx) writeSeen(key Key, stamp uint64) error {
 }
 
 // restamp gives a record a newer stamp.
-func (t *Tx) restamp(key Key, rec *Record, stamp uint64) error {
+func (t *Tx) restamp(key record.Key, rec *record.Record, stamp uint64) error {
 	h := *rec.Header()
 	h.Stamp = stamp
 	body := rec.Body()

@@ -5,12 +5,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"indexd/store/record"
 )
 
 // Segment is a range of keys of one volume that a traversal in path order
 // visits as a whole.
 type Segment struct {
-	Lo, Hi Key // [Lo, Hi)
+	Lo, Hi record.Key // [Lo, Hi)
 	Volume VolumeInfo
 }
 
@@ -66,7 +68,7 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 	// on and where it ends.
 	type open struct {
 		v      *VolumeInfo
-		lo, hi Key
+		lo, hi record.Key
 	}
 	var stack []open
 	pop := func() {
@@ -78,7 +80,7 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 	}
 	if v := m.holding(absDir); v != nil {
 		rel, _ := below(absDir, v.MountPoint)
-		k := MakeKey(v.Volume, rel)
+		k := record.MakeKey(v.Volume, rel)
 		stack = append(stack, open{v, k, k.SubtreeEnd()})
 	}
 	for i := range m.list {
@@ -95,13 +97,13 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 		if len(stack) > 0 {
 			up := &stack[len(stack)-1]
 			rel, _ := below(v.MountPoint, up.v.MountPoint)
-			at := MakeKey(up.v.Volume, rel)
+			at := record.MakeKey(up.v.Volume, rel)
 			if up.lo.Compare(at) < 0 {
 				segs = append(segs, Segment{up.lo, at, *up.v})
 			}
 			up.lo = at.SubtreeEnd()
 		}
-		k := MakeKey(v.Volume, "")
+		k := record.MakeKey(v.Volume, "")
 		stack = append(stack, open{v, k, k.SubtreeEnd()})
 	}
 	for len(stack) > 0 {
@@ -114,20 +116,20 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 // would have: that of the volume with the longest mount point; of two with the
 // same, the one that is online. It says nothing of whether there is a record.
 // false: no volume holds the path, or it is too long for a key.
-func (sn *Snap) Locate(absPath string) (Key, bool) {
+func (sn *Snap) Locate(absPath string) (record.Key, bool) {
 	m := sn.mounts()
 	v := m.holding(absPath)
 	if m.err != nil || v == nil {
 		return nil, false
 	}
 	rel, _ := below(absPath, v.MountPoint)
-	k := MakeKey(v.Volume, rel)
+	k := record.MakeKey(v.Volume, rel)
 	return k, k.Valid() == nil
 }
 
 // PathOf returns the absolute path of a directory, "" where its volume is not
 // known.
-func (sn *Snap) PathOf(key Key) string {
+func (sn *Snap) PathOf(key record.Key) string {
 	v, ok, err := sn.Volume(key.Volume())
 	if !ok || err != nil {
 		return ""
@@ -136,7 +138,7 @@ func (sn *Snap) PathOf(key Key) string {
 }
 
 // Path returns the absolute path of a directory of v.
-func (v *VolumeInfo) Path(key Key) string {
+func (v *VolumeInfo) Path(key record.Key) string {
 	switch {
 	case key.IsRoot():
 		return v.MountPoint

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // mountAll enters volumes: a mount point each, with a - before an offline one.
@@ -49,7 +50,7 @@ func TestLocate(t *testing.T) {
 		if k, ok := sn.Locate("/" + strings.Repeat("x/", 20_000)); ok {
 			t.Errorf("%s", k)
 		}
-		if p := sn.PathOf(store.MakeKey(99, "x")); p != "" {
+		if p := sn.PathOf(record.MakeKey(99, "x")); p != "" {
 			t.Errorf("%q", p)
 		}
 	})
@@ -101,10 +102,10 @@ func TestSegments(t *testing.T) {
 			var got []string
 			for _, g := range segs {
 				v := g.Volume.Volume
-				top, lo, hi := store.MakeKey(v, ""), "", ""
+				top, lo, hi := record.MakeKey(v, ""), "", ""
 				_ = top
 				lo, hi = bound(g.Lo), bound(g.Hi)
-				root := store.MakeKey(v, "")
+				root := record.MakeKey(v, "")
 				if k, ok := sn.Locate(c.of); ok && k.Volume() == v {
 					root = k
 				}
@@ -121,7 +122,7 @@ func TestSegments(t *testing.T) {
 }
 
 // bound writes a key, or the end of a subtree as its key with a ~.
-func bound(k store.Key) string {
+func bound(k record.Key) string {
 	if k[len(k)-1] == 1 && len(k) > 2 {
 		return "/" + k[:len(k)-1].Rel() + "~"
 	}

@@ -13,6 +13,7 @@ import (
 
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestTree loads the directory named by STORE_TREE, in the order of a walk, and
@@ -31,7 +32,7 @@ func TestTree(t *testing.T) {
 	v := newVolume(t, s, root)
 	type dir struct {
 		rel string
-		p   *store.Prepared
+		p   *record.EncodedListing
 	}
 	var dirs []dir
 	var prepared time.Duration
@@ -49,7 +50,7 @@ func TestTree(t *testing.T) {
 			}
 		}
 		start := time.Now()
-		dirs = append(dirs, dir{rel, store.Prepare(l, nil, nil)})
+		dirs = append(dirs, dir{rel, record.Encode(l, nil, nil)})
 		prepared += time.Since(start)
 		for i := range l.Entries {
 			if e := &l.Entries[i]; e.Type() == listing.Dir && !slices.Contains([]string{"/proc", "/sys", "/dev", "/run"}, filepath.Join(path, e.Name)) {
@@ -67,7 +68,7 @@ func TestTree(t *testing.T) {
 		commits, changed := 0, 0
 		var committing time.Duration
 		for _, d := range dirs {
-			a, err := tx.Apply(store.MakeKey(v, d.rel), d.p)
+			a, err := tx.Apply(record.MakeKey(v, d.rel), d.p)
 			if err != nil || a.Stale || a.ParentMissing {
 				t.Fatal(d.rel, a, err)
 			}

@@ -1,6 +1,10 @@
 package store
 
-import "slices"
+import (
+	"slices"
+
+	"indexd/store/record"
+)
 
 // samples is how many docs Splits looks up for each range it is asked for.
 const samples = 24
@@ -9,11 +13,11 @@ const samples = 24
 // goroutines and returns the keys in between, ascending, at most n-1 of them;
 // fewer where it finds little in the range. A nil hi is the end. The keys may be
 // those of chunks. It goes by where evenly spaced doc ids are.
-func (sn *Snap) Splits(lo, hi Key, n int) []Key {
+func (sn *Snap) Splits(lo, hi record.Key, n int) []record.Key {
 	if n < 2 || sn.state.nextDoc <= uint64(n) {
 		return nil
 	}
-	var keys []Key
+	var keys []record.Key
 	all := uint64(n * samples)
 	for i := range all {
 		id := 1 + (sn.state.nextDoc-1)/all*i + (sn.state.nextDoc-1)%all*i/all
@@ -25,12 +29,12 @@ func (sn *Snap) Splits(lo, hi Key, n int) []Key {
 			keys = append(keys, dir)
 		}
 	}
-	slices.SortFunc(keys, Key.Compare)
-	keys = slices.CompactFunc(keys, Key.Equal)
+	slices.SortFunc(keys, record.Key.Compare)
+	keys = slices.CompactFunc(keys, record.Key.Equal)
 	n = min(n, len(keys)+1)
-	cuts := make([]Key, 0, n)
+	cuts := make([]record.Key, 0, n)
 	for i := 1; i < n; i++ {
 		cuts = append(cuts, keys[len(keys)*i/n])
 	}
-	return slices.CompactFunc(cuts, Key.Equal)
+	return slices.CompactFunc(cuts, record.Key.Equal)
 }

@@ -2,14 +2,16 @@ package store
 
 import (
 	"bytes"
+
 	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // Stops are the directories that a listing names but that are not descended
 // into: mount points, pruned ones. They need no record. There are few.
 
 // setStop says whether key is one.
-func (t *Tx) setStop(key Key, stop bool) error {
+func (t *Tx) setStop(key record.Key, stop bool) error {
 	switch there := t.b.stops.Get(key) != nil; {
 	case there == stop:
 		return nil
@@ -20,13 +22,13 @@ func (t *Tx) setStop(key Key, stop bool) error {
 }
 
 // anyStop reports whether there are any below key.
-func (t *Tx) anyStop(key Key) bool {
+func (t *Tx) anyStop(key record.Key) bool {
 	k, _ := t.b.stops.Cursor().Seek(key.ChunksEnd())
 	return k != nil && bytes.Compare(k, key.SubtreeEnd()) < 0
 }
 
 // dropStops takes away what is at key and below it.
-func (t *Tx) dropStops(key Key) error {
+func (t *Tx) dropStops(key record.Key) error {
 	end := key.SubtreeEnd()
 	for {
 		k, _ := t.b.stops.Cursor().Seek(key)
@@ -41,4 +43,4 @@ func (t *Tx) dropStops(key Key) error {
 
 // Stopped reports whether a directory is named by its parent but not descended
 // into.
-func (sn *Snap) Stopped(key Key) bool { return sn.b.stops.Get(key) != nil }
+func (sn *Snap) Stopped(key record.Key) bool { return sn.b.stops.Get(key) != nil }

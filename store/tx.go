@@ -8,6 +8,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
+
+	"indexd/store/record"
 )
 
 // Tx is the write transaction. All that is done in it becomes true together, at
@@ -34,7 +36,7 @@ type Tx struct {
 	damage  bool  // something damaged was met, see mend
 	tops    map[string]struct{}
 	parts   map[string]progress // of big listings, by key
-	counts  map[Volume]*Counts
+	counts  map[record.Volume]*Counts
 	marks   map[string]*mark
 	marked  map[string]struct{} // all that is above a mark that is new
 	blocks  map[uint64]*docBlock
@@ -76,7 +78,7 @@ func (s *Store) Begin() (*Tx, error) {
 		}
 		t = &Tx{
 			s: s, h: h, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
-			counts: make(map[Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
+			counts: make(map[record.Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
 			blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones),
 		}
 		t.base = t.state
@@ -244,7 +246,7 @@ func (t *Tx) del(b *bolt.Bucket, key []byte) error {
 
 // isTop reports whether key is listed without its parent naming it: a root, or
 // a volume's.
-func (t *Tx) isTop(key Key) bool {
+func (t *Tx) isTop(key record.Key) bool {
 	if key.IsRoot() {
 		return t.b.volumes.Get(key) != nil
 	}

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"indexd/store/internal/codec"
 	"maps"
 	"reflect"
 	"slices"
 	"testing"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // decoders are those of all values but records and pages of postings, which have
@@ -97,17 +99,17 @@ var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err
 		return codec.EncodeJSON(key, &j)
 	},
 	"zones": func(t *testing.T, key, val []byte) ([]byte, error) {
-		z, err := readZones(key, val)
+		z, err := record.DecodeZones(key, val)
 		if err != nil {
 			return nil, err
 		}
-		var b zoneBlock
+		var b record.ZoneBlock
 		for i := range b {
-			b[i] = z.row(i)
-			var zone Zone
-			b[i].zone(&zone)
+			b[i] = z.Row(i)
+			var zone record.Zone
+			b[i].Bounds(&zone)
 		}
-		return b.encode(key), nil
+		return b.Encode(key), nil
 	},
 	"bbolt's meta": func(_ *testing.T, _, val []byte) ([]byte, error) {
 		readMeta(val)
@@ -137,9 +139,9 @@ func FuzzValues(f *testing.F) {
 	docs.ents[1] = docEnt{docChild, 5 * blockLen, "usr"}
 	docs.ents[63] = docEnt{docChunk, 3, "m"}
 	f.Add(kind("docs"), blockKey(5*blockLen), docs.append(nil, 5*blockLen))
-	var zones zoneBlock
+	var zones record.ZoneBlock
 	zones[0], zones[63] = 1<<56-1, 12345678
-	f.Add(kind("zones"), blockKey(1), payload(zones.encode(blockKey(1))))
+	f.Add(kind("zones"), blockKey(1), payload(zones.Encode(blockKey(1))))
 	for _, ids := range [][]uint32{nil, {1}, {3, 4, 5, 6, 7, 8, 9}, {1, 70000, 1 << 31}} {
 		m := roaring.BitmapOf(ids...)
 		b, err := encodeSet(m)

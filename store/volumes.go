@@ -4,8 +4,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"indexd/store/internal/codec"
 	"math"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // ErrVolumes is returned when no volume number is left.
@@ -13,7 +15,7 @@ var ErrVolumes = errors.New("store: no volume number is left")
 
 // VolumeInfo is what is known of a volume.
 type VolumeInfo struct {
-	Volume Volume
+	Volume record.Volume
 	// Identity tells the file system again wherever it is mounted: its UUID
 	// and the root within it, or what the caller finds to stand for that.
 	Identity string
@@ -65,17 +67,17 @@ type volumeJSON struct {
 	Offline                      bool
 }
 
-func volumeKey(v Volume) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
+func volumeKey(v record.Volume) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
 
 // PutVolume stores v. Where v.Volume is 0 it is a new one and gets a number that
 // was never used before; the number is returned.
-func (t *Tx) PutVolume(v VolumeInfo) (Volume, error) {
+func (t *Tx) PutVolume(v VolumeInfo) (record.Volume, error) {
 	if v.Volume == 0 {
 		if t.state.volume >= math.MaxUint16 {
 			return 0, ErrVolumes
 		}
 		t.state.volume++
-		v.Volume = Volume(t.state.volume)
+		v.Volume = record.Volume(t.state.volume)
 	} else if uint64(v.Volume) > t.state.volume {
 		return 0, fmt.Errorf("store: volume %d was never given", v.Volume)
 	}
@@ -108,7 +110,7 @@ func (sn *Snap) Volumes() ([]VolumeInfo, error) {
 }
 
 // Volume returns one volume; false where there is none of that number.
-func (sn *Snap) Volume(v Volume) (VolumeInfo, bool, error) {
+func (sn *Snap) Volume(v record.Volume) (VolumeInfo, bool, error) {
 	key := volumeKey(v)
 	val := sn.b.volumes.Get(key)
 	if val == nil {
@@ -124,7 +126,7 @@ func (sn *Snap) volume(key, val []byte) (VolumeInfo, error) {
 		return VolumeInfo{}, fmt.Errorf("volume %x: %w", key, err)
 	}
 	v := VolumeInfo{
-		Volume: Volume(binary.BigEndian.Uint16(key)), Identity: string(j.Identity),
+		Volume: record.Volume(binary.BigEndian.Uint16(key)), Identity: string(j.Identity),
 		MountPoint: string(j.MountPoint), FSType: j.FSType, Source: string(j.Source), Offline: j.Offline,
 	}
 	if c := sn.b.counts.Get(key); c != nil {

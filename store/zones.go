@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/record"
 )
 
 // zoned returns the block of zones of doc id, to be changed. What is damaged in
@@ -18,16 +20,16 @@ func (t *Tx) zoned(id uint64) *dirtyZones {
 	key := blockKey(id)
 	val := t.b.zones.Get(key)
 	b := &dirtyZones{dirty: val == nil}
-	rows, err := readZones(key, val)
+	rows, err := record.DecodeZones(key, val)
 	switch {
 	case err == nil:
 		for i := range b.rows {
-			b.rows[i] = rows.row(i)
+			b.rows[i] = rows.Row(i)
 		}
 	case val != nil || t.b.docs.Get(key) != nil:
 		t.s.log.Warn("bounds of sizes and times are damaged and are made anew", "block", n)
 		for i := range b.rows {
-			b.rows[i] = wideZone
+			b.rows[i] = record.WideZone
 		}
 		t.badZones = append(t.badZones, n)
 		t.damage = true
@@ -37,7 +39,7 @@ func (t *Tx) zoned(id uint64) *dirtyZones {
 	return b
 }
 
-func (t *Tx) setZone(id uint64, row zoneRow) {
+func (t *Tx) setZone(id uint64, row record.ZoneRow) {
 	b := t.zoned(id)
 	if at := &b.rows[id%blockLen]; *at != row {
 		*at = row
@@ -55,7 +57,7 @@ func (t *Tx) flushZones() error {
 		if t.b.docs.Get(key) == nil {
 			err = t.del(t.b.zones, key)
 		} else if b.dirty {
-			err = t.put(t.b.zones, key, b.rows.encode(key))
+			err = t.put(t.b.zones, key, b.rows.Encode(key))
 		}
 		if err != nil {
 			return err
@@ -72,7 +74,7 @@ func (t *Tx) mendZones() error {
 		rows, docs := &t.zones[n].rows, t.block(n*blockLen)
 		for i := range rows {
 			if docs.ents[i].kind == docNone {
-				rows[i] = noZone
+				rows[i] = record.NoZone
 			}
 		}
 		t.zones[n].dirty = true
@@ -89,13 +91,13 @@ func (t *Tx) mendZones() error {
 //
 // accept is called on the calling goroutine; its argument is valid until it
 // returns. At 650,000 records it is called as many times.
-func (sn *Snap) Zones(accept func(*Zone) bool) *roaring.Bitmap {
+func (sn *Snap) Zones(accept func(*record.Zone) bool) *roaring.Bitmap {
 	if sn.state.nextDoc > maxDoc {
 		return nil
 	}
 	docs := roaring.New()
 	batch := make([]uint32, 0, 4096)
-	sn.eachZone(accept, func(doc uint32, _ zoneRow) {
+	sn.eachZone(accept, func(doc uint32, _ record.ZoneRow) {
 		if len(batch) == cap(batch) {
 			docs.AddMany(batch)
 			batch = batch[:0]
@@ -108,18 +110,18 @@ func (sn *Snap) Zones(accept func(*Zone) bool) *roaring.Bitmap {
 
 // eachZone calls yield with what accept accepts, nil accepts all, in the order of
 // doc ids.
-func (sn *Snap) eachZone(accept func(*Zone) bool, yield func(doc uint32, row zoneRow)) {
+func (sn *Snap) eachZone(accept func(*record.Zone) bool, yield func(doc uint32, row record.ZoneRow)) {
 	var (
-		z    Zone
-		last = noZone // the row asked about last, of which some come in a row
+		z    record.Zone
+		last = record.NoZone // the row asked about last, of which some come in a row
 		yes  bool
 	)
-	ask := func(doc uint32, row zoneRow) {
-		if row == noZone {
+	ask := func(doc uint32, row record.ZoneRow) {
+		if row == record.NoZone {
 			return
 		}
 		if row != last {
-			row.zone(&z)
+			row.Bounds(&z)
 			last, yes = row, accept == nil || accept(&z)
 		}
 		if yes {
@@ -128,7 +130,7 @@ func (sn *Snap) eachZone(accept func(*Zone) bool, yield func(doc uint32, row zon
 	}
 	all := func(block uint64) {
 		for i := range uint32(blockLen) {
-			ask(uint32(block*blockLen)+i, wideZone)
+			ask(uint32(block*blockLen)+i, record.WideZone)
 		}
 	}
 	missing := func(from, to uint64) { // those of them that docs has
@@ -150,13 +152,13 @@ func (sn *Snap) eachZone(accept func(*Zone) bool, yield func(doc uint32, row zon
 		n := blockNumber(key)
 		missing(next, n)
 		next = n + 1
-		rows, err := readZones(key, val)
+		rows, err := record.DecodeZones(key, val)
 		if err != nil {
 			all(n)
 			continue
 		}
 		for i := range blockLen {
-			ask(uint32(n*blockLen)+uint32(i), rows.row(i))
+			ask(uint32(n*blockLen)+uint32(i), rows.Row(i))
 		}
 	}
 	missing(next, 1<<40)
@@ -172,7 +174,7 @@ func blockNumber(key []byte) uint64 {
 
 // dirtyZones is a block of zones as a transaction changes it.
 type dirtyZones struct {
-	rows  zoneBlock
+	rows  record.ZoneBlock
 	dirty bool
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
+
+	"indexd/store/record"
 )
 
 // ZoneOrder is an order of records by what their entries can be at best.
@@ -37,12 +39,12 @@ type Ranking struct {
 
 // Rank ranks the records that Zones would return, in eight bytes for each; nil where
 // that would be nil.
-func (sn *Snap) Rank(by ZoneOrder, accept func(*Zone) bool) *Ranking {
+func (sn *Snap) Rank(by ZoneOrder, accept func(*record.Zone) bool) *Ranking {
 	if sn.state.nextDoc > maxDoc {
 		return nil
 	}
 	r := &Ranking{by: by, heap: make([]uint64, 0, sn.state.docs)}
-	sn.eachZone(accept, func(doc uint32, row zoneRow) {
+	sn.eachZone(accept, func(doc uint32, row record.ZoneRow) {
 		r.heap = append(r.heap, by.rank(row)<<32|uint64(^doc))
 	})
 	for i := len(r.heap)/2 - 1; i >= 0; i-- {
@@ -51,16 +53,16 @@ func (sn *Snap) Rank(by ZoneOrder, accept func(*Zone) bool) *Ranking {
 	return r
 }
 
-func (by ZoneOrder) rank(row zoneRow) uint64 {
+func (by ZoneOrder) rank(row record.ZoneRow) uint64 {
 	switch by {
 	case SmallestFirst:
-		return 255 - row.least()
+		return 255 - row.Least()
 	case NewestFirst:
-		return row.newest()
+		return row.Newest()
 	case OldestFirst:
-		return maxOldest - row.oldest()
+		return record.MaxOldest - row.Oldest()
 	}
-	return row.largest()
+	return row.Largest()
 }
 
 // sink moves entry i down to where it belongs.
@@ -109,20 +111,20 @@ func (r *Ranking) Bound() int64 {
 		}
 		return math.MaxInt64
 	}
-	var z Zone
-	row := zoneRow(0)
+	var z record.Zone
+	row := record.ZoneRow(0)
 	rank := r.heap[0] >> 32
 	switch r.by {
 	case LargestFirst:
-		row = zoneRow(rank)
+		row = record.ZoneRow(rank)
 	case SmallestFirst:
-		row = zoneRow(255-rank) << 8
+		row = record.ZoneRow(255-rank) << 8
 	case NewestFirst:
-		row = zoneRow(rank) << 32
+		row = record.ZoneRow(rank) << 32
 	case OldestFirst:
-		row = zoneRow(maxOldest-rank) << 16
+		row = record.ZoneRow(record.MaxOldest-rank) << 16
 	}
-	row.zone(&z)
+	row.Bounds(&z)
 	switch r.by {
 	case LargestFirst:
 		return z.MaxSize

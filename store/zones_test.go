@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	bolt "go.etcd.io/bbolt"
+
 	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // sized is an entry as far as zones know it.
@@ -65,27 +67,27 @@ func TestZonesHaveAll(t *testing.T) {
 			pick := all[r.IntN(len(all))]
 			for what, c := range map[string]struct {
 				entry func(sized) bool
-				zone  func(*store.Zone) bool
+				zone  func(*record.Zone) bool
 				near  func(sized) bool // as far as a bound may be off
 			}{
 				"larger": {
 					func(e sized) bool { return e.size >= pick.size },
-					func(z *store.Zone) bool { return z.MaxSize >= pick.size },
+					func(z *record.Zone) bool { return z.MaxSize >= pick.size },
 					func(e sized) bool { return e.size*5/4+1 >= pick.size },
 				},
 				"smaller": {
 					func(e sized) bool { return e.size <= pick.size },
-					func(z *store.Zone) bool { return z.MinSize <= pick.size },
+					func(z *record.Zone) bool { return z.MinSize <= pick.size },
 					func(e sized) bool { return e.size*4/5-1 <= pick.size },
 				},
 				"newer": {
 					func(e sized) bool { return e.mtime >= pick.mtime },
-					func(z *store.Zone) bool { return z.Newest.Sec >= pick.mtime },
+					func(z *record.Zone) bool { return z.Newest.Sec >= pick.mtime },
 					func(e sized) bool { return e.mtime+257 >= pick.mtime },
 				},
 				"older": {
 					func(e sized) bool { return e.mtime <= pick.mtime },
-					func(z *store.Zone) bool { return z.Oldest.Sec <= pick.mtime },
+					func(z *record.Zone) bool { return z.Oldest.Sec <= pick.mtime },
 					func(e sized) bool { return e.mtime-86400 <= pick.mtime },
 				},
 			} {
@@ -107,7 +109,7 @@ func TestZonesHaveAll(t *testing.T) {
 			}
 		}
 		n := 0
-		dirs := sn.Zones(func(z *store.Zone) bool { return z.Dirs > 0 })
+		dirs := sn.Zones(func(z *record.Zone) bool { return z.Dirs > 0 })
 		c := sn.Cursor(nil, nil)
 		for c.Next() {
 			if h := c.Record().Header(); !h.Chunked && h.Agg.Dirs > 0 {
@@ -164,8 +166,8 @@ func TestRankFindsTheFirst(t *testing.T) {
 				}
 			}
 		}
-		everything := sn.Rank(store.OldestFirst, func(z *store.Zone) bool { return z.MaxSize > 100_000 })
-		if got, want := everything.Next(1<<30), sn.Zones(func(z *store.Zone) bool { return z.MaxSize > 100_000 }); !got.Equals(want) || !everything.Done() {
+		everything := sn.Rank(store.OldestFirst, func(z *record.Zone) bool { return z.MaxSize > 100_000 })
+		if got, want := everything.Next(1<<30), sn.Zones(func(z *record.Zone) bool { return z.MaxSize > 100_000 }); !got.Equals(want) || !everything.Done() {
 			t.Errorf("%d ranked, want %d", got.GetCardinality(), want.GetCardinality())
 		}
 	})
@@ -238,7 +240,7 @@ func TestZonesDamaged(t *testing.T) {
 				}
 				w.make("d100/empty")
 				load(t, w.s, w.v, w.fakeFS)
-				none := func(z *store.Zone) bool { return z.MaxSize > 1<<50 }
+				none := func(z *record.Zone) bool { return z.MaxSize > 1<<50 }
 				view(t, w.s, func(sn *store.Snap) {
 					if got := sn.Zones(none); !got.IsEmpty() {
 						t.Errorf("%v", got)

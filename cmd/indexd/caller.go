@@ -15,7 +15,7 @@ import (
 	"indexd/ipc/server"
 	"indexd/ipc/wire"
 	"indexd/listing"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // caller is who asks, and what it may see and do, for one answer.
@@ -98,7 +98,7 @@ const relistWait = time.Second
 // returns it is for the answer's goroutine.
 type viewer struct {
 	c      *caller
-	mounts map[store.Volume]uint64
+	mounts map[record.Volume]uint64
 	tried  map[string]bool // directories that were listed again for it
 	waited time.Duration
 	missed []string // directories that the caller may list and that are not shown, a sample
@@ -110,24 +110,24 @@ func (c *caller) viewer() *viewer {
 	return &viewer{c: c, mounts: c.d.x.MountIDs(), tried: make(map[string]bool)}
 }
 
-func stored(o *store.Origin, mount uint64) access.Stored {
+func stored(o *record.Origin, mount uint64) access.Stored {
 	return access.Stored{Ino: o.Ino, Ctime: o.Ctime, Stamp: o.Stamp, Doc: o.Doc, Mount: mount, Failed: o.Failed, NoACL: o.NoACL}
 }
 
 // Look is exec.Viewer's.
-func (v *viewer) Look(ahead exec.Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility {
+func (v *viewer) Look(ahead exec.Ahead) func(dir string, key record.Key, o *record.Origin) access.Visibility {
 	var (
-		volume store.Volume // of the last directory
+		volume record.Volume // of the last directory
 		mount  uint64
 		next   access.Stored // its memory is used again
 	)
 	walk := v.c.view.PathChecker(func(add func(string, *access.Stored) bool) {
-		ahead(func(dir string, o *store.Origin) bool {
+		ahead(func(dir string, o *record.Origin) bool {
 			next = stored(o, mount)
 			return add(dir, &next)
 		})
 	})
-	return func(dir string, key store.Key, o *store.Origin) access.Visibility {
+	return func(dir string, key record.Key, o *record.Origin) access.Visibility {
 		if k := key.Volume(); k != volume || mount == 0 {
 			volume, mount = k, v.mounts[k]
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -11,7 +12,7 @@ import (
 
 // Stored returns the header of a directory as it stands in the index, and its
 // volume; false: the index has none.
-func (x *Indexer) Stored(dir string) (h store.Header, v store.Volume, ok bool, err error) {
+func (x *Indexer) Stored(dir string) (h record.Header, v record.Volume, ok bool, err error) {
 	key, pl, err := x.places.Load().key(dir)
 	if err != nil {
 		return h, v, false, nil
@@ -28,8 +29,8 @@ func (x *Indexer) Stored(dir string) (h store.Header, v store.Volume, ok bool, e
 
 // MountIDs says on which mount, by its number in /proc/self/mountinfo, the
 // directories of each volume are found now.
-func (x *Indexer) MountIDs() map[store.Volume]uint64 {
-	ids := make(map[store.Volume]uint64)
+func (x *Indexer) MountIDs() map[record.Volume]uint64 {
+	ids := make(map[record.Volume]uint64)
 	for _, pl := range x.places.Load().byLen {
 		ids[pl.volume] = uint64(pl.mount.ID)
 	}

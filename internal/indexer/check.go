@@ -11,6 +11,7 @@ import (
 	"indexd/internal/rules"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -284,7 +285,7 @@ const unnamed = "no directory in the index names it"
 // orphans calls fn with the names of the directories that have a record below dir
 // and are not among its children. Damaged records are passed over: those of children
 // are met when it is their turn, the others are the scrub's to find.
-func orphans(sn *store.Snap, dir store.Key, children []string, fn func(name string)) {
+func orphans(sn *store.Snap, dir record.Key, children []string, fn func(name string)) {
 	c := sn.Cursor(dir.ChunksEnd(), dir.SubtreeEnd())
 	for c.Next() {
 		name, _, _ := strings.Cut(string(c.Dir()[len(dir)+1:]), "\x00")

@@ -11,6 +11,7 @@ import (
 	"indexd/internal/watch"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -102,7 +103,7 @@ func (l *live) edit(ctx context.Context, e *edits, epoch uint64, dir string, nam
 }
 
 // name is edit for one of them.
-func (l *live) name(e *edits, epoch uint64, s *sight, key store.Key, stamp uint64, n watch.NameHint) error {
+func (l *live) name(e *edits, epoch uint64, s *sight, key record.Key, stamp uint64, n watch.NameHint) error {
 	x := l.x
 	var now *listing.Entry
 	descend := false

@@ -3,10 +3,11 @@ package indexer
 import (
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // lookup returns what the store has of one name in a directory.
-func lookup(sn *store.Snap, dir store.Key, name string) (e listing.Entry, ok bool, err error) {
+func lookup(sn *store.Snap, dir record.Key, name string) (e listing.Entry, ok bool, err error) {
 	c := sn.Cursor(dir, dir.ChunksEnd())
 	for c.SeekAfter(dir, name); c.Next(); {
 		rec := c.Record()
@@ -29,14 +30,14 @@ func lookup(sn *store.Snap, dir store.Key, name string) (e listing.Entry, ok boo
 type entryReader struct {
 	c     *store.Cursor
 	after string
-	rec   *store.Record
+	rec   *record.Record
 	i     int
 	e     listing.Entry
 	err   error
 }
 
 // readEntries returns a reader of the names of dir after the given one.
-func readEntries(sn *store.Snap, dir store.Key, after string) *entryReader {
+func readEntries(sn *store.Snap, dir record.Key, after string) *entryReader {
 	r := &entryReader{c: sn.Cursor(dir, dir.ChunksEnd()), after: after}
 	r.c.SeekAfter(dir, after)
 	return r

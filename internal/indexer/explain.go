@@ -10,6 +10,7 @@ import (
 
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // Explanation is what is known about one path.
@@ -102,7 +103,7 @@ func (x *Indexer) Explain(p string) (e Explanation, err error) {
 // explainOffline is for a path in a directory that answers look for at key, on a file
 // system that is not mounted; what is in the directory that it was mounted on they do
 // not show.
-func explainOffline(sn *store.Snap, e *Explanation, key store.Key) error {
+func explainOffline(sn *store.Snap, e *Explanation, key record.Key) error {
 	v, _, err := sn.Volume(key.Volume())
 	if err != nil {
 		return err
@@ -125,7 +126,7 @@ func explainOffline(sn *store.Snap, e *Explanation, key store.Key) error {
 
 // explainAway is for the directory that a file system was mounted on which is not now:
 // answers have what was in that, whose root is at key.
-func explainAway(sn *store.Snap, e *Explanation, key store.Key) error {
+func explainAway(sn *store.Snap, e *Explanation, key record.Key) error {
 	e.Dir, e.Offline, e.Pending, e.Err, e.Entries, e.Listed = e.Path, e.Path, false, "", 0, time.Time{}
 	rec, ok, err := sn.Record(key)
 	if err == nil && ok {
@@ -162,7 +163,7 @@ func explainDir(sn *store.Snap, where *places, e *Explanation) error {
 
 // explainUnlisted says why e.Dir has no listing: it is pending, or the nearest
 // directory above it that has one does not know of it.
-func (x *Indexer) explainUnlisted(sn *store.Snap, e *Explanation, key store.Key, r *root) error {
+func (x *Indexer) explainUnlisted(sn *store.Snap, e *Explanation, key record.Key, r *root) error {
 	if sn.IsPending(key) {
 		e.Pending, e.Reason = true, e.Dir+" waits to be listed"
 		return nil

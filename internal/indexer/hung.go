@@ -10,6 +10,7 @@ import (
 	"indexd/internal/indexer/commit"
 	"indexd/internal/watch"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // patience is how long a system call may take before a file system is taken for
@@ -44,14 +45,14 @@ func patiently[T any](ctx context.Context, patience time.Duration, fn func() T) 
 // no more are made there meanwhile.
 type hung struct {
 	mu sync.Mutex
-	m  map[store.Volume]int
+	m  map[record.Volume]int
 }
 
-func (h *hung) add(v store.Volume, n int) (left int) {
+func (h *hung) add(v record.Volume, n int) (left int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.m == nil {
-		h.m = make(map[store.Volume]int)
+		h.m = make(map[record.Volume]int)
 	}
 	if h.m[v] += n; h.m[v] <= 0 {
 		delete(h.m, v)
@@ -59,7 +60,7 @@ func (h *hung) add(v store.Volume, n int) (left int) {
 	return h.m[v]
 }
 
-func (h *hung) has(v store.Volume) bool {
+func (h *hung) has(v record.Volume) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.m[v] > 0
@@ -77,9 +78,9 @@ func (x *Indexer) deviceOf(dir string) uint64 {
 
 // unanswered records that the file system of a directory does not answer: it is
 // the one at its top that cannot be read then.
-func (x *Indexer) unanswered(v store.Volume, dir string) {
+func (x *Indexer) unanswered(v record.Volume, dir string) {
 	x.log.Warn("a file system does not answer; going on without it", "dir", dir)
-	key, stamp, now := store.MakeKey(v, ""), x.stamp(), time.Now()
+	key, stamp, now := record.MakeKey(v, ""), x.stamp(), time.Now()
 	_ = x.writer.Put(x.running, commit.Item{Bytes: 512, Do: func(tx *store.Tx) error {
 		_, err := tx.SetError(key, stamp, uint16(syscall.EIO), now)
 		return err

@@ -8,6 +8,7 @@ import (
 	"indexd/internal/mounts"
 	"indexd/internal/watch"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // errAway is why nothing is listed of a root whose file system is not mounted:
@@ -57,7 +58,7 @@ func (x *Indexer) MountsChanged() {
 func changedPoints(was, now *places) (points []string) {
 	type state struct {
 		kind   mountKind
-		volume store.Volume
+		volume record.Volume
 		id     int
 	}
 	of := func(p *places) map[string]state {
@@ -104,9 +105,9 @@ func (p *places) at(point string) (place, bool) {
 }
 
 // isKnown reports whether a volume was ever listed.
-func (x *Indexer) isKnown(v store.Volume) (ok bool) {
+func (x *Indexer) isKnown(v record.Volume) (ok bool) {
 	_ = x.st.View(func(sn *store.Snap) (err error) {
-		_, ok, err = sn.Record(store.MakeKey(v, ""))
+		_, ok, err = sn.Record(record.MakeKey(v, ""))
 		return err
 	})
 	return ok
@@ -142,13 +143,13 @@ func (x *Indexer) rootMounted(r *root) {
 
 // awayRoot finds, among what the store has of roots, the one that was indexed at
 // path on a file system that is now mounted nowhere.
-func (p *places) awayRoot(known map[string]rootRecord, path string) (store.Key, rootRecord, bool) {
+func (p *places) awayRoot(known map[string]rootRecord, path string) (record.Key, rootRecord, bool) {
 	for key, rec := range known {
 		if string(rec.Path) != path || rec.Former {
 			continue
 		}
-		if _, mounted := p.pathOf(store.Key(key)); !mounted {
-			return store.Key(key), rec, true
+		if _, mounted := p.pathOf(record.Key(key)); !mounted {
+			return record.Key(key), rec, true
 		}
 	}
 	return nil, rootRecord{}, false

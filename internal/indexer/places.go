@@ -9,7 +9,7 @@ import (
 
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // A place is a mount point below or above a root, and the volume whose
@@ -17,7 +17,7 @@ import (
 type place struct {
 	point  string // absolute; "/" for the root of all
 	mount  *mounts.Mount
-	volume store.Volume
+	volume record.Volume
 }
 
 // places says where in the store a path lies, as the mount table stood at one
@@ -55,12 +55,12 @@ func (p *places) find(dir string) (place, bool) {
 }
 
 // key of the directory at an absolute path.
-func (p *places) key(dir string) (store.Key, place, error) {
+func (p *places) key(dir string) (record.Key, place, error) {
 	pl, ok := p.find(dir)
 	if !ok {
 		return nil, place{}, fmt.Errorf("%s lies on no mounted file system that is indexed", dir)
 	}
-	return store.MakeKey(pl.volume, below(dir, pl.point)), pl, nil
+	return record.MakeKey(pl.volume, below(dir, pl.point)), pl, nil
 }
 
 // mountedAt says what is mounted on the child of that name, if anything is.
@@ -177,7 +177,7 @@ func (p *places) barrier(dir, root string) (at string, m mounted, ok bool) {
 
 // pathOf returns where the directory of a key is; false: its volume is mounted
 // nowhere that is indexed.
-func (p *places) pathOf(key store.Key) (string, bool) {
+func (p *places) pathOf(key record.Key) (string, bool) {
 	for _, pl := range p.byLen {
 		if pl.volume != key.Volume() {
 			continue

@@ -14,6 +14,7 @@ import (
 	"indexd/internal/watch"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -284,7 +285,7 @@ func (x *Indexer) eachPage(r *root, do func([]suspect) error) error {
 
 // suspects reads up to a page of directories in [from, hi) and says where to go
 // on, nil at the end. A damaged record is passed over: it is found by the check.
-func suspects(sn *store.Snap, where *places, from, hi store.Key) (page []suspect, next store.Key) {
+func suspects(sn *store.Snap, where *places, from, hi record.Key) (page []suspect, next record.Key) {
 	c := sn.Cursor(from, hi)
 	for c.Next() {
 		if len(page) == reconcilePage {
@@ -303,7 +304,7 @@ func suspects(sn *store.Snap, where *places, from, hi store.Key) (page []suspect
 
 // A suspect is a directory as the store has it.
 type suspect struct {
-	volume store.Volume
+	volume record.Volume
 	dir    string
 	stat   listing.Stat
 	trust  bool

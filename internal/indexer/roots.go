@@ -15,6 +15,7 @@ import (
 	"indexd/internal/rules"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -31,7 +32,7 @@ type root struct {
 	held atomic.Int64
 
 	mu     sync.Mutex
-	key    store.Key
+	key    record.Key
 	stored rootRecord
 	busy   activity  // what is being done for the whole of it, "" for nothing
 	lostAt time.Time // when events were lost last
@@ -107,13 +108,13 @@ func (r *root) doing() activity {
 	return r.busy
 }
 
-func (r *root) set(key store.Key, rec rootRecord) {
+func (r *root) set(key record.Key, rec rootRecord) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.key, r.stored = key, rec
 }
 
-func (r *root) place() store.Key {
+func (r *root) place() record.Key {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.key
@@ -272,7 +273,7 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 			r.set(key, rec)
 		}
 		for key := range known {
-			if err := x.dropRoot(tx, store.Key(key), list); err != nil {
+			if err := x.dropRoot(tx, record.Key(key), list); err != nil {
 				return err
 			}
 		}
@@ -294,7 +295,7 @@ func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rule
 }
 
 // dropRoot takes out of the store what was indexed only for the root at key.
-func (x *Indexer) dropRoot(tx *store.Tx, key store.Key, keep []*root) error {
+func (x *Indexer) dropRoot(tx *store.Tx, key record.Key, keep []*root) error {
 	above := slices.ContainsFunc(keep, func(r *root) bool { return key.Within(r.place()) })
 	below := slices.ContainsFunc(keep, func(r *root) bool { return r.place().Within(key) })
 	if !above {
@@ -311,7 +312,7 @@ func (x *Indexer) dropRoot(tx *store.Tx, key store.Key, keep []*root) error {
 // dropBut drops the subtree at key, but for the roots in keep. The directories
 // that lead to one of these are left with a listing that names nothing else; no
 // answer shows them, since no root has them.
-func (x *Indexer) dropBut(tx *store.Tx, key store.Key, keep []*root) error {
+func (x *Indexer) dropBut(tx *store.Tx, key record.Key, keep []*root) error {
 	var below []*root
 	for _, r := range keep {
 		if r.place().Equal(key) {
@@ -344,7 +345,7 @@ func (x *Indexer) dropBut(tx *store.Tx, key store.Key, keep []*root) error {
 			return err
 		}
 	}
-	_, err = tx.Apply(key, store.Prepare(&l, nil, nil))
+	_, err = tx.Apply(key, record.Encode(&l, nil, nil))
 	return err
 }
 
@@ -524,7 +525,7 @@ func (x *Indexer) pendingIn(r *root, max int) ([]pendingDir, error) {
 
 // pendingFrom is pendingIn for those in dirs (none: all) or above, from a key on:
 // where there may be more it returns the key that they begin at.
-func (x *Indexer) pendingFrom(r *root, dirs []string, from store.Key, max int) (list []pendingDir, next store.Key, err error) {
+func (x *Indexer) pendingFrom(r *root, dirs []string, from record.Key, max int) (list []pendingDir, next record.Key, err error) {
 	where := x.places.Load()
 	err = x.st.View(func(sn *store.Snap) error {
 		for key, p := range sn.Pending(from, nil) {

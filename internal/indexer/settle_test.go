@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // What turns out to be unsettled when what is dead is cleared away is listed though
@@ -32,17 +33,17 @@ func TestSettledAgainAndAgain(t *testing.T) {
 	r.idle()
 	key, _, err := r.places.Load().key(root + "/a")
 	must(t, err)
-	mark := func(key store.Key) {
+	mark := func(key record.Key) {
 		must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error {
 			return tx.PutPending(key, store.Pending{Stamp: r.stamp()})
 		}))
 	}
-	var away store.Volume // nothing is mounted of it
+	var away record.Volume // nothing is mounted of it
 	must(t, r.writer.Update(t.Context(), func(tx *store.Tx) (err error) {
 		away, err = tx.PutVolume(store.VolumeInfo{Identity: "away", MountPoint: "/away", Offline: true})
 		return err
 	}))
-	mark(store.MakeKey(away, ""))
+	mark(record.MakeKey(away, ""))
 	for range 2 * settleTries {
 		mark(key)
 		waitFor(t, func() bool { return r.st.PendingCount() == 1 })

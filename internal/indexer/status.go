@@ -7,6 +7,7 @@ import (
 	"indexd/internal/mounts"
 	"indexd/ipc/wire"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // Status is the state of the index at one moment.
@@ -108,7 +109,7 @@ func (x *Indexer) count(sn *store.Snap, r *root) (sum store.Counts, err error) {
 	if err != nil {
 		return sum, err
 	}
-	counted := make(map[store.Volume]bool)
+	counted := make(map[record.Volume]bool)
 	for _, seg := range segments {
 		v := seg.Volume
 		if mounts.Within(v.MountPoint, r.path) {
@@ -140,7 +141,7 @@ func (x *Indexer) count(sn *store.Snap, r *root) (sum store.Counts, err error) {
 // not there to be.
 func amiss(sn *store.Snap, r *root) (failed, offline uint64, err error) {
 	segments, err := sn.Segments(r.path)
-	counted := make(map[store.Volume]bool)
+	counted := make(map[record.Volume]bool)
 	for _, seg := range segments {
 		for range sn.Failed(seg.Lo, seg.Hi) {
 			failed++

@@ -7,6 +7,7 @@ import (
 	"indexd/internal/indexer/jobs"
 	"indexd/internal/mounts"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -159,7 +160,7 @@ func (x *Indexer) settleNow(ctx context.Context, r *root, dirs []string) error {
 			return err
 		}
 		found := false
-		for from := store.Key(nil); ; {
+		for from := record.Key(nil); ; {
 			pending, next, err := x.pendingFrom(r, dirs, from, settleBatch)
 			if err != nil {
 				return err

@@ -12,6 +12,7 @@ import (
 	"indexd/internal/rules"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/walker"
 )
 
@@ -38,7 +39,7 @@ func (t *task) visit(r *walker.Result) []string {
 		rules:  x.rules.Load(),
 		mounts: x.places.Load().inside[r.Dir],
 	}
-	p := store.Prepare(r.Listing, s.keep, s.descend)
+	p := record.Encode(r.Listing, s.keep, s.descend)
 	root := x.rootOf(r.Dir)
 	it := commit.Item{Bytes: p.Size() + len(key) + 512, Held: root.counter()}
 	var applied store.Applied

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // refreshPlaces reads the mount table and makes what it says the truth: which
@@ -42,7 +43,7 @@ func (p *places) findVolumes(tx *store.Tx) error {
 	if err != nil {
 		return err
 	}
-	taken := make(map[store.Volume]bool)
+	taken := make(map[record.Volume]bool)
 	for i := range p.byLen {
 		pl := &p.byLen[i]
 		info := store.VolumeInfo{Identity: p.table.Identity(pl.mount)}
@@ -75,7 +76,7 @@ func (p *places) findVolumes(tx *store.Tx) error {
 // keyOf returns the key of the directory at an absolute path. mountID, where
 // it is not 0, says on which mount it was listed: if the table that is known
 // has it on another, the table is read anew. See refreshPlaces for who may call.
-func (x *Indexer) keyOf(dir string, mountID uint64) (store.Key, error) {
+func (x *Indexer) keyOf(dir string, mountID uint64) (record.Key, error) {
 	for again := false; ; again = true {
 		where := x.places.Load()
 		key, pl, err := where.key(dir)

@@ -17,6 +17,7 @@ import (
 	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // benchStore opens a made-up index of INDEXD_BENCH_ENTRIES entries, 400,000 if
@@ -63,7 +64,7 @@ func madeUp(tb testing.TB, path string, n int) *store.Store {
 		tb.Fatal(err)
 	}
 	defer tx.Rollback()
-	if err := errors.Join(tx.PutValue(store.Roots, store.MakeKey(v, ""), "/"), tx.Commit()); err != nil {
+	if err := errors.Join(tx.PutValue(store.Roots, record.MakeKey(v, ""), "/"), tx.Commit()); err != nil {
 		tb.Fatal(err)
 	}
 	if _, err := (synth.Tree{Seed: 1, Entries: n}).Load(st, v, synth.Options{Bulk: true}); err != nil {

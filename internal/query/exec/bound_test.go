@@ -12,7 +12,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // watched is a Sink that looks at the memory in use while rows come.
@@ -124,7 +124,7 @@ func TestCancel(t *testing.T) {
 					t.Fatalf("candidates are %s", form)
 				}
 			}
-			c.q.Viewer = viewer(func(string, store.Key, *store.Origin) access.Visibility {
+			c.q.Viewer = viewer(func(string, record.Key, *record.Origin) access.Visibility {
 				if dirs.Add(1) == after {
 					at = cpuTime(t)
 					cancel(cause)

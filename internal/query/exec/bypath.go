@@ -8,6 +8,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // byPath gives matches in path order, a directory and then what is in it, as
@@ -36,14 +37,14 @@ type byPath struct {
 // frame is a directory of which not all matches have come.
 type frame struct {
 	s    *keyRange
-	key  store.Key
+	key  record.Key
 	size int // of its pathKey, a beginning of byPath's path
 
 	after string // all entries up to this name have come
 	whole bool   // no other record has entries after it
 	sight access.Visibility
-	rec   *store.Record // the one that was loaded, or the walk's, until that goes on
-	own   store.Record
+	rec   *record.Record // the one that was loaded, or the walk's, until that goes on
+	own   record.Record
 	found []match // its matches
 	next  int     // of them, the first that has not come
 }
@@ -110,7 +111,7 @@ func (b *byPath) round(ks *keyspace) {
 	b.c = ks.sn.Cursor(nil, nil)
 	b.resume(ks)
 	w := &b.walk
-	var begun store.Key // the first directory, at least which is done
+	var begun record.Key // the first directory, at least which is done
 	for w.next() {
 		// Of a directory in chunks it may be that not the record is a candidate, but
 		// one of them.
@@ -207,7 +208,7 @@ func (b *byPath) resume(ks *keyspace) {
 }
 
 // push adds a frame of the directory that path is.
-func (b *byPath) push(s *keyRange, key store.Key, after string) *frame {
+func (b *byPath) push(s *keyRange, key record.Key, after string) *frame {
 	f := new(frame)
 	if n := len(b.spare); n > 0 {
 		f, b.spare = b.spare[n-1], b.spare[:n-1]

@@ -11,6 +11,7 @@ import (
 	"indexd/internal/query"
 	"indexd/internal/query/plan"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // lookup is the real one, or one that finds by reading everything which records
@@ -53,7 +54,7 @@ func (w *world) lookup(q *question) lookup {
 			for _, f := range w.answer(q, query.SortDefault, false) {
 				names[f.dir] = append(names[f.dir], f.e.Name)
 			}
-			return docsOf(sn, r, wider, func(dir string, rec *store.Record) bool {
+			return docsOf(sn, r, wider, func(dir string, rec *record.Record) bool {
 				return slices.ContainsFunc(names[dir], func(name string) bool { _, ok := rec.Find(name); return ok })
 			}), nil
 		},
@@ -62,13 +63,13 @@ func (w *world) lookup(q *question) lookup {
 
 // textDocs are the records with a name that has text.
 func textDocs(sn *store.Snap, text string, r *rand.Rand, wider float64) *roaring.Bitmap {
-	return docsOf(sn, r, wider, func(_ string, rec *store.Record) bool {
+	return docsOf(sn, r, wider, func(_ string, rec *record.Record) bool {
 		return strings.Contains(string(rec.Names()), text)
 	})
 }
 
 // docsOf are the records that are wanted, and of all doc ids some more.
-func docsOf(sn *store.Snap, r *rand.Rand, wider float64, want func(dir string, rec *store.Record) bool) *roaring.Bitmap {
+func docsOf(sn *store.Snap, r *rand.Rand, wider float64, want func(dir string, rec *record.Record) bool) *roaring.Bitmap {
 	docs := roaring.New()
 	c := sn.Cursor(nil, nil)
 	for c.Next() {

@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 
 	"indexd/internal/query"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // counter is a worker's part of a count.
@@ -21,7 +21,7 @@ type tally struct {
 
 func (c *counter) want(*walk) bool { return true }
 
-func (c *counter) all(rd *round, rec *store.Record) bool {
+func (c *counter) all(rd *round, rec *record.Record) bool {
 	n := rec.Agg().Count
 	c.n += int64(n)
 	c.reached(rd, int64(n))
@@ -58,9 +58,9 @@ func (c *counter) reached(rd *round, n int64) bool {
 // lister puts matches into the rows of their tasks.
 type lister struct{ a *answer }
 
-func (l lister) want(*walk) bool                { return true }
-func (l lister) all(*round, *store.Record) bool { return false }
-func (l lister) names(*round, *walk) bool       { return false }
+func (l lister) want(*walk) bool                 { return true }
+func (l lister) all(*round, *record.Record) bool { return false }
+func (l lister) names(*round, *walk) bool        { return false }
 
 func (l lister) add(_ *round, t *task, w *walk, h *matches) bool {
 	stat := !l.a.q.NamesOnly

@@ -12,6 +12,7 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestDamage shows that damaged records are told of and the rest is given.
@@ -57,7 +58,7 @@ func TestDamage(t *testing.T) {
 			} else {
 				v[1] ^= 1
 			}
-			hurt["/"+store.Key(k).Rel()] = true
+			hurt["/"+record.Key(k).Rel()] = true
 			if err := b.Put(k, v); err != nil {
 				return err
 			}
@@ -96,7 +97,7 @@ func TestPanic(t *testing.T) {
 		tune.splitDirs, tune.probe = 0, 0
 		run.retune(tune)
 		q := &Query{Plan: compile(t, query.Request{}), Sort: by}
-		q.Viewer = viewer(func(string, store.Key, *store.Origin) access.Visibility { panic("seen") })
+		q.Viewer = viewer(func(string, record.Key, *record.Origin) access.Visibility { panic("seen") })
 		func() {
 			defer func() {
 				if p := recover(); p != "seen" {

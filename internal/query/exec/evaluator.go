@@ -9,13 +9,14 @@ import (
 	"indexd/internal/query/plan"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // judge asks the plan about entries, directory by directory. It is for one
 // goroutine and one snapshot at a time; see attach.
 type evaluator struct {
 	q         *plan.Plan
-	visible   func(string, store.Key, *store.Origin) access.Visibility // nil: all is seen
+	visible   func(string, record.Key, *record.Origin) access.Visibility // nil: all is seen
 	m         *plan.Matcher
 	needPath  bool
 	needMeta  bool
@@ -27,12 +28,12 @@ type evaluator struct {
 
 	// The directory that was entered.
 	s     *keyRange
-	dir   store.Key
+	dir   record.Key
 	truth query.Truth
 	sight access.Visibility
 
 	buf    []byte // its path
-	origin store.Origin
+	origin record.Origin
 
 	child   *store.Cursor // for looking up children; nil: none yet
 	zone    query.Zone
@@ -50,7 +51,7 @@ func newEvaluator(q *Query) *evaluator {
 		needZone: p.NeedsMeta() || !p.Zone(&query.Zone{Count: 1}) || !p.Zone(&query.Zone{Count: 1, Dirs: 1}),
 	}
 	if q.Viewer != nil {
-		ev.visible = q.Viewer.Look(func(add func(string, *store.Origin) bool) {
+		ev.visible = q.Viewer.Look(func(add func(string, *record.Origin) bool) {
 			if ev.next != nil {
 				ev.next(add)
 			}
@@ -64,12 +65,12 @@ func newEvaluator(q *Query) *evaluator {
 func (ev *evaluator) attach(ks *keyspace) { ev.ks, ev.s, ev.dir, ev.child = ks, nil, nil, nil }
 
 // inside reports whether dir is the directory that was entered last.
-func (ev *evaluator) inside(dir store.Key) bool { return ev.s != nil && bytes.Equal(ev.dir, dir) }
+func (ev *evaluator) inside(dir record.Key) bool { return ev.s != nil && bytes.Equal(ev.dir, dir) }
 
 // enter makes dir, in s, the directory whose entries are judged next. rec is its
 // record; nil: not at hand. below is false where nothing below it can match
 // or may be shown.
-func (ev *evaluator) enter(s *keyRange, dir store.Key, rec *store.Record) (below bool) {
+func (ev *evaluator) enter(s *keyRange, dir record.Key, rec *record.Record) (below bool) {
 	ev.s, ev.dir = s, dir
 	path := ""
 	if ev.needPath || ev.visible != nil {
@@ -107,7 +108,7 @@ func (ev *evaluator) closed() bool {
 }
 
 // path returns the directory's path, valid until the next call.
-func (ev *evaluator) path(s *keyRange, dir store.Key) string {
+func (ev *evaluator) path(s *keyRange, dir record.Key) string {
 	if ev.buf = s.appendPathKey(ev.buf[:0], dir); len(ev.buf) == 0 {
 		return "/"
 	}
@@ -116,7 +117,7 @@ func (ev *evaluator) path(s *keyRange, dir store.Key) string {
 }
 
 // skips reports whether no entry that agg describes can match.
-func (ev *evaluator) skips(agg *store.Aggregates) bool {
+func (ev *evaluator) skips(agg *record.Aggregates) bool {
 	ev.zone = query.Zone{
 		Count: agg.Count, Dirs: agg.Dirs, MinSize: agg.MinSize, MaxSize: agg.MaxSize,
 		Oldest: agg.Oldest, Newest: agg.Newest,
@@ -133,7 +134,7 @@ func (ev *evaluator) skips(agg *store.Aggregates) bool {
 //	}
 type matches struct {
 	ev    *evaluator
-	rec   *store.Record
+	rec   *record.Record
 	names []byte
 	at    int // the name after the one judged begins here
 
@@ -145,7 +146,7 @@ type matches struct {
 
 // begin goes before the first entry of a record, which is Loaded, or, where p is
 // not nil, behind p, which is in the directory that ev has entered.
-func (h *matches) begin(ev *evaluator, rec *store.Record, p *pos) {
+func (h *matches) begin(ev *evaluator, rec *record.Record, p *pos) {
 	*h = matches{ev: ev, rec: rec, names: rec.Names()}
 	if p != nil && !p.atStart() {
 		for h.at < len(h.names) && p.passed(nameFrom(h.names, h.at)) {
@@ -211,7 +212,7 @@ func (h *matches) entry(meta bool) (e *listing.Entry, noMeta bool) {
 }
 
 // show is entry for any entry of any directory.
-func (ev *evaluator) show(rec *store.Record, i int, name string, sight access.Visibility, meta bool) (e *listing.Entry, noMeta bool) {
+func (ev *evaluator) show(rec *record.Record, i int, name string, sight access.Visibility, meta bool) (e *listing.Entry, noMeta bool) {
 	if !meta {
 		ev.e, ev.decoded = listing.Entry{Name: name}, false
 		return &ev.e, false
@@ -225,7 +226,7 @@ func (ev *evaluator) noMeta(sight access.Visibility) bool {
 }
 
 // decode reads entry i, all that may be seen of it.
-func (ev *evaluator) decode(rec *store.Record, i int, sight access.Visibility) {
+func (ev *evaluator) decode(rec *record.Record, i int, sight access.Visibility) {
 	rec.Entry(i, &ev.e)
 	if sight == access.List {
 		ev.e = bare(ev.e.Name, ev.e.Type())

@@ -41,6 +41,7 @@ import (
 	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // ErrTempFull is returned when sorting would take more temporary space than
@@ -169,7 +170,7 @@ type Viewer interface {
 	// transaction, so it must not wait for anyone for long. dir is absolute; dir,
 	// key and o are valid during the call. What comes next it may ask ahead for,
 	// during its calls.
-	Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility
+	Look(ahead Ahead) func(dir string, key record.Key, o *record.Origin) access.Visibility
 	// Lists says whether what is at dir now may be listed, stored or not: whether
 	// it may be said that the index does not know it well. It is called as Look's
 	// function is.
@@ -184,7 +185,7 @@ type Viewer interface {
 // Ahead calls add with some directories that are probably asked for next, in the
 // order of paths, until it returns false. They are on the volume of the directory
 // that is asked for. dir is absolute; dir and o are valid during the call.
-type Ahead = func(add func(dir string, o *store.Origin) bool)
+type Ahead = func(add func(dir string, o *record.Origin) bool)
 
 // Sink takes the rows of an answer. It is used by one goroutine, which holds no
 // transaction.

@@ -7,6 +7,7 @@ import (
 
 	"indexd/internal/query/plan"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // scope is a directory below which is searched: an In directory or a root.
@@ -56,30 +57,30 @@ type keyRange struct {
 }
 
 // key returns the store's key of a path, or of a bound, in the stretch.
-func (s *keyRange) key(pk pathKey) store.Key {
-	k := make(store.Key, 0, 2+len(pk)-len(s.mount))
+func (s *keyRange) key(pk pathKey) record.Key {
+	k := make(record.Key, 0, 2+len(pk)-len(s.mount))
 	k = append(k, byte(s.volume.Volume>>8), byte(s.volume.Volume))
 	return append(k, pk[len(s.mount):]...)
 }
 
 // appendPathKey is the inverse of key.
-func (s *keyRange) appendPathKey(dst []byte, key store.Key) []byte {
+func (s *keyRange) appendPathKey(dst []byte, key record.Key) []byte {
 	dst = append(dst, s.mount...)
 	return append(dst, key[2:]...)
 }
 
-func (s *keyRange) pathKey(key store.Key) pathKey {
+func (s *keyRange) pathKey(key record.Key) pathKey {
 	return s.appendPathKey(make([]byte, 0, len(s.mount)+len(key)-2), key)
 }
 
 // is reports whether key is the directory that pk is.
-func (s *keyRange) is(key store.Key, pk pathKey) bool {
+func (s *keyRange) is(key record.Key, pk pathKey) bool {
 	m := len(s.mount)
 	return len(pk) == m+len(key)-2 && string(pk[m:]) == string(key[2:]) && string(pk[:m]) == string(s.mount)
 }
 
 // within reports whether key is top or below it.
-func (s *keyRange) within(key store.Key, top pathKey) bool {
+func (s *keyRange) within(key record.Key, top pathKey) bool {
 	m := len(s.mount)
 	if len(top) <= m {
 		return s.mount.within(top)
@@ -149,7 +150,7 @@ func (ks *keyspace) find(dir pathKey) *keyRange {
 
 // child returns the key of the directory name in dir, which lies in s, and where
 // it lies itself: what is mounted there counts.
-func (ks *keyspace) child(s *keyRange, dir store.Key, name string) (*keyRange, store.Key) {
+func (ks *keyspace) child(s *keyRange, dir record.Key, name string) (*keyRange, record.Key) {
 	key := dir.Child(name)
 	if len(ks.mounts) > 0 {
 		if i, ok := ks.mounts[string(s.pathKey(key))]; ok {

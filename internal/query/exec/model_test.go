@@ -16,6 +16,7 @@ import (
 	"indexd/internal/testutil/fsstress"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // world is what a store should hold, as plain maps: directories by absolute
@@ -26,7 +27,7 @@ type world struct {
 	r    *rand.Rand
 	dirs map[string]map[string]listing.Entry
 	// What is mounted where; "/" always is.
-	volumes map[string]store.Volume
+	volumes map[string]record.Volume
 	away    map[string]bool // mount points of those that are offline
 	roots   []string
 	errs    map[string]uint16 // directories that could not be read
@@ -47,7 +48,7 @@ func newWorld(tb testing.TB, r *rand.Rand) *world {
 		tb.Fatal(err)
 	}
 	w := &world{
-		tb: tb, st: st, r: r, dirs: make(map[string]map[string]listing.Entry), volumes: make(map[string]store.Volume), away: make(map[string]bool),
+		tb: tb, st: st, r: r, dirs: make(map[string]map[string]listing.Entry), volumes: make(map[string]record.Volume), away: make(map[string]bool),
 		errs: make(map[string]uint16), bare: make(map[string]bool), ino: 100,
 	}
 	tb.Cleanup(func() {
@@ -94,9 +95,9 @@ func (w *world) mountOf(p string) string {
 	return best
 }
 
-func (w *world) key(dir string) store.Key {
+func (w *world) key(dir string) record.Key {
 	m := w.mountOf(dir)
-	return store.MakeKey(w.volumes[m], strings.TrimPrefix(strings.TrimPrefix(dir, m), "/"))
+	return record.MakeKey(w.volumes[m], strings.TrimPrefix(strings.TrimPrefix(dir, m), "/"))
 }
 
 func (w *world) mount(tx *store.Tx, point string, offline bool) {
@@ -127,7 +128,7 @@ func (w *world) apply(tx *store.Tx, dir string) {
 		l.Entries = append(l.Entries, w.dirs[dir][name])
 	}
 	descend := func(e *listing.Entry) bool { _, mounted := w.volumes[join(dir, e.Name)]; return !mounted }
-	p := store.Prepare(l, nil, descend)
+	p := record.Encode(l, nil, descend)
 	p.At = time.Unix(2_000_000_000, 0)
 	a, err := tx.Apply(w.key(dir), p)
 	if err != nil || a.Stale || a.ParentMissing {

@@ -8,7 +8,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/listing"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // order makes of rows keys that compare bytewise as the rows are to come. A key
@@ -30,7 +30,7 @@ type order struct {
 }
 
 // appendKey appends the key of an entry of dir, a key in s, to dst.
-func (o order) appendKey(dst []byte, s *keyRange, dir store.Key, e *listing.Entry) []byte {
+func (o order) appendKey(dst []byte, s *keyRange, dir record.Key, e *listing.Entry) []byte {
 	switch o.sort {
 	case query.SortName:
 		dst = append(dst, e.Name...)
@@ -89,7 +89,7 @@ func (o order) needsMeta() bool { return o.sort == query.SortSize || o.sort == q
 
 // wants reports whether an entry that agg describes can come before the row of
 // that key.
-func (o order) wants(agg *store.Aggregates, last []byte) bool {
+func (o order) wants(agg *record.Aggregates, last []byte) bool {
 	var best [12]byte
 	b := best[:0]
 	switch {

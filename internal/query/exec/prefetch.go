@@ -1,6 +1,8 @@
 package exec
 
-import "indexd/store"
+import (
+	"indexd/store/record"
+)
 
 // maxAhead is how many records are read for what comes next, at most.
 const maxAhead = 256
@@ -9,7 +11,7 @@ const maxAhead = 256
 // next has gone to, in order, and their records' origins, until it returns
 // false or they are maxAhead. Some may never be asked for, and others not be among
 // them: none is where the candidates are single records.
-func (w *walk) ahead(add func(dir string, o *store.Origin) bool) {
+func (w *walk) ahead(add func(dir string, o *record.Origin) bool) {
 	if w.c == nil || w.spans != nil || w.s.volume.Offline {
 		return
 	}

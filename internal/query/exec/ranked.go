@@ -5,6 +5,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // maxRanked is the most rows that are looked for in the records that are likely
@@ -28,8 +29,8 @@ func (o order) ranks() (store.ZoneOrder, bool) {
 }
 
 // bound is the aggregates of which every entry is at that bound of a Ranking's.
-func bound(at int64) *store.Aggregates {
-	agg := &store.Aggregates{MinSize: at, MaxSize: at}
+func bound(at int64) *record.Aggregates {
+	agg := &record.Aggregates{MinSize: at, MaxSize: at}
 	agg.Oldest.Sec, agg.Newest.Sec = at, at
 	return agg
 }
@@ -98,11 +99,11 @@ func (a *answer) ranked(ks *keyspace, o order, rank *store.Ranking, only *roarin
 	}
 	// What is left is more quickly found in the order of keys.
 	plan := a.zones()
-	rest := ks.sn.Zones(func(z *store.Zone) bool {
+	rest := ks.sn.Zones(func(z *record.Zone) bool {
 		if plan != nil && !plan(z) {
 			return false
 		}
-		agg := store.Aggregates{MinSize: z.MinSize, MaxSize: z.MaxSize, Oldest: z.Oldest, Newest: z.Newest}
+		agg := record.Aggregates{MinSize: z.MinSize, MaxSize: z.MaxSize, Oldest: z.Oldest, Newest: z.Newest}
 		return first.last == nil || o.wants(&agg, first.last)
 	})
 	rest.AndNot(seen)
@@ -129,7 +130,7 @@ func (a *answer) ranked(ks *keyspace, o order, rank *store.Ranking, only *roarin
 
 // zones returns what says whether a record can have a match by what is known of
 // its entries' sizes and times; nil: that says nothing.
-func (a *answer) zones() func(*store.Zone) bool {
+func (a *answer) zones() func(*record.Zone) bool {
 	p := a.q.Plan
 	if !p.NeedsMeta() {
 		return nil
@@ -139,7 +140,7 @@ func (a *answer) zones() func(*store.Zone) bool {
 		z := query.Zone{Count: 2, Dirs: 1, MinSize: at, MaxSize: at}
 		z.Oldest.Sec, z.Newest.Sec = at, at
 		if !p.Zone(&z) {
-			return func(z *store.Zone) bool { return p.Zone((*query.Zone)(z)) }
+			return func(z *record.Zone) bool { return p.Zone((*query.Zone)(z)) }
 		}
 	}
 	return nil

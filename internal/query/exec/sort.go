@@ -7,7 +7,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/listing"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // sorting is what an answer in a sorted order is made of.
@@ -185,7 +185,7 @@ func (c *sorterCollector) want(w *walk) bool {
 	return c.last == nil || w.ev.sight == access.List || c.order.wants(w.rec.Agg(), c.last)
 }
 
-func (c *sorterCollector) all(*round, *store.Record) bool { return false }
+func (c *sorterCollector) all(*round, *record.Record) bool { return false }
 
 func (c *sorterCollector) names(*round, *walk) bool { return false }
 

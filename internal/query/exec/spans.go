@@ -7,6 +7,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // maxBelow is the most directories that are spans with all below them. There may
@@ -15,12 +16,12 @@ const maxBelow = 8 << 10
 
 // piece is a record, or a range of them.
 type span struct {
-	lo store.Key // as the keys of the store, a chunk's too
-	hi store.Key // exclusive; nil: lo alone
+	lo record.Key // as the keys of the store, a chunk's too
+	hi record.Key // exclusive; nil: lo alone
 }
 
 // ends reports whether p ends at or before key.
-func (p *span) ends(key store.Key) bool {
+func (p *span) ends(key record.Key) bool {
 	if p.hi == nil {
 		return bytes.Compare(p.lo, key) < 0
 	}
@@ -34,7 +35,7 @@ func (c *candidates) cut(a *answer, ks *keyspace) bool {
 	if keys == nil {
 		return false
 	}
-	add := func(key store.Key) { c.spans = append(c.spans, span{key, key.SubtreeEnd()}) }
+	add := func(key record.Key) { c.spans = append(c.spans, span{key, key.SubtreeEnd()}) }
 	if c.dir != nil && !c.below(a, ks, keys, add) {
 		return false
 	}
@@ -44,7 +45,7 @@ func (c *candidates) cut(a *answer, ks *keyspace) bool {
 	trees := c.spans
 	slices.SortFunc(trees, func(p, q span) int { return bytes.Compare(p.lo, q.lo) })
 	c.spans = make([]span, 0, len(keys)+len(trees))
-	end := store.Key(nil) // of the last subtree, which has all that is in it
+	end := record.Key(nil) // of the last subtree, which has all that is in it
 	put := func(p span) {
 		if end == nil || bytes.Compare(p.lo, end) >= 0 {
 			c.spans = append(c.spans, p)
@@ -68,9 +69,9 @@ func (c *candidates) cut(a *answer, ks *keyspace) bool {
 
 // keys returns those of docs, in order; nil: it cannot be said which they are, or
 // nobody waits any more.
-func (a *answer) keys(sn *store.Snap, docs *roaring.Bitmap) []store.Key {
+func (a *answer) keys(sn *store.Snap, docs *roaring.Bitmap) []record.Key {
 	const batch = 2048 // some 5 ms
-	var runs [][]store.Key
+	var runs [][]record.Key
 	buf := make([]uint32, min(batch, int(docs.GetCardinality())))
 	for it := docs.ManyIterator(); ; {
 		n := it.NextMany(buf)
@@ -87,14 +88,14 @@ func (a *answer) keys(sn *store.Snap, docs *roaring.Bitmap) []store.Key {
 		runs = append(runs[2:], mergeKeys(runs[0], runs[1]))
 	}
 	if len(runs) == 0 || runs[0] == nil {
-		return []store.Key{}
+		return []record.Key{}
 	}
 	return runs[0]
 }
 
 // mergeKeys makes of two lists in order one.
-func mergeKeys(a, b []store.Key) []store.Key {
-	all := make([]store.Key, 0, len(a)+len(b))
+func mergeKeys(a, b []record.Key) []record.Key {
+	all := make([]record.Key, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {
 		if bytes.Compare(a[0], b[0]) <= 0 {
 			all, a = append(all, a[0]), a[1:]
@@ -108,7 +109,7 @@ func mergeKeys(a, b []store.Key) []store.Key {
 // below adds the accepted directories: those that the records of keys name, and
 // what none need name: roots, and all that is left in what is dead. false: a record cannot be read, or there is no
 // time.
-func (c *candidates) below(a *answer, ks *keyspace, keys []store.Key, add func(store.Key)) bool {
+func (c *candidates) below(a *answer, ks *keyspace, keys []record.Key, add func(record.Key)) bool {
 	for key := range ks.sn.Values(store.Roots) {
 		if n := c.accepts(key[2:]); n >= 0 {
 			add(slices.Clone(key[:2+n]))
@@ -143,14 +144,14 @@ func (c *candidates) below(a *answer, ks *keyspace, keys []store.Key, add func(s
 }
 
 // within returns the spans, from the first on, of which something is in [lo, hi).
-func (c *candidates) within(lo, hi store.Key) []span {
-	from, _ := slices.BinarySearchFunc(c.spans, lo, func(p span, key store.Key) int {
+func (c *candidates) within(lo, hi record.Key) []span {
+	from, _ := slices.BinarySearchFunc(c.spans, lo, func(p span, key record.Key) int {
 		if p.ends(key) {
 			return -1
 		}
 		return 1
 	})
-	to, _ := slices.BinarySearchFunc(c.spans, hi, func(p span, key store.Key) int {
+	to, _ := slices.BinarySearchFunc(c.spans, hi, func(p span, key record.Key) int {
 		return bytes.Compare(p.lo, key)
 	})
 	return c.spans[from:max(from, to)]

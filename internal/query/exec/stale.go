@@ -6,7 +6,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/ipc/wire"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 const (
@@ -56,7 +56,7 @@ func (a *answer) surveyVolumes(ks *keyspace, scope int) {
 	if a.q.Viewer != nil {
 		return
 	}
-	var seen []store.Volume
+	var seen []record.Volume
 	for i := range ks.ranges {
 		st := &ks.ranges[i]
 		if st.scope != scope || !st.volume.Offline || slices.Contains(seen, st.volume.Volume) {

@@ -12,6 +12,7 @@ import (
 	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestMissing shows what is said of In directories.
@@ -48,7 +49,7 @@ func TestStale(t *testing.T) {
 		t.Helper()
 		q := &Query{Plan: compile(t, query.Request{}), Count: true}
 		if visible {
-			q.Viewer = viewer(func(string, store.Key, *store.Origin) access.Visibility { return access.Full })
+			q.Viewer = viewer(func(string, record.Key, *record.Origin) access.Visibility { return access.Full })
 		}
 		sum, err := New(w.st, Options{}).Find(t.Context(), q, nil)
 		if err != nil {
@@ -145,7 +146,7 @@ func TestFailed(t *testing.T) {
 		for _, by := range []query.Sort{query.SortDefault, query.SortPath, query.SortSize} {
 			q := &Query{Plan: compile(t, c.req), Sort: by, Limit: 1}
 			if c.sight != access.Full {
-				q.Viewer = viewer(func(at string, _ store.Key, _ *store.Origin) access.Visibility {
+				q.Viewer = viewer(func(at string, _ record.Key, _ *record.Origin) access.Visibility {
 					if at == dir {
 						return c.sight
 					}

@@ -4,7 +4,7 @@ import (
 	"bytes"
 
 	"indexd/internal/query"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // A task is a range of the index that one worker scans, in path order, in one
@@ -32,7 +32,7 @@ type collector interface {
 	want(w *walk) bool
 	// all is told that all entries of the record match. false: it wants to see
 	// each.
-	all(rd *round, rec *store.Record) bool
+	all(rd *round, rec *record.Record) bool
 	// names is asked to take all matches of the walk's record, which is loaded, at
 	// once. false: it wants to see each.
 	names(rd *round, w *walk) bool
@@ -166,8 +166,8 @@ func splitSpans(ks *keyspace, t *task, n int, exact bool) []*task {
 }
 
 // splitAt cuts the last of tasks before the record of key.
-func splitAt(tasks []*task, s *keyRange, key store.Key, exact bool) []*task {
-	dir, first, chunk := store.SplitChunk(key)
+func splitAt(tasks []*task, s *keyRange, key record.Key, exact bool) []*task {
+	dir, first, chunk := record.SplitChunk(key)
 	at := pos{dir: s.pathKey(dir)}
 	if chunk && exact {
 		at.name, at.incl = first, true

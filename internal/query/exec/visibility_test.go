@@ -13,18 +13,18 @@ import (
 	"indexd/internal/access"
 	"indexd/internal/query"
 	"indexd/listing"
-	"indexd/store"
+	"indexd/store/record"
 )
 
 // viewer is a Viewer by one function for all goroutines, by which also may be
 // listed what it shows the names of; no answer is given again.
-type viewer func(dir string, key store.Key, o *store.Origin) access.Visibility
+type viewer func(dir string, key record.Key, o *record.Origin) access.Visibility
 
-func (v viewer) Look(ahead Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility {
-	return func(dir string, key store.Key, o *store.Origin) access.Visibility {
+func (v viewer) Look(ahead Ahead) func(dir string, key record.Key, o *record.Origin) access.Visibility {
+	return func(dir string, key record.Key, o *record.Origin) access.Visibility {
 		// What is told ahead are other directories, in order.
 		var told []string
-		ahead(func(next string, _ *store.Origin) bool {
+		ahead(func(next string, _ *record.Origin) bool {
 			told = append(told, strings.ReplaceAll(next, "/", "\x00"))
 			return len(told) < 5
 		})
@@ -72,7 +72,7 @@ func TestVisible(t *testing.T) {
 			return s
 		}
 		var asked atomic.Int64
-		visible := func(dir string, key store.Key, o *store.Origin) access.Visibility {
+		visible := func(dir string, key record.Key, o *record.Origin) access.Visibility {
 			if o == nil {
 				return sightOf(dir)
 			}
@@ -147,8 +147,8 @@ type later struct {
 	seen map[string]bool // by directory; absent: it was not asked for yet
 }
 
-func (l *later) Look(Ahead) func(dir string, key store.Key, o *store.Origin) access.Visibility {
-	return func(dir string, _ store.Key, _ *store.Origin) access.Visibility {
+func (l *later) Look(Ahead) func(dir string, key record.Key, o *record.Origin) access.Visibility {
+	return func(dir string, _ record.Key, _ *record.Origin) access.Visibility {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.seen[dir] {

@@ -7,6 +7,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // walk goes through the records of a range of directories in path order, with a
@@ -23,26 +24,26 @@ type walk struct {
 	in int     // the stretch that c is in; w.s, once there was a record
 	c  *store.Cursor
 
-	from   pos       // where it began
-	spans  []span    // those of the stretch that were not passed; nil: all of it is to be seen
-	sought bool      // c is in the first of them
-	least  store.Key // where not, what is before this was passed
-	skip   store.Key // nothing below is wanted; nil: nothing is skipped
-	damage error     // the first
+	from   pos        // where it began
+	spans  []span     // those of the stretch that were not passed; nil: all of it is to be seen
+	sought bool       // c is in the first of them
+	least  record.Key // where not, what is before this was passed
+	skip   record.Key // nothing below is wanted; nil: nothing is skipped
+	damage error      // the first
 
 	s     *keyRange
-	dir   store.Key
-	rec   *store.Record
+	dir   record.Key
+	rec   *record.Record
 	chunk bool   // rec is a chunk
 	first string // and begins with this name, or after it
 	out   bool   // rec is no candidate: nobody has entered dir
 
-	top, path store.Key // see inside
+	top, path record.Key // see inside
 
-	end    store.Key     // of the stretch, in the range
+	end    record.Key    // of the stretch, in the range
 	scout  *store.Cursor // see ahead; nil: none yet
 	coming []byte
-	origin store.Origin
+	origin record.Origin
 }
 
 // begin goes before the first record that can hold an entry behind from.
@@ -93,7 +94,7 @@ func (w *walk) cut() bool {
 
 // passNames passes over the spans that are chunks of dir of which all names are
 // before from.
-func (w *walk) passNames(dir store.Key) {
+func (w *walk) passNames(dir record.Key) {
 	at := dir.Chunk(w.from.name)
 	for len(w.spans) > 1 && w.spans[0].hi == nil && bytes.Compare(w.spans[1].lo, at) <= 0 {
 		w.spans = w.spans[1:]
@@ -173,7 +174,7 @@ func (w *walk) record() bool {
 }
 
 // pass makes next go on at key.
-func (w *walk) pass(key store.Key) {
+func (w *walk) pass(key record.Key) {
 	if w.spans == nil {
 		w.c.Seek(key)
 		return

@@ -6,20 +6,21 @@ import (
 
 	"indexd/internal/testutil/synth"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 type ready struct {
-	key store.Key
-	p   *store.Prepared
+	key record.Key
+	p   *record.EncodedListing
 }
 
 // prepareAll makes up a tree and prepares it.
-func prepareAll(v store.Volume, t synth.Tree) (all []ready, entries int) {
+func prepareAll(v record.Volume, t synth.Tree) (all []ready, entries int) {
 	for rel, l := range t.Listings() {
 		l.Stamp = uint64(len(all) + 1)
-		p := store.Prepare(l, nil, nil)
+		p := record.Encode(l, nil, nil)
 		p.At = t.Now()
-		all = append(all, ready{store.MakeKey(v, rel), p})
+		all = append(all, ready{record.MakeKey(v, rel), p})
 		entries += len(l.Entries)
 	}
 	return all, entries

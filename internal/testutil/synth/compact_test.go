@@ -14,10 +14,11 @@ import (
 
 	"indexd/internal/testutil/synth"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // changed is a store with a tree that has changed for some rounds.
-func changed(t *testing.T, rounds int) (*store.Store, store.Volume) {
+func changed(t *testing.T, rounds int) (*store.Store, record.Volume) {
 	t.Helper()
 	s, err := store.Open(filepath.Join(t.TempDir(), "db"), store.Options{})
 	must(t, err)
@@ -30,7 +31,7 @@ func changed(t *testing.T, rounds int) (*store.Store, store.Volume) {
 	return s, v
 }
 
-func load(t *testing.T, s *store.Store, v store.Volume, round int) {
+func load(t *testing.T, s *store.Store, v record.Volume, round int) {
 	t.Helper()
 	_, err := synth.Tree{Seed: 7, Entries: 20000, Round: round}.Load(s, v, synth.Options{Bulk: round == 0})
 	must(t, err)

@@ -18,6 +18,7 @@ import (
 
 	"indexd/internal/testutil/synth"
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // TestHuge loads as many entries as STORE_HUGE says and tells how long that and
@@ -65,7 +66,7 @@ func TestHuge(t *testing.T) {
 			start = time.Now()
 			var found [2]int
 			err := s.View(func(sn *store.Snap) error {
-				bounds := append([]store.Key{nil}, sn.Splits(nil, nil, 2)...)
+				bounds := append([]record.Key{nil}, sn.Splits(nil, nil, 2)...)
 				bounds = append(bounds, nil)
 				var wg sync.WaitGroup
 				for i := range bounds[1:] {

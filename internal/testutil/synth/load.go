@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"indexd/store"
+	"indexd/store/record"
 )
 
 // Totals say what Load did.
@@ -24,7 +25,7 @@ type Options struct {
 }
 
 // NewVolume makes a volume for a tree, mounted at mountPoint.
-func NewVolume(s *store.Store, mountPoint string) (store.Volume, error) {
+func NewVolume(s *store.Store, mountPoint string) (record.Volume, error) {
 	tx, err := s.Begin()
 	if err != nil {
 		return 0, err
@@ -39,7 +40,7 @@ func NewVolume(s *store.Store, mountPoint string) (store.Volume, error) {
 
 // Load applies the whole tree as volume v, in the order in which a walk finds
 // it, prepared as the walk's workers do, and reaps what died at the end.
-func (t Tree) Load(s *store.Store, v store.Volume, o Options) (Totals, error) {
+func (t Tree) Load(s *store.Store, v record.Volume, o Options) (Totals, error) {
 	var sum Totals
 	if o.Commit == 0 {
 		o.Commit = 8 << 20
@@ -68,9 +69,9 @@ func (t Tree) Load(s *store.Store, v store.Volume, o Options) (Totals, error) {
 	for rel, l := range t.Listings() {
 		stamp++
 		l.Stamp = stamp
-		p := store.Prepare(l, nil, nil)
+		p := record.Encode(l, nil, nil)
 		p.At = t.Now()
-		a, err := tx.Apply(store.MakeKey(v, rel), p)
+		a, err := tx.Apply(record.MakeKey(v, rel), p)
 		if err != nil {
 			return sum, err
 		}

@@ -12,6 +12,7 @@ import (
 	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/record"
 	"indexd/store/trigram"
 )
 
@@ -26,7 +27,7 @@ type steady struct {
 	s      *store.Store
 	r      *rand.Rand
 	tx     *store.Tx
-	dirs   []store.Key
+	dirs   []record.Key
 	spread int // directories that the names of one transaction are in
 	made   []string
 
@@ -54,7 +55,7 @@ func newSteady(t *testing.T, entries, spread int, seed uint64) *steady {
 	}
 	m := &steady{t: t, s: s, r: rand.New(rand.NewPCG(seed, 0)), spread: spread}
 	for rel := range tree.Listings() {
-		m.dirs = append(m.dirs, store.MakeKey(v, rel))
+		m.dirs = append(m.dirs, record.MakeKey(v, rel))
 	}
 	m.begin()
 	return m
@@ -70,7 +71,7 @@ func (m *steady) begin() {
 // tick is half a second.
 func (m *steady) tick() error {
 	stamp := m.s.LastStamp() + 1
-	var in []store.Key
+	var in []record.Key
 	for range m.spread {
 		in = append(in, m.dirs[m.r.IntN(len(m.dirs))])
 	}

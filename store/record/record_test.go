@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -127,7 +127,7 @@ var testKey = []byte("\x00\x01\x00name")
 
 func load(t *testing.T, val []byte) Record {
 	t.Helper()
-	r, err := DecodeRecord(testKey, slices.Clip(val))
+	r, err := Decode(testKey, slices.Clip(val))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +191,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		entries := someEntries(r, 1+r.IntN(30)*r.IntN(20))
 		h := someHeader(r)
 		body := EncodeBody(entries)
-		val := AppendRecord(nil, testKey, &h, &body)
+		val := Append(nil, testKey, &h, &body)
 		h.Agg = *body.Agg()
 		rec := load(t, val)
 		checkParts(t, val, &h)
@@ -208,7 +208,7 @@ func TestRecordRoundTrip(t *testing.T) {
 		// Another header, the same entries.
 		h2 := someHeader(r)
 		kept := rec.Body()
-		rec = load(t, AppendRecord([]byte("xy"), testKey, &h2, &kept)[2:])
+		rec = load(t, Append([]byte("xy"), testKey, &h2, &kept)[2:])
 		h2.Agg = h.Agg
 		if diff := cmp.Diff(h2, *rec.Header()); diff != "" {
 			t.Fatal(diff)
@@ -225,7 +225,7 @@ func TestRecordRoundTrip(t *testing.T) {
 // checkParts checks what is read of a header by itself, before and after the rest.
 func checkParts(t *testing.T, val []byte, h *Header) {
 	t.Helper()
-	rec, err := DecodeRecord(testKey, val)
+	rec, err := Decode(testKey, val)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 	for range 2000 {
 		h := someHeader(r)
 		h.Agg, h.Chunked = someAggregates(r), true
-		val := AppendRecord(nil, testKey, &h, &Body{})
+		val := Append(nil, testKey, &h, &Body{})
 		rec := load(t, val)
 		checkParts(t, val, &h)
 		if diff := cmp.Diff(h, *rec.Header()); diff != "" {
@@ -259,7 +259,7 @@ func TestEmptyDirectoryIsTiny(t *testing.T) {
 		Ino: 9_000_000, Mode: 0o040755, Size: 4096, Blocks: 8, Nlink: 2,
 		Mtime: listing.Time{Sec: 1_780_000_000}, Ctime: listing.Time{Sec: 1_789_000_000, Nsec: 1}, Btime: listing.Time{Sec: 1_789_000_000, Nsec: 1},
 	}}
-	if n := len(AppendRecord(nil, testKey, &h, &Body{})); n > 45 {
+	if n := len(Append(nil, testKey, &h, &Body{})); n > 45 {
 		t.Errorf("%d bytes", n)
 	}
 }
@@ -270,10 +270,10 @@ func TestRecordDamage(t *testing.T) {
 	for range 10 {
 		body := EncodeBody(someEntries(r, 1+r.IntN(12)))
 		h := someHeader(r)
-		val := AppendRecord(nil, testKey, &h, &body)
+		val := Append(nil, testKey, &h, &body)
 		check := func(what string, val []byte) {
 			t.Helper()
-			rec, err := DecodeRecord(testKey, slices.Clip(val))
+			rec, err := Decode(testKey, slices.Clip(val))
 			if err == nil {
 				err = rec.Load()
 			}
@@ -290,7 +290,7 @@ func TestRecordDamage(t *testing.T) {
 			check(fmt.Sprintf("%d bytes of %d", i, len(val)), val[:i])
 		}
 		check("a byte more", append(val, 0))
-		if _, err := DecodeRecord([]byte("\x00\x01\x00nbme"), val); !errors.Is(err, ErrCorrupt) {
+		if _, err := Decode([]byte("\x00\x01\x00nbme"), val); !errors.Is(err, ErrCorrupt) {
 			t.Fatalf("under another key: %v", err)
 		}
 	}
@@ -376,12 +376,12 @@ func FuzzRecord(f *testing.F) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 30 {
 		body, h := EncodeBody(someEntries(r, 1+r.IntN(20))), someHeader(r)
-		val := AppendRecord(nil, testKey, &h, &body)
+		val := Append(nil, testKey, &h, &body)
 		n := int(val[0]) + 1
 		f.Add(val[1:n], val[n+8:])
 	}
 	f.Fuzz(func(t *testing.T, head, cols []byte) {
-		rec, err := DecodeRecord(testKey, sealed(head, cols))
+		rec, err := Decode(testKey, sealed(head, cols))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -417,9 +417,9 @@ func FuzzRecord(f *testing.F) {
 // FuzzDecode reads any bytes at all.
 func FuzzDecode(f *testing.F) {
 	body := EncodeBody(someEntries(rand.New(rand.NewPCG(1, 2)), 5))
-	f.Add(AppendRecord(nil, testKey, &Header{Doc: 1}, &body))
+	f.Add(Append(nil, testKey, &Header{Doc: 1}, &body))
 	f.Fuzz(func(t *testing.T, val []byte) {
-		rec, err := DecodeRecord(testKey, slices.Clip(val))
+		rec, err := Decode(testKey, slices.Clip(val))
 		if err == nil {
 			err = rec.Load()
 		}

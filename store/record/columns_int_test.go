@@ -1,12 +1,13 @@
-package store
+package record
 
 import (
 	"encoding/binary"
-	"indexd/store/internal/codec"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"indexd/store/internal/codec"
 )
 
 // seeded returns a generator whose seed a failure prints.

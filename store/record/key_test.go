@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -92,7 +92,7 @@ func TestKeyOrder(t *testing.T) {
 func TestKeyTooLong(t *testing.T) {
 	rel := strings.Repeat("d/", (MaxKey-4)/2) + "d"
 	k := MakeKey(1, rel)
-	if err := k.Valid(); err != nil || len(k.Chunk(strings.Repeat("n", 255))) > maxKey {
+	if err := k.Valid(); err != nil || len(k.Chunk(strings.Repeat("n", 255))) > MaxRawKey {
 		t.Errorf("%d bytes: %v", len(k), err)
 	}
 	if err := MakeKey(1, rel+"/ddd").Valid(); err != ErrKeyTooLong {

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"math"
@@ -46,17 +46,17 @@ func TestZoneCovers(t *testing.T) {
 	for range 200_000 {
 		agg := Aggregates{Count: 1 + r.Uint64N(3), Dirs: r.Uint64N(2), MinSize: num(), Oldest: listing.Time{Sec: num()}}
 		agg.MaxSize, agg.Newest.Sec = max(agg.MinSize, num()), max(agg.Oldest.Sec, num())
-		row := rowOf(&Header{}, &agg)
-		var buf zoneBlock
+		row := ZoneRowOf(&Header{}, &agg)
+		var buf ZoneBlock
 		at := r.IntN(BlockLen)
 		buf[at] = row
-		rows, err := readZones([]byte("k"), buf.encode([]byte("k")))
-		if err != nil || rows.row(at) != row || row == noZone || row >= 1<<56 {
-			t.Fatalf("%+v: row %x is read as %x at %d, %v", agg, row, rows.row(at), at, err)
+		rows, err := DecodeZones([]byte("k"), buf.Encode([]byte("k")))
+		if err != nil || rows.Row(at) != row || row == NoZone || row >= 1<<56 {
+			t.Fatalf("%+v: row %x is read as %x at %d, %v", agg, row, rows.Row(at), at, err)
 		}
 		var z, wide Zone
-		row.zone(&z)
-		wideZone.zone(&wide)
+		row.Bounds(&z)
+		WideZone.Bounds(&wide)
 		if z.MinSize > agg.MinSize || z.MaxSize < agg.MaxSize || z.Oldest.Compare(agg.Oldest) > 0 || z.Newest.Compare(agg.Newest) < 0 ||
 			(z.Dirs == 0) != (agg.Dirs == 0) || z.Count == z.Dirs {
 			t.Fatalf("%+v becomes %+v", agg, z)
@@ -71,7 +71,7 @@ func TestZoneCovers(t *testing.T) {
 			t.Fatalf("what is not known is %+v", wide)
 		}
 	}
-	if rowOf(&Header{}, &Aggregates{}) != noZone || rowOf(&Header{Chunked: true}, &Aggregates{Count: 9}) != noZone {
+	if ZoneRowOf(&Header{}, &Aggregates{}) != NoZone || ZoneRowOf(&Header{Chunked: true}, &Aggregates{Count: 9}) != NoZone {
 		t.Error("a record without entries of its own has a row")
 	}
 }

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -19,9 +19,9 @@ const (
 	ChunkLen = 256
 )
 
-// Prepared is what a worker makes of a listing for the writer: the entries
+// EncodedListing is what a worker makes of a listing for the writer: the entries
 // encoded, and the child directories. It owns its memory and is never changed.
-type Prepared struct {
+type EncodedListing struct {
 	Stamp       uint64
 	Dir         listing.Stat
 	NoACL       bool
@@ -35,7 +35,7 @@ type Prepared struct {
 	// up to MaxSingle entries there is exactly one, which may be empty; else
 	// each has at most ChunkLen entries and at least one, and there is none
 	// where a part came to nothing.
-	Chunks []PreparedChunk
+	Chunks []EncodedChunk
 	// Children are the entries that are directories, in order.
 	Children []Child
 	// Upto is the last name that the listing or part had, kept or not. A part
@@ -44,11 +44,11 @@ type Prepared struct {
 	// Agg is of all the entries that were kept.
 	Agg Aggregates
 
-	one [1]PreparedChunk // Chunks, most often
+	one [1]EncodedChunk // Chunks, most often
 }
 
-// PreparedChunk is a run of encoded entries.
-type PreparedChunk struct {
+// EncodedChunk is a run of encoded entries.
+type EncodedChunk struct {
 	First string // the first name; "" where there are no entries
 	Body
 }
@@ -67,7 +67,7 @@ type Child struct {
 const trustAge = 3 * time.Second
 
 // trusted reports whether the directory's times were old when it was listed.
-func (p *Prepared) trusted() bool {
+func (p *EncodedListing) TimesTrusted() bool {
 	last := p.Dir.Mtime
 	if p.Dir.Ctime.Compare(last) > 0 {
 		last = p.Dir.Ctime
@@ -76,8 +76,8 @@ func (p *Prepared) trusted() bool {
 }
 
 // Size returns about how many bytes of memory p takes.
-func (p *Prepared) Size() int {
-	n := preparedSize + len(p.Upto) + len(p.Children)*childSize
+func (p *EncodedListing) Size() int {
+	n := listingSize + len(p.Upto) + len(p.Children)*childSize
 	for i := range p.Chunks {
 		n += chunkSize + len(p.Chunks[i].cols)
 	}
@@ -85,32 +85,32 @@ func (p *Prepared) Size() int {
 }
 
 const (
-	preparedSize = int(unsafe.Sizeof(Prepared{}))
-	childSize    = int(unsafe.Sizeof(Child{}))
-	chunkSize    = int(unsafe.Sizeof(PreparedChunk{}))
+	listingSize = int(unsafe.Sizeof(EncodedListing{}))
+	childSize   = int(unsafe.Sizeof(Child{}))
+	chunkSize   = int(unsafe.Sizeof(EncodedChunk{}))
 )
 
-// Prepare encodes what is to be stored of l. keep says which entries; nil: all.
+// Encode encodes what is to be stored of l. keep says which entries; nil: all.
 // descend says of each kept entry that is a directory whether it is to be
 // listed too; nil: all are. The work that does not need the writer is done
 // here: it is called on the walker's workers, by any number of goroutines at
 // once, and keeps nothing of l.
-func Prepare(l *listing.Listing, keep, descend func(*listing.Entry) bool) *Prepared {
+func Encode(l *listing.Listing, keep, descend func(*listing.Entry) bool) *EncodedListing {
 	e := encoders.Get().(*encoder)
 	defer e.release()
-	return e.prepare(l, keep, descend)
+	return e.encode(l, keep, descend)
 }
 
-func (e *encoder) prepare(l *listing.Listing, keep, descend func(*listing.Entry) bool) *Prepared {
+func (e *encoder) encode(l *listing.Listing, keep, descend func(*listing.Entry) bool) *EncodedListing {
 	entries := e.keep(l.Entries, keep)
 
-	p := &Prepared{Stamp: l.Stamp, Dir: l.Dir, NoACL: l.NoACL, First: l.First, Last: l.Last, At: time.Now()}
+	p := &EncodedListing{Stamp: l.Stamp, Dir: l.Dir, NoACL: l.NoACL, First: l.First, Last: l.Last, At: time.Now()}
 	if l.First && l.Last && len(entries) <= MaxSingle {
 		p.one[0] = e.chunk(entries)
 		p.Chunks = p.one[:]
 		p.Agg = p.Chunks[0].agg
 	} else {
-		p.Chunks = make([]PreparedChunk, 0, (len(entries)+ChunkLen-1)/ChunkLen)
+		p.Chunks = make([]EncodedChunk, 0, (len(entries)+ChunkLen-1)/ChunkLen)
 		for part := range slices.Chunk(entries, ChunkLen) {
 			c := e.chunk(part)
 			p.Agg.Merge(&c.agg)
@@ -125,9 +125,9 @@ func (e *encoder) prepare(l *listing.Listing, keep, descend func(*listing.Entry)
 }
 
 // own returns last, the last name of the listing, in p's own memory.
-func (p *Prepared) own(last string) string {
+func (p *EncodedListing) own(last string) string {
 	if n := len(p.Chunks); n > 0 && len(p.Chunks[n-1].cols) > 0 {
-		names := p.Chunks[n-1].names()
+		names := p.Chunks[n-1].Names()
 		off := bytes.LastIndexByte(names[:len(names)-1], 0) + 1
 		if name := nameAt(names, off); name == last {
 			return name
@@ -159,23 +159,23 @@ func (e *encoder) keep(entries []listing.Entry, keep func(*listing.Entry) bool) 
 }
 
 // chunk encodes entries into memory of their own.
-func (e *encoder) chunk(entries []listing.Entry) PreparedChunk {
-	c := PreparedChunk{Body: e.body(entries)}
+func (e *encoder) chunk(entries []listing.Entry) EncodedChunk {
+	c := EncodedChunk{Body: e.body(entries)}
 	if len(entries) > 0 {
-		c.First = nameAt(c.names(), 0)
+		c.First = nameAt(c.Names(), 0)
 	}
 	return c
 }
 
 // children fills in p.Children from the entries that were encoded in p.Chunks,
 // whose names they share.
-func (p *Prepared) children(entries []listing.Entry, descend func(*listing.Entry) bool) {
+func (p *EncodedListing) children(entries []listing.Entry, descend func(*listing.Entry) bool) {
 	if p.Agg.Dirs == 0 {
 		return
 	}
 	p.Children = make([]Child, 0, p.Agg.Dirs)
 	for i := range p.Chunks {
-		names := p.Chunks[i].names()
+		names := p.Chunks[i].Names()
 		for range p.Chunks[i].agg.Count {
 			f := &entries[0]
 			entries = entries[1:]

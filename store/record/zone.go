@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/binary"
@@ -24,7 +24,7 @@ type Zone struct {
 	Oldest, Newest   listing.Time
 }
 
-// zoneRow is a Zone as it is stored, seven bytes, lowest first:
+// ZoneRow is a Zone as it is stored, seven bytes, lowest first:
 //
 //	largest   1 byte, zoneSize, rounded up; 255: not known
 //	least     1 byte, 2 more than its zoneSize, rounded down; 1: not known; 0:
@@ -35,26 +35,26 @@ type Zone struct {
 //
 // The newest is as coarse as it is so that where files are written all the time
 // a row is not.
-type zoneRow uint64
+type ZoneRow uint64
 
 const (
 	zoneRowLen = 7
 	zoneLen    = BlockLen * zoneRowLen
 
-	noZone   zoneRow = 0                                  // no entry
-	wideZone zoneRow = 1<<56 - 1<<32 | 1<<31 | 1<<8 | 255 // nothing is known
+	NoZone   ZoneRow = 0                                  // no entry
+	WideZone ZoneRow = 1<<56 - 1<<32 | 1<<31 | 1<<8 | 255 // nothing is known
 
 	zoneDays   = 24 * 60 * 60 // seconds
 	zoneUnit   = 256          // seconds
-	maxOldest  = 1<<15 - 1
+	MaxOldest  = 1<<15 - 1
 	maxNewest  = 1<<24 - 1
 	unknownMax = 255
 )
 
-// rowOf returns the row of a record with that header and these entries.
-func rowOf(h *Header, agg *Aggregates) zoneRow {
+// ZoneRowOf returns the row of a record with that header and these entries.
+func ZoneRowOf(h *Header, agg *Aggregates) ZoneRow {
 	if h.Chunked || agg.Count == 0 {
-		return noZone
+		return NoZone
 	}
 	least := uint64(1)
 	if agg.MinSize >= 0 {
@@ -64,7 +64,7 @@ func rowOf(h *Header, agg *Aggregates) zoneRow {
 	if largest < unknownMax && sizeOfZone(largest) < agg.MaxSize {
 		largest++
 	}
-	oldest := uint64(min(max(agg.Oldest.Sec, 0)/zoneDays, maxOldest))
+	oldest := uint64(min(max(agg.Oldest.Sec, 0)/zoneDays, MaxOldest))
 	newest := uint64(maxNewest)
 	if s := max(agg.Newest.Sec, 0); s < maxNewest*zoneUnit {
 		newest = uint64(s+zoneUnit-1) / zoneUnit
@@ -73,31 +73,31 @@ func rowOf(h *Header, agg *Aggregates) zoneRow {
 	if agg.Dirs > 0 {
 		row |= 1 << 31
 	}
-	return zoneRow(row)
+	return ZoneRow(row)
 }
 
-// zone reads a row, which is not noZone.
-func (r zoneRow) zone(z *Zone) {
+// Bounds reads a row, which is not NoZone.
+func (r ZoneRow) Bounds(z *Zone) {
 	*z = Zone{Count: 2, Dirs: uint64(r >> 31 & 1), MinSize: math.MinInt64, MaxSize: math.MaxInt64}
 	z.Oldest.Sec, z.Newest.Sec = math.MinInt64, math.MaxInt64
-	if largest := r.largest(); largest < unknownMax {
+	if largest := r.Largest(); largest < unknownMax {
 		z.MaxSize = sizeOfZone(largest)
 	}
-	if least := r.least(); least > 1 {
+	if least := r.Least(); least > 1 {
 		z.MinSize = sizeOfZone(least - 2)
 	}
-	if oldest := r.oldest(); oldest > 0 {
+	if oldest := r.Oldest(); oldest > 0 {
 		z.Oldest.Sec = int64(oldest) * zoneDays
 	}
-	if newest := r.newest(); newest < maxNewest {
+	if newest := r.Newest(); newest < maxNewest {
 		z.Newest.Sec = int64(newest) * zoneUnit
 	}
 }
 
-func (r zoneRow) largest() uint64 { return uint64(r) & 0xff }
-func (r zoneRow) least() uint64   { return uint64(r) >> 8 & 0xff }
-func (r zoneRow) oldest() uint64  { return uint64(r) >> 16 & maxOldest }
-func (r zoneRow) newest() uint64  { return uint64(r) >> 32 & maxNewest }
+func (r ZoneRow) Largest() uint64 { return uint64(r) & 0xff }
+func (r ZoneRow) Least() uint64   { return uint64(r) >> 8 & 0xff }
+func (r ZoneRow) Oldest() uint64  { return uint64(r) >> 16 & MaxOldest }
+func (r ZoneRow) Newest() uint64  { return uint64(r) >> 32 & maxNewest }
 
 // zoneSize is a size of 0 or more as a floating-point number of three bits, the
 // first of which is not kept, rounded down: those below 8 as they are, then four
@@ -127,10 +127,10 @@ func sizeOfZone(n uint64) int64 {
 const BlockLen = 64
 
 // zoneBlock is the rows of one value of the zones bucket.
-type zoneBlock [BlockLen]zoneRow
+type ZoneBlock [BlockLen]ZoneRow
 
 // encode returns the value to be stored under key.
-func (b *zoneBlock) encode(key []byte) []byte {
+func (b *ZoneBlock) Encode(key []byte) []byte {
 	buf := make([]byte, 0, zoneLen+1)
 	for _, r := range b {
 		buf = binary.LittleEndian.AppendUint64(buf, uint64(r))[:len(buf)+zoneRowLen]
@@ -138,9 +138,9 @@ func (b *zoneBlock) encode(key []byte) []byte {
 	return codec.AddChecksum(key, buf)
 }
 
-// readZones returns the rows of an encoded block, which alias it. ErrCorrupt is
+// DecodeZones returns the rows of an encoded block, which alias it. ErrCorrupt is
 // returned where it is damaged.
-func readZones(key, val []byte) (zoneRows, error) {
+func DecodeZones(key, val []byte) (ZoneRows, error) {
 	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) != zoneLen {
 		return nil, codec.ErrCorrupt
@@ -149,11 +149,11 @@ func readZones(key, val []byte) (zoneRows, error) {
 }
 
 // zoneRows are the rows of a block.
-type zoneRows []byte
+type ZoneRows []byte
 
-func (z zoneRows) row(i int) zoneRow {
+func (z ZoneRows) Row(i int) ZoneRow {
 	if i == BlockLen-1 {
-		return zoneRow(binary.LittleEndian.Uint64(z[zoneLen-8:]) >> 8)
+		return ZoneRow(binary.LittleEndian.Uint64(z[zoneLen-8:]) >> 8)
 	}
-	return zoneRow(binary.LittleEndian.Uint64(z[i*zoneRowLen:]) & (1<<56 - 1))
+	return ZoneRow(binary.LittleEndian.Uint64(z[i*zoneRowLen:]) & (1<<56 - 1))
 }

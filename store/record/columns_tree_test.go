@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -103,20 +103,20 @@ func treeRecords(tb testing.TB) (tree []treeListing, keys []Key, vals [][]byte, 
 	for _, l := range tree {
 		rel := strings.Trim(strings.TrimPrefix(l.path, root), "/")
 		key := MakeKey(1, rel)
-		p := Prepare(l.Listing, nil, nil)
+		p := Encode(l.Listing, nil, nil)
 		entries += len(l.Entries)
 		doc++
 		h := Header{Doc: doc, Stamp: p.Stamp, Listed: now, Dir: p.Dir, TrustTimes: true}
 		if len(p.Chunks) == 1 {
-			keys, vals = append(keys, key), append(vals, AppendRecord(nil, key, &h, &p.Chunks[0].Body))
+			keys, vals = append(keys, key), append(vals, Append(nil, key, &h, &p.Chunks[0].Body))
 			continue
 		}
 		h.Chunked, h.Agg = true, p.Agg
-		keys, vals = append(keys, key), append(vals, AppendRecord(nil, key, &h, &Body{}))
+		keys, vals = append(keys, key), append(vals, Append(nil, key, &h, &Body{}))
 		for _, c := range p.Chunks {
 			doc++
 			keys = append(keys, key.Chunk(c.First))
-			vals = append(vals, AppendRecord(nil, key.Chunk(c.First), &Header{Doc: doc, Stamp: p.Stamp}, &c.Body))
+			vals = append(vals, Append(nil, key.Chunk(c.First), &Header{Doc: doc, Stamp: p.Stamp}, &c.Body))
 		}
 	}
 	// One after another in memory, as in the database.
@@ -229,7 +229,7 @@ func BenchmarkTree(b *testing.B) {
 			for part := range slices.Chunk(tree, 64) {
 				for range 10 {
 					for _, l := range part {
-						Prepare(l.Listing, nil, nil)
+						Encode(l.Listing, nil, nil)
 					}
 				}
 			}
@@ -258,7 +258,7 @@ func BenchmarkTree(b *testing.B) {
 	})
 	names := make([][]byte, len(vals))
 	for i, v := range vals {
-		r, _ := DecodeRecord(keys[i], v)
+		r, _ := Decode(keys[i], v)
 		r.Load()
 		names[i] = r.Names()
 	}

@@ -1,16 +1,17 @@
-package store
+package record
 
 import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
-	"indexd/store/internal/codec"
 	"slices"
+
+	"indexd/store/internal/codec"
 )
 
 // Body is the entries of one record as they are stored, and what they come to.
-// It is made by Prepare or EncodeBody, or seen in a stored record; it is never
+// It is made by Encode or EncodeBody, or seen in a stored record; it is never
 // changed. Encoding is deterministic: the same entries give the same Body. The
 // zero value stands for no entries.
 type Body struct {
@@ -26,7 +27,7 @@ func (b *Body) Agg() *Aggregates { return &b.agg }
 func (b *Body) Size() int { return len(b.cols) }
 
 // maxRecord returns a length that no record of b exceeds.
-func (b *Body) maxRecord() int { return maxHeader + 8 + len(b.cols) }
+func (b *Body) MaxRecord() int { return maxHeader + 8 + len(b.cols) }
 
 // Equal reports whether a and b hold the same entries.
 func (b *Body) Equal(c *Body) bool {
@@ -72,15 +73,15 @@ type Record struct {
 	Entries
 }
 
-// DecodeRecord reads the record stored under key. ErrCorrupt is returned if the checksum
+// Decode reads the record stored under key. ErrCorrupt is returned if the checksum
 // of its header, which covers the key, does not match. Before its entries are asked for, it is Loaded.
-func DecodeRecord(key, val []byte) (Record, error) {
+func Decode(key, val []byte) (Record, error) {
 	var r Record
 	err := r.Decode(key, val)
 	return r, err
 }
 
-// Decode is DecodeRecord into a Record that is used again, for scans. It takes
+// Decode is Decode into a Record that is used again, for scans. It takes
 // no more than it must of the header; the rest is read when it is asked for.
 func (r *Record) Decode(key, val []byte) error {
 	r.Entries.close()
@@ -100,14 +101,14 @@ func (r *Record) Decode(key, val []byte) error {
 	return nil
 }
 
-// AppendRecord appends to dst the record of h and b that is to be stored under key. h.Agg is taken from b
+// Append appends to dst the record of h and b that is to be stored under key. h.Agg is taken from b
 // except where h.Chunked, when b must be empty.
-func AppendRecord(dst, key []byte, h *Header, b *Body) []byte {
+func Append(dst, key []byte, h *Header, b *Body) []byte {
 	agg := &h.Agg
 	if !h.Chunked {
 		agg = &b.agg
 	}
-	dst = slices.Grow(dst, b.maxRecord())
+	dst = slices.Grow(dst, b.MaxRecord())
 	start := len(dst)
 	dst = h.append(append(dst, 0), agg)
 	dst[start] = byte(len(dst) - start - 1)

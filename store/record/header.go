@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"math"
@@ -36,7 +36,7 @@ type Header struct {
 	// InProgress: the parts of a big listing are still being applied.
 	InProgress bool
 
-	// Agg is what the entries come to. AppendRecord sets it from the entries
+	// Agg is what the entries come to. Append sets it from the entries
 	// except where Chunked.
 	Agg Aggregates
 }
@@ -114,7 +114,7 @@ func (a *Aggregates) Merge(b *Aggregates) {
 
 // subtract takes out what b stands for, which a has in it, unless a sum is at the
 // end of its range. The bounds stay, and hold still.
-func (a *Aggregates) subtract(b *Aggregates) {
+func (a *Aggregates) Subtract(b *Aggregates) {
 	a.Count -= b.Count
 	a.Dirs -= b.Dirs
 	a.Bytes -= b.Bytes
@@ -126,7 +126,7 @@ func (a *Aggregates) subtract(b *Aggregates) {
 
 // full reports whether a sum is at the end of its range, so that nothing can be
 // taken out of it.
-func (a *Aggregates) full() bool {
+func (a *Aggregates) Saturated() bool {
 	return a.Bytes == math.MaxInt64 || a.Bytes == math.MinInt64 || a.Blocks == math.MaxInt64 || a.Blocks == math.MinInt64
 }
 

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"encoding/binary"
@@ -69,7 +69,7 @@ type encoder struct {
 	inos, sizes, secs, nsecs, blocks, links, errnos []uint64
 }
 
-// encoders keeps scratch space for those who call Prepare and EncodeBody.
+// encoders keeps scratch space for those who call Encode and EncodeBody.
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 // maxScratch is the most entries that an encoder keeps space for when it is not

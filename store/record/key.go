@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -13,11 +13,11 @@ import (
 var ErrKeyTooLong = errors.New("store: path too long for a key")
 
 // maxKey is the longest key that bbolt takes.
-const maxKey = 32768
+const MaxRawKey = 32768
 
 // MaxKey is the longest Key in bytes for which the keys of all possible chunks
 // fit into bbolt too: two separators and a name of 255 bytes less.
-const MaxKey = maxKey - 2 - 255
+const MaxKey = MaxRawKey - 2 - 255
 
 // Volume is a volume's number, given once and never used again.
 type Volume uint16

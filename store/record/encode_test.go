@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 )
 
 // checkPrepared compares p with the entries that it was to keep.
-func checkPrepared(t *testing.T, p *Prepared, kept []listing.Entry, descend func(*listing.Entry) bool) {
+func checkPrepared(t *testing.T, p *EncodedListing, kept []listing.Entry, descend func(*listing.Entry) bool) {
 	t.Helper()
 	var agg Aggregates
 	var children []Child
@@ -73,14 +73,14 @@ func TestPrepare(t *testing.T) {
 			for _, every := range []int{0, 1, 2, 1000000} { // one in so many is dropped
 				keep := func(e *listing.Entry) bool { return int(e.Name[5]-'0')%every != 0 }
 				descend := func(e *listing.Entry) bool { return e.Ino%2 == 0 }
-				var p *Prepared
+				var p *EncodedListing
 				kept := slices.Clone(entries)
 				if every == 0 {
-					p = Prepare(l, nil, nil)
+					p = Encode(l, nil, nil)
 					checkPrepared(t, p, kept, nil)
 				} else {
 					kept = slices.DeleteFunc(kept, func(e listing.Entry) bool { return !keep(&e) })
-					p = Prepare(l, keep, descend)
+					p = Encode(l, keep, descend)
 					checkPrepared(t, p, kept, descend)
 				}
 				if p.Stamp != l.Stamp || p.Dir != l.Dir || p.First != l.First || p.Last != l.Last {
@@ -104,7 +104,7 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
-// A Prepared owns its memory: the listing's may be used again at once.
+// A EncodedListing owns its memory: the listing's may be used again at once.
 func TestPrepareKeepsNothing(t *testing.T) {
 	buf := []byte("dirfileodd")
 	name := func(i, j int) string { return unsafe.String(&buf[i], j-i) }
@@ -115,7 +115,7 @@ func TestPrepareKeepsNothing(t *testing.T) {
 	}}
 	for _, keep := range []func(*listing.Entry) bool{nil, func(e *listing.Entry) bool { return e.Name != "odd" }} {
 		copy(buf, "dirfileodd")
-		p := Prepare(l, keep, nil)
+		p := Encode(l, keep, nil)
 		copy(buf, "**********")
 		if p.Children[0].Name != "dir" || p.Chunks[0].First != "dir" || p.Upto != "odd" {
 			t.Fatalf("%q, %q, %q", p.Children[0].Name, p.Chunks[0].First, p.Upto)
@@ -129,12 +129,12 @@ func TestPrepareKeepsNothing(t *testing.T) {
 func TestPrepareFromManyGoroutines(t *testing.T) {
 	r := seeded(t)
 	entries := someEntries(r, 700)
-	whole := Prepare(&listing.Listing{First: true, Last: true, Entries: entries}, nil, nil)
+	whole := Encode(&listing.Listing{First: true, Last: true, Entries: entries}, nil, nil)
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
 			for range 20 {
-				p := Prepare(&listing.Listing{First: true, Last: true, Entries: entries}, nil, nil)
+				p := Encode(&listing.Listing{First: true, Last: true, Entries: entries}, nil, nil)
 				for i := range p.Chunks {
 					if !p.Chunks[i].Equal(&whole.Chunks[i].Body) {
 						t.Error("another body")
@@ -153,8 +153,8 @@ func TestPrepareAllocates(t *testing.T) {
 		l.Entries = append(l.Entries, listing.Entry{Name: strings.Repeat("x", 1+i), Stat: listing.Stat{Mode: 0o100644, Size: int64(i), Ino: uint64(i)}})
 	}
 	e := new(encoder)
-	e.prepare(l, nil, nil)
-	if n := testing.AllocsPerRun(100, func() { e.prepare(l, nil, nil) }); n > 2 {
+	e.encode(l, nil, nil)
+	if n := testing.AllocsPerRun(100, func() { e.encode(l, nil, nil) }); n > 2 {
 		t.Errorf("%v allocations for a listing without directories", n)
 	}
 }

@@ -1,12 +1,13 @@
-package store
+package record
 
 import (
 	"cmp"
 	"encoding/binary"
-	"indexd/store/internal/codec"
 	"math"
 	"math/bits"
 	"slices"
+
+	"indexd/store/internal/codec"
 )
 
 // A column of integers is coded in whichever of these ways takes the fewest

@@ -1,4 +1,4 @@
-package store
+package record
 
 import (
 	"bytes"
@@ -66,7 +66,7 @@ func (c *Entries) openColumns(cols []byte) error {
 }
 
 // names returns the names in a body that was encoded in this process.
-func (b *Body) names() []byte {
+func (b *Body) Names() []byte {
 	r := codec.Reader{B: b.cols, Pos: 1}
 	return b.cols[len(b.cols)-int(r.Uvarint()):]
 }
