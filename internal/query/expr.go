@@ -36,11 +36,13 @@ type (
 	Exts struct{ List []string }
 	// types holds for an entry of any of the types, in the order of typeLetters.
 	Types struct{ Letters string }
-	// numbers is size: or depth:, both ends included.
+	// Numbers is a field of numbers; both ends are included.
 	Numbers struct {
-		Field  string
-		Lo, Hi int64
+		Field  *Field
+		Lo, Hi uint64
 	}
+	// Depth is depth:; both ends are included.
+	Depth struct{ Lo, Hi uint64 }
 	// mtime has both ends included; an end that is not there is hasLo or hasHi
 	// false.
 	Mtime struct {
@@ -84,6 +86,7 @@ func (*Text) isExpr()      {}
 func (*Exts) isExpr()      {}
 func (*Types) isExpr()     {}
 func (*Numbers) isExpr()   {}
+func (*Depth) isExpr()     {}
 func (*Mtime) isExpr()     {}
 func (*Owner) isExpr()     {}
 func (*Perm) isExpr()      {}
@@ -185,7 +188,8 @@ type field interface {
 }
 
 func (e *Types) name() string   { return "type" }
-func (e *Numbers) name() string { return e.Field }
+func (e *Numbers) name() string { return e.Field.Name }
+func (e *Depth) name() string   { return "depth" }
 func (e *Mtime) name() string   { return "mtime" }
 func (e *Perm) name() string    { return "perm" }
 func (e *Exts) name() string    { return "ext" }
@@ -204,6 +208,7 @@ func wordString(f field) string { return f.name() + ":" + quoteValue(f.value()) 
 
 func (e *Types) String() string   { return wordString(e) }
 func (e *Numbers) String() string { return wordString(e) }
+func (e *Depth) String() string   { return wordString(e) }
 func (e *Mtime) String() string   { return wordString(e) }
 func (e *Owner) String() string   { return wordString(e) }
 func (e *Perm) String() string    { return wordString(e) }
@@ -235,16 +240,20 @@ func (e *Types) value() string {
 	return strings.Join(strings.Split(e.Letters, ""), ",")
 }
 
-func (e *Numbers) value() string {
+func (e *Numbers) value() string { return intervalText(e.Lo, e.Hi) }
+func (e *Depth) value() string   { return intervalText(e.Lo, e.Hi) }
+
+// intervalText writes what fieldValue.interval reads.
+func intervalText(lo, hi uint64) string {
 	switch {
-	case e.Lo == e.Hi:
-		return strconv.FormatInt(e.Lo, 10)
-	case e.Hi == MaxNumber:
-		return ">=" + strconv.FormatInt(e.Lo, 10)
-	case e.Lo == 0:
-		return "<=" + strconv.FormatInt(e.Hi, 10)
+	case lo == hi:
+		return strconv.FormatUint(lo, 10)
+	case hi == MaxNumber:
+		return ">=" + strconv.FormatUint(lo, 10)
+	case lo == 0:
+		return "<=" + strconv.FormatUint(hi, 10)
 	}
-	return fmt.Sprintf("%d..%d", e.Lo, e.Hi)
+	return fmt.Sprintf("%d..%d", lo, hi)
 }
 
 func (e *Mtime) value() string {

@@ -8,76 +8,152 @@ import (
 	"strings"
 
 	"indexd/internal/casefold"
+	"indexd/listing"
 )
 
-const fieldNames = "name path ext type size mtime owner group perm depth in re"
+// Field is one row of the table of fields: all there is to a field is here, except its
+// examples in docs/query.md and its rows in the tables of tests.
+type Field struct {
+	Name    string
+	Aliases []string
+	Value   string // what a value looks like, for the documentation and --help
+	Doc     string // what the field holds for, likewise
+	Needs   Needs  // what it takes to judge an entry by the field
+	// TermOnly is set for a field that can be part of a query, but no filter.
+	TermOnly bool
 
-// parseField reads w, of which the first n bytes are letters and the next is a
-// colon. texts says that a field of text is allowed, which in a filter it is
-// not. src is what errors are about.
-func parseField(src string, w quotedText, n int, texts bool, env *Env) (Expr, error) {
-	name := strings.ToLower(w.cut(0, n).String())
-	v := fieldValue{src: src, field: name, quotedText: w.from(n + 1), env: env}
-	fail := func(at int, msg string) error {
-		return &SyntaxError{src, at, msg, wordHint(w.String())}
-	}
-	if !slices.Contains(strings.Fields(fieldNames), name) {
-		err := &SyntaxError{src, w.at[0], "there is no field " + shown(w.cut(0, n).String()), ""}
-		err.Hint = "fields are " + fieldNames
-		if texts {
-			err.Hint = wordHint(w.String()) + "; " + err.Hint
+	parse func(v fieldValue) (Expr, error)
+
+	// For a field of numbers, whose Expr is a *Numbers: how one number is read, what it
+	// is of an entry, and, if zones bound it, its least and largest value in a zone.
+	read   func(v fieldValue) (uint64, error)
+	number func(e *listing.Entry) uint64
+	bounds func(z *Zone) (lo, hi uint64)
+}
+
+// Needs are sets of what must be known of an entry to judge it.
+type Needs uint8
+
+const (
+	NeedsMeta     Needs = 1 << iota // more than its name and type
+	NeedsPath                       // its directory
+	NeedsEmptyDir                   // whether a directory has entries
+)
+
+var fields = [...]Field{
+	{
+		Name: "name", Value: "TEXT", Doc: "like a bare word, but always on the name",
+		TermOnly: true, parse: fieldValue.nameText,
+	},
+	{
+		Name: "path", Value: "TEXT", Doc: "like a bare word, but always on the whole path",
+		Needs: NeedsPath, TermOnly: true, parse: fieldValue.pathText,
+	},
+	{
+		Name: "ext", Value: "EXT[,EXT...]", Doc: "an extension, or any of a list, in any case",
+		parse: fieldValue.exts,
+	},
+	{
+		Name: "type", Value: "TYPE[,TYPE...]", Doc: "any of a list: " + typeDoc,
+		parse: fieldValue.types,
+	},
+	{
+		Name: "size", Value: "SIZE", Doc: "the entry's own size in bytes",
+		Needs: NeedsMeta, parse: fieldValue.numbers, read: fieldValue.size,
+		number: func(e *listing.Entry) uint64 { return uint64(max(e.Size, 0)) },
+		bounds: func(z *Zone) (lo, hi uint64) { return uint64(max(z.MinSize, 0)), uint64(max(z.MaxSize, 0)) },
+	},
+	{
+		Name: "mtime", Value: "DURATION|DATE", Doc: "the time when its contents last changed",
+		Needs: NeedsMeta, parse: fieldValue.mtime,
+	},
+	{
+		Name: "owner", Value: "USER[:GROUP]", Doc: "USER, USER:GROUP or :GROUP, by name or number; ! before one means anyone else",
+		Needs: NeedsMeta, parse: fieldValue.owner,
+	},
+	{
+		Name: "group", Value: "GROUP", Doc: "a group, by name or number; ! before it means any other",
+		Needs: NeedsMeta, parse: fieldValue.group,
+	},
+	{
+		Name: "perm", Value: "OCTAL", Doc: "octal permissions: 4755 exactly these, -4000 all of these, /222 any of these",
+		Needs: NeedsMeta, parse: fieldValue.perm,
+	},
+	{
+		Name: "nlink", Aliases: []string{"links"}, Value: "N", Doc: "the number of hard links",
+		Needs: NeedsMeta, parse: fieldValue.numbers, read: fieldValue.count,
+		number: func(e *listing.Entry) uint64 { return uint64(e.Nlink) },
+	},
+	{
+		Name: "inode", Aliases: []string{"inum"}, Value: "N", Doc: "the inode number",
+		Needs: NeedsMeta, parse: fieldValue.numbers, read: fieldValue.count,
+		number: func(e *listing.Entry) uint64 { return e.Ino },
+	},
+	{
+		Name: "blocks", Value: "SIZE", Doc: "the size allocated on disk, written as for size:",
+		Needs: NeedsMeta, parse: fieldValue.numbers, read: fieldValue.size,
+		number: func(e *listing.Entry) uint64 { return uint64(max(e.Blocks, 0)) * 512 },
+	},
+	{
+		Name: "depth", Value: "N", Doc: "the depth below --in or the root; 1 is directly in it",
+		parse: fieldValue.depth,
+	},
+	{
+		Name: "in", Value: "DIR", Doc: "everything below a directory, without the directory itself; a path, not a glob",
+		Needs: NeedsPath, parse: fieldValue.in,
+	},
+	{
+		Name: "re", Value: "REGEX", Doc: "a regular expression (RE2), found anywhere in the name, or in the whole path if it has a /",
+		TermOnly: true, parse: fieldValue.regex,
+	},
+}
+
+// Fields returns the table of fields. The caller must not change it.
+func Fields() []Field { return fields[:] }
+
+// fieldNamed returns the field of that name or alias, or nil.
+func fieldNamed(name string) *Field {
+	for i := range fields {
+		if f := &fields[i]; f.Name == name || slices.Contains(f.Aliases, name) {
+			return f
 		}
-		return nil, err
 	}
+	return nil
+}
+
+// parseField reads w, whose first n bytes are letters and followed by a colon. term is set
+// if w is part of a query, not a filter. Errors are about src.
+func parseField(src string, w quotedText, n int, term bool, env *Env) (Expr, error) {
+	name := w.cut(0, n).String()
+	f := fieldNamed(strings.ToLower(name))
+	if f == nil {
+		hint := "fields are"
+		for _, f := range fields {
+			hint += " " + f.Name
+		}
+		if term {
+			hint = wordHint(w.String()) + "; " + hint
+		}
+		return nil, &SyntaxError{src, w.at[0], "there is no field " + shown(name), hint}
+	}
+	v := fieldValue{src: src, field: f, quotedText: w.from(n + 1), env: env}
 	if v.len() == 0 {
-		if !texts {
-			return nil, &SyntaxError{src, w.at[n+1], name + ": has no value", ""}
+		hint := ""
+		if term {
+			hint = wordHint(w.String())
 		}
-		return nil, fail(w.at[n+1], name+": has no value")
+		return nil, v.fail(0, f.Name+": has no value", hint)
 	}
-	switch name {
-	case "name", "path", "re":
-		if !texts {
-			return nil, &SyntaxError{src, w.at[0], name + ": is no filter", "it is a term"}
-		}
+	if f.TermOnly && !term {
+		return nil, &SyntaxError{src, w.at[0], f.Name + ": is no filter", "it is a term"}
 	}
-	switch name {
-	case "name":
-		if i := slices.Index(v.b, '/'); i >= 0 {
-			return nil, v.fail(i, "no name has a '/'", "for the path write path:")
-		}
-		return parseText(src, v.quotedText, WhereName)
-	case "path":
-		return parseText(src, v.quotedText, WherePath)
-	case "re":
-		if _, _, err := parseRegex(src, v.quotedText, false); err != nil {
-			return nil, err
-		}
-		return &Text{Kind: RegexPattern, Pattern: v.String()}, nil
-	case "ext":
-		return v.exts()
-	case "type":
-		return v.types()
-	case "size", "depth":
-		return v.numbers()
-	case "mtime":
-		return v.mtime()
-	case "owner", "group":
-		return v.owner()
-	case "perm":
-		return v.perm()
-	}
-	dir, err := resolveDir(v.String(), env)
-	if err != nil {
-		return nil, v.fail(0, err.Error(), "")
-	}
-	return &In{dir}, nil
+	return f.parse(v)
 }
 
 // fieldValue is what stands after the colon.
 type fieldValue struct {
 	src   string
-	field string
+	field *Field
 	quotedText
 	env *Env
 }
@@ -90,6 +166,30 @@ func (v fieldValue) fail(i int, msg, hint string) error {
 func (v fieldValue) sub(i, j int) fieldValue {
 	v.quotedText = v.cut(i, j)
 	return v
+}
+
+func (v fieldValue) nameText() (Expr, error) {
+	if i := slices.Index(v.b, '/'); i >= 0 {
+		return nil, v.fail(i, "no name has a '/'", "for the path write path:")
+	}
+	return parseText(v.src, v.quotedText, WhereName)
+}
+
+func (v fieldValue) pathText() (Expr, error) { return parseText(v.src, v.quotedText, WherePath) }
+
+func (v fieldValue) regex() (Expr, error) {
+	if _, _, err := parseRegex(v.src, v.quotedText, false); err != nil {
+		return nil, err
+	}
+	return &Text{Kind: RegexPattern, Pattern: v.String()}, nil
+}
+
+func (v fieldValue) in() (Expr, error) {
+	dir, err := resolveDir(v.String(), v.env)
+	if err != nil {
+		return nil, v.fail(0, err.Error(), "")
+	}
+	return &In{dir}, nil
 }
 
 func (v fieldValue) exts() (Expr, error) {
@@ -109,47 +209,35 @@ func (v fieldValue) exts() (Expr, error) {
 	return e, nil
 }
 
-// typeLetters is every letter of type:.
-const typeLetters = "fdlspbcxe"
+// typeDoc lists the types, in the order of typeNames.
+const typeDoc = "f file, d directory, l symlink, s socket, p pipe, b block-device, c char-device, x executable, e empty"
 
-func typeLetter(word string) byte {
-	switch word {
-	case "f", "file", "regular":
-		return 'f'
-	case "d", "dir", "directory":
-		return 'd'
-	case "l", "link", "symlink":
-		return 'l'
-	case "s", "socket":
-		return 's'
-	case "p", "pipe", "fifo":
-		return 'p'
-	case "b", "block", "block-device":
-		return 'b'
-	case "c", "char", "char-device":
-		return 'c'
-	case "x", "exec", "executable":
-		return 'x'
-	case "e", "empty":
-		return 'e'
-	}
-	return 0
+// typeNames are the types, each with the letter by which Types knows it first.
+var typeNames = [...][]string{
+	{"f", "file", "regular"},
+	{"d", "dir", "directory"},
+	{"l", "link", "symlink"},
+	{"s", "socket"},
+	{"p", "pipe", "fifo"},
+	{"b", "block", "block-device"},
+	{"c", "char", "char-device"},
+	{"x", "exec", "executable"},
+	{"e", "empty"},
 }
 
 func (v fieldValue) types() (Expr, error) {
-	var set [256]bool
+	var set [len(typeNames)]bool
 	for _, x := range v.split() {
-		c := typeLetter(x.String())
-		if c == 0 {
-			return nil, &SyntaxError{v.src, x.at[0], "there is no type " + shown(x.String()),
-				"types are f file, d directory, l symlink, s socket, p pipe, b block-device, c char-device, x executable, e empty"}
+		i := slices.IndexFunc(typeNames[:], func(names []string) bool { return slices.Contains(names, x.String()) })
+		if i < 0 {
+			return nil, &SyntaxError{v.src, x.at[0], "there is no type " + shown(x.String()), "types are " + typeDoc}
 		}
-		set[c] = true
+		set[i] = true
 	}
 	e := &Types{}
-	for _, c := range typeLetters {
-		if set[c] {
-			e.Letters += string(c)
+	for i, names := range typeNames {
+		if set[i] {
+			e.Letters += names[0]
 		}
 	}
 	return e, nil
@@ -170,19 +258,22 @@ func (v fieldValue) perm() (Expr, error) {
 	return e, nil
 }
 
-// owner reads USER, USER:GROUP, :GROUP, or for the field group GROUP; '!'
-// before either is anyone but.
+// owner reads USER, USER:GROUP or :GROUP; '!' before either negates it.
 func (v fieldValue) owner() (Expr, error) {
-	e := &Owner{}
 	user, group := v.sub(0, v.len()), v.sub(v.len(), v.len())
-	if v.field == "group" {
-		user, group = group, user
-	} else if i := slices.Index(v.b, ':'); i >= 0 {
+	if i := slices.Index(v.b, ':'); i >= 0 {
 		user, group = v.sub(0, i), v.sub(i+1, v.len())
 		if group.len() == 0 {
 			return nil, group.fail(0, "the group is missing", "")
 		}
 	}
+	return ownerOf(user, group)
+}
+
+func (v fieldValue) group() (Expr, error) { return ownerOf(v.sub(v.len(), v.len()), v) }
+
+func ownerOf(user, group fieldValue) (Expr, error) {
+	e := &Owner{}
 	var err error
 	if user.len() > 0 {
 		e.HasUID = true

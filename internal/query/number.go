@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-const MaxNumber = math.MaxInt64
+// MaxNumber as an upper end stands for no bound.
+const MaxNumber uint64 = math.MaxUint64
 
 // comparison is how a value is compared. The shell eats '>' and '<', so '+'
 // and '-' mean them too.
@@ -41,11 +42,11 @@ func (v fieldValue) compare() (op comparison, lo, hi fieldValue, err error) {
 	lo = v.sub(skip, v.len())
 	if i := strings.Index(s, ".."); i >= 0 {
 		if op != cmpBare {
-			return 0, lo, hi, v.fail(i, "a range needs no sign before it", v.field+":A..B includes both ends")
+			return 0, lo, hi, v.fail(i, "a range needs no sign before it", v.field.Name+":A..B includes both ends")
 		}
 		lo, hi = v.sub(0, i), v.sub(i+2, v.len())
 		if lo.len() == 0 && hi.len() == 0 {
-			return 0, lo, hi, v.fail(0, "a range has an end", v.field+":A..B includes both ends")
+			return 0, lo, hi, v.fail(0, "a range has an end", v.field.Name+":A..B includes both ends")
 		}
 		return cmpRange, lo, hi, nil
 	}
@@ -55,69 +56,78 @@ func (v fieldValue) compare() (op comparison, lo, hi fieldValue, err error) {
 	return op, lo, hi, nil
 }
 
-// numbers reads size: and depth:.
+// numbers reads a comparison or range of what the field's read reads.
 func (v fieldValue) numbers() (Expr, error) {
-	read := fieldValue.size
-	if v.field == "depth" {
-		read = fieldValue.number
-	}
+	lo, hi, err := v.interval(v.field.read)
+	return &Numbers{Field: v.field, Lo: lo, Hi: hi}, err
+}
+
+func (v fieldValue) depth() (Expr, error) {
+	lo, hi, err := v.interval(fieldValue.count)
+	return &Depth{lo, hi}, err
+}
+
+// interval reads a comparison or range as the first and last number that it includes.
+func (v fieldValue) interval(read func(fieldValue) (uint64, error)) (first, last uint64, err error) {
 	op, lo, hi, err := v.compare()
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	e := &Numbers{Field: v.field, Lo: 0, Hi: MaxNumber}
+	last = MaxNumber
 	if op == cmpRange {
 		if lo.len() > 0 {
-			if e.Lo, err = read(lo); err != nil {
-				return nil, err
+			if first, err = read(lo); err != nil {
+				return 0, 0, err
 			}
 		}
 		if hi.len() > 0 {
-			if e.Hi, err = read(hi); err != nil {
-				return nil, err
+			if last, err = read(hi); err != nil {
+				return 0, 0, err
 			}
 		}
-		if e.Hi < e.Lo {
-			return nil, v.fail(0, "the range ends before it begins", "")
+		if last < first {
+			return 0, 0, v.fail(0, "the range ends before it begins", "")
 		}
-		return e, nil
+		return first, last, nil
 	}
 	n, err := read(lo)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	switch {
-	case op == cmpMore && n == MaxNumber:
-		return nil, lo.fail(0, "nothing is more", "")
-	case op == cmpLess && n == 0:
-		return nil, lo.fail(0, "nothing is less", "")
-	case op == cmpMore:
-		e.Lo = n + 1
-	case op == cmpMoreOrEqual:
-		e.Lo = n
-	case op == cmpLess:
-		e.Hi = n - 1
-	case op == cmpLessOrEqual:
-		e.Hi = n
-	default:
-		e.Lo, e.Hi = n, n
+	switch op {
+	case cmpMore:
+		if n == MaxNumber {
+			return 0, 0, lo.fail(0, "nothing is more", "")
+		}
+		first = n + 1
+	case cmpMoreOrEqual:
+		first = n
+	case cmpLess:
+		if n == 0 {
+			return 0, 0, lo.fail(0, "nothing is less", "")
+		}
+		last = n - 1
+	case cmpLessOrEqual:
+		last = n
+	case cmpBare:
+		first, last = n, n
 	}
-	return e, nil
+	return first, last, nil
 }
 
-// number reads digits.
-func (v fieldValue) number() (int64, error) {
+// count reads digits and nothing else.
+func (v fieldValue) count() (uint64, error) {
 	n, rest, err := v.digits()
 	if err == nil && rest < v.len() {
-		err = v.fail(rest, v.field+": takes a number", "")
+		err = v.fail(rest, v.field.Name+": takes a number", "")
 	}
 	return n, err
 }
 
 // digits reads the digits at the start, of which there must be one.
-func (v fieldValue) digits() (n int64, rest int, err error) {
+func (v fieldValue) digits() (n uint64, rest int, err error) {
 	for rest < v.len() && '0' <= v.b[rest] && v.b[rest] <= '9' {
-		d := int64(v.b[rest] - '0')
+		d := uint64(v.b[rest] - '0')
 		if n > (MaxNumber-d)/10 {
 			return 0, rest, v.fail(0, "the number is too large", "")
 		}
@@ -126,11 +136,10 @@ func (v fieldValue) digits() (n int64, rest int, err error) {
 	}
 	if rest == 0 {
 		hint := ""
-		switch v.field {
-		case "size":
-			hint = "size:10k exactly, size:+1M more, size:-1M less, size:1k..2G"
-		case "depth":
-			hint = "depth:2, depth:+2, depth:1..3"
+		if f := v.field; f.Value == "SIZE" {
+			hint = f.Name + ":10k exactly, " + f.Name + ":+1M more, " + f.Name + ":-1M less, " + f.Name + ":1k..2G"
+		} else if f.Value == "N" {
+			hint = f.Name + ":2, " + f.Name + ":+2, " + f.Name + ":1..3"
 		}
 		return 0, 0, v.fail(0, "this is no number", hint)
 	}
@@ -159,19 +168,19 @@ const fractionUnit = uint64(1e12)
 
 // scaled is (n + f/fractionUnit) × unit, and the rest in fractionUnit; ok is
 // false where that is too large.
-func scaled(n int64, f uint64, unit int64) (whole int64, rest uint64, ok bool) {
-	over, product := bits.Mul64(uint64(n), uint64(unit))
+func scaled(n, f uint64, unit int64) (whole int64, rest uint64, ok bool) {
+	over, product := bits.Mul64(n, uint64(unit))
 	hi, lo := bits.Mul64(f, uint64(unit))
 	part, rest := bits.Div64(hi, lo, fractionUnit)
 	sum := product + part
-	if over != 0 || sum < product || sum > MaxNumber {
+	if over != 0 || sum < product || sum > math.MaxInt64 {
 		return 0, 0, false
 	}
 	return int64(sum), rest, true
 }
 
 // size reads a number of bytes: 10, 10k, 2.5G; powers of 1024.
-func (v fieldValue) size() (int64, error) {
+func (v fieldValue) size() (uint64, error) {
 	const hint = "units are b k M G T P E, powers of 1024"
 	n, i, err := v.digits()
 	if err != nil {
@@ -200,5 +209,5 @@ func (v fieldValue) size() (int64, error) {
 	if !ok {
 		return 0, v.fail(0, "the size is too large", "")
 	}
-	return size, nil
+	return uint64(size), nil
 }

@@ -218,11 +218,11 @@ func (v fieldValue) unix() (moment, error) {
 	if n > maxSeconds {
 		return moment{}, digits.fail(0, "the time is too far away", "")
 	}
-	t := listing.Time{Sec: n, Nsec: uint32(f / (fractionUnit / 1e9))}
+	t := listing.Time{Sec: int64(n), Nsec: uint32(f / (fractionUnit / 1e9))}
 	if neg {
-		t.Sec = -n
+		t.Sec = -int64(n)
 		if t.Nsec > 0 {
-			t = listing.Time{Sec: -n - 1, Nsec: 1e9 - t.Nsec}
+			t = listing.Time{Sec: -int64(n) - 1, Nsec: 1e9 - t.Nsec}
 		}
 	}
 	if rest > i { // a fraction: one instant

@@ -15,9 +15,9 @@ import (
 // as they are, be it in the middle of a character. Folded names do not tell, for a
 // character and the one it folds to are of different bytes.
 type bytesTest struct {
+	onText
 	unknown
 	text string // folded
-	path bool
 }
 
 func (t *bytesTest) cost() int { return costGlob }
@@ -75,9 +75,9 @@ func (c *compiler) mixed(src string, path bool) (*step, *bytesTest) {
 	slices.SortFunc(runs, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	var list []*step
 	for _, run := range runs[:min(len(runs), maxRuns)] {
-		list = append(list, c.literal(&litTest{path: path, fold: true, alts: []string{run}}))
+		list = append(list, c.literal(&litTest{onText: onText{path}, fold: true, alts: []string{run}}))
 	}
-	t := &bytesTest{text: casefold.String(src), path: path}
+	t := &bytesTest{text: casefold.String(src), onText: onText{path}}
 	return all(append(list, leaf(t))...), t
 }
 

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -35,9 +36,9 @@ func Compile(r *query.Request) (*Plan, error) {
 		list = append(list, f)
 	}
 	if r.MinDepth > 0 || r.MaxDepth > 0 {
-		d := &query.Numbers{Field: "depth", Lo: int64(r.MinDepth), Hi: query.MaxNumber}
+		d := &query.Depth{Lo: uint64(r.MinDepth), Hi: query.MaxNumber}
 		if r.MaxDepth > 0 {
-			d.Hi = int64(r.MaxDepth)
+			d.Hi = uint64(r.MaxDepth)
 		}
 		list = append(list, d)
 	}
@@ -60,27 +61,7 @@ func Compile(r *query.Request) (*Plan, error) {
 	plan.tails, plan.globs = c.tails, c.globs
 	plan.marks = c.marks
 	plan.filters = root.prefilters()
-	root.each(func(t test) {
-		switch t := t.(type) {
-		case *litTest:
-			plan.needsPath = plan.needsPath || t.path
-		case *globTest:
-			plan.needsPath = plan.needsPath || t.path
-		case *regexTest:
-			plan.needsPath = plan.needsPath || t.path
-		case *posixGlobTest:
-			plan.needsPath = plan.needsPath || t.path
-		case *bytesTest:
-			plan.needsPath = plan.needsPath || t.path
-		case *edgeTest:
-			plan.needsPath = plan.needsPath || t.path
-		case *inTest, *excludeTest:
-			plan.needsPath = true
-		case emptyTest:
-			plan.needsEmptyDir = true
-		}
-		plan.needsMeta = plan.needsMeta || t.cost() == costMeta
-	})
+	root.each(func(t test) { plan.needs |= t.needs() })
 	return plan, nil
 }
 
@@ -167,21 +148,16 @@ func (c *compiler) step(x query.Expr, negated bool) (*step, error) {
 		return c.literal(t), nil
 	case *query.Types:
 		return typeStep(x.Letters), nil
-	case *query.Numbers:
-		if x.Field == "depth" {
-			return leaf(&depthTest{x.Lo, x.Hi}), nil
-		}
-		return leaf(&sizeTest{lo: x.Lo, hi: x.Hi}), nil
-	case *query.Mtime:
-		return leaf(&mtimeTest{Mtime: x}), nil
-	case *query.Owner:
-		return leaf(&ownerTest{Owner: x}), nil
-	case *query.Perm:
-		return leaf(&permTest{Perm: x}), nil
+	case query.Attribute:
+		return leaf(&attributeTest{Attribute: x}), nil
+	case *query.Depth:
+		return leaf(&depthTest{x}), nil
 	case *query.In:
 		return leaf(&inTest{strings.TrimSuffix(x.Dir, "/") + "/"}), nil
+	case query.Everything:
+		return leaf(constant{query.True}), nil
 	}
-	return leaf(constant{query.True}), nil // everything
+	panic(fmt.Sprintf("no step for %T", x))
 }
 
 func typeStep(letters string) *step {
@@ -245,7 +221,7 @@ func (c *compiler) text(x *query.Text, negated bool) (*step, error) {
 			s, m.bytes = c.mixed(x.Pattern, path)
 			break
 		}
-		m.lit = &litTest{path: path, fold: fold, alts: []string{x.Pattern}}
+		m.lit = &litTest{onText: onText{path}, fold: fold, alts: []string{x.Pattern}}
 		if m.lit.fold {
 			m.lit.alts[0] = casefold.String(x.Pattern)
 		}
@@ -284,7 +260,7 @@ func (c *compiler) glob(src string, path bool) (*step, *pattern.Glob, error) {
 	}
 	x := pathLiterals(parts, path, fold)
 	list := c.required(x, path, fold, true, true)
-	t := &globTest{Glob: g, path: path, id: c.globs}
+	t := &globTest{Glob: g, onText: onText{path}, id: c.globs}
 	c.globs++
 	return all(append(list, leafOf(t, x, path, fold))...), g, nil
 }
@@ -320,7 +296,7 @@ func (c *compiler) wholeGlob(parts []query.GlobPart, path, fold bool) *step {
 		return nil
 	}
 	crosses := func(p query.GlobPart) bool { return p.Op == query.OpStars || p.Op == query.OpStar && !path }
-	t := &litTest{path: path, fold: fold, start: true, end: true}
+	t := &litTest{onText: onText{path}, fold: fold, start: true, end: true}
 	before := ""
 	if path && beginsComponent(parts) {
 		t.start, before, parts = false, "/", parts[1:]
@@ -348,7 +324,7 @@ func (c *compiler) wholeGlob(parts []query.GlobPart, path, fold bool) *step {
 func (c *compiler) required(x pattern.Literals, path, fold, start, end bool) []*step {
 	var list []*step
 	add := func(t litTest) {
-		t.path, t.fold = path, fold
+		t.onText, t.fold = onText{path}, fold
 		list = append(list, c.literal(&t))
 	}
 	if start && pattern.Useful(x.Prefix) != nil {
@@ -390,10 +366,10 @@ func (c *compiler) regex(src string, path bool) (*step, *regexp.Regexp, error) {
 	// Where case is the same for all of the pattern, a list of all that it
 	// matches is as good as itself.
 	if x.Exact != nil && (!folds || fold && !strings.Contains(src, "(?")) {
-		return c.literal(&litTest{path: path, fold: fold, start: start, end: end, alts: x.Exact}), re, nil
+		return c.literal(&litTest{onText: onText{path}, fold: fold, start: start, end: end, alts: x.Exact}), re, nil
 	}
 	list := c.required(x, path, folds, start, end)
-	return all(append(list, leafOf(&regexTest{re: &pattern.Searcher{Regexp: re, Steps: steps}, path: path}, x, path, folds))...), re, nil
+	return all(append(list, leafOf(&regexTest{re: &pattern.Searcher{Regexp: re, Steps: steps}, onText: onText{path}}, x, path, folds))...), re, nil
 }
 
 func (c *compiler) exclude(x query.ExcludeGlob) (*step, error) {

@@ -36,9 +36,9 @@ func docTree(t *testing.T, doc string) map[string]*listing.Entry {
 		typ, ok := listing.TypeOfLetter(f[0][0])
 		var mode uint32
 		_, err1 := fmt.Sscanf(f[1], "%o", &mode)
-		user, group, _ := strings.Cut(f[2], ":")
-		_, err2 := fmt.Sscan(f[3], &e.Size)
-		mtime, err3 := time.Parse("2006-01-02T15:04:05", f[4])
+		user, group, _ := strings.Cut(f[3], ":")
+		_, err2 := fmt.Sscan(strings.Join([]string{f[2], f[4], f[5]}, " "), &e.Nlink, &e.Size, &e.Blocks)
+		mtime, err3 := time.Parse("2006-01-02T15:04:05", f[6])
 		if err := errors.Join(err1, err2, err3); err != nil || !ok {
 			t.Fatalf("%q: %v", line, err)
 		}

@@ -50,8 +50,10 @@ func (p *Plan) Explain() string {
 	var judged []string
 	zones := false
 	p.root.each(func(t test) {
-		switch t.(type) {
-		case *sizeTest, *mtimeTest, *typeTest:
+		switch t := t.(type) {
+		case *attributeTest: // a zone of one value decides if zones do at all
+			zones = zones || t.zone(&query.Zone{Count: 1}) != query.Unknown
+		case *typeTest:
 			zones = true
 		case *regexTest:
 			judged = append(judged, "a regular expression")
@@ -65,7 +67,7 @@ func (p *Plan) Explain() string {
 	if zones {
 		line("skip", "directories of which size, time or type say that nothing in them matches")
 	}
-	if p.needsMeta {
+	if p.NeedsMeta() {
 		line("decode", "the metadata of what the name does not decide")
 	}
 	return out.String()

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -48,6 +49,9 @@ func realTree(t *testing.T) string {
 	must(os.Mkdir(filepath.Join(root, "empty"), 0o1777))
 	must(os.Mkdir(filepath.Join(root, "empty.go"), 0o700))
 	must(os.Symlink("main.go", filepath.Join(root, "link")))
+	must(os.WriteFile(filepath.Join(root, "full"), make([]byte, 100_000), 0o644))
+	must(os.Link(filepath.Join(root, "full"), filepath.Join(root, "lib", "full")))
+	must(os.Link(filepath.Join(root, "main.go"), filepath.Join(root, "a b", "main.go")))
 	must(os.Symlink("nowhere", filepath.Join(root, "lib", "dangling.go")))
 	must(syscall.Mkfifo(filepath.Join(root, "fifo"), 0o622))
 	l, err := net.Listen("unix", filepath.Join(root, "s"))
@@ -112,6 +116,7 @@ func statEntry(t *testing.T, path string) *listing.Entry {
 		t.Fatal(err)
 	}
 	return &listing.Entry{Name: filepath.Base(path), Stat: listing.Stat{
+		Ino: st.Ino, Nlink: uint32(st.Nlink), Blocks: st.Blocks,
 		Mode: st.Mode, Size: st.Size, UID: st.Uid, GID: st.Gid,
 		Mtime: listing.Time{Sec: st.Mtim.Sec, Nsec: uint32(st.Mtim.Nsec)},
 	}}
@@ -123,6 +128,7 @@ func TestEqualsFind(t *testing.T) {
 	}
 	root := realTree(t)
 	uid, gid := os.Geteuid(), os.Getegid()
+	ino := statEntry(t, filepath.Join(root, "full")).Ino
 	for _, c := range []struct{ query, find string }{
 		{"", ""},
 		{"type:f", "-type f"},
@@ -155,6 +161,13 @@ func TestEqualsFind(t *testing.T) {
 		{fmt.Sprintf("owner:%d:%d", uid, gid), fmt.Sprintf("-uid %d -gid %d", uid, gid)},
 		{fmt.Sprintf("group:%d", gid), fmt.Sprintf("-gid %d", gid)},
 		{"owner:4711:4712", "-uid 4711 -gid 4712"},
+		{"nlink:1", "-links 1"},
+		{"nlink:2", "-links 2"},
+		{"links:+1 type:f", "-links +1 -type f"},
+		{"nlink:1..2 NOT type:d", "-links -3 ! -type d"},
+		{fmt.Sprintf("inode:%d", ino), fmt.Sprintf("-inum %d", ino)},
+		{fmt.Sprintf("inum:>%d", ino), fmt.Sprintf("-inum +%d", ino)},
+		{fmt.Sprintf("inode:<=%d", ino), fmt.Sprintf("! -inum +%d", ino)},
 		{"depth:1", "-maxdepth 1"},
 		{"depth:2..3", "-mindepth 2 -maxdepth 3"},
 		{"depth:>2", "-mindepth 3"},
@@ -241,5 +254,43 @@ func compareFind(t *testing.T, r *query.Request, root, find string) {
 	slices.Sort(want)
 	if got := ours(t, r, root); !slices.Equal(got, want) {
 		t.Errorf("%s:\n got %q\nfind %q\n by %v", what, got, want, args[1:])
+	}
+}
+
+// find(1) has no test on the allocated size, but prints it.
+func TestBlocksEqualFind(t *testing.T) {
+	if _, err := exec.LookPath("find"); err != nil {
+		t.Skip("no find(1) here")
+	}
+	root := realTree(t)
+	out, err := exec.Command("find", root, "-mindepth", "1", "-printf", `%b %P\0`).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const k = 1024
+	for term, holds := range map[string]func(size uint64) bool{
+		"blocks:0":         func(n uint64) bool { return n == 0 },
+		"blocks:>0":        func(n uint64) bool { return n > 0 },
+		"blocks:4k":        func(n uint64) bool { return n == 4*k },
+		"blocks:+4k":       func(n uint64) bool { return n > 4*k },
+		"blocks:-0.1M":     func(n uint64) bool { return n < 104857 },
+		"blocks:4k..200k":  func(n uint64) bool { return 4*k <= n && n <= 200*k },
+		"NOT blocks:<=512": func(n uint64) bool { return n > 512 },
+	} {
+		var want []string
+		for _, line := range strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00") {
+			blocks, path, _ := strings.Cut(line, " ")
+			n, err := strconv.ParseUint(blocks, 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if holds(n * 512) {
+				want = append(want, path)
+			}
+		}
+		slices.Sort(want)
+		if got := ours(t, &query.Request{Terms: []string{term}}, root); !slices.Equal(got, want) {
+			t.Errorf("%s:\n got %q\nfind %q", term, got, want)
+		}
 	}
 }

@@ -72,7 +72,7 @@ func (p *Plan) NewMatcher() *Matcher {
 // directory. True: every entry matches; False: none does.
 func (m *Matcher) Enter(dir string, depth int) query.Truth {
 	m.depth = depth
-	if m.p.needsPath {
+	if m.p.NeedsPath() {
 		m.buf = append(m.buf[:0], dir...)
 		if dir != "/" {
 			m.buf = append(m.buf, '/')

@@ -80,11 +80,16 @@ func (n *naive) eval(x query.Expr, e *naiveEntry) query.Truth {
 			some = max(some, n.typ(byte(c), e, known))
 		}
 		return some
+	case *query.Depth:
+		return query.TruthOf(x.Lo <= uint64(e.depth) && uint64(e.depth) <= x.Hi)
 	case *query.Numbers:
-		if x.Field == "depth" {
-			return query.TruthOf(x.Lo <= int64(e.depth) && int64(e.depth) <= x.Hi)
+		n, ok := map[string]uint64{
+			"size": uint64(e.e.Size), "nlink": uint64(e.e.Nlink), "inode": e.e.Ino, "blocks": 512 * uint64(e.e.Blocks),
+		}[x.Field.Name]
+		if !ok {
+			panic("no such field: " + x.Field.Name)
 		}
-		return known(x.Lo <= e.e.Size && e.e.Size <= x.Hi)
+		return known(x.Lo <= n && n <= x.Hi)
 	case *query.Mtime:
 		m := e.e.Mtime
 		return known((!x.HasLo || m.Compare(x.Lo) >= 0) && (!x.HasHi || m.Compare(x.Hi) <= 0))

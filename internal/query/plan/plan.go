@@ -14,7 +14,7 @@ type Plan struct {
 	// How many of each a Matcher keeps.
 	steps, tails, globs int
 
-	needsMeta, needsEmptyDir, needsPath bool
+	needs query.Needs // of all tests
 }
 
 // Expr is all of the request's terms and filters, and its depths.
@@ -26,13 +26,13 @@ func (p *Plan) In() []string { return p.in }
 
 // NeedsMeta reports whether more than path, name, type and depth of an entry
 // may be needed to judge it.
-func (p *Plan) NeedsMeta() bool { return p.needsMeta }
+func (p *Plan) NeedsMeta() bool { return p.needs&query.NeedsMeta != 0 }
 
 // NeedsEmptyDir reports whether Row.Empty may be needed for a directory.
-func (p *Plan) NeedsEmptyDir() bool { return p.needsEmptyDir }
+func (p *Plan) NeedsEmptyDir() bool { return p.needs&query.NeedsEmptyDir != 0 }
 
 // NeedsPath reports whether Enter looks at dir; where not it may be "".
-func (p *Plan) NeedsPath() bool { return p.needsPath }
+func (p *Plan) NeedsPath() bool { return p.needs&query.NeedsPath != 0 }
 
 // Zone reports whether any of the entries that z describes can match.
 func (p *Plan) Zone(z *query.Zone) bool { return p.root.zone(z) != query.False }

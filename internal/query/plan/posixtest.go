@@ -16,22 +16,22 @@ func (c *compiler) posixGlob(x *query.PosixGlob) (*step, error) {
 		if x.Fold {
 			text = casefold.String(text)
 		}
-		return c.literal(&litTest{path: path, fold: x.Fold, start: start, end: end, alts: []string{text}}), nil
+		return c.literal(&litTest{onText: onText{path}, fold: x.Fold, start: start, end: end, alts: []string{text}}), nil
 	}
 	if c.budget -= g.Steps(); c.budget < 0 {
 		return nil, c.tooLarge(x.Pattern)
 	}
 	lits := g.Literals()
 	list := c.required(lits, path, x.Fold, true, true)
-	t := &posixGlobTest{glob: g, path: path}
+	t := &posixGlobTest{glob: g, onText: onText{path}}
 	return all(append(list, leafOf(t, lits, path, x.Fold))...), nil
 }
 
 // posixGlobTest holds for a name or path that a posixGlob matches.
 type posixGlobTest struct {
+	onText
 	unknown
 	glob *pattern.Fnmatch
-	path bool
 }
 
 func (t *posixGlobTest) cost() int { return costGlob }
@@ -68,14 +68,14 @@ func (c *compiler) posixRegex(x *query.PosixRegex) (*step, error) {
 	if err != nil {
 		return nil, &query.SyntaxError{Text: x.Pattern, Msg: err.Error()}
 	}
-	return all(append(list, leafOf(&edgeTest{prog: prog, path: path, bytes: !x.Edges}, lits, path, fold))...), nil
+	return all(append(list, leafOf(&edgeTest{prog: prog, onText: onText{path}, bytes: !x.Edges}, lits, path, fold))...), nil
 }
 
 // edgeTest holds for a name or path in which an edgeMachine finds a match.
 type edgeTest struct {
+	onText
 	unknown
 	prog  *syntax.Prog
-	path  bool
 	bytes bool // what is UTF-8 is known to match
 }
 

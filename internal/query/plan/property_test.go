@@ -70,6 +70,7 @@ func (g gen) entry() *listing.Entry {
 	e.Size = int64(g.IntN(6)) * int64(g.IntN(3)) * 512
 	e.Mtime = listing.Time{Sec: int64(g.IntN(4)), Nsec: uint32(g.IntN(2))}
 	e.UID, e.GID = uint32(g.IntN(3)), uint32(g.IntN(3))
+	e.Ino, e.Nlink, e.Blocks = g.Uint64N(5), uint32(g.IntN(4)), int64(g.IntN(5))
 	if g.IntN(8) == 0 {
 		t := e.Type()
 		*e = listing.Entry{Name: e.Name, StatErrno: 13}
@@ -147,6 +148,7 @@ func (g gen) query(depth int) string {
 	}
 	return g.pick("type:f", "type:d", "type:x,e", "type:l,e", "size:0", "size:>1k", "size:512..1k", "NOT size:<1k",
 		"mtime:@1", "mtime:>=@2", "mtime:<@1", "mtime:@1..@2", "owner:1", "owner:!1:2", "group:0", "perm:-111", "perm:/222", "perm:755",
+		"nlink:1", "nlink:>1", "inode:2", "inode:..3", "blocks:0", "blocks:>=1k", "blocks:512..1k", "NOT links:<2",
 		"depth:2", "depth:>2", "depth:..1", "in:/", "in:/lib", "in:/src/lib", "ext:go", "ext:go,gz", "ext:tar.gz", "ext:bashrc")
 }
 

@@ -44,6 +44,18 @@ type test interface {
 	zone(z *query.Zone) query.Truth
 	// cost orders the tests of an AND: the cheap ones first.
 	cost() int
+	// needs says what else than a name and type must be known.
+	needs() query.Needs
+}
+
+// onText is embedded by tests of a text: the path, or the name.
+type onText struct{ path bool }
+
+func (t onText) needs() query.Needs {
+	if t.path {
+		return query.NeedsPath
+	}
+	return 0
 }
 
 // candidate is an entry as far as it is known.

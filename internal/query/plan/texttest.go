@@ -15,7 +15,7 @@ import (
 // end say so at its beginning and end. The text is the name or the path,
 // folded if fold; so are alts.
 type litTest struct {
-	path       bool
+	onText
 	fold       bool
 	start, end bool
 	needsStem  bool // something must stand before; only with end, and on names
@@ -176,9 +176,9 @@ func (t *litTest) has(name, alt string, start bool) bool {
 
 // globTest holds for a name or path that a glob matches as a whole.
 type globTest struct {
+	onText
 	*pattern.Glob
-	path bool
-	id   int // of Matcher.globs, for a path
+	id int // of Matcher.globs, for a path
 }
 
 func (t *globTest) cost() int                    { return costGlob }
@@ -213,9 +213,9 @@ func (t *globTest) entry(m *Matcher, c *candidate) query.Truth {
 
 // regexTest holds for a name or path in which re finds a match.
 type regexTest struct {
+	onText
 	unknown
-	re   *pattern.Searcher
-	path bool
+	re *pattern.Searcher
 }
 
 func (t *regexTest) cost() int { return costRegex }
@@ -238,6 +238,7 @@ func (t *excludeTest) matches(m *Matcher, s string) bool {
 	return t.Match(&m.scratch[0], &m.scratch[1], s, &m.budget)
 }
 
+func (t *excludeTest) needs() query.Needs           { return query.NeedsPath }
 func (t *excludeTest) cost() int                    { return costGlob }
 func (t *excludeTest) zone(*query.Zone) query.Truth { return query.Unknown }
 
