@@ -2,58 +2,59 @@ package access
 
 import "strings"
 
-// Walk asks a View about one directory after another, for one goroutine. It is
-// cheap where one is near the one before: it keeps the way there.
+// PathChecker determines the visibility of one directory after another. It is cheap when
+// consecutive directories are near each other, since it remembers the path to the last
+// one. It is not safe for concurrent use.
 //
-// What leads to a directory is looked at at other times than it is. So that nobody
-// can show a directory of his own above, and then have the other one in its place
-// again, each has to have been found in the very directory that was looked at above
-// it. That is not asked where nobody but root could do so.
+// The directories of a path are checked at different times. A user could put a directory
+// of their own in place of one of them and then undo that. To prevent this, every
+// directory must have been found inside the very directory that was checked as its
+// parent. This is not required where only root could make such a replacement.
 type PathChecker struct {
 	v    *View
-	path []byte // the way: of the last directory on it, without a slash at its end, so "" is the root
-	way  []step // the directories on it that may be searched, from the root on
+	path []byte // the last way, without a slash at the end, so "" is the root
+	way  []step // the directories on path that may be searched, from the root on
 
-	now       int64 // ns since Stats.begun, read anew now and then
+	now       int64 // ns since Stats.epoch, updated now and then
 	calls     uint8
-	wayFound  int64 // when the first of ok was found
-	waySince  int64 // and for which View.since
-	notBefore int64 // no look that is older is believed
+	wayFound  int64 // when the first directory of way was checked
+	waySince  int64 // View.since at that time
+	notBefore int64 // older stats are not used
 
-	st    dirStat // of the directory that was asked for last
-	raced bool    // it was found in another than the one that was looked at above it
+	st    dirStat // of the directory requested last
+	raced bool    // it was found in another directory than the one checked as its parent
 
 	prefetch      Prefetch
-	batch         *batch // for the next looks
-	prefetchLimit int    // how many may be looked at at once
-	prefetched    int    // how many more than the one asked for were so the last time
-	prefetchUsed  int    // and how many were asked for since
+	batch         *batch // reused for the next requests
+	prefetchLimit int    // how many requests may be made at once
+	prefetched    int    // how many extra requests were made last time
+	prefetchUsed  int    // how many of those were needed since
 }
 
 // step is a directory on the way.
 type step struct {
-	end int // the length of its path
+	end int // length of its path
 	id
-	rootControlled bool // perms.firm, of all above too
+	rootControlled bool // it and all above it are
 }
 
-// Ahead tells directories that may be asked for next, in the order of paths, with
+// Prefetch calls add with directories that may be requested next, in path order, and with
 // what is stored of them, until add returns false.
 type Prefetch = func(add func(dir string, stored *Stored) bool)
 
-// maxLead is how many directories are looked at at once, at most.
+// maxPrefetch is how many requests are made at once, at most.
 const maxPrefetch = 64
 
-// Walk returns a new one. ahead may be nil: it is not known what comes next.
+// PathChecker returns a new PathChecker. prefetch may be nil.
 func (v *View) PathChecker(ahead Prefetch) *PathChecker {
 	return &PathChecker{v: v, prefetch: ahead, prefetchLimit: 1, notBefore: -1 << 63}
 }
 
-// Sight says what may be seen of a directory, given by its absolute clean path,
-// whose entries were listed when it was as stored. Where it has another inode or
-// ctime now, nothing of them is shown: what is there now may be another directory,
-// put there by who may not read the one that was listed, or have other
-// permissions than it had.
+// Visibility returns what may be seen of a directory, given by its absolute clean path,
+// whose stored entries were listed when it was as described by stored. If its inode or
+// ctime differs now, none of them is shown: it may be another directory, put there by
+// somebody who may not read the one that was listed, or its permissions may have been
+// different.
 func (c *PathChecker) Visibility(dir string, stored *Stored) Visibility {
 	if !c.resolve(dir, stored) {
 		return None
@@ -83,8 +84,8 @@ func (c *PathChecker) Visibility(dir string, stored *Stored) Visibility {
 	return None
 }
 
-// look makes c.st what dir is like, and reports whether it is a directory that can
-// be reached.
+// resolve sets c.st to the stat of dir, and reports whether it is a directory that can be
+// reached.
 func (c *PathChecker) resolve(dir string, stored *Stored) bool {
 	c.tick()
 	for again := false; ; again = true {
@@ -93,14 +94,14 @@ func (c *PathChecker) resolve(dir string, stored *Stored) bool {
 		if !c.raced || again {
 			return ok
 		}
-		// Something was moved. What is there now is found by new looks, if it lasts.
+		// Something was moved. Check again with new stats.
 		s := c.v.stats
 		c.now = s.nanos(s.now())
 		c.notBefore, c.way = c.now, c.way[:0]
 	}
 }
 
-// stat makes c.st what dir is like, which is in the last directory of the way, and
+// stat sets c.st to the stat of dir, whose parent is the last directory of the way, and
 // reports whether it is a directory.
 func (c *PathChecker) stat(dir string, stored *Stored) bool {
 	up := step{rootControlled: true}
@@ -126,13 +127,13 @@ func (c *PathChecker) stat(dir string, stored *Stored) bool {
 	return !st.none
 }
 
-// believed reports whether a look is new enough.
+// isFresh reports whether a stat is new enough.
 func (c *PathChecker) isFresh(st *dirStat) bool {
 	return st.at >= c.v.since && st.at >= c.notBefore && c.now-st.at < int64(statMaxAge)
 }
 
-// anew makes c.st what a look at q tells. What comes next is looked at with it, the
-// more of it the more of that was asked for.
+// refresh sets c.st to the result of q. It requests directories that may come next along
+// with it, and the more of them, the more of the previous ones were used.
 func (c *PathChecker) refresh(q request) {
 	s, b := c.v.stats, c.batch
 	if b == nil {
@@ -169,17 +170,17 @@ func (c *PathChecker) refresh(q request) {
 	}
 	var left bool
 	if c.st, left = s.refresh(b); left {
-		c.batch = nil // a looker has it
+		c.batch = nil // a stuck worker owns it
 	}
 }
 
-// may reports whether dir, which is in the last directory of the way, is one in
-// which the caller has the permission want.
+// permits reports whether the caller has the permission want for dir, whose parent is the
+// last directory of the way.
 func (c *PathChecker) permits(dir string, want uint32) bool {
 	return c.stat(dir, &nothingStored) && c.st.of(&c.v.cred)&want != 0
 }
 
-// tick reads the clock, but not at every call, and forgets a way that is too old.
+// tick reads the clock every 32 calls and drops a way that is too old.
 func (c *PathChecker) tick() {
 	const every = 32
 	if c.calls++; c.calls%every != 1 {
@@ -192,14 +193,13 @@ func (c *PathChecker) tick() {
 	}
 }
 
-// reach makes the way that to the directory above dir, and reports whether all on
-// it may be searched.
+// reach extends the way to the parent of dir, and reports whether all directories on it
+// may be searched.
 func (c *PathChecker) reach(dir string) bool {
 	if dir == "/" {
 		return true
 	}
-	// As much of the way as leads to dir too: a directory's neighbours mostly have
-	// all of it.
+	// Keep as much of the way as leads to dir. Neighbours mostly share all of it.
 	n := len(c.way)
 	for ; n > 0; n-- {
 		if end := c.way[n-1].end; len(dir) > end && dir[end] == '/' && dir[:end] == string(c.path[:end]) {
@@ -207,7 +207,7 @@ func (c *PathChecker) reach(dir string) bool {
 		}
 	}
 	c.way = c.way[:n]
-	from := -1 // where the next component begins, but for the first directory of all
+	from := -1 // where the next component begins; -1 for the root itself
 	if n > 0 {
 		from = c.way[n-1].end + 1
 		if strings.IndexByte(dir[from:], '/') < 0 {
@@ -233,8 +233,8 @@ func (c *PathChecker) reach(dir string) bool {
 	}
 }
 
-// enter makes dir, which c.st is of and which may be searched, the end of the way:
-// what is in it often comes next.
+// extendTo makes dir, which is c.st's directory and may be searched, the end of the way.
+// Its contents often come next.
 func (c *PathChecker) extendTo(dir string) {
 	if dir == "/" {
 		dir, c.way = "", c.way[:0]
@@ -243,7 +243,7 @@ func (c *PathChecker) extendTo(dir string) {
 	c.extend(len(dir))
 }
 
-// add makes c.st's directory the end of the way.
+// extend makes c.st's directory the end of the way.
 func (c *PathChecker) extend(end int) {
 	firm := c.st.rootControlled()
 	if n := len(c.way); n > 0 {

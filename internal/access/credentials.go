@@ -1,8 +1,9 @@
-// Package access says what of the index a caller may see: what find(1), run by
-// that user, could have found alone. An entry is seen by who has search
-// permission on every directory above the one it is in, and read permission on
-// that one; its size, times, owner and mode by who has search permission there
-// too. What decides is not what was stored but what the directories say now.
+// Package access decides what part of the index a caller may see: only what find(1), run
+// by that user, could have found without the index. Seeing an entry takes search
+// permission on every directory above the directory it is in, and read permission on that
+// directory. Its size, times, owner and mode also take search permission on the
+// directory. The decision is based on what the directories are like now, not on stored
+// permissions.
 package access
 
 import (
@@ -12,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Who is a caller, as the kernel vouches for it.
+// Credentials identify a caller, as vouched for by the kernel.
 type Credentials struct {
 	UID    uint32
-	Groups []uint32 // all that it is in, sorted
+	Groups []uint32 // primary and supplementary, sorted
 }
 
-// Peer returns who is at the other end of a unix socket: who had connected it,
-// with the supplementary groups of that moment.
+// Peer returns the credentials of the process that connected a unix socket, with its
+// supplementary groups at that time.
 func Peer(fd int) (Credentials, error) {
 	cred, err := unix.GetsockoptUcred(fd, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
@@ -32,14 +33,14 @@ func Peer(fd int) (Credentials, error) {
 	return NewCredentials(cred.Uid, append(groups, cred.Gid)), nil
 }
 
-// New returns the caller with these ids; it keeps groups.
+// NewCredentials returns the credentials with these ids. It takes ownership of groups.
 func NewCredentials(uid uint32, groups []uint32) Credentials {
 	slices.Sort(groups)
 	return Credentials{uid, slices.Compact(groups)}
 }
 
 // In reports whether the caller is in a group.
-func (w *Credentials) In(gid uint32) bool {
-	_, ok := slices.BinarySearch(w.Groups, gid)
+func (c *Credentials) In(gid uint32) bool {
+	_, ok := slices.BinarySearch(c.Groups, gid)
 	return ok
 }

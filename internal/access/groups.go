@@ -16,7 +16,7 @@ func peerGroups(fd int) ([]uint32, error) {
 		switch {
 		case errno == 0:
 			return groups[:size/4], nil
-		case errno == unix.ERANGE && int(size) > len(groups)*4: // size is what it takes
+		case errno == unix.ERANGE && int(size) > len(groups)*4: // size is what it needs
 			groups = make([]uint32, size/4)
 		default:
 			return nil, errno

@@ -8,11 +8,11 @@ const (
 	maySearch = 1
 )
 
-// perms are what decides who may do what with a directory.
+// perms decide who may do what with a directory.
 type perms struct {
 	mode, uid, gid uint32
 	flags
-	acl string // system.posix_acl_access; "": none
+	acl string // system.posix_acl_access; "" if there is none
 }
 
 // Tags of an entry of an ACL: linux/posix_acl.h.
@@ -25,15 +25,15 @@ const (
 	aclOther    = 0x20
 )
 
-// of returns the permissions that w has, by the rules of the kernel's
-// acl_permission_check and posix_acl_permission, but for capabilities. Each is as if
-// it were asked for alone: of those that an ACL gives to several groups all count.
+// of returns the permissions of a caller by the rules of the kernel's
+// acl_permission_check and posix_acl_permission, without capabilities. Each permission is
+// determined as if it were requested alone: if an ACL grants different ones to several
+// groups, all of them count.
 func (p *perms) of(w *Credentials) uint32 {
 	if w.UID == p.uid {
 		return p.mode >> 6 & 7
 	}
-	// As in the kernel, a mask without any permission makes the ACL be passed
-	// over, not refuse.
+	// As in the kernel, an ACL whose mask is empty is ignored. It does not deny access.
 	if p.acl != "" && p.mode&0o070 != 0 {
 		return p.byACL(w)
 	}
@@ -43,13 +43,13 @@ func (p *perms) of(w *Credentials) uint32 {
 	return p.mode & 7
 }
 
-// firm reports whether nobody but root can put another directory in the place of
-// one that is in it: it is root's, and no other class may write, nor who is named
-// in an ACL, for whom the group's bits are the mask.
+// rootControlled reports whether only root can replace a directory inside this one: root
+// owns it, and no other class may write. This covers users named in an ACL, since the
+// group bits of the mode are then the mask.
 func (p *perms) rootControlled() bool { return p.uid == 0 && p.mode&0o022 == 0 }
 
-// aclEntries calls each with the entries of the ACL, until it returns false.
-// false: the ACL is not of a form that is known.
+// aclEntries calls each for every entry of an ACL until it returns false. It reports
+// false if the format of the ACL is unknown.
 func aclEntries(raw string, each func(tag, perm, id uint32) bool) bool {
 	const version, header, size = 2, 4, 8
 	acl := []byte(raw)
@@ -71,7 +71,7 @@ func (p *perms) byACL(w *Credentials) uint32 {
 	named, inGroup := false, false
 	known := aclEntries(p.acl, func(tag, perm, id uint32) bool {
 		switch tag {
-		case aclUserObj: // the owner's is decided by the mode
+		case aclUserObj: // the mode decides for the owner
 		case aclUser:
 			if id == w.UID && !named {
 				named, user = true, perm

@@ -10,29 +10,30 @@ import (
 	"indexd/listing"
 )
 
-// settledAfter is how old a ctime has to be for every later change to show in
-// it, whatever the granularity of the file system's times.
+// settledAfter is the age beyond which a ctime is sure to change with the next change of
+// the inode, however coarse the timestamps of the file system are.
 const settledAfter = 3 * time.Second
 
-// A question is what one look is to tell.
+// request asks for the dirStat of one directory.
 type request struct {
 	dir string // absolute and clean
-	// last is what an earlier look said, if known: an ACL cannot change without the
-	// ctime, so where that is the same and was old then, it is not asked for again.
+	// last is the result of an earlier request, if known. An ACL cannot change without
+	// the ctime, so if the ctime is the same and was settled then, the ACL is not read
+	// again.
 	last  dirStat
 	known bool
-	// linked: it is to be told in which directory it was found. Else it is in one
-	// that is firm, and so is every one above.
+	// linked means that the directory must be found through its parent, whose identity
+	// becomes part of the result. Without it, all directories above are controlled by
+	// root.
 	linked bool
-	// plain is the directory that is known to have no ACL.
+	// noACL identifies the directory if it is known to have no ACL.
 	noACL noACLDir
 
-	key, number uint64 // of Stats
+	key, number uint64 // for Stats.lookup and Stats.store
 }
 
-// plain is what a directory is told by that has no ACL; the zero value: none. It
-// was asked for one when the ctime was old already, so that with another ACL it
-// has another ctime.
+// noACLDir identifies a directory that has no ACL; the zero value identifies none. Its
+// ctime was settled when that was checked, so setting an ACL would have changed it.
 type noACLDir struct {
 	ino, mount uint64
 	ctime      listing.Time
@@ -45,14 +46,13 @@ func (s *Stored) noACLDir() noACLDir {
 	return noACLDir{s.Ino, s.Mount, s.Ctime}
 }
 
-// is reports whether st is of that directory. Where it is not known which mount it
-// is on, it is not.
+// matches reports whether st is of that directory. If the mount is unknown, it is not.
 func (p *noACLDir) matches(st *dirStat) bool {
 	return p.mount != 0 && p.mount == uint64(st.mount) && p.ino == st.ino && p.ctime == st.ctime
 }
 
-// look asks the kernel. A symbolic link is no directory; one in the path above
-// would be caught there, since every component is looked at by itself.
+// statDir asks the kernel. A symbolic link is not a directory. Links further up in the
+// path are not a concern here: every component is checked by its own request.
 func statDir(q *request, ups *parents) dirStat {
 	at, name, up := unix.AT_FDCWD, q.dir, id{}
 	if q.linked {
@@ -65,7 +65,7 @@ func statDir(q *request, ups *parents) dirStat {
 	st := statx(at, name)
 	st.linked, st.up = q.linked, up
 	if st.none || st.mode&0o070 == 0 {
-		return st // by a mask without any permission an ACL is passed over
+		return st // an ACL with an empty mask is ignored
 	}
 	st.settled = ups.now.Sub(st.ctime.Std()) > settledAfter
 	if last := &q.last; q.known && last.settled && !last.none && last.id == st.id && last.ctime == st.ctime {
@@ -76,7 +76,7 @@ func statDir(q *request, ups *parents) dirStat {
 		return st
 	}
 	file := q.dir
-	if q.linked { // not by the path, which may lead elsewhere now
+	if q.linked { // not by path, which may lead elsewhere by now
 		file = "/proc/self/fd/" + strconv.Itoa(at) + "/" + name
 	}
 	acl, err := readACL(file)
@@ -84,7 +84,7 @@ func statDir(q *request, ups *parents) dirStat {
 		return noDir
 	}
 	st.acl = acl
-	// The ACL is to be that of the directory that was stat'ed, not of another that
+	// The ACL must belong to the directory whose stat this is, not to another one that
 	// had its name for a moment.
 	if again := statx(at, name); again.none || again.id != st.id || again.ctime != st.ctime {
 		return noDir
@@ -92,23 +92,23 @@ func statDir(q *request, ups *parents) dirStat {
 	return st
 }
 
-// parents are open directories in which is looked, each in one before it.
+// parents holds open directories, each of them inside the one before it, through which
+// directories are found.
 type parents struct {
 	open []parent
-	now  time.Time // not after the looks: the clock is read once for many
+	now  time.Time // not later than the requests: the clock is read once for many
 }
 
 type parent struct {
-	dir string // "" is the root
+	dir string // "" for the root
 	fd  int
 	id  id
 }
 
-// maxParents bounds the descriptors.
+// maxParents bounds the number of open descriptors.
 const maxParents = 16
 
-// of opens the directory that dir is in; nil: that is not possible. It is the
-// root's at least, so dir is not "/".
+// of opens the parent of dir, which must not be "/". It returns nil if that fails.
 func (p *parents) of(dir string) *parent {
 	up := dir[:strings.LastIndexByte(dir, '/')]
 	at, from := unix.AT_FDCWD, 0
@@ -141,7 +141,7 @@ func (p *parents) of(dir string) *parent {
 	return &p.open[len(p.open)-1]
 }
 
-// close closes what is open, so that no file system is kept busy.
+// close closes all descriptors, so that no file system is kept busy.
 func (p *parents) close() {
 	for _, up := range p.open {
 		_ = unix.Close(up.fd)
@@ -149,7 +149,7 @@ func (p *parents) close() {
 	p.open = p.open[:0]
 }
 
-// statx looks at name in the directory of fd, "": at that itself.
+// statx returns the stat of name in the directory fd, or of fd itself if name is "".
 func statx(fd int, name string) (st dirStat) {
 	var sx unix.Statx_t
 	flags := unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT
@@ -165,12 +165,12 @@ func statx(fd int, name string) (st dirStat) {
 	st.dev = sx.Dev_major<<20 | sx.Dev_minor
 	st.ino, st.ctime = sx.Ino, listing.Time{Sec: sx.Ctime.Sec, Nsec: sx.Ctime.Nsec}
 	if sx.Mask&unix.STATX_MNT_ID != 0 {
-		st.mount = uint32(sx.Mnt_id) // that of mountinfo, an int
+		st.mount = uint32(sx.Mnt_id) // the id in mountinfo, an int
 	}
 	return st
 }
 
-// readACL returns the ACL of a directory, "" where it has none.
+// readACL returns the ACL of a directory, or "" if there is none.
 func readACL(dir string) (string, error) {
 	var buf [1024]byte
 	for b := buf[:]; ; {

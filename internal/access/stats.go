@@ -9,21 +9,20 @@ import (
 	"indexd/listing"
 )
 
-// MaxAge is how old what an answer is made of may be: so long who was let in may
-// still see what is closed by now.
+// MaxAge bounds the age of the information behind an answer: for that long, a caller
+// whose permission was revoked may still see a directory.
 const MaxAge = time.Second
 
-// keep is how long a look is good for, and keepWay how long what was made of it.
+// statMaxAge is how long a stat is valid, and wayMaxAge how long what was derived from it
+// is.
 const (
 	statMaxAge = MaxAge - wayMaxAge
 	wayMaxAge  = MaxAge / 10
 )
 
-// Stats are what directories are like now, for all callers. What they say is
-// looked up again in time. It may be used by any number of
-// goroutines. Looks are made by goroutines of its own, so that one that does not
-// come back holds up nobody for longer than patience; Close ends those that wait
-// for work.
+// Stats caches the stats of directories for all callers, and renews them in time. It is
+// safe for concurrent use. System calls are made by goroutines of its own, so that one
+// that does not return delays a caller by at most statTimeout. Close ends the goroutines.
 type Stats struct {
 	shards  [32]shard
 	blocks  [blockCount]atomic.Pointer[block]
@@ -33,11 +32,11 @@ type Stats struct {
 	now     func() time.Time
 }
 
-// block holds what was looked up of directories that have numbers, those of the
-// index, which it gives in the order in which it is read: so the next one is in
-// the cache of the processor when it is asked for. In a map of as many each is
-// waited for, which takes longer than all the rest. A place is for one directory at
-// a time, of those with the same number modulo placeCount; memory is bounded.
+// block holds the stats of directories that have numbers, namely those in the index. The
+// index is read in the order of these numbers, so the next stat is often in the
+// processor's cache. In a map of that size every lookup would be a cache miss, which
+// takes longer than everything else. Directories whose numbers are equal modulo slotCount
+// share a slot, which bounds the memory.
 type block struct {
 	mu    sync.Mutex
 	slots [blockLen]struct {
@@ -49,46 +48,45 @@ type block struct {
 const (
 	blockLen   = 64
 	blockCount = 2048
-	slotCount  = blockLen * blockCount // 131,072, which take 12 MB if they are used
+	slotCount  = blockLen * blockCount // 131,072 slots, which take 12 MB when all are used
 )
 
-// shard holds what was looked up of others, in two generations, of which the older
-// is dropped when the younger is full. The keys are hashes of the paths by a seed
-// that nobody knows.
+// shard caches the stats of other directories in two generations; when the younger is
+// full, the older is dropped. The keys are hashes of paths with a secret seed.
 type shard struct {
 	mu         sync.Mutex
 	young, old map[uint64]dirStat
 }
 
-const shardLen = 256 // so 16,384 in all, which take 2 MB
+const shardLen = 256 // 16,384 in total, which take 2 MB
 
-// stat is what one look at a directory said.
+// dirStat is the state of a directory at one moment.
 type dirStat struct {
 	perms
 	id
 	ctime listing.Time
-	at    int64 // ns since Stats.begun, before the look
-	up    id    // where linked, the directory that it was found in
+	at    int64 // ns since Stats.epoch, before the system call
+	up    id    // if linked, the directory that it was found in
 }
 
-// flags are those of a stat, in a place where they take no memory.
+// flags belong to dirStat; they are part of perms, where they take no extra memory.
 type flags struct {
-	none    bool // it is no directory, or could not be looked at
-	settled bool // ctime was old enough to tell every change since
-	linked  bool
+	none    bool // not a directory, or not accessible
+	settled bool // ctime was old enough to reveal every later change
+	linked  bool // found through its open parent
 }
 
-// noDir is the stat of what is no directory.
+// noDir is the dirStat of a path that is not a directory.
 var noDir = dirStat{perms: perms{flags: flags{none: true}}}
 
-// id tells one directory from another.
+// id identifies a directory.
 type id struct {
 	ino   uint64
-	mount uint32 // on which mount it was
-	dev   uint32 // st_dev as the kernel has it, which a subvolume of btrfs has of its own
+	mount uint32 // mount id
+	dev   uint32 // st_dev of the kernel, which differs between btrfs subvolumes
 }
 
-// NewStats returns an empty one.
+// NewStats returns an empty cache.
 func NewStats() *Stats {
 	s := &Stats{seed: maphash.MakeSeed(), epoch: time.Now(), now: time.Now}
 	s.workers.stat = statDir
@@ -97,18 +95,18 @@ func NewStats() *Stats {
 	return s
 }
 
-// Close ends the goroutines that look, but for those that do not come back. Nobody
-// may ask any more.
+// Close ends all worker goroutines except stuck ones. The Stats must not be used
+// afterwards.
 func (s *Stats) Close() { s.workers.close() }
 
-// since is a moment as stats have it.
+// nanos converts a time to nanoseconds since s.epoch.
 func (s *Stats) nanos(t time.Time) int64 { return int64(t.Sub(s.epoch)) }
 
-// key stands for a path.
+// key returns the hash of a path.
 func (s *Stats) key(dir string) uint64 { return maphash.String(s.seed, dir) }
 
-// get copies what is known of a directory to st. number, if not 0, is one that it
-// has for some time.
+// lookup copies the cached stat of a directory to st. number, if not 0, is the number
+// that the directory keeps for some time.
 func (s *Stats) lookup(key, number uint64, st *dirStat) bool {
 	if number == 0 {
 		sh := &s.shards[key%uint64(len(s.shards))]
@@ -135,13 +133,13 @@ func (s *Stats) lookup(key, number uint64, st *dirStat) bool {
 	return ok
 }
 
-// anew has the directories of b looked at, keeps what was told, and returns it of
-// the first. left: b is a looker's now, which does not come back.
+// refresh performs the requests of b, caches the results and returns the first. left
+// reports that a stuck worker still owns b.
 func (s *Stats) refresh(b *batch) (st dirStat, left bool) {
 	first, way, alone := b.requests[0], b.above, len(b.requests) == 1
 	for {
 		at := s.nanos(s.now())
-		if s.workers.do(b) { // system calls: under no lock
+		if s.workers.do(b) { // system calls: no lock is held
 			for i := range b.results {
 				b.results[i].at = at
 				s.store(b.requests[i].key, b.requests[i].number, &b.results[i])
@@ -153,7 +151,7 @@ func (s *Stats) refresh(b *batch) (st dirStat, left bool) {
 			st.at = at
 			return st, left
 		}
-		// It may be another that did not answer.
+		// The stuck request may be another one: retry the first alone.
 		b, alone = &batch{requests: []request{first}, above: way}, true
 	}
 }

@@ -8,55 +8,53 @@ import (
 	"indexd/listing"
 )
 
-// Visibility says how much of a directory, as the index has it, a caller may see.
-// List and None also cover everything below the directory, so a caller that knows
-// them need not ask about the directories there.
+// Visibility is what a caller may see of a directory.
 type Visibility uint8
 
 const (
-	None     Visibility = iota // none of its entries, nor anything below
-	Traverse                   // none of its entries; of what is below, what may be seen there
-	List                       // its entries' names and types; nothing below
-	Full                       // all of its entries
+	None     Visibility = iota // no entries, and nothing below
+	Traverse                   // no entries, but what is visible further below
+	List                       // names and types of the entries; nothing below
+	Full                       // all of the entries, and what is visible below
 )
 
-// Stored is what the index has of a directory whose entries it has.
+// Stored is what the index knows of a directory whose entries it has.
 type Stored struct {
 	Ino   uint64
 	Ctime listing.Time
 	Stamp uint64 // of the listing
-	Doc   uint64 // the record's number, by which what is looked up is kept; 0: it has none
-	// Mount is the number of the mount on which the directory is looked for, as
-	// /proc/self/mountinfo has it; 0: that is not known.
+	Doc   uint64 // number of the record, under which the stat is cached; 0 if it has none
+	// Mount is the id of the mount on which the directory lies, as in
+	// /proc/self/mountinfo, or 0 if unknown.
 	Mount uint64
-	// NoACL: a directory on that mount with this inode and ctime has no ACL.
+	// NoACL means that a directory on that mount with this inode and ctime has no ACL.
 	NoACL bool
-	// Failed: it could not be listed at the last attempt, so that another one is of
-	// no use.
+	// Failed means that the last attempt to list the directory failed, so another one is
+	// pointless.
 	Failed bool
 }
 
-// notStored is of a directory of which nothing is stored, or that is not asked for.
+// nothingStored is for directories that the index does not have.
 var nothingStored Stored
 
-// View is what one caller may see. It is made for one answer, and may be used by
-// several goroutines.
+// View decides what one caller may see. It is made for one answer and is safe for
+// concurrent use.
 type View struct {
 	cred  Credentials
 	stats *Stats
 	since int64
 
 	mu          sync.Mutex
-	changed     map[string]struct{} // see Others
+	changed     map[string]struct{} // see Changed
 	moreChanged bool
 	relisted    map[string]uint64 // see Relisted
 }
 
-// maxOthers bounds what View.Others returns.
+// maxChanged bounds the result of View.Changed.
 const maxChanged = 4096
 
-// View returns what a caller may see, by looks none of which was made before
-// since; the zero time: they may be as old as MaxAge.
+// View returns a view for a caller, based on stats not older than since. The zero time
+// allows any that are not older than MaxAge.
 func (s *Stats) View(w Credentials, since time.Time) *View {
 	v := &View{cred: w, stats: s, since: -1 << 63}
 	if !since.IsZero() {
@@ -65,9 +63,9 @@ func (s *Stats) View(w Credentials, since time.Time) *View {
 	return v
 }
 
-// Others returns those directories of which the caller could list what is there
-// now, and of which nothing was shown, because it is not what was stored: they are
-// to be listed again. They are forgotten then. more: there are others.
+// Changed returns, and then forgets, directories that the caller may list but of which
+// nothing was shown because they have changed since they were indexed. They should be
+// listed again. more reports that there were further ones.
 func (v *View) Changed() (dirs []string, more bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -79,9 +77,9 @@ func (v *View) Changed() (dirs []string, more bool) {
 	return dirs, more
 }
 
-// Relisted says that dirs, which Others had returned, were listed again since the
-// stamp. Who could list such a directory before that, and can now, may see what
-// was found in between, though it may have changed again.
+// Relisted says that dirs, returned by Changed, were listed again after the given stamp.
+// A caller who could list such a directory before that and can list it now may see the
+// new listing, even if the directory has changed again since.
 func (v *View) Relisted(dirs []string, stamp uint64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -94,8 +92,8 @@ func (v *View) Relisted(dirs []string, stamp uint64) {
 	v.since = v.stats.nanos(v.stats.now())
 }
 
-// other notes a directory that is not as it was stored, and reports whether it was
-// listed again for this view.
+// noteChanged records a directory that differs from what is stored, and reports whether
+// it was listed again for this view.
 func (v *View) noteChanged(dir string, stamp uint64) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -108,26 +106,26 @@ func (v *View) noteChanged(dir string, stamp uint64) bool {
 	if len(v.changed) >= maxChanged {
 		v.moreChanged = true
 	} else {
-		v.changed[strings.Clone(dir)] = struct{}{} // the caller's is valid during the call alone
+		v.changed[strings.Clone(dir)] = struct{}{} // dir is valid only during the call
 	}
 	return false
 }
 
-// Lists reports whether the caller may list what is at dir now. Like all that is
-// not told by Sight, that says nothing about what is stored.
+// CanList reports whether the caller may list the directory dir now. Unlike
+// PathChecker.Visibility it says nothing about what is stored.
 func (v *View) CanList(dir string) bool {
 	w := v.PathChecker(nil)
 	return w.resolve(dir, &nothingStored) && w.st.of(&v.cred)&mayRead != 0
 }
 
-// Enters reports whether the caller may list what is at dir now, or something in
-// it whose name it knows.
+// CanEnter reports whether the caller may list the directory dir now or access entries in
+// it whose names it knows.
 func (v *View) CanEnter(dir string) bool {
 	w := v.PathChecker(nil)
 	return w.resolve(dir, &nothingStored) && w.st.of(&v.cred)&(mayRead|maySearch) != 0
 }
 
-// IsDir reports whether there is a directory at a path that the caller can reach.
+// IsDir reports whether there is a directory at path p that the caller can reach.
 func (v *View) IsDir(p string) bool {
 	return v.PathChecker(nil).resolve(p, &nothingStored)
 }

@@ -12,76 +12,77 @@ import (
 )
 
 const (
-	// patience is how long somebody waits for a look. A disk that was asleep takes
-	// longer; what is there is then hidden until it has answered.
+	// statTimeout is how long a caller waits for a stat. A sleeping disk takes longer;
+	// what is on it stays hidden until it has responded.
 	statTimeout = time.Second
-	// maxStuck is how many looks may not have come back; with so many, nothing that
-	// is not known is looked at.
+	// maxStuck is how many requests may be stuck. When that many are, directories that
+	// are not cached are hidden.
 	maxStuck = 64
-	// patienceRounds is how often in that time it is looked whether it has come.
+	// timeoutTicks is how often within statTimeout monitor checks the workers.
 	timeoutTicks = 4
 )
 
-// lookers are goroutines that make system calls which may never return. Each is
-// given one batch at a time.
+// statWorkers is a pool of goroutines that make system calls which may never return. Each
+// gets one batch at a time.
 type statWorkers struct {
 	stat    func(*request, *parents) dirStat // the system's, or a test's
 	timeout time.Duration
-	mountOf func(dir string) string // the mount point that it lies on
+	mountOf func(dir string) string // the mount point that dir lies on
 
 	mu        sync.Mutex
 	idle      []*statWorker
-	busy      map[*statWorker]struct{} // those that somebody waits for
-	stuck     map[*statWorker]stuck    // those that are waited for no more
-	monitored bool                     // there is a monitor
-	ticks     int                      // that monitors have done
+	busy      map[*statWorker]struct{} // workers whose caller waits
+	stuck     map[*statWorker]stuck    // workers whose caller has given up
+	monitored bool                     // a monitor runs
+	ticks     int                      // made by monitors
 	closed    bool
 }
 
+// statWorker is one goroutine of the pool.
 type statWorker struct {
-	requests chan *batch   // closed when it is to end
-	done     chan struct{} // holds one
+	requests chan *batch   // closed to end the worker
+	done     chan struct{} // capacity 1: the batch is done, or abandoned
 	state    atomic.Int32
 
-	// Under lookers.mu:
+	// Guarded by statWorkers.mu:
 	batch    *batch
-	at       int32 // where in it monitor has seen it last
-	since    int   // monitor's round in which that was, or in which it was taken
-	returned bool  // from where nobody waited for it any more
+	at       int32 // index of the request seen by the last tick
+	since    int   // tick since which it is the same
+	returned bool  // after its caller had given up
 }
 
-// batch is a number of questions, and what was told, which is for who asks once it
-// was told, and else for the looker. To give each from one goroutine to another
-// takes half as long as to look.
+// batch is a set of stat requests and their results. The worker owns it until it signals
+// completion, then the caller does. Requests are batched because handing one to another
+// goroutine and back takes half as long as the stat itself.
 type batch struct {
-	above    []pathStep // what is known of the directories above the first, from the root on
-	requests []request  // in the order of paths
-	results  []dirStat  // as many
-	at       atomic.Int32
+	above    []pathStep   // what is known of the directories above the first, from the root on
+	requests []request    // in path order
+	results  []dirStat    // in the same order
+	at       atomic.Int32 // index of the current request
 }
 
-// stepTo is a directory above another.
+// pathStep is a directory above another.
 type pathStep struct {
 	dir            string // "" is the root
-	rootControlled bool   // perms.firm, of all above too
+	rootControlled bool   // it and all above it are
 }
 
-// stuck is where a look does not come back from.
+// stuck is where a system call did not return.
 type stuck struct {
-	below string // nothing is looked at there
+	below string // no requests are made there
 	mount string
 }
 
-// The states of a looker.
+// States of a statWorker.
 const (
-	waiting   = iota // somebody waits
-	answered         // it has told, or is about to
-	abandoned        // nobody waits any more, or not for long
+	waiting   = iota // its caller waits
+	answered         // it has completed, or is about to
+	abandoned        // its caller has given up, or is about to
 )
 
-// do has all of b looked at, but for what is below where nothing is, which is
-// dropped. false: it did not answer, or the first was dropped; b is not the
-// caller's any more then.
+// do performs all requests of b, except for those below a directory that is stuck, which
+// are dropped. It reports false if the batch timed out or its first request was dropped;
+// the worker may then still own b.
 func (p *statWorkers) do(b *batch) bool {
 	w := p.acquire(b)
 	if w == nil {
@@ -97,7 +98,7 @@ func (p *statWorkers) do(b *batch) bool {
 	return true
 }
 
-// take returns a looker; nil: the first of b is not to be looked at now.
+// acquire returns a worker for b, or nil if its first request must not be made now.
 func (p *statWorkers) acquire(b *batch) *statWorker {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -144,7 +145,7 @@ func (p *statWorkers) acquire(b *batch) *statWorker {
 	return w
 }
 
-// give takes a looker back.
+// release returns a worker to the pool.
 func (p *statWorkers) release(w *statWorker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -157,8 +158,8 @@ func (p *statWorkers) release(w *statWorker) {
 	p.idle = append(p.idle, w)
 }
 
-// monitor ends the waiting for looks that take too long: a timer for each would
-// take as long as the look. It ends when for some time there was none.
+// monitor ends the waiting for batches that make no progress. A timer for each batch
+// would cost as much as the stat. It ends when no worker has been busy for some time.
 func (p *statWorkers) monitor() {
 	tick := time.NewTicker(p.timeout / timeoutTicks)
 	defer tick.Stop()
@@ -186,7 +187,7 @@ func (p *statWorkers) monitor() {
 	}
 }
 
-// run is a looker's goroutine.
+// run is the goroutine of a worker.
 func (p *statWorkers) run(w *statWorker) {
 	var ups parents
 	for b := range w.requests {
@@ -204,8 +205,8 @@ func (p *statWorkers) run(w *statWorker) {
 	}
 }
 
-// look looks, until nobody waits for w any more. What is in a directory of which it
-// does not know that it is firm is looked for in that one.
+// run performs the requests until the caller gives up. Unless the directory above is
+// known to be controlled by root, a directory is found through its open parent.
 func (b *batch) run(look func(*request, *parents) dirStat, ups *parents, w *statWorker) {
 	way := append(make([]pathStep, 0, 16), b.above...)
 	for i := range b.requests {
@@ -227,13 +228,13 @@ func (b *batch) run(look func(*request, *parents) dirStat, ups *parents, w *stat
 	}
 }
 
-// within reports whether dir is below top, of which "" is the root.
+// within reports whether dir is below top, where "" is the root.
 func within(dir, top string) bool {
 	return len(dir) > len(top) && dir[len(top)] == '/' && dir[:len(top)] == top
 }
 
-// hang notes that w is not waited for any more: until it comes back, nothing is
-// looked at below dir, or, if it is not the first on its mount, below the mount
+// noteStuck records that the caller of w has given up. Until w returns, no requests are
+// made below dir, or, if another worker is stuck on the same mount, below the mount
 // point.
 func (p *statWorkers) noteStuck(w *statWorker, dir string) {
 	at := stuck{below: dir, mount: p.mountOf(dir)}
@@ -264,7 +265,7 @@ func (p *statWorkers) close() {
 	p.idle = nil
 }
 
-// mountOf asks the mount table, which never hangs.
+// mountOf reads the mount table, which never hangs.
 func mountOf(dir string) string {
 	if t, err := mounts.Read(); err == nil {
 		if m := t.Containing(dir); m != nil {
