@@ -1,6 +1,8 @@
 package main
 
 import (
+	"embed"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,9 +16,12 @@ import (
 
 var shells = []string{"bash", "zsh", "fish"}
 
-// completionCommand prints a script for a shell, which calls the same command with
-// --complete for each completion: "indexctl completion --complete -- WORD...", where the
-// words are those after "indexctl" and the last is the one to complete.
+// completionScripts run "indexctl completion --complete -- WORD...", where the words are those
+// after "indexctl" and the last is the one to complete.
+//
+//go:embed completion
+var completionScripts embed.FS
+
 func (p *program) completionCommand() *cli.Command {
 	complete := false
 	return &cli.Command{
@@ -34,204 +39,103 @@ func (p *program) completionCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			script, ok := completionScripts[args[0]]
-			if !ok {
+			if !slices.Contains(shells, args[0]) {
 				return console.Usagef("completion %s: must be one of %s", args[0], strings.Join(shells, ", "))
 			}
-			fmt.Fprint(p.Out, script)
-			return nil
+			script, err := completionScripts.ReadFile("completion/indexctl." + args[0])
+			p.Out.Write(script)
+			return err
 		},
 	}
 }
 
 // complete prints what the last of words may become, one candidate per line, each followed
-// by a tab and a description if there is one. If file names complete it, it prints instead
-// one line that begins with a tab: "files" or "directories".
+// by a tab and a description if there is one. If it may become a file name, complete prints
+// instead one line that begins with a tab: "files" or "directories".
 func (p *program) complete(words []string) error {
-	app := p.app()
-	all, err := p.commands("")
-	if err != nil || len(words) == 0 {
-		return err
-	}
-	l := completionLine{flags: app.Flags}
 	words = joinValues(words)
-	last := words[len(words)-1]
-	for _, w := range words[:len(words)-1] {
-		if name, ok := l.read(w); ok && l.command == nil {
-			i := slices.IndexFunc(all, func(c *cli.Command) bool { return c.Name == name })
-			if i < 0 {
-				return nil
-			}
-			l.command, l.flags = all[i], all[i].Flags
-		}
+	if len(words) == 0 {
+		return nil
 	}
-	name, value, attached := strings.Cut(last, "=")
+	before, last := words[:len(words)-1], words[len(words)-1]
+	options, takes := cmdline.Options(p.app().Flags), ""
+	_, name, rest, err := getopt.Command(options, before)
+	if name != "" {
+		commands, cerr := p.commands(name)
+		if cerr != nil {
+			return cerr
+		}
+		options, takes = cmdline.Options(commands[0].Flags), commands[0].ArgsUsage
+		_, _, err = getopt.Parse(options, rest)
+	}
+	var wrong *getopt.Error
 	switch {
-	case l.pending != nil:
-		p.candidates("", last, l.pending.Choices, l.pending.Files)
-	case attached && l.lookup(name) != nil && !l.ended:
-		f := l.lookup(name)
-		p.candidates(name+"=", value, f.Choices, f.Files)
-	case strings.HasPrefix(last, "-") && !l.ended:
-		for _, f := range l.flags {
-			f := f.(*getopt.Flag)
+	case errors.As(err, &wrong) && wrong.Missing != nil:
+		p.candidates("", last, wrong.Missing.(*getopt.Flag))
+	case !strings.HasPrefix(last, "-") || slices.Contains(before, "--"):
+		return p.completeOperand(last, name, takes)
+	case strings.Contains(last, "="):
+		flag, value, _ := strings.Cut(last, "=")
+		if given, _, err := getopt.Parse(options, []string{last}); err == nil && len(given) == 1 {
+			p.candidates(flag+"=", value, given[0].Option.(*getopt.Flag))
+		}
+	default:
+		for _, o := range options {
+			f := o.(*getopt.Flag)
 			for _, n := range f.Names() {
 				if n = getopt.Dashed(n); !f.Hidden && strings.HasPrefix(n, last) {
 					fmt.Fprintf(p.Out, "%s\t%s\n", n, f.Usage)
 				}
 			}
 		}
-	case l.command == nil, l.command.ArgsUsage == "[COMMAND]":
-		for _, c := range all {
-			if strings.HasPrefix(c.Name, last) {
-				fmt.Fprintf(p.Out, "%s\t%s\n", c.Name, c.Usage)
-			}
-		}
-	case strings.Contains(l.command.ArgsUsage, "PATH"):
-		p.candidates("", last, nil, getopt.AnyFile)
-	case l.command.ArgsUsage == "SHELL":
-		p.candidates("", last, shells, getopt.NoFiles)
 	}
 	return nil
 }
 
-// candidates prints those choices that begin with prefix, or the kind of files.
-func (p *program) candidates(before, prefix string, choices []string, files getopt.Files) {
-	switch files {
+// completeOperand completes an operand of a command, or the command itself if that is empty.
+func (p *program) completeOperand(prefix, command, takes string) error {
+	switch {
+	case command == "", takes == "[COMMAND]":
+		commands, err := p.commands("")
+		for _, c := range commands {
+			if strings.HasPrefix(c.Name, prefix) {
+				fmt.Fprintf(p.Out, "%s\t%s\n", c.Name, c.Usage)
+			}
+		}
+		return err
+	case takes == "SHELL":
+		p.candidates("", prefix, &getopt.Flag{Choices: shells})
+	case strings.Contains(takes, "PATH"):
+		p.candidates("", prefix, &getopt.Flag{Files: getopt.AnyFile})
+	}
+	return nil
+}
+
+// candidates prints those values of a flag that begin with prefix, with before in front.
+func (p *program) candidates(before, prefix string, f *getopt.Flag) {
+	switch f.Files {
 	case getopt.AnyFile:
 		fmt.Fprintln(p.Out, "\tfiles")
 	case getopt.Directories:
 		fmt.Fprintln(p.Out, "\tdirectories")
 	}
-	for _, c := range choices {
+	for _, c := range f.Choices {
 		if strings.HasPrefix(c, prefix) {
 			fmt.Fprintln(p.Out, before+c)
 		}
 	}
 }
 
-// joinValues joins what bash splits at "=": a flag, "=" and its value.
+// joinValues joins a flag, "=" and its value, which bash separates.
 func joinValues(words []string) (joined []string) {
 	for i, w := range words {
 		last := len(joined) - 1
-		switch {
-		case w == "=" && last >= 0 && strings.HasPrefix(joined[last], "--"):
-			joined[last] += "="
-		case i > 0 && words[i-1] == "=" && last >= 0 && strings.HasSuffix(joined[last], "="):
+		afterFlag := last >= 0 && strings.HasPrefix(joined[last], "--")
+		if afterFlag && (w == "=" || words[i-1] == "=") {
 			joined[last] += w
-		default:
+		} else {
 			joined = append(joined, w)
 		}
 	}
 	return joined
-}
-
-// completionLine is the state after the words before the one to complete.
-type completionLine struct {
-	flags   []cli.Flag
-	command *cli.Command // nil: not yet given
-	pending *getopt.Flag // needs the next word as its value
-	ended   bool         // "--" was given
-}
-
-// read reads one word and reports whether it is an operand.
-func (l *completionLine) read(word string) (operand string, ok bool) {
-	switch {
-	case l.pending != nil:
-		l.pending = nil
-		return "", false
-	case l.ended || !strings.HasPrefix(word, "-") || word == "-":
-		return word, true
-	case word == "--":
-		l.ended = true
-	default:
-		if f := l.lookup(word); f != nil && f.TakesValue() && !f.Optional {
-			l.pending = f
-		}
-	}
-	return "", false
-}
-
-// lookup returns the flag that word is, without a value.
-func (l *completionLine) lookup(word string) *getopt.Flag {
-	for _, f := range l.flags {
-		for _, n := range f.Names() {
-			if getopt.Dashed(n) == word {
-				return f.(*getopt.Flag)
-			}
-		}
-	}
-	return nil
-}
-
-// completionScripts are the scripts by shell. bash gets only the part after "=" of a
-// candidate, because it completes only that.
-var completionScripts = map[string]string{
-	"bash": `# bash completion for indexctl
-_indexctl() {
-    local cur=${COMP_WORDS[COMP_CWORD]} out
-    mapfile -t out < <(indexctl completion --complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
-    [[ $cur == = ]] && cur=
-    case ${out[0]} in
-    $'\tfiles')
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
-        ;;
-    $'\tdirectories')
-        compopt -o filenames 2>/dev/null
-        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
-        ;;
-    *)
-        COMPREPLY=("${out[@]%%$'\t'*}")
-        COMPREPLY=("${COMPREPLY[@]#*=}")
-        ;;
-    esac
-}
-complete -F _indexctl indexctl
-`,
-	"zsh": `#compdef indexctl
-# zsh completion for indexctl
-_indexctl() {
-    local -a out
-    out=("${(@f)$(indexctl completion --complete -- "${(@Q)words[2,CURRENT]}" 2>/dev/null)}")
-    case $out[1] in
-    $'\tfiles')
-        compset -P '--*='
-        _files
-        ;;
-    $'\tdirectories')
-        compset -P '--*='
-        _files -/
-        ;;
-    ?*)
-        out=("${(@)out//:/\\:}")
-        out=("${(@)out/$'\t'/:}")
-        _describe indexctl out
-        ;;
-    *) return 1 ;;
-    esac
-}
-if [ "$funcstack[1]" = _indexctl ]; then
-    _indexctl "$@"
-else
-    compdef _indexctl indexctl
-fi
-`,
-	"fish": `# fish completion for indexctl
-function __indexctl_complete
-    set -l cur (commandline -ct)
-    set -l out (indexctl completion --complete -- (commandline -opc)[2..] "$cur" 2>/dev/null)
-    set -l flag (string match -r -- '^--[^=]*=' "$cur")
-    set -l value (string sub -s (math 1 + (string length -- "$flag")) -- "$cur")
-    switch "$out[1]"
-        case \tfiles
-            __fish_complete_path $value | string replace -r '^' -- "$flag"
-        case \tdirectories
-            __fish_complete_directories $value | string replace -r '^' -- "$flag"
-        case '*'
-            string join \n -- $out
-    end
-end
-complete -c indexctl -f -a '(__indexctl_complete)'
-`,
 }

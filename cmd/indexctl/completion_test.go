@@ -18,7 +18,11 @@ func completionFile(t *testing.T, shell string) string {
 		t.Skipf("%s is not installed", shell)
 	}
 	file := filepath.Join(t.TempDir(), "indexctl."+shell)
-	if err := os.WriteFile(file, []byte(completionScripts[shell]), 0o600); err != nil {
+	script, err := completionScripts.ReadFile("completion/indexctl." + shell)
+	if err == nil {
+		err = os.WriteFile(file, script, 0o600)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	return file

@@ -19,7 +19,7 @@ func TestImports(t *testing.T) {
 		os os/exec os/signal path path/filepath regexp regexp/syntax slices strconv strings sync syscall time unicode unicode/utf16 unicode/utf8 unsafe
 		golang.org/x/sys/unix`)
 	checkImports(t, "indexd/cmd/indexctl/internal/locate", allowed)
-	checkImports(t, "indexd/cmd/indexctl", append(allowed, "github.com/urfave/cli/v2"))
+	checkImports(t, "indexd/cmd/indexctl", append(allowed, "embed", "github.com/urfave/cli/v2"))
 }
 
 func checkImports(t *testing.T, program string, allowed []string) {

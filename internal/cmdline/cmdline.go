@@ -20,7 +20,7 @@ func Run(app *cli.App, args []string, commands func(name string) ([]*cli.Command
 	configure(app)
 	line, rest, flags := args[:1:1], args[1:], app.Flags
 	if commands != nil {
-		given, name, own, err := getopt.Command(options(flags), rest)
+		given, name, own, err := getopt.Command(Options(flags), rest)
 		if err != nil {
 			return err
 		}
@@ -34,7 +34,7 @@ func Run(app *cli.App, args []string, commands func(name string) ([]*cli.Command
 			c.HideHelp, c.OnUsageError = true, usageError
 		}
 	}
-	canonical, err := getopt.Canonical(options(flags), rest)
+	canonical, err := getopt.Canonical(Options(flags), rest)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,8 @@ func Flags(lists ...[]*getopt.Flag) []cli.Flag {
 	return flags
 }
 
-func options(flags []cli.Flag) []getopt.Option {
+// Options returns flags as package getopt takes them.
+func Options(flags []cli.Flag) []getopt.Option {
 	list := make([]getopt.Option, len(flags))
 	for i, f := range flags {
 		list[i] = f.(getopt.Option)

@@ -84,6 +84,7 @@ type Error struct {
 	Flag    string // as it was given, with its dashes and without a value
 	Problem string // "unknown", "needs a value", "takes no value", "ambiguous"
 	Similar string // a flag that may have been meant, or "" if none is close
+	Missing Option // if it needs a value: the option
 	Err     error  // from Flag.Set, in which case Flag includes the value
 }
 
@@ -214,7 +215,7 @@ func (s *scanner) longOf(word string) string {
 func (s *scanner) add(o Option, given, value string, attached bool) error {
 	if !attached && o.TakesValue() && !optional(o) {
 		if len(s.args) == 0 {
-			return &Error{Flag: given, Problem: needsValue}
+			return &Error{Flag: given, Problem: needsValue, Missing: o}
 		}
 		value, s.args, attached = s.args[0], s.args[1:], true
 	}
