@@ -36,7 +36,6 @@ type answer struct {
 	conn   io.ReadWriteCloser
 	socket string
 	unhook func() bool // ends the watch over ctx
-	ahead  *readAhead  // set when the answer turned out to be long
 
 	buf  []byte // read and not yet used: buf[r:w]
 	r, w int
@@ -190,16 +189,12 @@ func (a *answer) Read(p []byte) (int, error) {
 	return a.read(p)
 }
 
-// read reads from the socket, or from what was read ahead of it.
+// read reads from the socket.
 func (a *answer) read(p []byte) (n int, err error) {
 	if a.ctx.Err() != nil {
 		return 0, context.Cause(a.ctx)
 	}
-	if a.ahead != nil {
-		n, err = a.ahead.Read(p)
-	} else {
-		n, err = a.conn.Read(p)
-	}
+	n, err = a.conn.Read(p)
 	switch {
 	case err == nil || err == io.EOF:
 	case a.ctx.Err() != nil:
@@ -208,16 +203,6 @@ func (a *answer) read(p []byte) (n int, err error) {
 		err = io.EOF // whole or cut off, like any answer that ends
 	}
 	return n, err
-}
-
-// readAhead is called when the answer is longer than what was read at once.
-func (a *answer) readAhead() {
-	if a.ahead == nil {
-		if c, ok := a.conn.(*conn); ok {
-			c.poll()
-		}
-		a.ahead = newReadAhead(a.conn)
-	}
 }
 
 // more reads more of the body into the buffer, behind what is unused in it. It
@@ -254,7 +239,6 @@ func (a *answer) line() ([]byte, error) {
 			return line, nil
 		}
 		seen = a.w - a.r
-		a.readAhead()
 		if err := a.more(); err != nil {
 			return nil, err
 		}
@@ -281,14 +265,10 @@ func (a *answer) notUnderstood(err error) error {
 	return fmt.Errorf("answer of indexd %s at %s not understood: %w", a.version, a.socket, err)
 }
 
-// close ends the connection, so that the daemon stops working for it, and
-// waits for the goroutines that served it.
+// close closes the connection, so that the daemon stops working for it.
 func (a *answer) close() {
 	a.unhook()
 	a.conn.Close()
-	if a.ahead != nil {
-		a.ahead.close()
-	}
 }
 
 // do1 is a call whose answer is one object.

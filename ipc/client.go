@@ -18,8 +18,9 @@ import (
 // Errors: a ConnError (ErrNoDaemon) when nobody answers, ErrCutOff when an
 // answer has no end, else mostly a *Problem, which is what the daemon says.
 //
-// A callback that takes its time does not hold up the daemon: what has arrived
-// in the meantime is kept, at length in a temporary file.
+// A callback may take as long as it likes: the daemon keeps neither a snapshot nor
+// more than a page for a paused reader. What follows a long pause may come from a
+// later state of the index.
 type Client struct {
 	// Sockets are tried in order until one answers. None: DefaultSockets.
 	Sockets []string
@@ -112,7 +113,6 @@ func (c *Client) FindPaths(ctx context.Context, req *wire.FindRequest, each func
 			return c.trailer(a, line)
 		}
 		seen = a.w - a.r
-		a.readAhead()
 		if err := a.more(); err != nil {
 			return t, err
 		}

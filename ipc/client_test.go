@@ -2,7 +2,6 @@ package ipc
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -340,85 +338,4 @@ func TestFullQueue(t *testing.T) {
 			t.Error(err)
 		}
 	})
-}
-
-// TestReadAhead: a caller that takes nothing for minutes does not hold up the
-// sender, and then gets every byte.
-func TestReadAhead(t *testing.T) {
-	const size = 5 << 20
-	sent := make([]byte, size)
-	for i := range sent {
-		sent[i] = byte(i * 7 >> 3)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		r, w := io.Pipe()
-		start := time.Now()
-		took := make(chan time.Duration, 1)
-		go func() {
-			for b := sent; len(b) > 0; b = b[min(len(b), 70000):] {
-				w.Write(b[:min(len(b), 70000)])
-			}
-			took <- time.Since(start)
-			w.CloseWithError(io.ErrUnexpectedEOF)
-		}()
-		a := newReadAhead(r)
-		buf := make([]byte, 1000)
-		n, _ := io.ReadFull(a, buf)
-		time.Sleep(5 * time.Minute)
-		if d := <-took; d > aheadPatience {
-			t.Errorf("the sender was held up for %v", d)
-		}
-		rest, err := io.ReadAll(a)
-		if err != io.ErrUnexpectedEOF || !bytes.Equal(append(buf[:n], rest...), sent) {
-			t.Errorf("%d bytes of %d, %v", n+len(rest), size, err)
-		}
-		if names, _ := filepath.Glob(filepath.Join(os.TempDir(), "indexctl-*")); len(names) > 0 {
-			t.Errorf("left behind: %v", names)
-		}
-		a.close()
-	})
-}
-
-// TestReadAheadNoFile: where no file can be made the sender waits, and nothing
-// is lost.
-func TestReadAheadNoFile(t *testing.T) {
-	t.Setenv("TMPDIR", "/nonexistent")
-	synctest.Test(t, func(t *testing.T) {
-		r, w := io.Pipe()
-		go func() {
-			for range 3 * aheadChunks {
-				w.Write(make([]byte, chunkSize))
-			}
-			w.Close()
-		}()
-		a := newReadAhead(r)
-		time.Sleep(time.Minute)
-		if n, err := io.Copy(io.Discard, a); n != 3*aheadChunks*chunkSize || err != nil {
-			t.Error(n, err)
-		}
-		a.close()
-	})
-}
-
-// TestReadAheadClose ends it in each of its states.
-func TestReadAheadClose(t *testing.T) {
-	for _, wait := range []time.Duration{0, time.Second, time.Minute} {
-		synctest.Test(t, func(t *testing.T) {
-			r, w := io.Pipe()
-			var sender sync.WaitGroup
-			sender.Go(func() {
-				for {
-					if _, err := w.Write(make([]byte, chunkSize)); err != nil {
-						return
-					}
-					time.Sleep(100 * time.Millisecond)
-				}
-			})
-			a := newReadAhead(r)
-			time.Sleep(wait)
-			r.Close()
-			a.close()
-			sender.Wait()
-		})
-	}
 }

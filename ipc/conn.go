@@ -8,39 +8,18 @@ import (
 	"syscall"
 )
 
-// conn is a connected socket that is read and written by blocking system calls.
-// An os.File would set up the runtime's poller first, seven system calls and a
-// thread's work for one question. For a long answer it is worth that: see poll.
+// conn is a connected socket that is read and written with blocking system calls.
+// An os.File would set up the runtime's poller first, which costs seven system calls
+// and the work of a thread per question.
 type conn struct {
 	mu     sync.Mutex
 	fd     int
 	inUse  int // Reads and Writes under way
 	closed bool
-	file   *os.File // since poll
-}
-
-// poll has the runtime's poller wait from now on, as a Read that blocks a thread
-// costs another one that takes over. It is not called beside a Read or Write.
-func (c *conn) poll() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.closed && c.file == nil && syscall.SetNonblock(c.fd, true) == nil {
-		c.file = os.NewFile(uintptr(c.fd), "socket")
-	}
-}
-
-// polled is the file to use, if there is one.
-func (c *conn) polled() *os.File {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.file
 }
 
 // Read implements io.Reader.
 func (c *conn) Read(p []byte) (n int, err error) {
-	if f := c.polled(); f != nil {
-		return f.Read(p)
-	}
 	err = c.use(func() error {
 		n, err = syscall.Read(c.fd, p)
 		return err
@@ -56,9 +35,6 @@ func (c *conn) Read(p []byte) (n int, err error) {
 
 // Write implements io.Writer.
 func (c *conn) Write(p []byte) (n int, err error) {
-	if f := c.polled(); f != nil {
-		return f.Write(p)
-	}
 	for n < len(p) && err == nil {
 		err = c.use(func() error {
 			k, err := syscall.Write(c.fd, p[n:])
@@ -100,9 +76,6 @@ func (c *conn) Close() error {
 		return fs.ErrClosed
 	}
 	c.closed = true
-	if c.file != nil {
-		return c.file.Close()
-	}
 	if c.inUse > 0 {
 		syscall.Shutdown(c.fd, syscall.SHUT_RDWR) // wakes them
 	}

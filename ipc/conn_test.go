@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// connected returns both ends of a connection, ours as Client makes it, for a long
-// answer with poll.
-func connected(t *testing.T, poll bool) (ours io.ReadWriteCloser, theirs *net.UnixConn) {
+// connected returns both ends of a connection, ours as Client makes it.
+func connected(t *testing.T) (ours io.ReadWriteCloser, theirs *net.UnixConn) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
@@ -24,9 +23,6 @@ func connected(t *testing.T, poll bool) (ours io.ReadWriteCloser, theirs *net.Un
 	if ours, err = connect(t.Context(), path); err != nil {
 		t.Fatal(err)
 	}
-	if poll {
-		ours.(*conn).poll()
-	}
 	if theirs, err = l.AcceptUnix(); err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +31,7 @@ func connected(t *testing.T, poll bool) (ours io.ReadWriteCloser, theirs *net.Un
 }
 
 func TestConn(t *testing.T) {
-	for _, poll := range []bool{false, true} {
-		testConn(t, poll)
-	}
-}
-
-func testConn(t *testing.T, poll bool) {
-	ours, theirs := connected(t, poll)
+	ours, theirs := connected(t)
 	long := bytes.Repeat([]byte("0123456789"), 1<<17) // more than a socket holds
 	go func() {
 		ours.Write(long)
@@ -51,7 +41,7 @@ func testConn(t *testing.T, poll bool) {
 		t.Errorf("%d bytes of %d arrived, %v", len(got), len(long), err)
 	}
 
-	reader, writer := connected(t, poll)
+	reader, writer := connected(t)
 	go func() {
 		writer.Write(long)
 		writer.Close()
@@ -64,13 +54,7 @@ func testConn(t *testing.T, poll bool) {
 // Close ends a Read and a Write that wait, which then say so, and the
 // descriptor is closed once.
 func TestConnClose(t *testing.T) {
-	for _, poll := range []bool{false, true} {
-		testConnClose(t, poll)
-	}
-}
-
-func testConnClose(t *testing.T, poll bool) {
-	ours, theirs := connected(t, poll)
+	ours, theirs := connected(t)
 	read, written := make(chan error), make(chan error)
 	go func() {
 		_, err := ours.Read(make([]byte, 1))

@@ -43,7 +43,7 @@ type Options struct {
 	MaxHeader     int           // bytes of a request's header; 64 KiB
 	ReadTimeout   time.Duration // for a request's header, and again for its body; 10 s
 	IdleTimeout   time.Duration // between two requests on a connection; 15 s
-	WriteTimeout  time.Duration // for each write; a slower reader is dropped; 1 min
+	WriteTimeout  time.Duration // for each write, then the reader is dropped; 24 h
 	Grace         time.Duration // for answers under way in a shutdown; 1 s
 	PageSize      int           // bytes from which a page is full; 64 KiB
 	FirstPageSize int           // the same for the first page of an answer; 8 KiB
@@ -79,7 +79,7 @@ func (o Options) withDefaults() Options {
 	def(&o.MaxHeader, 64<<10)
 	def(&o.ReadTimeout, 10*time.Second)
 	def(&o.IdleTimeout, 15*time.Second)
-	def(&o.WriteTimeout, time.Minute)
+	def(&o.WriteTimeout, 24*time.Hour)
 	def(&o.Grace, time.Second)
 	def(&o.PageSize, 64<<10)
 	def(&o.FirstPageSize, 8<<10)
