@@ -3,55 +3,48 @@ package record
 import (
 	"cmp"
 	"encoding/binary"
-	"math"
 	"math/bits"
 	"slices"
 
 	"indexd/store/internal/codec"
 )
 
-// A column of integers is coded in whichever of these ways takes the fewest
-// bytes. Arithmetic is modulo 2^64, so that any values can be kept; base is the
-// smallest value, or one that the reader knows from elsewhere.
+// A column of integers is encoded in whichever of these ways takes the fewest bytes.
+// Arithmetic is modulo 2^64, so that any value can be stored. base is the smallest value,
+// or one that the reader knows from elsewhere.
 //
-//	tag      byte: coding<<6 | width, of which 63 stands for 64 bits
-//	base     uvarint; not where the reader knows it
+//	tag      byte: coding<<6 | width, where 63 stands for 64 bits
+//	base     uvarint; left out if the reader knows it
 //
 //	plain    n values less base, of width bits each
-//	patched  low byte, k uvarint; n times the low bits of the value less base;
-//	         k positions; k times the other, high bits at these positions
 //	dict     k-1 uvarint; the values but the smallest, ascending, less base, of
 //	         width bits; n indexes, of which 0 stands for base
 //	delta    least step, as zigzag uvarint; n-1 steps less the least. Base is
 //	         the first value here
 //
-// Measured on 403,227 entries of a system, bytes an entry with plain alone,
-// then with what was added for each column:
-// inodes 1.20, with delta 0.43, patched 0.39; sizes 1.93, with dict 1.69,
-// patched 1.59; seconds 0.81, with dict 0.39, patched 0.38. A bit-length class
-// for each value or two widths chosen by a bit gained nothing more.
+// Bytes per entry, measured on 403,227 entries of a system, with plain alone and with the
+// other codings added: inodes 1.20, with delta 0.43; sizes 1.93, with dict 1.69; seconds
+// 0.81, with dict 0.39. A coding of outliers apart from the rest, a bit-length class for
+// each value, and two widths chosen by a bit gained less than 0.15 more in all.
 const (
 	codePlain = iota
-	codePatched
 	codeDict
 	codeDelta
 )
 
-// column is where one column's parts are in the bytes of its body. The zero
-// value is a column of zeros.
+// column is the position of a column's parts in the bytes of its body. The zero value is a
+// column of zeros.
 type column struct {
 	base  uint64
 	step  uint64 // delta: the least step
-	value uint64 // delta: of the entry at
+	value uint64 // delta: value at position at
 	at    int32
-	k     int32 // patched, dict: how many
+	k     int32 // dict: number of values but the smallest
 	vals  int32 // offset of the first packed section
-	idx   int32 // offset of the indexes or positions
-	high  int32 // offset of the high bits
+	idx   int32 // dict: offset of the indexes
 	code  uint8
 	width uint8 // of the first packed section
-	hi    uint8 // width of the high bits
-	iw    uint8 // width of indexes or positions
+	iw    uint8 // dict: width of the indexes
 }
 
 // parse reads the layout of a column of n values.
@@ -67,17 +60,6 @@ func (c *column) parse(r *codec.Reader, n int, base uint64, known bool) {
 	switch c.code {
 	case codePlain:
 		c.vals = r.Skip(packedLen(n, c.width))
-	case codePatched:
-		low := r.Byte()
-		if low > c.width {
-			r.Fail()
-			return
-		}
-		c.k = r.Count(n)
-		c.hi, c.width, c.iw = c.width-low, low, bitsFor(n)
-		c.vals = r.Skip(packedLen(n, low))
-		c.idx = r.Skip(packedLen(int(c.k), c.iw))
-		c.high = r.Skip(packedLen(int(c.k), c.hi))
 	case codeDict:
 		c.k = r.Count(n)
 		c.iw = bitsFor(int(c.k) + 1)
@@ -87,25 +69,18 @@ func (c *column) parse(r *codec.Reader, n int, base uint64, known bool) {
 		c.step = uint64(r.Varint())
 		c.vals = r.Skip(packedLen(n-1, c.width))
 		c.value = c.base
+	default:
+		r.Fail()
 	}
 }
 
-// fill sets out to the values from i on. Of a constant column only the first
-// call, with i 0, does something: it is for those who use out again.
+// fill sets out to the values from i on. For a constant column only the first call, with i
+// 0, writes to out: later calls get the same out.
 func (c *column) fill(b []byte, i int, out []uint64) {
 	switch c.code {
 	case codePlain:
 		if c.width > 0 || i == 0 {
 			unpack(b, int(c.vals), i, c.width, c.base, out)
-		}
-	case codePatched:
-		unpack(b, int(c.vals), i, c.width, c.base, out)
-		for j := c.patch(b, i); j < int(c.k); j++ {
-			p := int(packedAt(b, int(c.idx), j, c.iw)) - i
-			if uint(p) >= uint(len(out)) {
-				break
-			}
-			out[p] += packedAt(b, int(c.high), j, c.hi) << c.width
 		}
 	case codeDict:
 		unpack(b, int(c.idx), i, c.iw, 0, out)
@@ -127,26 +102,10 @@ func (c *column) fill(b []byte, i int, out []uint64) {
 	}
 }
 
-// patch returns the number of the first patch at position i or after.
-func (c *column) patch(b []byte, i int) int {
-	lo, hi := 0, int(c.k)
-	for lo < hi {
-		m := (lo + hi) / 2
-		if packedAt(b, int(c.idx), m, c.iw) < uint64(i) {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	return lo
-}
-
-// get returns value i, which must be below n. Of a delta column it is cheap
-// where i does not go down from call to call.
+// get returns value i, which must be below n. For a delta column it is cheap if i does
+// not decrease from call to call.
 func (c *column) get(b []byte, i int) uint64 {
 	switch c.code {
-	case codePlain:
-		return c.base + packedAt(b, int(c.vals), i, c.width)
 	case codeDict:
 		j := packedAt(b, int(c.idx), i, c.iw)
 		if j == 0 || j > uint64(c.k) {
@@ -162,26 +121,21 @@ func (c *column) get(b []byte, i int) uint64 {
 		}
 		return c.value
 	}
-	v := packedAt(b, int(c.vals), i, c.width)
-	if j := c.patch(b, i); j < int(c.k) && packedAt(b, int(c.idx), j, c.iw) == uint64(i) {
-		v += packedAt(b, int(c.high), j, c.hi) << c.width
-	}
-	return c.base + v
+	return c.base + packedAt(b, int(c.vals), i, c.width)
 }
 
-// intCoder codes columns. It is scratch space, of one goroutine at a time.
+// intCoder encodes columns. It is scratch space for one goroutine at a time.
 type intCoder struct {
 	steps []uint64
 	dict  []uint64
 	slots []uint32 // hash table: 1 + index in dict
-	ids   []uint64 // of each value its index in dict, later its rank
+	ids   []uint64 // index in dict of each value, later its rank
 	ranks []uint64
 }
 
-// append appends the column of vals. base is the smallest of them, or, where
-// known, one that the reader will know and that is not above any. ordered
-// columns are tried as steps from value to value, others as a dictionary; the
-// base of an ordered one is not known.
+// append appends the column of vals. base is the smallest of them, or, if known, a value
+// that the reader will know and that is not above any. An ordered column, whose base must
+// not be known, is tried as steps from value to value, others as a dictionary.
 func (ic *intCoder) append(dst []byte, vals []uint64, base uint64, known, ordered bool) []byte {
 	n := len(vals)
 	var top uint64
@@ -190,14 +144,6 @@ func (ic *intCoder) append(dst []byte, vals []uint64, base uint64, known, ordere
 	}
 	width := wide(bits.Len64(top))
 	code, cost := codePlain, packedLen(n, width)
-
-	var low uint8
-	if n >= 8 && width > 0 {
-		var c int
-		if low, c = lowBits(vals, base, width); c < cost {
-			code, cost = codePatched, c
-		}
-	}
 	if ordered {
 		if c, ok := ic.delta(dst, vals, cost); ok {
 			return c
@@ -213,8 +159,6 @@ func (ic *intCoder) append(dst []byte, vals []uint64, base uint64, known, ordere
 	switch code {
 	case codePlain:
 		dst = appendPacked(dst, vals, base, width)
-	case codePatched:
-		dst = ic.patched(dst, vals, base, low, width)
 	case codeDict:
 		dst = binary.AppendUvarint(dst, uint64(len(ic.dict)-1))
 		dst = appendPacked(dst, ic.dict[1:], base, width)
@@ -223,29 +167,11 @@ func (ic *intCoder) append(dst []byte, vals []uint64, base uint64, known, ordere
 	return dst
 }
 
-// lowBits returns the width of the low bits that makes a patched column
-// shortest, and that column's length less what plain has too.
-func lowBits(vals []uint64, base uint64, width uint8) (low uint8, cost int) {
-	var lens [65]uint32
-	for _, v := range vals {
-		lens[bits.Len64(v-base)]++
-	}
-	n, pos := len(vals), int(bitsFor(len(vals)))
-	over, best := 0, math.MaxInt // over: values of more than l bits
-	for l := int(width) - 1; l >= 0 && over <= n/2; l-- {
-		over += int(lens[l+1])
-		if c := n*l + over*(pos+int(width)-l); c < best {
-			best, low = c, uint8(l)
-		}
-	}
-	return low, best/8 + 4
-}
-
 func appendTag(dst []byte, code int, width uint8) []byte {
 	return append(dst, byte(code<<6)|min(width, 63))
 }
 
-// wide is the width that a column has for values of up to n bits.
+// wide returns the width of a column for values of up to n bits.
 func wide(n int) uint8 {
 	if n == 63 {
 		return 64
@@ -253,23 +179,8 @@ func wide(n int) uint8 {
 	return uint8(n)
 }
 
-func (ic *intCoder) patched(dst []byte, vals []uint64, base uint64, low, width uint8) []byte {
-	pos, high := ic.ids[:0], ic.steps[:0]
-	for i, v := range vals {
-		if h := (v - base) >> low; h != 0 {
-			pos, high = append(pos, uint64(i)), append(high, h)
-		}
-	}
-	ic.ids, ic.steps = pos, high
-	dst = append(dst, low)
-	dst = binary.AppendUvarint(dst, uint64(len(pos)))
-	dst = appendPacked(dst, vals, base, low)
-	dst = appendPacked(dst, pos, 0, bitsFor(len(vals)))
-	return appendPacked(dst, high, 0, width-low)
-}
-
-// delta appends vals as steps where that takes less than cost bytes and the
-// base (which plain has too, about as long).
+// delta appends vals as steps if that takes less than cost bytes and the base, which plain
+// has too.
 func (ic *intCoder) delta(dst []byte, vals []uint64, cost int) ([]byte, bool) {
 	if len(vals) < 2 {
 		return dst, false
@@ -296,9 +207,9 @@ func (ic *intCoder) delta(dst []byte, vals []uint64, cost int) ([]byte, bool) {
 	return appendPacked(dst, steps, uint64(least), width), true
 }
 
-// distinct makes ic.dict the distinct values, ascending, the first of which is
-// base even where no value is, and ic.ids the indexes of vals in it. It gives
-// up, false, where a dictionary would take limit bytes or more.
+// distinct sets ic.dict to the distinct values, ascending, the first of which is base even
+// if no value is, and ic.ids to the indexes of vals in it. It returns false if a dictionary
+// would take limit bytes or more.
 func (ic *intCoder) distinct(vals []uint64, base uint64, width uint8, limit int) bool {
 	n := len(vals)
 	size := 1 << bits.Len(uint(2*n))

@@ -162,7 +162,7 @@ func TestTreeSize(t *testing.T) {
 				(&owners{}).parse(&in, r.n, r.flags&bit != 0)
 			case r.flags&bit != 0:
 				c.parse(&in, r.n, 0, bit&(hasInos|hasNsecs) == 0)
-				codes[fmt.Sprint(name, " ", [...]string{"plain", "patched", "dict", "delta"}[c.code])]++
+				codes[fmt.Sprint(name, " ", [...]string{"plain", "dict", "delta"}[c.code])]++
 			case bit == hasInos:
 				in.Uvarint()
 			}
