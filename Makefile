@@ -1,5 +1,11 @@
 # make             both programs, in bin/
-# make test        what a change has to pass on any machine; .ci/run is all of it
+# make test        the tests, in a few minutes; see CONTRIBUTING.md for the long ones
+# make short       the tests that together take less than a minute
+# make race        the short tests with the race detector
+# make lint        golangci-lint, with the settings in .golangci.yml
+# make fuzz        every fuzz target for a while
+# make cover       test coverage in cover.html
+# make fmt         gofmt
 # make install     below $(DESTDIR)$(PREFIX); units, manual pages, completions too
 # make uninstall   takes away what install put there, but the configuration
 # make deb         a Debian package, in dist/
@@ -33,14 +39,33 @@ bash := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 zsh  := $(DESTDIR)$(zshdir)
 fish := $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all test install uninstall deb clean
+.PHONY: all test short race lint fuzz cover fmt install uninstall deb clean
 
 all:
 	CGO_ENABLED=0 $(GO) build $(GOFLAGS_BUILD) -o bin/ ./cmd/indexd ./cmd/indexctl
 
 test:
-	$(GO) vet ./...
 	$(GO) test ./...
+
+short:
+	$(GO) test -short ./...
+
+race:
+	$(GO) test -short -race ./...
+
+lint:
+	$(GO) tool -modfile=tools/go.mod golangci-lint run ./...
+
+fuzz:
+	.ci/fuzz
+
+cover:
+	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -html=cover.out -o cover.html
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+fmt:
+	gofmt -w .
 
 # The manual pages and completions are generated from the definitions of the command lines,
 # by builds that run on this machine and include the code for it.
@@ -80,4 +105,4 @@ deb:
 	packaging/deb dist/root '$(VERSION)' $(GOARCH) dist
 
 clean:
-	rm -rf bin dist
+	rm -rf bin dist cover.out cover.html

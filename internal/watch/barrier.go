@@ -15,31 +15,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// barrier proves that events were drained: the kernel's queue is in order, so
-// when the event of a file has come that was made just now, all earlier ones
-// have. The files lie in a directory of the Source's own.
+// barrier proves that events have been drained. The kernel's queue is ordered, so once
+// the event of a file created just now (a cookie) has arrived, all earlier events have.
+// The cookies are created in Options.BarrierDir.
 type barrier struct {
 	dir  string
-	wake chan struct{} // capacity 1: somebody asks
-	lost chan struct{} // capacity 1: events were, perhaps the cookie's too
+	wake chan struct{} // capacity 1: a caller waits
+	lost chan struct{} // capacity 1: events were lost, possibly that of the cookie
 
 	mu    sync.Mutex
-	next  *round // not begun: who asks now joins it
-	round uint64 // of the round under way
+	next  *round // not begun; new callers join it
+	round uint64 // number of the current round
 	seen  chan struct{}
-	count uint64 // cookies made
+	count uint64 // cookies created
 }
 
-// round is one proof, for all who asked before it began.
+// round is one proof, for all callers that asked before it began.
 type round struct {
 	done    chan struct{}
 	seq     uint64
 	err     error
-	waiting int // under barrier.mu
+	waiting int // guarded by barrier.mu
 }
 
-// cookieWait is how long a cookie may take before another is made: the watch on
-// the directory, or the directory, may be gone.
+// cookieWait is how long to wait for the event of a cookie. After that, the directory or
+// its watch is assumed to be gone, and both are created again.
 const cookieWait = time.Second
 
 func (b *barrier) init(dir string) {
@@ -48,10 +48,11 @@ func (b *barrier) init(dir string) {
 	b.lost = make(chan struct{}, 1)
 }
 
-// Barrier returns when every event that the kernel had queued before the call
-// is a hint, a lost one is Batch.Overflow, and a mount Batch.Mounts. These are in the batches up to the
-// first with a Seq of at least the one returned, and Take gives such a batch
-// from then on. Where events are lost it tries again, until ctx ends. ErrClosed.
+// Barrier returns when every event that the kernel had queued before the call has become
+// a hint, every lost one Batch.Overflow, and every mount Batch.Mounts. They are contained
+// in the batches up to the first whose Seq is at least seq, and from then on Take returns
+// such a batch. If events are lost meanwhile, Barrier tries again until ctx ends. It
+// returns ErrClosed once Run has ended.
 func (s *Source) Barrier(ctx context.Context) (seq uint64, err error) {
 	b := &s.barrier
 	b.mu.Lock()
@@ -77,9 +78,9 @@ func (s *Source) Barrier(ctx context.Context) (seq uint64, err error) {
 	return 0, err
 }
 
-// run serves one round after the other until the Source ends.
+// run serves one round after the other until the Source is stopped.
 func (b *barrier) run(s *Source) {
-	// An open file of its own: what was told is kept with that. See watchMounts.
+	// A separate open file, because poll state is kept per open file. See watchMounts.
 	table, err := unix.Open(mountTable, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
 		defer unix.Close(table)
@@ -109,8 +110,8 @@ func (b *barrier) run(s *Source) {
 	}
 }
 
-// prove makes cookies until the event of one was drained, and whatever error
-// came before it.
+// prove creates cookies until the event of one has been drained, and with it every
+// earlier error.
 func (b *barrier) prove(s *Source, r *round) error {
 	timer := time.NewTimer(cookieWait)
 	defer timer.Stop()
@@ -137,14 +138,15 @@ func (b *barrier) prove(s *Source, r *round) error {
 		if err == nil {
 			continue
 		}
-		s.log.Debug("making the directory for cookies again", "dir", b.dir, "err", err)
+		s.log.Debug("recreating the barrier directory", "dir", b.dir, "err", err)
 		if err := b.recreate(s); err != nil {
-			return fmt.Errorf("cannot tell whether all changes were read: %w", err)
+			return fmt.Errorf("cannot tell whether all changes have been read: %w", err)
 		}
 	}
 }
 
-// bake makes a cookie, and says when one of this round was seen.
+// createCookie creates and removes a cookie. seen is closed when the event of any cookie
+// of this round has arrived.
 func (b *barrier) createCookie() (seen <-chan struct{}, err error) {
 	b.mu.Lock()
 	if b.seen == nil {
@@ -161,7 +163,8 @@ func (b *barrier) createCookie() (seen <-chan struct{}, err error) {
 	return seen, errors.Join(f.Close(), os.Remove(name))
 }
 
-// event is told of the events of the directory: inside, that of a file in it.
+// handleEvent is called for events of BarrierDir; inside means that the event is of a
+// file in it.
 func (b *barrier) handleEvent(inside bool, name string) {
 	if !inside {
 		return
@@ -175,11 +178,10 @@ func (b *barrier) handleEvent(inside bool, name string) {
 	}
 }
 
-// overflow is told that events were lost.
+// handleOverflow is called when events were lost.
 func (b *barrier) handleOverflow() { signal(b.lost) }
 
-// errorsSeen returns when the errors that were handed over before the call have
-// been taken note of.
+// waitErrors returns when all errors delivered before the call have been handled.
 func (b *barrier) waitErrors(s *Source) error {
 	answer := make(chan struct{})
 	select {
@@ -195,7 +197,7 @@ func (b *barrier) waitErrors(s *Source) error {
 	}
 }
 
-// again makes the directory and its watch anew.
+// recreate creates the directory and its watch again.
 func (b *barrier) recreate(s *Source) error {
 	if err := b.prepare(); err != nil {
 		return err
@@ -205,14 +207,14 @@ func (b *barrier) recreate(s *Source) error {
 	if s.closed {
 		return ErrClosed
 	}
-	_ = s.fs.Remove(b.dir) // the watch of a directory that was here before
+	_ = s.fs.Remove(b.dir) // the watch of a previous directory of that name
 	return s.fs.Add(b.dir)
 }
 
-// prepare makes the directory, private and empty.
+// prepare creates the directory, or makes it private and empty.
 func (b *barrier) prepare() error {
 	if !filepath.IsAbs(b.dir) || filepath.Clean(b.dir) != b.dir {
-		return fmt.Errorf("cookies: %q is no absolute and clean path", b.dir)
+		return fmt.Errorf("barrier directory %q: not an absolute clean path", b.dir)
 	}
 	if err := os.Mkdir(b.dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -222,7 +224,7 @@ func (b *barrier) prepare() error {
 		return err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !info.IsDir() || !ok || int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s is not a directory of this user's", b.dir)
+		return fmt.Errorf("barrier directory %s: not a directory owned by this user", b.dir)
 	}
 	if err := os.Chmod(b.dir, 0o700); err != nil {
 		return err

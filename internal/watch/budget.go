@@ -15,30 +15,30 @@ import (
 )
 
 const (
-	// DefaultShare of the limit, in percent. The limit is a user's, not a
-	// process's: what is left is for the editors and file managers of the same
-	// user, which fail badly without.
+	// DefaultShare is the share of the limit to use, in percent. The limit applies to a
+	// user, not to a process; the rest is for the editors and file managers of the same
+	// user, which fail badly without watches.
 	DefaultShare = 80
-	// watchMemory is about what the kernel charges a cgroup for one watch, in
-	// bytes: most of it is for the inode of ext4, which it then keeps.
+	// watchMemory is roughly what the kernel charges a cgroup for one watch, in bytes.
+	// Most of it is for the ext4 inode, which the watch keeps in memory.
 	watchMemory = 1280
-	// memoryShare of what a cgroup may use, one in so many, is for watches.
+	// memoryShare is the inverse of the share of a cgroup's memory that watches may use.
 	memoryShare = 3
-	// budgetAge is how long a budget that was found too large, or a limit that
-	// was reached, is believed; then the limits are read anew.
+	// budgetAge is how long a budget that proved too large, or a limit that was reached,
+	// is considered valid. After that, the limits are read again.
 	budgetAge = time.Minute
 )
 
-// Sysctl names the kernel's setting for how many watches a user may have.
+// Sysctl is the name of the kernel's limit on watches per user.
 const Sysctl = "fs.inotify.max_user_watches"
 
-// Limits on watches.
+// Limits are the limits on watches.
 type Limits struct {
-	Watches int   // of a user
-	Memory  int64 // of the cgroup, in bytes; 0: none
+	Watches int   // per user
+	Memory  int64 // of the cgroup, in bytes; 0 means none
 }
 
-// SystemLimits reads the limits of this system and of this process's cgroup.
+// SystemLimits reads the limits of this system and of the cgroup of this process.
 func SystemLimits() (Limits, error) {
 	n, err := readNumber("/proc/sys/fs/inotify/max_user_watches")
 	if err != nil {
@@ -57,23 +57,23 @@ func readNumber(name string) (int64, error) {
 	return strconv.ParseInt(strings.TrimSpace(line), 10, 64)
 }
 
-// Needed returns the value of Sysctl with which a share in percent of it is
-// dirs watches, rounded up to a multiple of 1024.
+// Needed returns the value of Sysctl of which share percent are enough for dirs watches,
+// rounded up to a multiple of 1024.
 func Needed(dirs, share int) int {
 	n := (dirs*100 + share - 1) / share
 	return (n + 1023) &^ 1023
 }
 
-// budget is how many watches there may be.
+// budget is how many watches may be used.
 type budget struct {
 	share     int
-	checkedAt time.Time // when the limits were read, or found too large
-	reached   bool      // they once were
+	checkedAt time.Time // when the limits were read, or proved too large
+	reached   bool      // the kernel has refused a watch before
 
 	allowed, limit atomic.Int64
 }
 
-// read makes the budget what the limits give.
+// read sets the budget from the limits.
 func (b *budget) read(limits func() (Limits, error)) error {
 	l, err := limits()
 	if err != nil {
@@ -89,7 +89,7 @@ func (b *budget) read(limits func() (Limits, error)) error {
 	return nil
 }
 
-// allows reports whether there may be one more than n watches.
+// allows reports whether there may be more than n watches.
 func (b *budget) allows(n int, limits func() (Limits, error)) bool {
 	if int64(n) < b.allowed.Load() {
 		return true
@@ -100,8 +100,8 @@ func (b *budget) allows(n int, limits func() (Limits, error)) bool {
 	return int64(n) < b.allowed.Load()
 }
 
-// exhausted says that the kernel gave no more than n. It reports whether that
-// is news.
+// exhausted records that the kernel allows no more than n watches. It reports whether
+// this is the first time.
 func (b *budget) exhausted(n int) bool {
 	was := b.reached
 	b.checkedAt, b.reached = time.Now(), true
@@ -114,9 +114,9 @@ func unavailable(err error) error {
 	hint := ""
 	switch {
 	case errors.Is(err, syscall.EMFILE):
-		hint = " (fs.inotify.max_user_instances of this user are in use, or as many files are open as may be)"
+		hint = " (this user has reached fs.inotify.max_user_instances, or too many files are open)"
 	case errors.Is(err, syscall.ENOSPC):
-		hint = " (" + Sysctl + " of this user are in use)"
+		hint = " (this user has reached " + Sysctl + ")"
 	}
 	return fmt.Errorf("%w: %w%s", ErrUnavailable, err, hint)
 }

@@ -7,15 +7,15 @@ import (
 	"indexd/internal/mounts"
 )
 
-// Change is what may have become of a name.
+// Change is what may have happened to a name.
 type Change uint8
 
-// The changes; of two the greater one includes the other.
+// Changes. The greater one includes the other.
 const (
-	// Content: another size, time, owner, mode.
+	// Content means that size, times, owner or mode may have changed.
 	Content Change = iota
-	// Named: it came, went, or stands for another file; if it is a directory
-	// now, anything below it may be new.
+	// Named means that the name was created, removed or given to another file. If it is
+	// a directory now, anything below it may be new.
 	Named
 )
 
@@ -25,46 +25,45 @@ type NameHint struct {
 	Change Change
 }
 
-// DirHint says what of a directory may have changed.
+// DirHint says what may have changed in a directory.
 type DirHint struct {
 	Dir   string     // absolute, as it was watched
 	Names []NameHint // sorted
-	// List: more names than are worth naming. Then there are no Names.
+	// List means that too many names have changed; Names is empty.
 	List bool
-	// Subtree: anything at or below Dir, which may be gone. Then nothing else is
-	// said, neither of Dir nor of what lies below it.
+	// Subtree means that anything at or below Dir may have changed; Dir may be gone.
+	// There are no further hints for Dir or anything below it.
 	Subtree bool
 }
 
 // Batch is what has gathered between two calls of Take.
 type Batch struct {
-	// Seq is the number of the last hint in this batch or one before; see
-	// Barrier.
+	// Seq is the number of the last hint in this batch or an earlier one; see Barrier.
 	Seq  uint64
-	Dirs []DirHint // sorted: what is in a directory comes after it
-	// Overflow: the kernel dropped events; whatever is watched may have changed.
+	Dirs []DirHint // sorted, so that a directory comes before what is in it
+	// Overflow means that the kernel dropped events: anything watched may have changed.
 	Overflow bool
-	// Mounts: something was mounted, unmounted or moved.
+	// Mounts means that something was mounted, unmounted or moved.
 	Mounts bool
 }
 
-// Bounds of what is pending. A consumer that does its work takes hints long
-// before; who writes faster than that for long is served better by a walk. The
-// bytes are about what is held.
+// Bounds of what is pending. A consumer that keeps up takes hints long before they are
+// reached. If writers are faster than that for long, a walk is cheaper than single hints.
+// The bytes are an estimate of the memory used.
 const (
-	maxNames     = 256 // of one directory, more are List
+	maxNames     = 256 // per directory; more become List
 	maxDirs      = 8192
 	maxBytes     = 4 << 20
-	maxDepth     = 64 // of a subtree that stands for others
+	maxDepth     = 64 // of a subtree that replaces others
 	dirOverhead  = 160
 	nameOverhead = 40
 )
 
-// pending holds the hints that were not taken yet.
+// pending holds the hints that have not been taken.
 type pending struct {
 	dirs     map[string]*pendingDir
 	bytes    int
-	subtrees int // of dirs, those that are subtrees
+	subtrees int // how many of dirs are subtrees
 	overflow bool
 	mounts   bool
 }
@@ -72,13 +71,13 @@ type pending struct {
 type pendingDir struct {
 	names         map[string]Change
 	list, subtree bool
-	touched       uint32 // when the set was told of a change here, see Source.event
+	touched       uint32 // when the set was last told about a change here
 }
 
 func newPending() pending { return pending{dirs: make(map[string]*pendingDir)} }
 
-// has reports whether the hint is known already. d is what is pending for dir,
-// nil for nothing.
+// known reports whether a hint is already pending, and returns what is pending for dir,
+// or nil.
 func (p *pending) known(dir, name string, c Change) (d *pendingDir, known bool) {
 	d = p.dirs[dir]
 	if d != nil {
@@ -92,7 +91,7 @@ func (p *pending) known(dir, name string, c Change) (d *pendingDir, known bool) 
 	return d, p.subtrees > 0 && p.inSubtree(dir)
 }
 
-// inTree reports whether a subtree that dir lies in is pending.
+// inSubtree reports whether dir lies in a pending subtree.
 func (p *pending) inSubtree(dir string) bool {
 	for {
 		if d := p.dirs[dir]; d != nil && d.subtree {
@@ -105,7 +104,7 @@ func (p *pending) inSubtree(dir string) bool {
 	}
 }
 
-// dir returns what is pending for a directory, for more to be added.
+// entry returns the entry of a directory, creating it if necessary.
 func (p *pending) entry(dir string) *pendingDir {
 	d := p.dirs[dir]
 	if d == nil {
@@ -116,7 +115,7 @@ func (p *pending) entry(dir string) *pendingDir {
 	return d
 }
 
-// name adds a hint that is not known.
+// addName adds a hint that is not known.
 func (p *pending) addName(dir, name string, c Change) *pendingDir {
 	d := p.entry(dir)
 	switch _, known := d.names[name]; {
@@ -144,7 +143,7 @@ func (p *pending) forgetNames(d *pendingDir) {
 	d.names = nil
 }
 
-// listing adds the hint that a directory is to be listed.
+// addListing adds the hint that a directory is to be listed.
 func (p *pending) addListing(dir string) {
 	if d := p.entry(dir); !d.subtree {
 		p.forgetNames(d)
@@ -153,7 +152,7 @@ func (p *pending) addListing(dir string) {
 	p.shrink()
 }
 
-// subtree adds the hint that anything below dir may have changed.
+// addSubtree adds the hint that anything below dir may have changed.
 func (p *pending) addSubtree(dir string) {
 	p.setSubtree(dir)
 	p.shrink()
@@ -168,8 +167,8 @@ func (p *pending) setSubtree(dir string) {
 	d.list, d.subtree = false, true
 }
 
-// bound keeps what is pending small: of directories that lie deep, the subtree
-// that they have in common is said instead, as deep as can be.
+// shrink keeps the pending hints within their bounds: deep directories are replaced by
+// the subtrees that contain them, as deep as possible.
 func (p *pending) shrink() {
 	if len(p.dirs) <= maxDirs && p.bytes <= maxBytes {
 		return
@@ -197,7 +196,7 @@ func (p *pending) shrink() {
 	}
 }
 
-// cut makes subtrees of all that lies deeper than depth.
+// collapse replaces everything deeper than depth by subtrees.
 func (p *pending) collapse(depth int) {
 	for dir, d := range p.dirs {
 		up := ancestor(dir, depth)
@@ -222,7 +221,7 @@ func (p *pending) deepest() int {
 	return deepest
 }
 
-// ancestor returns dir, or the directory above it that has depth components.
+// ancestor returns dir, or its ancestor with depth components.
 func ancestor(dir string, depth int) string {
 	if depth == 0 {
 		return "/"
@@ -237,7 +236,7 @@ func ancestor(dir string, depth int) string {
 	return dir
 }
 
-// parentOf returns the directory that an absolute path lies in.
+// parentOf returns the directory of an absolute path.
 func parentOf(path string) string {
 	if i := strings.LastIndexByte(path, '/'); i > 0 {
 		return path[:i]
@@ -245,7 +244,7 @@ func parentOf(path string) string {
 	return "/"
 }
 
-// take empties p.
+// take returns the pending hints and empties p.
 func (p *pending) take() Batch {
 	b := Batch{Overflow: p.overflow, Mounts: p.mounts}
 	tree, any := "", false // the last subtree

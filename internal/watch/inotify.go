@@ -12,34 +12,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Errors of Watch. Others are of the file system: EACCES where the directory
-// cannot be read, ENAMETOOLONG of a path longer than PATH_MAX.
+// Errors of Watch. Others come from the file system, such as EACCES if the directory
+// cannot be read, or ENAMETOOLONG if the path is longer than PATH_MAX.
 var (
-	// ErrBudget: no more watches may be had, and those there are stand where
-	// something changed later.
-	ErrBudget = errors.New("no more directories may be watched")
-	// ErrMoved: what stands at the path is not the directory that was meant, or
-	// not for long enough. Its parent is to be listed again.
+	// ErrBudget means that no more watches are available, and that all watched
+	// directories changed later than this one.
+	ErrBudget = errors.New("no more directories can be watched")
+	// ErrMoved means that another directory is at the path than the caller expected, or
+	// that it did not stay there. Its parent should be listed again.
 	ErrMoved = errors.New("the directory was moved or replaced")
-	// ErrElsewhere: the directory is watched by another path that leads to it, a
-	// bind mount.
+	// ErrElsewhere means that the directory is watched by another path, through a bind
+	// mount.
 	ErrElsewhere = errors.New("watched by another path")
 )
 
-// Watch has the kernel watch the directory at an absolute, clean path, and
-// returns when the watch stands: what is listed after that misses no event.
-// Watching again what is watched is allowed, and costs a look at it.
+// Watch starts watching the directory at an absolute clean path. When it returns, the
+// watch exists: a listing that begins after that misses no event. Watching a directory
+// again is allowed and costs one stat.
 //
-// want is what is to stand there, for instance by fstat of the descriptor that
-// is going to be listed; zero: whatever does. got is what does stand there, as it
-// was when the watch stood.
-// changed is when something changed in it last, as far as can be told; an event
-// makes it now. Where there are no more watches, the directory in which nothing
-// has changed for the longest time is given up for one that changed later, see
-// OnGiveUp.
+// want identifies the directory that is expected there, for instance from fstat of the
+// descriptor that is going to be listed; the zero Ident accepts any. got is the stat of
+// the directory after the watch was added. changed is the time of the last known change
+// in the directory; events update it. If no watches are left, the directory that has not
+// changed for the longest time loses its watch to one that changed later, see OnEvict.
 //
-// It must not be called for directories of file systems that may hang, see
-// Local.
+// It must not be called for directories on file systems that may hang, see Local.
 func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err error) {
 	if want == (Ident{}) {
 		if want, err = identOf(dir); err != nil {
@@ -55,14 +52,14 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 		return got, err
 	}
 	if err == nil {
-		// By its path, as the kernel came to what it watches.
+		// By path, as the kernel found what it watches.
 		if got, err = Lstat(dir); err == nil && got.Ident != want {
 			err = ErrMoved
 		}
 	}
 	s.mu.Lock()
 	if err == nil && s.set.byPath[dir] != n {
-		err = ErrMoved // an event took it out meanwhile
+		err = ErrMoved // an event removed it meanwhile
 	}
 	if err == nil {
 		s.mu.Unlock()
@@ -75,9 +72,9 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 	case n:
 		s.set.remove(n)
 		s.pendingRemovals = append(s.pendingRemovals, dir)
-		signal(s.freed) // meanwhile there seemed to be no room
+		signal(s.freed) // there may have seemed to be no room meanwhile
 	case nil:
-		s.pendingRemovals = append(s.pendingRemovals, dir) // it may have been taken out before it was added
+		s.pendingRemovals = append(s.pendingRemovals, dir) // possibly removed from the set before the watch was added
 	}
 	if errors.Is(err, ErrMoved) || errors.Is(err, fs.ErrNotExist) ||
 		errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ELOOP) {
@@ -87,13 +84,13 @@ func (s *Source) Watch(dir string, want Ident, changed time.Time) (got Stat, err
 	s.ops.Lock()
 	s.flushRemovals()
 	s.ops.Unlock()
-	if errors.Is(err, syscall.ENOSPC) { // others had that one
+	if errors.Is(err, syscall.ENOSPC) { // another user's process took the evicted watch
 		err = ErrBudget
 	}
 	return got, err
 }
 
-// exhausted takes note that the kernel has no watch for n.
+// noteExhausted records that the kernel refused a watch for n.
 func (s *Source) noteExhausted(n *node) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
@@ -102,11 +99,12 @@ func (s *Source) noteExhausted(n *node) {
 	left := s.set.len()
 	s.mu.Unlock()
 	if s.budget.exhausted(left) {
-		s.log.Info("the kernel gives no more watches", "watches", left, "sysctl", Sysctl)
+		s.log.Info("the kernel allows no more watches", "watches", left, "sysctl", Sysctl)
 	}
 }
 
-// add has the kernel watch a directory. n is nil where there was no attempt.
+// add adds a directory to the set and asks the kernel to watch it. n is nil if it was not
+// asked.
 func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, isNew bool, err error) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
@@ -118,19 +116,18 @@ func (s *Source) add(dir string, want Ident, changed time.Time) (n *node, isNew 
 	if err != nil {
 		return nil, false, err
 	}
-	s.flushRemovals() // before the new watch: what enter took out may be of the same inode
+	s.flushRemovals() // before adding: reserve may have dropped a watch of the same inode
 	if isNew {
 		err = s.fs.Add(dir)
 	}
 	return n, isNew, err
 }
 
-// enter makes room for a directory in the set, before its first event can
-// come: what is known to be elsewhere now, or something else, is taken out.
-// isNew: it was not there. Only then may it be added: fsnotify's tables
-// contradict each other where a path is added that it has, while what stands
-// there is an inode that it knows by another path, and Remove then panics.
-// Called under ops, not mu.
+// reserve adds a directory to the set before its first event can arrive. It drops watches
+// known to be of another place or another inode by now. isNew means that the directory
+// was not in the set. Only then may it be added to fsnotify: if a path that fsnotify has
+// is added while the inode there is known by another path, its tables become inconsistent
+// and Remove panics. ops must be held, mu must not.
 func (s *Source) reserve(dir string, want Ident, changed time.Time) (n *node, isNew bool, err error) {
 	s.mu.Lock()
 	other := s.set.byID[want]
@@ -143,8 +140,8 @@ func (s *Source) reserve(dir string, want Ident, changed time.Time) (n *node, is
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if other = s.set.byID[want]; other != nil && other.path != dir {
-		// Renamed, and the event is on its way. The kernel takes no second watch
-		// of one inode, and fsnotify keeps the old path.
+		// Renamed, and the event has not been drained. The kernel has only one watch
+		// per inode, and fsnotify keeps the old path.
 		s.dropUnseen(other.path)
 	}
 	if n := s.set.byPath[dir]; n != nil {
@@ -152,7 +149,7 @@ func (s *Source) reserve(dir string, want Ident, changed time.Time) (n *node, is
 			s.set.touch(n, clampTime(changed))
 			return n, false, nil
 		}
-		s.dropUnseen(dir) // what is below was in another directory
+		s.dropUnseen(dir) // the watches below are in another directory
 	}
 	n = &node{path: dir, id: want, changed: clampTime(changed)}
 	if !s.budget.allows(s.set.len(), s.o.Limits) && !s.evictFor(n) {
@@ -162,8 +159,8 @@ func (s *Source) reserve(dir string, want Ident, changed time.Time) (n *node, is
 	return n, true, nil
 }
 
-// Unwatch gives one directory up. Events of it that were not drained yet are
-// lost: it is to be looked at as one that is not watched.
+// Unwatch stops watching one directory. Events of it that have not been drained are lost,
+// so it must be treated as unwatched.
 func (s *Source) Unwatch(dir string) {
 	s.removeWith(func() {
 		if n := s.set.byPath[dir]; n != nil && s.set.remove(n) {
@@ -173,7 +170,7 @@ func (s *Source) Unwatch(dir string) {
 	})
 }
 
-// UnwatchTree gives up a directory and all below it.
+// UnwatchTree stops watching a directory and all below it.
 func (s *Source) UnwatchTree(dir string) { s.removeWith(func() { s.drop(dir) }) }
 
 func (s *Source) removeWith(take func()) {
@@ -185,7 +182,7 @@ func (s *Source) removeWith(take func()) {
 	s.flushRemovals()
 }
 
-// Watched reports whether there is a watch for a directory.
+// Watched reports whether a directory is watched.
 func (s *Source) Watched(dir string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,8 +196,8 @@ func (s *Source) CountBelow(dir string) int {
 	return s.set.countBelow(dir)
 }
 
-// giveUpFor gives up the directory in which nothing has changed for the longest
-// time, if that is longer than in n. Called under ops and mu.
+// evictFor removes the watch that has been without changes for the longest time, if that
+// is longer than for n. ops and mu must be held.
 func (s *Source) evictFor(n *node) bool {
 	if len(s.set.lru) == 0 || s.set.lru[0].changed >= n.changed {
 		return false
@@ -212,8 +209,8 @@ func (s *Source) evictFor(n *node) bool {
 	return true
 }
 
-// drop takes a directory and all below it out of the set; the watches go at the
-// next reap. It reports whether there was one. Called under mu.
+// drop removes a directory and all below it from the set; flushRemovals removes the
+// watches. It reports whether there were any. mu must be held.
 func (s *Source) drop(dir string) bool {
 	list := s.set.below(dir)
 	for _, n := range list {
@@ -226,7 +223,8 @@ func (s *Source) drop(dir string) bool {
 	return len(list) > 0
 }
 
-// reap removes the watches of what was dropped. Called under ops, not mu.
+// flushRemovals removes the watches of dropped directories. ops must be held, mu must
+// not.
 func (s *Source) flushRemovals() {
 	s.mu.Lock()
 	doomed := s.pendingRemovals
@@ -236,14 +234,13 @@ func (s *Source) flushRemovals() {
 		return
 	}
 	for _, dir := range doomed {
-		// It fails where the kernel removed the watch, with the directory.
+		// It fails if the kernel has removed the watch along with the directory.
 		_ = s.fs.Remove(dir)
 	}
 }
 
-// lose is drop where the directories are not given up: what happens there now
-// is seen by nobody, until they are looked at and watched again. Called under
-// mu.
+// dropUnseen is drop for directories that should still be watched. Changes there go
+// unnoticed until they are listed and watched again, so a hint is added. mu must be held.
 func (s *Source) dropUnseen(dir string) {
 	if s.drop(dir) {
 		s.pending.addSubtree(dir)
@@ -252,8 +249,8 @@ func (s *Source) dropUnseen(dir string) {
 	}
 }
 
-// janitor removes watches for those who must not, and goes through all after
-// an overflow.
+// janitor removes watches on behalf of goroutines that must not, and checks all watches
+// after an overflow.
 func (s *Source) janitor() {
 	for {
 		select {
@@ -274,8 +271,8 @@ func (s *Source) janitor() {
 	}
 }
 
-// checkAll drops what is watched by a path that is not its own any more, and
-// what may be so: the events that would have told were lost.
+// checkAll drops all watches whose path does not, or may not, lead to their directory any
+// more: the events that reported this were lost.
 func (s *Source) checkAll() {
 	for after := ""; ; {
 		s.mu.Lock()
@@ -306,9 +303,9 @@ func (s *Source) checkAll() {
 	}
 }
 
-// checkChildren drops children that are gone of a directory that is watched since
-// just now. Their own watches told of that, but fsnotify keeps it to itself once the
-// parent is watched, which will have told, as it takes it.
+// checkChildren drops vanished children of a directory whose watch was just added.
+// fsnotify suppresses the event of a child's own watch once the parent is watched,
+// assuming that the parent has reported it.
 func (s *Source) checkChildren(dir string) {
 	var gone []string
 	for after := ""; ; {
@@ -333,14 +330,14 @@ func (s *Source) checkChildren(dir string) {
 	}
 }
 
-// isStill reports whether st, what stands at n's path now, is surely what was
-// watched there. Where a file system keeps no time of birth, it may be another
-// that got its inode, unless nothing was done to it since the Source was made.
+// isUnchanged reports whether st, now at n's path, is certainly the directory watched
+// there. On file systems without birth times, another directory may have reused the
+// inode, unless nothing has been done to it since the Source was created.
 func (s *Source) isUnchanged(n *node, st *Stat) bool {
 	return st.Ident == n.id && (st.Born != 0 || st.Ctime.Sec < s.createdAt.Unix())
 }
 
-// drainEvents makes hints of events until there are no more.
+// drainEvents turns events into hints until there are no more.
 func (s *Source) drainEvents() {
 	for e := range s.fs.Events {
 		s.handleEvent(&e)
@@ -348,7 +345,7 @@ func (s *Source) drainEvents() {
 	}
 }
 
-// event makes a hint of one event.
+// handleEvent turns one event into a hint.
 func (s *Source) handleEvent(e *fsnotify.Event) {
 	if len(e.Name) == 0 || e.Name[0] != '/' {
 		return
@@ -394,8 +391,7 @@ func (s *Source) handleEvent(e *fsnotify.Event) {
 	}
 }
 
-// drainErrors takes note of overflows until there are no more errors, and
-// answers who asks whether all errors so far were seen.
+// drainErrors handles errors until there are no more, and answers waitErrors.
 func (s *Source) drainErrors() {
 	for {
 		select {
@@ -422,23 +418,23 @@ func (s *Source) handleError(err error) {
 		signal(s.wakeJanitor)
 		s.barrier.handleOverflow()
 		s.throttled.overflow.Log(func(times int) {
-			s.log.Info("more changes than the kernel keeps; looking at all that is watched", "times", times)
+			s.log.Info("inotify queue overflow; checking all watched directories", "times", times)
 		})
 	case errors.Is(err, syscall.EINVAL), errors.Is(err, fsnotify.ErrNonExistentWatch):
-		// A watch was to be removed that the kernel had removed already.
+		// The kernel had already removed the watch.
 	default:
 		s.throttled.fault.Log(func(times int) { s.log.Warn("inotify", "err", err, "times", times) })
 	}
 }
 
-// identOf says what directory an absolute path leads to, as lookAt does.
+// identOf returns the Ident of the directory at an absolute path, see statDir.
 func identOf(dir string) (Ident, error) {
 	st, err := statDir(dir)
 	return st.Ident, err
 }
 
-// lookAt looks at the directory that an absolute path leads to. With a symbolic
-// link anywhere on it, it leads to none.
+// statDir returns the stat of the directory at an absolute path. It fails if any
+// component is a symbolic link.
 func statDir(dir string) (Stat, error) {
 	fd, err := unix.Openat2(unix.AT_FDCWD, dir, &unix.OpenHow{
 		Flags:   unix.O_PATH | unix.O_DIRECTORY | unix.O_NOFOLLOW | unix.O_CLOEXEC,
@@ -450,20 +446,20 @@ func statDir(dir string) (Stat, error) {
 		err = unix.Statx(fd, "", unix.AT_EMPTY_PATH, statMask, &st)
 		unix.Close(fd)
 	case errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EPERM), errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
-		// Before Linux 5.6, in some sandboxes, and where too many files are open:
-		// links further up are followed.
+		// Before Linux 5.6, in some sandboxes, or with too many open files. Links
+		// further up are followed.
 		err = unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, statMask, &st)
 	}
 	return statOf(dir, &st, err)
 }
 
-// Stat is a directory as it was at one moment.
+// Stat is the state of a directory at one moment.
 type Stat struct {
 	Ident
 	Mtime, Ctime unix.StatxTimestamp
 }
 
-// Lstat looks at a directory by its path; links further up are followed.
+// Lstat returns the stat of a directory by path. Links further up are followed.
 func Lstat(dir string) (Stat, error) {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT,
@@ -487,9 +483,8 @@ func statOf(dir string, st *unix.Statx_t, err error) (Stat, error) {
 
 const statMask = unix.STATX_TYPE | unix.STATX_INO | unix.STATX_BTIME | unix.STATX_MTIME | unix.STATX_CTIME
 
-// Local reports whether changes to file systems of this type all go through
-// this kernel, and none of its calls waits for somebody else: such can be
-// watched.
+// Local reports whether all changes to file systems of this type go through this kernel,
+// and none of its calls waits for a server. Only such file systems can be watched.
 func Local(fsType string) bool {
 	switch fsType {
 	case "9p", "afs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",

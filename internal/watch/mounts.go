@@ -5,17 +5,17 @@ import (
 	"os"
 )
 
-// mountTable is where the kernel tells of mounts.
+// mountTable is the file through which the kernel announces changes of the mount table.
 const mountTable = "/proc/self/mountinfo"
 
-// watchMounts calls changed once, and then each time that the mount table of this
-// process changes, until stop is closed.
+// watchMounts calls changed once, and then after each change of the mount table of this
+// process, until stop is closed.
 //
-// The table is never read here: its file wakes whoever waits for it at every
-// change, and counts as readable all the time. It must have one waiter, since
-// that a change was told is kept with the open file: who calls poll(2) for a file
-// that the runtime waits for as well, as it does for all that package os opens,
-// misses what the runtime was told.
+// The table itself is not read here: the kernel wakes pollers of the file at every
+// change, and reports it as readable all the time. Only one goroutine may wait for an
+// open file, because the state "change reported" is kept with it. Calling poll(2) on a
+// file that the runtime polls too, as it does for all files opened with package os, would
+// miss changes already reported to the runtime.
 func watchMounts(stop <-chan struct{}, changed func()) error {
 	table, err := os.Open(mountTable)
 	if err != nil {
@@ -34,7 +34,7 @@ func watchMounts(stop <-chan struct{}, changed func()) error {
 		}
 		_ = table.Close()
 	}()
-	// Within one Read, so that a change that comes during changed is not forgotten.
+	// All within one Read, so that a change during a call of changed is not missed.
 	err = conn.Read(func(uintptr) bool {
 		changed()
 		return false

@@ -7,25 +7,25 @@ import (
 	"strings"
 )
 
-// Ident is what a watch stands on. The zero Ident is none.
+// Ident identifies the inode of a watch. The zero Ident means none.
 type Ident struct {
 	Dev  uint64 // major<<32 | minor
 	Ino  uint64
-	Born int64 // birth in nanoseconds since 1970, 0 where the file system keeps none
+	Born int64 // birth time in ns since 1970; 0 if the file system records none
 }
 
 // node is one watched directory.
 type node struct {
-	path      string // shares its bytes with fsnotify's
+	path      string // shares its bytes with fsnotify's copy
 	id        Ident
-	changed   uint32 // in seconds: when something changed in it last
-	heapIndex int32  // its place in set.cold
+	changed   uint32 // time of the last known change, in seconds since 1970
+	heapIndex int32  // in set.lru
 }
 
-// set is the directories that are watched: by path, in the order of paths so
-// that all below one are neighbours, by what they are, and the one that changed
-// longest ago. It takes about 175 bytes of heap a directory, of any depth, and
-// the path, which fsnotify has too.
+// set holds the watched directories: by path, in path order (so that everything below a
+// directory is contiguous), by inode, and in a heap by the time of their last change. It
+// takes about 175 bytes of heap per directory of any depth, besides the path, which it
+// shares with fsnotify.
 type set struct {
 	byPath map[string]*node
 	byID   map[Ident]*node
@@ -39,7 +39,7 @@ func newSet() set {
 
 func (s *set) len() int { return len(s.byPath) }
 
-// add puts a node in; neither its path nor what it is is there yet.
+// add adds a node. Neither its path nor its inode may be present.
 func (s *set) add(n *node) {
 	s.byPath[n.path] = n
 	s.byID[n.id] = n
@@ -47,7 +47,7 @@ func (s *set) add(n *node) {
 	heap.Push(&s.lru, n)
 }
 
-// remove takes a node out, if it is there.
+// remove removes a node, if present.
 func (s *set) remove(n *node) bool {
 	if s.byPath[n.path] != n {
 		return false
@@ -69,8 +69,8 @@ func (s *set) below(path string) []*node {
 	return s.sorted.appendRange(list, lo, hi)
 }
 
-// children returns some of the paths of nodes in a directory, of those that come after
-// the path given; none at the end.
+// children returns a page of the paths of the nodes directly in a directory, beginning
+// after the path after. It is empty at the end.
 func (s *set) children(dir, after string) (page []string) {
 	from, hi := bounds(dir)
 	if after != "" {
@@ -82,7 +82,7 @@ func (s *set) children(dir, after string) (page []string) {
 		if n == nil || n.path >= hi {
 			break
 		}
-		if name, _, deep := strings.Cut(n.path[in:], "/"); deep {
+		if name, _, deep := strings.Cut(n.path[in:], "/"); deep { // skip everything below that one
 			_, from = bounds(n.path[:in+len(name)]) // past all below that one
 			continue
 		}
@@ -92,7 +92,7 @@ func (s *set) children(dir, after string) (page []string) {
 	return page
 }
 
-// countBelow is how many nodes below would return.
+// countBelow returns the number of nodes that below would return.
 func (s *set) countBelow(path string) int {
 	lo, hi := bounds(path)
 	n := s.sorted.rank(hi) - s.sorted.rank(lo)
@@ -102,7 +102,7 @@ func (s *set) countBelow(path string) int {
 	return n
 }
 
-// bounds are those of the paths below one.
+// bounds returns the range of the paths below one.
 func bounds(path string) (lo, hi string) {
 	if path == "/" {
 		return "/\x00", "0"
@@ -110,7 +110,7 @@ func bounds(path string) (lo, hi string) {
 	return path + "/", path + "0" // '0' is what comes after '/'
 }
 
-// touch notes a change.
+// touch records a change.
 func (s *set) touch(n *node, now uint32) {
 	if now > n.changed {
 		n.changed = now
@@ -118,16 +118,16 @@ func (s *set) touch(n *node, now uint32) {
 	}
 }
 
-// chunkNodes is where a chunk of sortedNodes is split: moving half of that many
-// pointers costs about as much as finding the place.
+// chunkNodes is the size above which a chunk of sortedNodes is split. Moving half as many
+// pointers costs about as much as finding the position.
 const chunkNodes = 512
 
-// sortedNodes is a list in the bytewise order of paths, in chunks none of which
-// is empty. A place in it takes 8 bytes, 16 where the chunk was just split.
+// sortedNodes is a list in bytewise path order, in non-empty chunks. It takes 8 bytes per
+// node, or 16 right after a split.
 type sortedNodes struct{ chunks [][]*node }
 
-// find returns where path is, or would be: a chunk and a place in it. With an
-// empty list that is 0, 0.
+// find returns the position of path, or where it would be inserted: a chunk and an index
+// in it. In an empty list that is 0, 0.
 func (l *sortedNodes) find(path string) (c, i int, ok bool) {
 	c, ok = slices.BinarySearchFunc(l.chunks, path, func(chunk []*node, path string) int {
 		return cmp.Compare(chunk[0].path, path)
@@ -187,7 +187,7 @@ func (l *sortedNodes) appendRange(list []*node, lo, hi string) []*node {
 	return list
 }
 
-// first returns the first node that does not come before path, nil for none.
+// first returns the first node that does not come before path, or nil.
 func (l *sortedNodes) first(path string) *node {
 	c, i, _ := l.find(path)
 	if c < len(l.chunks) && i == len(l.chunks[c]) {
@@ -199,7 +199,7 @@ func (l *sortedNodes) first(path string) *node {
 	return l.chunks[c][i]
 }
 
-// rank is how many nodes come before path.
+// rank returns the number of nodes that come before path.
 func (l *sortedNodes) rank(path string) (n int) {
 	c, i, _ := l.find(path)
 	for _, chunk := range l.chunks[:c] {
@@ -208,10 +208,10 @@ func (l *sortedNodes) rank(path string) (n int) {
 	return n + i
 }
 
-// coldHeap has the directory on top that changed longest ago.
+// lruHeap has the least recently changed directory on top.
 type lruHeap []*node
 
-// The methods of heap.Interface.
+// lruHeap implements heap.Interface.
 
 func (h lruHeap) Len() int           { return len(h) }
 func (h lruHeap) Less(i, j int) bool { return h[i].changed < h[j].changed }
@@ -221,14 +221,14 @@ func (h lruHeap) Swap(i, j int) {
 	h[i].heapIndex, h[j].heapIndex = int32(i), int32(j)
 }
 
-// Push is heap.Interface's.
+// Push implements heap.Interface.
 func (h *lruHeap) Push(x any) {
 	n := x.(*node)
 	n.heapIndex = int32(len(*h))
 	*h = append(*h, n)
 }
 
-// Pop is heap.Interface's.
+// Pop implements heap.Interface.
 func (h *lruHeap) Pop() any {
 	old := *h
 	n := old[len(old)-1]
@@ -237,8 +237,8 @@ func (h *lruHeap) Pop() any {
 	return n
 }
 
-// split cuts the path of an event into directory and name. fsnotify joins what
-// was watched and the name, "/" and "etc" to "//etc".
+// split splits the path of an event into directory and name. fsnotify joins the watched
+// path and the name, so that "/" and "etc" become "//etc".
 func split(path string) (dir, name string) {
 	i := strings.LastIndexByte(path, '/')
 	if i <= 0 {
@@ -247,7 +247,7 @@ func split(path string) (dir, name string) {
 	return path[:i], path[i+1:]
 }
 
-// page returns some of the nodes that come after a path, none at the end.
+// page returns some of the nodes that come after a path; none at the end.
 func (l *sortedNodes) page(after string) []*node {
 	c, i, ok := l.find(after)
 	if ok {

@@ -1,30 +1,29 @@
-// Package watch says where a tree may have changed. What comes out of it are
-// hints and never more: "these names of directory D may have changed", "list
-// D", "anything below D may have changed", "events were lost", "something was
-// mounted". What is true only the file system knows.
+// Package watch reports where a tree may have changed. Its results are hints, never more:
+// "these names in directory D may have changed", "list D again", "anything below D may
+// have changed", "events were lost", "something was mounted". Only the file system knows
+// what is true.
 //
-// A [Source] has the kernel watch single directories by inotify, through
-// fsnotify, in one instance: its queue is ordered, which is what makes
-// [Source.Barrier] possible. Its rules, each for a trap of fsnotify's or of the
-// kernel's:
+// A [Source] watches single directories with inotify, through fsnotify, in one instance.
+// The queue of an instance is ordered, which makes [Source.Barrier] possible. Each of the
+// following rules avoids a trap of fsnotify or of the kernel:
 //
-//   - One goroutine does nothing but drain events, another nothing but drain
-//     errors; neither ever adds or removes a watch or waits for the consumer.
-//     (fsnotify may hold its lock while it hands over an event or an error: who
-//     adds or removes on the goroutine that would take it waits for ever.)
-//   - What the consumer has not taken is coalesced in bounded memory.
-//   - Watch, then list: what is made before the watch stands raises no event, and
-//     is in a listing that begins after [Source.Watch] has returned.
-//   - Adding by path follows symbolic links, and names a path twice where a
-//     directory was renamed. So which inode a watch stands on is kept and
-//     compared; a directory that is renamed loses its watch and all those below
-//     it at once, since they would go on to report the old path, and the kernel
-//     takes no second watch of one inode. Its new place comes as a new name.
-//   - A hint is given for what loses its watch that way: what happened below it
-//     until it is watched again is seen by nobody.
+//   - One goroutine only drains events, another only drains errors. Neither of them ever
+//     adds or removes a watch or waits for the consumer. (fsnotify may hold its lock while
+//     it delivers an event or an error, so adding or removing a watch on the goroutine that
+//     would receive it deadlocks.)
+//   - Hints that the consumer has not taken are coalesced in bounded memory.
+//   - Watch first, list second: what is created before the watch exists raises no event,
+//     but is in a listing that begins after [Source.Watch] has returned.
+//   - Adding a watch by path follows symbolic links, and leaves two paths for a directory
+//     that was renamed. Therefore the inode of each watch is recorded and compared. A
+//     renamed directory loses its watch and all those below it at once, since they would
+//     keep reporting the old path, and since the kernel has only one watch per inode. At its
+//     new place, the directory is reported as a new name.
+//   - Everything that loses its watch this way is reported as a hint, since changes below
+//     it go unnoticed until it is watched again.
 //
-// What inotify cannot see, only looking again finds: writes through mmap and
-// through hard links from elsewhere, and what others do to a network file
+// Some changes are invisible to inotify and found only by checking again: writes through
+// mmap or through hard links from elsewhere, and changes made by others on a network file
 // system, which is therefore not watched at all (see [Local]).
 package watch
 
@@ -43,45 +42,45 @@ import (
 	"indexd/internal/logthrottle"
 )
 
-// Options of a Source. Cookies is required.
+// Options configure a Source. BarrierDir is required.
 type Options struct {
-	// Cookies is a directory of the Source's own, for Barrier, by an absolute and
-	// clean path without symbolic links: made, with mode 0700, where it is not
-	// there, and emptied. It lies on a local file system, best one in memory.
+	// BarrierDir is a directory for the exclusive use of the Source, which creates files
+	// in it for Barrier. It is given by an absolute clean path without symbolic links,
+	// created with mode 0700 if it does not exist, and emptied. It must lie on a local
+	// file system, preferably in memory.
 	BarrierDir string
-	// Excluded reports whether the consumer wants no hint for a path: it is
-	// excluded by rule, or a file of the daemon's own (its database, its log).
-	// Called for each new event on the goroutine that drains them, so it must be
-	// quick and not block. Nil: nothing is.
+	// Excluded reports whether to drop events for a path, because a rule excludes it or
+	// because it is a file of the daemon (its database, its log). It is called for each
+	// new event on the goroutine that drains them, so it must be fast and must not
+	// block. nil excludes nothing.
 	Excluded func(path string) bool
-	// Share is what part of the limits on watches may be used, in percent; 0
-	// for 80.
+	// Share is how much of the limits on watches may be used, in percent. 0 means 80.
 	Share int
-	// Limits reads the limits; nil for SystemLimits.
+	// Limits reads the limits. nil means SystemLimits.
 	Limits func() (Limits, error)
-	Log    *slog.Logger // nil: none
+	Log    *slog.Logger // nil discards messages
 
-	buffer uint // of fsnotify's channel, for tests: what drains it never blocks
+	buffer uint // of fsnotify's channel, for tests; its reader never blocks
 }
 
-// Source gives hints. Its methods may be called from any goroutine; Take by one
-// consumer.
+// Source reports hints. Its methods may be called from any goroutine, except that Take is
+// for a single consumer.
 type Source struct {
 	o         Options
 	log       *slog.Logger
 	fs        *fsnotify.Watcher
 	createdAt time.Time
 
-	// ops is held by who adds or removes watches. Never by the two goroutines
-	// that drain. Taken before mu.
+	// ops serializes adding and removing watches. The two draining goroutines never take
+	// it. It is locked before mu.
 	ops     sync.Mutex
-	closed  bool   // under ops
-	budget  budget // under ops, but what Status reads
+	closed  bool   // guarded by ops
+	budget  budget // guarded by ops, except for its atomic fields
 	onEvict func(dir string, changed time.Time)
 
 	mu              sync.Mutex
 	set             set
-	pendingRemovals []string // taken out of set, their watches still to be removed
+	pendingRemovals []string // no longer in set, but still watched
 	pending         pending
 	seq             uint64
 	lost            uint64 // overflows
@@ -89,24 +88,24 @@ type Source struct {
 	drained         atomic.Uint64
 
 	ready       chan struct{} // capacity 1: something is pending
-	freed       chan struct{} // capacity 1: a watch was given up that nobody has taken yet
-	wakeJanitor chan struct{} // capacity 1: there is something for the janitor
-	recheckAll  bool          // under mu: the janitor is to look at every watch
+	freed       chan struct{} // capacity 1: watches have become available
+	wakeJanitor chan struct{} // capacity 1
+	recheckAll  bool          // guarded by mu: the janitor is to check every watch
 	ping        chan chan struct{}
 	stopped     chan struct{} // closed when Run begins to end
 	barrier     barrier
 }
 
-// ErrUnavailable is returned by Open where the system gives no inotify
-// instance; what it wraps says why, and what can be done.
+// ErrUnavailable is returned by Open if the system has no inotify instance left. The
+// error that wraps it explains the reason and the remedy.
 var ErrUnavailable = errors.New("inotify is not available")
 
-// ErrClosed is returned when Run has ended.
+// ErrClosed is returned once Run has ended.
 var ErrClosed = errors.New("watching has ended")
 
-// Open makes a Source, which watches nothing yet but its own directory, and
-// raises nothing before Run. Who does not come to call Run calls Close. An error
-// that is ErrUnavailable is to be shown; one goes on without watching.
+// Open returns a Source that watches nothing yet except BarrierDir and reports nothing
+// before Run is called. Callers that never call Run must call Close. If the error wraps
+// ErrUnavailable, the program should report it and go on without watching.
 func Open(o Options) (*Source, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -149,26 +148,26 @@ func Open(o Options) (*Source, error) {
 	return s, nil
 }
 
-// OnGiveUp has fn called with each directory that loses its watch to one that
-// changed later, and when something changed in it last: it is to be looked at as one
-// that is not watched. fn must not block nor call the Source. To be called before
-// Watch.
+// OnEvict sets a function that is called for each directory whose watch is removed in
+// favor of a directory that changed later. The directory must then be treated as
+// unwatched; changed is the time of its last known change. fn must not block or call the
+// Source. OnEvict must be called before Watch.
 func (s *Source) OnEvict(fn func(dir string, changed time.Time)) { s.onEvict = fn }
 
-// Freed gives a value when watches were given up that others may have, see Room. It is
-// for one consumer.
+// Freed returns a channel that receives a value when watches have become available, see
+// Room. It is for a single consumer.
 func (s *Source) Freed() <-chan struct{} { return s.freed }
 
-// Room is how many more directories may be watched, as far as is known.
+// Room returns how many more directories may be watched, as far as known.
 func (s *Source) Room() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(int(s.budget.allowed.Load())-s.set.len(), 0)
 }
 
-// Relimit reads the limits anew at once, which is otherwise done when a watch is asked
-// for and they are a minute old: where they allow more than was known, Freed tells, and
-// more is true. It may be called from any goroutine.
+// ReloadLimits reads the limits at once; otherwise they are read when a watch is
+// requested and they are a minute old. If they allow more than before, more is true and
+// Freed receives a value. It may be called from any goroutine.
 func (s *Source) ReloadLimits() (more bool, err error) {
 	s.ops.Lock()
 	defer s.ops.Unlock()
@@ -183,19 +182,19 @@ func (s *Source) ReloadLimits() (more bool, err error) {
 	return more, nil
 }
 
-// Close ends a Source whose Run was never called.
+// Close closes a Source whose Run was never called.
 func (s *Source) Close() error {
 	err := s.fs.Close()
 	if rmErr := os.Remove(s.o.BarrierDir); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
-		s.log.Debug("the directory of cookies stays", "err", rmErr)
+		s.log.Debug("cannot remove the barrier directory", "err", rmErr)
 	}
 	return err
 }
 
-// Run drains events until ctx ends. It returns when its goroutines have ended
-// and all watches are gone; nothing that hints came of is lost by that but
-// what was not taken yet. The error is of the mount table, which could not be
-// watched; then too it returns only when ctx has ended.
+// Run drains events until ctx ends. It returns when its goroutines have ended and all
+// watches are removed. Hints that have not been taken are lost. An error means that the
+// mount table could not be watched; in that case, too, Run returns only when ctx has
+// ended.
 func (s *Source) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var mountErr error
@@ -219,17 +218,18 @@ func (s *Source) Run(ctx context.Context) error {
 	return errors.Join(err, mountErr)
 }
 
-// hush says what the log is still to be told.
+// flushLogs logs what the throttled loggers have held back.
 func (s *Source) flushLogs() {
 	s.throttled.overflow.Stop()
 	s.throttled.fault.Stop()
 }
 
-// Ready gives a value when there is something for Take. It is for one consumer.
+// Ready returns a channel that receives a value when there is something to Take. It is
+// for a single consumer.
 func (s *Source) Ready() <-chan struct{} { return s.ready }
 
-// Take returns what has gathered since the call before; it does not wait, so
-// there may be nothing but Seq.
+// Take returns the hints gathered since the previous call. It does not wait, so the batch
+// may contain nothing but Seq.
 func (s *Source) Take() Batch {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -238,8 +238,8 @@ func (s *Source) Take() Batch {
 	return b
 }
 
-// Pending reports whether concerns says so of a directory of which there is a hint
-// that was not taken yet, or whether events were lost. It must not block.
+// Pending reports whether there are hints, not yet taken, for a directory for which
+// concerns returns true, or whether events were lost. concerns must not block.
 func (s *Source) Pending(concerns func(dir string) bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -254,8 +254,7 @@ func (s *Source) Pending(concerns func(dir string) bool) bool {
 	return false
 }
 
-// note counts something that became pending and tells the consumer. Called
-// under mu.
+// notify counts a new hint and wakes the consumer. mu must be held.
 func (s *Source) notify() {
 	s.seq++
 	signal(s.ready)
@@ -268,7 +267,7 @@ func (s *Source) mountsChanged() {
 	s.notify()
 }
 
-// poke puts a value into a channel of capacity 1, unless there is one.
+// signal sends a value on a channel of capacity 1, unless it already holds one.
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
@@ -276,11 +275,11 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Status is how a Source stands.
+// Status is the state of a Source.
 type Status struct {
 	Watches   int
-	Budget    int // how many watches it may have
-	Limit     int // the kernel's, of a user, on which others draw too
+	Budget    int // how many watches it may use
+	Limit     int // the kernel's limit per user, which other programs share
 	Overflows uint64
 }
 
@@ -291,14 +290,13 @@ func (s *Source) Status() Status {
 	return Status{Watches: s.set.len(), Budget: int(s.budget.allowed.Load()), Limit: int(s.budget.limit.Load()), Overflows: s.lost}
 }
 
-// Always, as the time of a change, is for a directory that is never given up for
-// another.
+// Pinned, as the time of a change, keeps the watch of a directory from being evicted.
 var Pinned = time.Unix(1<<32-1, 0)
 
-// clampTime makes t seconds that a node can hold.
+// clampTime converts t to the seconds stored in a node.
 func clampTime(t time.Time) uint32 {
 	return uint32(min(max(t.Unix(), 0), 1<<32-1))
 }
 
-// Drained counts the events that were read. It may be called at any time.
+// Drained returns the number of events read so far. It may be called at any time.
 func (s *Source) Drained() uint64 { return s.drained.Load() }
