@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"indexd/internal/testutil/disk"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 )
 
@@ -18,6 +19,7 @@ import (
 // any of these moments, and when the disk is well again. INDEXD_FAULTS says how
 // many times it fails.
 func TestFailingDisk(t *testing.T) {
+	scale.SkipIfShort(t)
 	faults := 2
 	if n, err := strconv.Atoi(os.Getenv("INDEXD_FAULTS")); err == nil {
 		faults = n

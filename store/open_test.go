@@ -18,6 +18,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 	"indexd/store/record"
 )
@@ -109,6 +110,7 @@ func TestOpenIsExclusive(t *testing.T) {
 }
 
 func TestOpenTogetherOneWins(t *testing.T) {
+	scale.SkipIfShort(t)
 	for range 10 {
 		path := filepath.Join(t.TempDir(), "index.db")
 		var wg sync.WaitGroup

@@ -15,6 +15,7 @@ import (
 
 	"indexd/internal/casefold"
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/store/record"
@@ -294,6 +295,7 @@ func TestMergedIsExact(t *testing.T) {
 // TestTiers: round by round other docs gain names; no matter how many rounds there
 // were, segments and what they hold of old stay few.
 func TestTiers(t *testing.T) {
+	scale.SkipIfShort(t)
 	if race.On {
 		t.Skip("one goroutine, which would take half a minute")
 	}
@@ -520,6 +522,7 @@ func TestDamagedPostings(t *testing.T) {
 // TestMergeInParts: docs with more trigrams than a merge has memory for become
 // several segments.
 func TestMergeInParts(t *testing.T) {
+	scale.SkipIfShort(t)
 	if race.On {
 		t.Skip("one goroutine, which would take half a minute")
 	}

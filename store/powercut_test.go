@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/testutil/powercut"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 )
 
@@ -153,6 +154,7 @@ func (m *sim) resume(left powercut.State, promised uint64) error {
 // whole database; and so does a power cut, whatever the disk kept of what was not
 // synced: before the next step after a sync, and between.
 func TestKilledOrCutAtEveryStep(t *testing.T) {
+	scale.SkipIfShort(t)
 	for _, seed := range seeds(t, 1) {
 		t.Logf("STORE_SEED=%d", seed)
 		r := rand.New(rand.NewPCG(seed, 0))

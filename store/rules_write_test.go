@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/store/record"
@@ -339,6 +340,7 @@ func TestRule11_ErrorsAreData(t *testing.T) {
 
 // TestBigKeepsItsChunks: one name more in a big directory writes one chunk.
 func TestBigKeepsItsChunks(t *testing.T) {
+	scale.SkipIfShort(t)
 	w := newWorld(t, "big")
 	for i := range 20_000 {
 		w.make(fmt.Sprintf("big/%06d*", i*10))

@@ -11,6 +11,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 )
 
@@ -32,6 +33,7 @@ func (r *rig) differences(root string, repair bool) (list []string) {
 // difference where the directory is watched: also of a file that is written to so
 // often that looks at it are put off.
 func TestCheckTakesBarrier(t *testing.T) {
+	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	grow(t, l.root, "a/b/c", "busy")
 	for i := range 60 {

@@ -6,10 +6,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"indexd/internal/testutil/scale"
 )
 
 // A database of which most has gone becomes small again, and is right.
 func TestCompactsWhatIsFree(t *testing.T) {
+	scale.SkipIfShort(t)
 	var paths []string
 	for d := range 40 {
 		for f := range 500 {

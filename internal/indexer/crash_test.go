@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/powercut"
+	"indexd/internal/testutil/scale"
 	"indexd/internal/watch"
 	"indexd/store"
 )
@@ -219,9 +220,10 @@ func crash(t *testing.T, at int) (points int) {
 // does to the database's files, from the first start to the last commit.
 // INDEXD_POINTS=all does them all, until one run passes all points.
 func TestCrashAtEveryPoint(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := random(t)
 	total := crash(t, 0)
-	n := sample(t, "INDEXD_POINTS", 8)
+	n := sample(t, "INDEXD_POINTS", scale.Size(t, "", 3, 8))
 	if n < 0 {
 		at := 1
 		for crash(t, at) == 0 && !t.Failed() {
@@ -263,6 +265,7 @@ func (l *noted) Fault(p store.Point) error {
 // not synced: what the disk has kept is a whole database from which the index
 // becomes what find(1) finds. INDEXD_IMAGES says how many of them to look at.
 func TestPowerCutWhileIndexing(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := random(t)
 	dir := memoryDir(t)
 	db, root := filepath.Join(dir, "db", "index.db"), filepath.Join(dir, "root")
@@ -278,7 +281,7 @@ func TestPowerCutWhileIndexing(t *testing.T) {
 		defer log.mu.Unlock()
 		return log.compactions
 	})
-	n := sample(t, "INDEXD_IMAGES", 8)
+	n := sample(t, "INDEXD_IMAGES", scale.Size(t, "", 3, 8))
 	share := float64(n) / float64(log.Len()*int(powercut.Ways))
 	cuts := 0
 	for d := log.Play(); d.Next(); {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 )
 
@@ -61,6 +62,7 @@ func (l *lines) count(text string) int {
 // something, before it is done or after, while the tree changes. It says so once,
 // also of answers; and it becomes right by itself.
 func TestBadDisk(t *testing.T) {
+	scale.SkipIfShort(t)
 	seed := fsstress.Seed(t)
 	disk := &badDisk{r: rand.New(rand.NewPCG(seed, 0)), one: 1}
 	openOptions.Faults = disk

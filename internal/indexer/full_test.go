@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"indexd/internal/rules"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 )
 
@@ -69,6 +70,7 @@ func (r *rig) full(root string) {
 // warning, and what goes is seen to go. Once the files are gone, or others in their
 // stead, all is right by itself: as often as it happens.
 func TestHealsAtTheSizeLimit(t *testing.T) {
+	scale.SkipIfShort(t)
 	small(t, 2<<20)
 	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), memoryDir(t), Config{again: 10 * time.Millisecond}, nil)
 	must(t, l.WaitReady(deadline(t)))
@@ -104,6 +106,7 @@ func TestHealsAtTheSizeLimit(t *testing.T) {
 // A first index of more than the database may hold ends, degraded; what is excluded
 // then makes room for the rest.
 func TestExcludingMakesRoom(t *testing.T) {
+	scale.SkipIfShort(t)
 	small(t, 2<<20)
 	var paths []string
 	for d := range 90 {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 )
 
@@ -20,6 +21,7 @@ const hangs = 2 * time.Second
 // A file system that hangs is said to do so, and holds up nothing else; when it
 // answers again, or is gone, the index is right without anybody asking.
 func TestHungFileSystem(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := tree(t, "live/a", "m/")
 	var files []string
 	for i := range 40 { // more than there are workers

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"indexd/internal/indexer/jobs"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 )
 
@@ -145,6 +146,7 @@ func TestS6_TenThousandRescansAtOnce(t *testing.T) {
 // The same is not walked twice at once: who asks while it is walked gets one walk
 // more, together with all others who asked meanwhile.
 func TestS6_RescansOfTheSameAreFewWalks(t *testing.T) {
+	scale.SkipIfShort(t)
 	const dirs, rescans = 1000, 300
 	root := wide(t, dirs)
 	r := run(t, "", Config{Roots: []string{root}, Workers: 2})
@@ -186,6 +188,7 @@ func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 // S11: jobs of one priority take turns: a small one is done while a huge one
 // runs.
 func TestS11_SmallJobBesideAHugeOne(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := wide(t, 1000)
 	r := run(t, "", Config{Roots: []string{root}, Workers: 1})
 	r.idle()
@@ -213,6 +216,7 @@ func TestS11_SmallJobBesideAHugeOne(t *testing.T) {
 // S13: whoever waits for a job when the daemon stops is told, and the job is
 // done by the next run, under its id.
 func TestS13_StopTellsWaitersAndTheJobIsResumed(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := wide(t, 1000)
 	db := ""
 	var r *rig
@@ -256,6 +260,7 @@ func TestS13_StopTellsWaitersAndTheJobIsResumed(t *testing.T) {
 }
 
 func TestCancel(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := wide(t, 1000)
 	r := run(t, "", Config{Roots: []string{root}, Workers: 1})
 	r.idle()
@@ -318,6 +323,7 @@ func TestS7_UnreadableDirectoryIsCounted(t *testing.T) {
 // Followers who do not read are told how many events they missed, and hold up
 // nobody.
 func TestSlowFollowerLosesEventsNotTheEnd(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := wide(t, 4096+500)
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()

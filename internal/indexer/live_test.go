@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/testutil/fsstress"
+	"indexd/internal/testutil/scale"
 	"indexd/internal/watch"
 	"indexd/listing"
 )
@@ -209,6 +210,7 @@ func TestLiveUnasked(t *testing.T) {
 
 // In a directory of very many files a change costs a look at one of them.
 func TestLiveBigDirectory(t *testing.T) {
+	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	l.do(os.Mkdir(l.path("big"), 0o755))
 	for i := range 2 * bigDir {
@@ -294,6 +296,7 @@ func TestLiveBarrierInAStorm(t *testing.T) {
 
 // With few watches, or none, the rest is looked at when somebody asks.
 func TestLiveBudget(t *testing.T) {
+	scale.SkipIfShort(t)
 	for _, watches := range []int{0, 10} {
 		l := runLive(t, "", "", func() (watch.Limits, error) { return watch.Limits{Watches: watches}, nil })
 		w := fsstress.NewWriter(7, watches, l.root, t.TempDir())
@@ -311,9 +314,10 @@ func TestLiveBudget(t *testing.T) {
 
 // What changed while nobody ran, names and sizes, is right at the first barrier.
 func TestLiveRestart(t *testing.T) {
+	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	w := fsstress.NewWriter(3, 4, l.root, t.TempDir())
-	for range 4 {
+	for range scale.Size(t, "", 2, 4) {
 		w.Times(300)
 		l.compare()
 		l.stop()
@@ -327,6 +331,7 @@ func TestLiveRestart(t *testing.T) {
 
 // Events that were lost cost a look at everything, not the truth.
 func TestLiveOverflow(t *testing.T) {
+	scale.SkipUnlessLong(t)
 	l := runLive(t, "", "", nil)
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.MkdirAll(l.path("c"), 0o755), os.WriteFile(l.path("c/f"), nil, 0o644))
 	l.compare()

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 )
 
 func TestRescanFindsEveryChange(t *testing.T) {
+	scale.SkipIfShort(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))

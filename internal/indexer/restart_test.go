@@ -12,11 +12,13 @@ import (
 
 	"indexd/internal/mounts"
 	"indexd/internal/rules"
+	"indexd/internal/testutil/scale"
 )
 
 // A first index that is stopped goes on where it was: nothing that was listed
 // is listed again.
 func TestFirstIndexResumes(t *testing.T) {
+	scale.SkipIfShort(t)
 	const dirs = 1500
 	root := wide(t, dirs)
 	var total uint64
@@ -94,6 +96,7 @@ func TestExcludesAndReload(t *testing.T) {
 // A reload waits for nothing that is done at leisure, and what it asks for is done
 // whatever is under way.
 func TestReloadDuringALook(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := tree(t)
 	for i := range 3 * crewSize {
 		must(t, os.MkdirAll(fmt.Sprintf("%s/%d/skip", root, i), 0o755))

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -19,6 +20,7 @@ import (
 // Without a watch a sweep finds names by their directory's times, and a rarer
 // one what a file has become.
 func TestSweepFindsNamesThenSizes(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := tree(t, "a/x", "b/y")
 	r := run(t, "", Config{Roots: []string{root}, SweepInterval: 200 * time.Millisecond})
 	r.idle()
@@ -115,6 +117,7 @@ func (r *rig) sizeOf(path string) (size int64) {
 // A root that is removed, replaced by a link or renamed is offline with all it
 // had; made again, or back, it is what is there then.
 func TestRootGoneAndBack(t *testing.T) {
+	scale.SkipIfShort(t)
 	top := tree(t, "r/a/x", "r/b/y", "other/z")
 	root := top + "/r"
 	r := run(t, "", Config{Roots: []string{root}, SweepInterval: 100 * time.Millisecond})

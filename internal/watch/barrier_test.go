@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"indexd/internal/testutil/scale"
 )
 
 // A barrier that returns was reached by every event before it, under load and
@@ -115,6 +117,7 @@ func gate() (excluded func(string) bool, held <-chan struct{}, open func()) {
 // A cookie that an overflow ate is made again; what the barrier then stands for
 // has the overflow in it.
 func TestCookieLostByOverflow(t *testing.T) {
+	scale.SkipIfShort(t)
 	excluded, held, opened := gate()
 	s, dir := open(t, Options{Excluded: excluded})
 	start(t, s)

@@ -229,6 +229,7 @@ func manyEvents(t testing.TB, dir string) {
 }
 
 func TestOverflow(t *testing.T) {
+	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
 	mkdir(t, dir+"/a/b", dir+"/c", dir+"/d")
 	m := newMirror(t, s, dir)
@@ -283,6 +284,7 @@ func within(t testing.TB, ok func() bool) {
 //
 // INDEXD_SOAK=2000 makes the fifty rounds long ones.
 func TestStormOfDirectoriesDoesNotDeadlock(t *testing.T) {
+	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
 	start(t, s)
 	s.watch(t, dir)

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"indexd/internal/testutil/scale"
 )
 
 // TestScripts runs each of testdata/*.txt, a txtar archive of
@@ -21,6 +23,7 @@ import (
 // once with each directory watched before do, comparing the hints, and once with a
 // consumer that does what the hints ask for, comparing with find(1).
 func TestScripts(t *testing.T) {
+	scale.SkipIfShort(t)
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts: ", err)

@@ -14,6 +14,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/internal/query/exec"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 )
 
@@ -21,6 +22,7 @@ import (
 // ones among them, which harm nobody; goroutines are two a connection and a
 // constant, connections are capped.
 func TestS15_Burst(t *testing.T) {
+	scale.SkipIfShort(t)
 	const good, bad, conns, n = 200, 40, 64, 500
 	before := runtime.NumGoroutine()
 	var most atomic.Int64

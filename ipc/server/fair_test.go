@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"indexd/internal/query/exec"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc"
 	"indexd/ipc/wire"
 )
@@ -282,6 +283,7 @@ func (b *begun) Read(p []byte) (int, error) { return b.from.Read(p) }
 
 // TestStalledBodies: large bodies that do not come make room for one that does.
 func TestStalledBodies(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := serve(t, &fake{}, Options{ReadTimeout: time.Hour, peerOf: named})
 	big := strings.Repeat(" ", 100<<10)
 	for range 3 * maxLarge {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"indexd/internal/query/exec"
+	"indexd/internal/testutil/scale"
 	"indexd/ipc/wire"
 )
 
@@ -117,6 +118,7 @@ func TestPathsAreCleaned(t *testing.T) {
 // TestHalfRequests: who sends a part of a request and then nothing is dropped
 // in time, told why where there is a request to answer.
 func TestHalfRequests(t *testing.T) {
+	scale.SkipIfShort(t)
 	// Long enough for those that do send all of a request.
 	r := serve(t, &fake{}, Options{ReadTimeout: 2 * time.Second, IdleTimeout: 2 * time.Second})
 	var all sync.WaitGroup
@@ -288,6 +290,7 @@ func TestWaitersHaveNoTurn(t *testing.T) {
 // TestLargeBodies: only so many are read at once, and slow ones do not time out
 // those that wait for them.
 func TestLargeBodies(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := serve(t, &fake{}, Options{ReadTimeout: 2 * time.Second})
 	big := strings.Repeat(" ", 100<<10)
 	for range maxLarge {

@@ -13,6 +13,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store"
 )
@@ -184,6 +185,7 @@ func (w *world) steadyQuestion() question {
 
 // TestChangesBetweenPages changes the index at page boundaries.
 func TestChangesBetweenPages(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := newRand(t)
 	for range 4 {
 		w := newWorld(t, r)
@@ -220,6 +222,7 @@ func TestChangesBetweenPages(t *testing.T) {
 // TestBesideAWriter asks while another goroutine changes the index all the
 // time. It is worth most under -race.
 func TestBesideAWriter(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := newRand(t)
 	w := newWorld(t, r)
 	w.grow(60)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 )
 
@@ -26,6 +27,7 @@ func (s *stuckSink) Drain(context.Context) error         { s.look(); return nil 
 // A reader that takes nothing pins nothing: while it is waited for the database can
 // be compacted, and the file that was in use before is closed.
 func TestStuckReaderPinsNothing(t *testing.T) {
+	scale.SkipIfShort(t)
 	dir, err := os.MkdirTemp("/dev/shm", "pin-") // where to sync is quick
 	if err != nil {
 		dir = t.TempDir()

@@ -12,6 +12,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/query"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store/record"
 )
@@ -45,6 +46,7 @@ func (v viewer) Again(context.Context) ([]string, error) { return nil, nil }
 // TestVisible shows that an answer holds what may be seen and nothing else, and
 // that terms on what may not be seen match nothing, negated or not.
 func TestVisible(t *testing.T) {
+	scale.SkipIfShort(t)
 	r := newRand(t)
 	for range 3 {
 		w := newWorld(t, r)
