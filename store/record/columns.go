@@ -11,13 +11,13 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// Entries are the entries of a Body, read in place: names and values are looked
-// up in the encoded columns when they are asked for, and strings alias them.
-// What an entry has is name, type, mode, owner, size, blocks, mtime, inode, link
-// count and stat errno; its Ctime and Btime are not stored and are zero.
+// Entries are the entries of a Body, read in place: names and values are decoded from the
+// columns when they are needed, and strings alias them. An entry has a name, type, mode, owner,
+// size, blocks, mtime, inode, link count and stat errno; Ctime and Btime are not stored and are
+// zero.
 //
-// The numbers of entries go from 0 to Len()-1; any other makes a panic. Entries
-// remember where they were, so that going up is cheap: not for concurrent use.
+// Entries are numbered from 0 to Len()-1; other numbers panic. Entries caches positions, so
+// ascending access is cheap. It is not for concurrent use.
 type Entries struct {
 	n     int
 	names []byte
@@ -25,28 +25,28 @@ type Entries struct {
 	first int    // offset in b of the first column
 	flags byte
 
-	agg *Aggregates // nil: they are in raw, a header
+	agg *Aggregates // nil if they are in raw, a header
 	raw []byte
 
 	at, off int // name number at begins at names[off]
 
-	parsed                                          bool // the columns below are of b
-	bad                                             bool // they could not be read and are zero
+	parsed                                          bool // the columns below are those of b
+	bad                                             bool // the columns could not be decoded and are zero
 	owners                                          owners
 	inos, sizes, secs, nsecs, blocks, links, errnos column
 
-	entry listing.Entry // that All yields
+	entry listing.Entry // the one that All yields
 }
 
-// open makes c the entries of b, without looking at the checksum.
+// open sets c to the entries of b, without verifying the checksum.
 func (c *Entries) open(b *Body) error {
 	c.close()
 	c.agg = &b.agg
 	return c.openColumns(b.cols)
 }
 
-// openColumns reads as much of cols as it takes to find the names. Of the
-// columns below parsed it leaves the old ones, which saves time.
+// openColumns decodes as much of cols as it takes to find the names. It leaves the columns
+// below parsed as they are, which saves time.
 func (c *Entries) openColumns(cols []byte) error {
 	if len(cols) == 0 {
 		return nil
@@ -65,13 +65,13 @@ func (c *Entries) openColumns(cols []byte) error {
 	return nil
 }
 
-// names returns the names in a body that was encoded in this process.
+// Names returns the names in a body that was encoded by this process, each terminated by 0x00.
 func (b *Body) Names() []byte {
 	r := codec.Reader{B: b.cols, Pos: 1}
 	return b.cols[len(b.cols)-int(r.Uvarint()):]
 }
 
-// close makes c hold no entries.
+// close sets c to no entries.
 func (c *Entries) close() {
 	c.n, c.names, c.b, c.first, c.flags = 0, nil, nil, 0, 0
 	c.agg, c.raw = nil, nil
@@ -79,9 +79,8 @@ func (c *Entries) close() {
 	c.parsed, c.bad = false, false
 }
 
-// columns finds the columns. Where they do not hold together, which only a
-// writer of wrong records can bring about since checksums fit, all in them
-// reads as zero, and Verify says so.
+// columns locates the columns. If they are inconsistent, which with a matching checksum only a
+// faulty writer can cause, all values read as zero, and Verify reports it.
 func (c *Entries) columns() {
 	var agg Aggregates
 	if c.agg != nil {
@@ -120,10 +119,10 @@ func (c *Entries) optional(col *column, bit byte, r *codec.Reader, base uint64, 
 	col.parse(r, c.n, base, known)
 }
 
-// seek checks that there is an entry i and sees to the columns.
+// seek checks that entry i exists and locates the columns.
 func (c *Entries) seek(i int) {
 	if uint(i) >= uint(c.n) {
-		panic("store: entry number out of range")
+		panic("record: entry number out of range")
 	}
 	if !c.parsed {
 		c.columns()
@@ -133,14 +132,13 @@ func (c *Entries) seek(i int) {
 // Len returns the number of entries.
 func (c *Entries) Len() int { return c.n }
 
-// Names returns the names in bytewise order, each ended by 0x00, which no name
-// contains.
+// Names returns the names in bytewise order, each terminated by 0x00, which no name contains.
 func (c *Entries) Names() []byte { return c.names }
 
 // Name returns the name of entry i.
 func (c *Entries) Name(i int) string {
 	if uint(i) >= uint(c.n) {
-		panic("store: entry number out of range")
+		panic("record: entry number out of range")
 	}
 	if i < c.at {
 		c.at, c.off = 0, 0
@@ -163,7 +161,7 @@ func (c *Entries) Type(i int) listing.Type {
 	return listing.TypeOf(c.owners.get(c.b, i).mode)
 }
 
-// Entry fills in e from entry i.
+// Entry sets e to entry i.
 func (c *Entries) Entry(i int, e *listing.Entry) {
 	c.seek(i)
 	o := c.owners.get(c.b, i)
@@ -185,8 +183,8 @@ func (c *Entries) Entry(i int, e *listing.Entry) {
 	}
 }
 
-// All iterates over the entries in order of names. The Entry is one and the
-// same each time, valid until the next and not to be changed.
+// All iterates over the entries in order of names. The Entry is the same one each time; it is
+// valid until the next iteration and must not be modified.
 func (c *Entries) All() iter.Seq2[int, *listing.Entry] {
 	return func(yield func(int, *listing.Entry) bool) {
 		if c.n == 0 {
@@ -233,8 +231,8 @@ func (c *Entries) all(yield func(int, *listing.Entry) bool) {
 	}
 }
 
-// Find returns the number of the entry called name, or of the one before which
-// it would stand.
+// Find returns the number of the entry called name, or the number at which it would be
+// inserted.
 func (c *Entries) Find(name string) (i int, ok bool) {
 	lo, hi := 0, len(c.names) // beginnings of names, or the end
 	for lo < hi {

@@ -10,28 +10,27 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// The columns of a body, in this order. Those that a bit of flags stands for
-// are left out where all their values are the base that the reader knows, of
-// nsecs 0.
+// The columns of a body, in this order. A column that has a flag is left out if all its values
+// are its base, which for nsecs is 0.
 //
 //	flags     byte
 //	length    of the names, uvarint
 //	owners    their number less one, uvarint; the owners; an index for each
-//	          entry. Without hasOwners the one owner alone
-//	inodes    without hasInos: the one inode, uvarint
-//	sizes     base: the smallest, which the header has
-//	seconds   of mtime; base: the oldest, which the header has
+//	          entry. Without hasOwners, only the one owner
+//	inodes    without hasInos, only the one inode, uvarint
+//	sizes     base: the smallest, which is in the header
+//	seconds   of mtime; base: the oldest, which is in the header
 //	nsecs     of mtime
-//	blocks    zigzag of what they are more than usualBlocks; base 0
-//	links     zigzag of what they are more than usualLinks; base 0
+//	blocks    zigzag of the difference from usualBlocks; base 0
+//	links     zigzag of the difference from usualLinks; base 0
 //	errnos    of stat; base 0
-//	names     each ended by 0x00
+//	names     each terminated by 0x00
 //
-// A body is read with the header of its record. The names are plain, so that
-// they can be searched as one text: front-coded they would take 8.5 bytes an
-// entry less on a system of 406,278 entries (13.6, not 22.1), and to search them
-// would take 22 ns an entry, not 3. They are last so that there are bytes after
-// the packed numbers, which then can be loaded eight at once.
+// A body is decoded with the header of its record. The names are stored plainly, so that they
+// can be searched as one text: front-coded they would take 8.5 bytes per entry less on a system
+// of 406,278 entries (13.6 instead of 22.1), but searching them would take 22 ns per entry
+// instead of 3. They come last so that bytes follow the packed numbers, which then can be
+// loaded eight at a time.
 const (
 	hasOwners = 1 << iota
 	hasInos
@@ -43,7 +42,7 @@ const (
 	hasErrnos
 )
 
-// usualBlocks is what ext4 allocates for a file without holes.
+// usualBlocks returns what ext4 allocates for a file without holes.
 func usualBlocks(size int64, t listing.Type) int64 {
 	if t == listing.Regular || t == listing.Dir {
 		return int64((uint64(size) + 4095) / 4096 * 8)
@@ -58,35 +57,34 @@ func usualLinks(t listing.Type) int64 {
 	return 1
 }
 
-// encoder makes bodies of entries: scratch space, used again.
+// encoder encodes entries to bodies. It is reusable scratch space.
 type encoder struct {
 	out    []byte
 	kept   []listing.Entry
 	owners []owner
-	which  []uint64 // of each entry its owner
+	which  []uint64 // owner of each entry
 	ints   intCoder
 
 	inos, sizes, secs, nsecs, blocks, links, errnos []uint64
 }
 
-// encoders keeps scratch space for those who call Encode and EncodeBody.
+// encoders are reused by Encode and EncodeBody.
 var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
-// maxScratch is the most entries that an encoder keeps space for when it is not
-// in use.
+// maxScratch is the maximum number of entries for which an unused encoder keeps space.
 const maxScratch = 16384
 
 func (e *encoder) release() {
 	if cap(e.kept) > maxScratch || cap(e.inos) > maxScratch || cap(e.out) > 64*maxScratch {
 		return
 	}
-	clear(e.kept) // names that are others'
+	clear(e.kept) // the names belong to the caller
 	e.kept = e.kept[:0]
 	encoders.Put(e)
 }
 
-// EncodeBody encodes entries, which must be sorted bytewise by name, no name
-// twice, and are not kept. It is meant for up to some thousands.
+// EncodeBody encodes up to some thousands of entries. They must be sorted bytewise by name,
+// without duplicates, and are not retained.
 func EncodeBody(entries []listing.Entry) Body {
 	e := encoders.Get().(*encoder)
 	defer e.release()
@@ -104,7 +102,7 @@ func (e *encoder) body(entries []listing.Entry) Body {
 	return Body{agg, crc32.Checksum(cols, codec.Castagnoli), cols}
 }
 
-// append appends the columns of entries to e.out; none for no entries.
+// append appends the columns of entries to e.out, nothing if there are no entries.
 func (e *encoder) append(entries []listing.Entry) (agg Aggregates) {
 	n := len(entries)
 	if n == 0 {
@@ -199,7 +197,7 @@ func (e *encoder) grow(n int) {
 	}
 }
 
-// owner returns the number of o, which is most often the last one's.
+// owner returns the number of o, which is most often that of the previous entry.
 func (e *encoder) owner(o owner) uint64 {
 	for i := range e.owners {
 		if e.owners[i] == o {

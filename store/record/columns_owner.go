@@ -7,17 +7,16 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// owner is what few different values of occur in one directory: mode (type bits
-// included), user and group.
+// owner combines the mode (with type bits), user and group, of which one directory has few
+// different combinations.
 type owner struct {
 	mode, uid, gid uint32
 }
 
-// Each distinct owner is a byte, the low six bits of which say the mode, by its
-// place in commonModes or as modeOther, when it follows as uvarint; the high
-// two say the ids:
+// Each distinct owner begins with a byte. Its low six bits are the mode, as an index in
+// commonModes, or modeOther if the mode follows as uvarint. The high two bits are the ids:
 const (
-	idsSame  = 0 << 6 // those of the owner before; of the first one, root's
+	idsSame  = 0 << 6 // those of the previous owner; for the first one, root's
 	idsOne   = 1 << 6 // uid follows as uvarint, gid is the same number
 	idsTwo   = 2 << 6 // uid and gid follow
 	idsMask  = 3 << 6
@@ -26,7 +25,7 @@ const (
 	modeOther = modeMask
 )
 
-// commonModes is part of the format: it may be added to at the end, up to 63.
+// commonModes is part of the format. Modes may be added at the end, up to 63.
 var commonModes = [...]uint16{
 	0o100644, 0o040755, 0o100755, 0o120777, 0o100664, 0o040775, 0o100600, 0o040700,
 	0o100444, 0o100555, 0o100660, 0o100640, 0o100775, 0o100700, 0o100400, 0o100440,
@@ -85,19 +84,19 @@ func readOwner(r *codec.Reader, before owner) owner {
 	return o
 }
 
-// owners are the distinct owners of a body, in order of first appearance, and
-// which of them each entry has.
+// owners are the distinct owners of a body, in order of first appearance, and the number of
+// each entry's owner.
 type owners struct {
 	k    int32
-	idx  int32 // offset of the indexes of iw bits
+	idx  int32 // offset of the entries' owner numbers, iw bits each
 	iw   uint8
-	dirs uint8 // which of head are directories', one bit each
+	dirs uint8 // bit i says that head[i] is the owner of directories
 	head [ownersHead]owner
 	more []owner // from number ownersHead on
 }
 
-// ownersHead owners are kept without allocating: 99.9 % of listings have no
-// more.
+// ownersHead is the number of owners that are kept without allocating: 99.9 % of listings have
+// no more.
 const ownersHead = 4
 
 func (w *owners) parse(r *codec.Reader, n int, many bool) {

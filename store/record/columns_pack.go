@@ -5,11 +5,11 @@ import (
 	"math/bits"
 )
 
-// Packed numbers: value i of n takes bits [i*w, (i+1)*w) of the section, lowest
-// first in each byte; a section begins on a byte and ends with one.
+// Packed numbers are values of w bits: value i takes bits [i*w, (i+1)*w) of the section, lowest
+// first in each byte. A section begins and ends at a byte boundary.
 
-// packedLen is the length in bytes of n packed values of w bits. n is below
-// 2^31, so it does not overflow.
+// packedLen returns the length in bytes of n packed values of w bits. n is below 2^31, so it
+// does not overflow.
 func packedLen(n int, w uint8) int {
 	return int((uint64(n)*uint64(w) + 7) / 8)
 }
@@ -39,8 +39,8 @@ func appendPacked(dst []byte, vals []uint64, base uint64, w uint8) []byte {
 	return dst
 }
 
-// packedAt returns value i of the section that begins at b[off]. What would lie
-// beyond the end of b reads as zero.
+// packedAt returns value i of the section that begins at b[off]. Bytes beyond the end of b read
+// as zero.
 func packedAt(b []byte, off, i int, w uint8) uint64 {
 	if w == 0 {
 		return 0
@@ -59,8 +59,8 @@ func packedAt(b []byte, off, i int, w uint8) uint64 {
 	return v & (^uint64(0) >> (64 - w))
 }
 
-// unpack sets out to the values from i on of the section that begins at b[off],
-// each with base added.
+// unpack sets out to the values from i on, each plus base, of the section that begins at
+// b[off].
 func unpack(b []byte, off, i int, w uint8, base uint64, out []uint64) {
 	if w == 0 {
 		for j := range out {
@@ -94,7 +94,7 @@ func tail(b []byte, p int) (v uint64) {
 	return v
 }
 
-// bitsFor is the width that numbers up to n-1 take.
+// bitsFor returns the width of numbers up to n-1.
 func bitsFor(n int) uint8 {
 	if n <= 1 {
 		return 0

@@ -1,10 +1,11 @@
-// Package record has the bytes of a directory's listing: its key, its header and
-// the columns of its entries, as they are stored, and the encoding of a listing
-// that a walker found. It knows nothing of the database that keeps them.
+// Package record defines the bytes of a stored directory listing: its key, its header, the
+// columns of its entries and the zone that bounds them. It also encodes the listings that a
+// walker finds. It knows nothing of the database that keeps the bytes. docs/format.md
+// describes the whole database.
 package record
 
 import "indexd/store/internal/codec"
 
-// ErrCorrupt is returned when stored bytes are not what was stored: a checksum
-// does not match, or a count leads beyond the end. It is store.ErrCorrupt.
+// ErrCorrupt is returned when stored bytes are not what was stored: a checksum does not match,
+// or a count leads beyond the end. It is the same value as store.ErrCorrupt.
 var ErrCorrupt = codec.ErrCorrupt

@@ -11,62 +11,59 @@ import (
 )
 
 const (
-	// MaxSingle is the number of entries up to which a whole listing is stored
-	// in one record.
+	// MaxSingle is the maximum number of entries of a listing that is stored in one record.
 	MaxSingle = 512
-	// ChunkLen is the number of entries in each of the chunks that a larger one
-	// is first cut into.
+	// ChunkLen is the number of entries of each chunk that a larger listing is split into.
 	ChunkLen = 256
 )
 
-// EncodedListing is what a worker makes of a listing for the writer: the entries
-// encoded, and the child directories. It owns its memory and is never changed.
+// EncodedListing is a listing, or a part of one, as a worker encodes it for the writer. It owns
+// its memory and is never modified.
 type EncodedListing struct {
 	Stamp       uint64
 	Dir         listing.Stat
 	NoACL       bool
 	First, Last bool // as in listing.Listing
 
-	// At is when it was prepared, just after it was read. Times of Dir that were
-	// not old by then are not trusted.
+	// At is when the listing was encoded, just after it was read. Times of Dir that were not
+	// old by then are not trusted.
 	At time.Time
 
-	// Chunks hold the entries that were kept, in order. Of a whole listing of
-	// up to MaxSingle entries there is exactly one, which may be empty; else
-	// each has at most ChunkLen entries and at least one, and there is none
-	// where a part came to nothing.
+	// Chunks hold the kept entries, in order. A whole listing of up to MaxSingle entries has
+	// exactly one, which may be empty. Otherwise each has from 1 to ChunkLen entries, and a
+	// part without entries has none.
 	Chunks []EncodedChunk
 	// Children are the entries that are directories, in order.
 	Children []Child
-	// Upto is the last name that the listing or part had, kept or not. A part
-	// that is not Last stands for the names up to Upto; "" where it had none.
+	// Upto is the last name of the listing or part, kept or not, or "" if there was none. A
+	// part that is not Last covers the names up to Upto.
 	Upto string
-	// Agg is of all the entries that were kept.
+	// Agg covers all kept entries.
 	Agg Aggregates
 
-	one [1]EncodedChunk // Chunks, most often
+	one [1]EncodedChunk // usually Chunks aliases it
 }
 
 // EncodedChunk is a run of encoded entries.
 type EncodedChunk struct {
-	First string // the first name; "" where there are no entries
+	First string // the first name; "" if there are no entries
 	Body
 }
 
-// Child is a directory in a listing, and what tells it from another one of the
-// same name. Where its stat failed all of it is zero.
+// Child is a directory in a listing, with what distinguishes it from another directory of the
+// same name. If its stat failed, Ino and the times are zero.
 type Child struct {
 	Name         string
 	Ino          uint64
 	Btime, Ctime listing.Time
-	Descend      bool // it is to be listed too
+	Descend      bool // it is to be listed itself
 }
 
-// trustAge is how old a directory's times must be for a later change to be sure
-// to show in them: file systems keep times as coarsely as two seconds.
+// trustAge is the age from which on a directory's times can be trusted to differ after a later
+// change: file systems keep times as coarsely as two seconds.
 const trustAge = 3 * time.Second
 
-// trusted reports whether the directory's times were old when it was listed.
+// TimesTrusted reports whether the directory's times were old when it was listed.
 func (p *EncodedListing) TimesTrusted() bool {
 	last := p.Dir.Mtime
 	if p.Dir.Ctime.Compare(last) > 0 {
@@ -75,7 +72,7 @@ func (p *EncodedListing) TimesTrusted() bool {
 	return !last.IsZero() && p.At.Sub(last.Std()) >= trustAge
 }
 
-// Size returns about how many bytes of memory p takes.
+// Size estimates the memory in bytes that p takes.
 func (p *EncodedListing) Size() int {
 	n := listingSize + len(p.Upto) + len(p.Children)*childSize
 	for i := range p.Chunks {
@@ -90,11 +87,9 @@ const (
 	chunkSize   = int(unsafe.Sizeof(EncodedChunk{}))
 )
 
-// Encode encodes what is to be stored of l. keep says which entries; nil: all.
-// descend says of each kept entry that is a directory whether it is to be
-// listed too; nil: all are. The work that does not need the writer is done
-// here: it is called on the walker's workers, by any number of goroutines at
-// once, and keeps nothing of l.
+// Encode encodes l for the writer. keep says which entries to keep, and descend which kept
+// directories are to be listed themselves; nil means all. It does all work that does not need
+// the writer, and retains nothing of l. It may be called by any number of goroutines at once.
 func Encode(l *listing.Listing, keep, descend func(*listing.Entry) bool) *EncodedListing {
 	e := encoders.Get().(*encoder)
 	defer e.release()
@@ -124,7 +119,7 @@ func (e *encoder) encode(l *listing.Listing, keep, descend func(*listing.Entry) 
 	return p
 }
 
-// own returns last, the last name of the listing, in p's own memory.
+// own returns last, the last name of the listing, in memory of p.
 func (p *EncodedListing) own(last string) string {
 	if n := len(p.Chunks); n > 0 && len(p.Chunks[n-1].cols) > 0 {
 		names := p.Chunks[n-1].Names()
@@ -136,7 +131,7 @@ func (p *EncodedListing) own(last string) string {
 	return strings.Clone(last)
 }
 
-// keep returns the entries that are kept; in e's own space where not all are.
+// keep returns the entries to keep, in e's own space unless it keeps all.
 func (e *encoder) keep(entries []listing.Entry, keep func(*listing.Entry) bool) []listing.Entry {
 	if keep == nil {
 		return entries
@@ -167,8 +162,7 @@ func (e *encoder) chunk(entries []listing.Entry) EncodedChunk {
 	return c
 }
 
-// children fills in p.Children from the entries that were encoded in p.Chunks,
-// whose names they share.
+// children sets p.Children from the entries that were encoded in p.Chunks, sharing their names.
 func (p *EncodedListing) children(entries []listing.Entry, descend func(*listing.Entry) bool) {
 	if p.Agg.Dirs == 0 {
 		return

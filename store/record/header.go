@@ -7,62 +7,59 @@ import (
 	"indexd/listing"
 )
 
-// Header is everything about a directory but its entries. The record of a
-// chunk has one too, in which Doc, Stamp and Agg are its own and the rest is
-// zero.
+// Header is everything that is stored about a directory except its entries. The record of a
+// chunk has a header too, in which Doc, Stamp and Agg are those of the chunk and all other
+// fields are zero.
 type Header struct {
-	Doc    uint64       // the record's document id
+	Doc    uint64       // document id of the record
 	Stamp  uint64       // of the listing
-	Listed time.Time    // when it was applied; kept to the millisecond; zero: never
-	Dir    listing.Stat // the directory's own
+	Listed time.Time    // when the listing was applied, in milliseconds; zero if never
+	Dir    listing.Stat // of the directory itself
 
-	// TrustTimes: Dir.Mtime and Dir.Ctime may be compared with the directory's
-	// to see whether a name in it changed. They come from a full listing, were
-	// not under 3 s old then, and no one-name update came since.
+	// TrustTimes says that a name in the directory has changed only if the directory's
+	// times differ from Dir.Mtime and Dir.Ctime. These come from a full listing and were
+	// at least 3 s old then, and no single name was updated since.
 	TrustTimes bool
 
-	// NoACL is listing.Listing's, of Dir.
+	// NoACL is that of listing.Listing, for Dir.
 	NoACL bool
 
-	// Errno is why the directory could not be read at the last attempt, at
-	// ErrAt (to the millisecond); the entries are the last known ones. 0: it
-	// could.
+	// Errno is why the directory could not be read at the last attempt, at ErrAt (in
+	// milliseconds); the entries are then the last known ones. It is 0 if the directory
+	// could be read.
 	Errno uint16
 	ErrAt time.Time
 
-	// Chunked: the entries are not in this record but in chunks; Agg is of all
-	// of them.
+	// Chunked says that the entries are not in this record but in chunks. Agg covers all
+	// chunks.
 	Chunked bool
-	// InProgress: the parts of a big listing are still being applied.
+	// InProgress says that parts of a large listing are still being applied.
 	InProgress bool
 
-	// Agg is what the entries come to. Append sets it from the entries
-	// except where Chunked.
+	// Agg summarizes the entries. Append sets it from the entries unless Chunked.
 	Agg Aggregates
 }
 
-// Origin is what of a Header tells which directory was listed, and when.
+// Origin is the part of a Header that says which directory was listed, and when.
 type Origin struct {
 	Doc, Stamp uint64
 	Ino        uint64
 	Ctime      listing.Time
 	Failed     bool // Errno is not 0
-	NoACL      bool // of a directory with this inode and ctime
+	NoACL      bool // for this inode and ctime
 }
 
-// Origin returns that part.
+// Origin returns the header's Origin.
 func (h *Header) Origin() Origin {
 	return Origin{h.Doc, h.Stamp, h.Dir.Ino, h.Dir.Ctime, h.Errno != 0, h.NoACL}
 }
 
-// Aggregates say of a number of entries, without reading them, what they come
-// to. Count and Dirs are exact. As zone maps, the bounds include every entry's
-// size and mtime; the times are whole seconds, Oldest rounded down and Newest up.
-// An entry whose stat failed counts as of size 0 and time zero. The zero value
-// stands for no entries.
+// Aggregates summarize a set of entries. Count and Dirs are exact. The bounds include the
+// size and mtime of every entry; times are whole seconds, Oldest rounded down and Newest up.
+// An entry whose stat failed has size 0 and time zero. The zero value stands for no entries.
 type Aggregates struct {
 	Count          uint64 // entries
-	Dirs           uint64 // of them, directories
+	Dirs           uint64 // entries that are directories
 	Bytes          int64  // sum of the sizes
 	Blocks         int64  // sum of the allocated blocks of 512 bytes
 	MinSize        int64
@@ -70,7 +67,7 @@ type Aggregates struct {
 	Oldest, Newest listing.Time // mtime
 }
 
-// Add counts e in.
+// Add adds the entry e.
 func (a *Aggregates) Add(e *listing.Entry) {
 	newest := e.Mtime.Sec
 	if e.Mtime.Nsec > 0 && newest < math.MaxInt64 {
@@ -93,7 +90,7 @@ func (a *Aggregates) Add(e *listing.Entry) {
 	a.Blocks = addSat(a.Blocks, e.Blocks)
 }
 
-// Merge counts in what b stands for.
+// Merge adds the entries that b summarizes.
 func (a *Aggregates) Merge(b *Aggregates) {
 	switch {
 	case b.Count == 0:
@@ -112,8 +109,8 @@ func (a *Aggregates) Merge(b *Aggregates) {
 	a.Newest.Sec = max(a.Newest.Sec, b.Newest.Sec)
 }
 
-// subtract takes out what b stands for, which a has in it, unless a sum is at the
-// end of its range. The bounds stay, and hold still.
+// Subtract removes the entries that b summarizes, all of which a includes, unless a is
+// Saturated. The bounds do not change, and still hold.
 func (a *Aggregates) Subtract(b *Aggregates) {
 	a.Count -= b.Count
 	a.Dirs -= b.Dirs
@@ -124,14 +121,14 @@ func (a *Aggregates) Subtract(b *Aggregates) {
 	}
 }
 
-// full reports whether a sum is at the end of its range, so that nothing can be
-// taken out of it.
+// Saturated reports whether a sum has reached the end of its range, so that nothing can be
+// subtracted from it.
 func (a *Aggregates) Saturated() bool {
 	return a.Bytes == math.MaxInt64 || a.Bytes == math.MinInt64 || a.Blocks == math.MaxInt64 || a.Blocks == math.MinInt64
 }
 
-// addSat adds and stays at the end of the range where the sum is beyond it:
-// sparse files claim sizes of exabytes.
+// addSat returns a+b, or the end of the range if the sum is beyond it, since sparse files
+// claim sizes of exabytes.
 func addSat(a, b int64) int64 {
 	c := a + b
 	if b == 0 || (c > a) == (b > 0) {

@@ -8,27 +8,28 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// The header of a record, in this order. A field with a flag's name is there
-// where the flag is not set (where it is, for hasErr, hasDir and hasBtime). noACL says something of what hasDir is of.
+// The header of a record has these fields, in this order. A field marked with a flag is present
+// if the flag is not set; with hasErr, hasDir and hasBtime, if it is set. noACL belongs to the
+// fields of hasDir.
 //
 //	flags     uvarint
-//	mtime     (hasDir) the directory's, seconds; zigzag of those since epoch
-//	count; and where it is not 0:
-//	          dirs (noDirs); least size, uvarint; with count above 1 the
-//	          largest less the least, and what the sizes are in all more than
-//	          the largest; zigzag of what the blocks are more than their usual
-//	          number; newest mtime less the directory's, zigzag; newest less
-//	          oldest
-//	doc       uvarint; stamp: zigzag of what it is more than doc
+//	mtime     (hasDir) of the directory, zigzag of seconds since epoch
+//	count     uvarint; and unless it is 0:
+//	          dirs (noDirs); least size, uvarint; if count is above 1, the largest
+//	          size less the least, and the sum of the sizes less the largest;
+//	          zigzag of the blocks less usualBlocks; zigzag of the newest mtime
+//	          less the directory's; newest mtime less oldest
+//	doc       uvarint
+//	stamp     zigzag of the difference from doc
 //	listed    (neverListed) zigzag of ms since epoch
-//	errno     (hasErr) uvarint; when, zigzag of ms since epoch
+//	errno     (hasErr) uvarint; its time, zigzag of ms since epoch
 //	dir       (hasDir) inode; mode (modeUsual); uid, gid (idsRoot); links
-//	          (linksUsual); size, blocks (oneBlock); nsec of mtime
-//	          (wholeSecond) 4 bytes; ctime (ctimeIsMtime): zigzag of seconds
-//	          less than listed, nsec 4 bytes; btime (hasBtime): zigzag of
-//	          seconds less than ctime, nsec 4 bytes
+//	          (linksUsual); size, blocks (oneBlock); nsec of mtime (wholeSecond),
+//	          4 bytes; ctime (ctimeIsMtime): zigzag of listed less it in seconds,
+//	          nsec 4 bytes; btime (hasBtime): zigzag of ctime less it in seconds,
+//	          nsec 4 bytes
 //
-// On a system of 36,477 directories this takes 33 bytes a record.
+// On a system of 36,477 directories a header takes 33 bytes.
 const (
 	noDirs = 1 << iota
 	hasDir
@@ -52,12 +53,11 @@ const (
 	blockSize    = 4096
 	blockBlocks  = blockSize / 512
 
-	// epoch is 2025-01-01 in seconds: times within four years of it take four
-	// bytes.
+	// epoch is 2025-01-01 in seconds. Times within four years of it take four bytes.
 	epoch = 1735689600
 )
 
-// append encodes h, with agg in place of its own.
+// append encodes h, with agg in place of its own aggregates.
 func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 	d := &h.Dir
 	var flags uint64
@@ -150,8 +150,8 @@ func (h *Header) append(dst []byte, agg *Aggregates) []byte {
 	return dst
 }
 
-// decodeAgg reads the first part of a header: the flags, the seconds of the
-// directory's mtime and the aggregates.
+// decodeAgg decodes the first part of a header: the flags, the seconds of the directory's mtime
+// and the aggregates.
 func decodeAgg(r *codec.Reader, agg *Aggregates) (flags uint64, mtime int64) {
 	flags = r.Uvarint()
 	if flags >= noACL<<1 {
@@ -179,7 +179,7 @@ func decodeAgg(r *codec.Reader, agg *Aggregates) (flags uint64, mtime int64) {
 	return flags, mtime
 }
 
-// skipToDoc passes over what decodeAgg reads.
+// skipToDoc skips what decodeAgg decodes.
 func skipToDoc(r *codec.Reader) {
 	flags := r.Uvarint()
 	if flags&hasDir != 0 {
@@ -188,7 +188,7 @@ func skipToDoc(r *codec.Reader) {
 	skipAgg(r, flags)
 }
 
-// skipAgg passes over the aggregates.
+// skipAgg skips the aggregates.
 func skipAgg(r *codec.Reader, flags uint64) {
 	count := r.Uvarint()
 	if count == 0 {
@@ -204,7 +204,7 @@ func skipAgg(r *codec.Reader, flags uint64) {
 	r.SkipUvarints(n)
 }
 
-// decode reads a whole header.
+// decode decodes a header.
 func (h *Header) decode(r *codec.Reader) {
 	*h = Header{}
 	d := &h.Dir
@@ -261,7 +261,7 @@ func (h *Header) decode(r *codec.Reader) {
 	}
 }
 
-// origin reads what an Origin is of, and passes over the rest.
+// readOrigin decodes an Origin and skips the other fields.
 func readOrigin(r *codec.Reader, o *Origin) {
 	flags := r.Uvarint()
 	var mtime int64
@@ -308,8 +308,8 @@ func readOrigin(r *codec.Reader, o *Origin) {
 	}
 }
 
-// usualBlocks is about what files of these sizes take: half a block each more
-// than their bytes.
+// usualBlocks estimates what files of these sizes take: half a block each more than their
+// bytes.
 func (a *Aggregates) usualBlocks() int64 {
 	return int64(uint64(a.Bytes)/512 + a.Count*(blockBlocks/2))
 }

@@ -8,34 +8,34 @@ import (
 	"strings"
 )
 
-// ErrKeyTooLong is returned when a directory's path within its volume is too
-// long for a key.
+// ErrKeyTooLong is returned when a directory's path within its volume is too long for a
+// key.
 var ErrKeyTooLong = errors.New("store: path too long for a key")
 
-// maxKey is the longest key that bbolt takes.
+// MaxRawKey is the maximum length in bytes of a key in the database, which is bbolt's limit.
 const MaxRawKey = 32768
 
-// MaxKey is the longest Key in bytes for which the keys of all possible chunks
-// fit into bbolt too: two separators and a name of 255 bytes less.
+// MaxKey is the maximum length of a Key in bytes. The keys of its chunks, which are up to
+// two separators and a name of 255 bytes longer, must fit into MaxRawKey too.
 const MaxKey = MaxRawKey - 2 - 255
 
-// Volume is a volume's number, given once and never used again.
+// Volume is the number of a volume. Numbers are never reused.
 type Volume uint16
 
-// Key names a directory: its volume's number, two bytes big-endian, then for
-// each component of its path within the volume a 0x00 and the component. The
-// volume's root is the bare number.
+// Key identifies a directory: the number of its volume, two bytes big-endian, then for each
+// component of its path within the volume a 0x00 and the component. The key of the volume's
+// root is the bare number.
 //
-// So keys come in path order, a directory before what is in it, and a subtree
-// is one range: the directory D itself and all else in [D, D‖0x01). A chunk of
-// a listing too big for one record has the key D‖0x00‖0x00‖first name: no
-// component is empty, so chunks stand between D and its first child.
+// Keys therefore sort in path order, a directory before its contents, and a subtree is one
+// range: the directory D and everything in it is [D, D‖0x01). A chunk of a listing that is
+// too large for one record has the key D‖0x00‖0x00‖first name. Since no component is empty,
+// chunks sort between D and its first child.
 //
-// A Key is never changed after it was made and may be shared.
+// A Key is never modified after it was made, and may be shared.
 type Key []byte
 
-// MakeKey returns the key of the directory rel of volume v: "" for the root,
-// else clean and without a slash at either end, as "usr/lib".
+// MakeKey returns the key of the directory at the path rel within volume v. rel is "" for the
+// root, else clean and without a slash at either end, such as "usr/lib".
 func MakeKey(v Volume, rel string) Key {
 	n := 2
 	if rel != "" {
@@ -58,7 +58,7 @@ func MakeKey(v Volume, rel string) Key {
 	return k
 }
 
-// Valid returns ErrKeyTooLong where k cannot be stored, else nil.
+// Valid returns ErrKeyTooLong if k cannot be stored.
 func (k Key) Valid() error {
 	if len(k) > MaxKey {
 		return ErrKeyTooLong
@@ -66,10 +66,10 @@ func (k Key) Valid() error {
 	return nil
 }
 
-// Volume returns the number of k's volume.
+// Volume returns the number of the volume.
 func (k Key) Volume() Volume { return Volume(binary.BigEndian.Uint16(k)) }
 
-// IsRoot reports whether k is its volume's root.
+// IsRoot reports whether k is the root of its volume.
 func (k Key) IsRoot() bool { return len(k) == 2 }
 
 // Rel returns the path within the volume, "" for its root.
@@ -108,8 +108,8 @@ func (k Key) AppendChild(dst []byte, name string) []byte {
 	return append(dst, name...)
 }
 
-// Parent returns the directory that k is in and k's name there; ok is false
-// for a volume's root. The parent's key is the beginning of k itself.
+// Parent returns the directory that contains k and the name of k in it; ok is false for a
+// volume's root. The parent's key aliases k.
 func (k Key) Parent() (dir Key, name string, ok bool) {
 	i := bytes.LastIndexByte(k[2:], 0)
 	if i < 0 {
@@ -119,8 +119,7 @@ func (k Key) Parent() (dir Key, name string, ok bool) {
 	return k[:i:i], string(k[i+1:]), true
 }
 
-// Chunk returns the key of the chunk of k's listing that begins with the name
-// first.
+// Chunk returns the key of the chunk of k's listing whose first name is first.
 func (k Key) Chunk(first string) Key {
 	c := make(Key, 0, len(k)+2+len(first))
 	c = append(c, k...)
@@ -128,14 +127,14 @@ func (k Key) Chunk(first string) Key {
 	return append(c, first...)
 }
 
-// ChunksEnd returns the first possible key after all chunks of k's listing,
-// which is that of its first possible child; the chunks begin at k.Chunk("").
+// ChunksEnd returns the end of the range of the chunks of k's listing, which is also the
+// first possible key of a child. The range begins at k.Chunk("").
 func (k Key) ChunksEnd() Key {
 	return append(k[:len(k):len(k)], 0, 1)
 }
 
-// SplitChunk takes a raw key of the listings bucket apart: the directory's key,
-// and, where raw is a chunk's, the chunk's first name. dir aliases raw.
+// SplitChunk splits a raw key of the listings bucket into the directory's key and, if raw is
+// the key of a chunk, the chunk's first name. dir aliases raw.
 func SplitChunk(raw []byte) (dir Key, first string, isChunk bool) {
 	i := len(raw) - 1
 	for i >= 2 && raw[i] != 0 {
@@ -147,12 +146,12 @@ func SplitChunk(raw []byte) (dir Key, first string, isChunk bool) {
 	return Key(raw[: i-1 : i-1]), string(raw[i+1:]), true
 }
 
-// SubtreeEnd returns the first possible key after k and all below it.
+// SubtreeEnd returns the end of the range of k and everything below it.
 func (k Key) SubtreeEnd() Key {
 	return append(k[:len(k):len(k)], 1)
 }
 
-// Within reports whether k is top or below it.
+// Within reports whether k is top or is below it.
 func (k Key) Within(top Key) bool {
 	return bytes.HasPrefix(k, top) && (len(k) == len(top) || k[len(top)] == 0)
 }
@@ -160,10 +159,10 @@ func (k Key) Within(top Key) bool {
 // Compare orders keys as the database does.
 func (k Key) Compare(l Key) int { return bytes.Compare(k, l) }
 
-// Equal reports whether k and l are the same directory.
+// Equal reports whether k and l identify the same directory.
 func (k Key) Equal(l Key) bool { return bytes.Equal(k, l) }
 
-// String is for logs and messages: the volume's number, a colon, the path.
+// String returns the volume's number, a colon and the path, for messages.
 func (k Key) String() string {
 	if len(k) < 2 {
 		return "?"

@@ -10,23 +10,22 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// Body is the entries of one record as they are stored, and what they come to.
-// It is made by Encode or EncodeBody, or seen in a stored record; it is never
-// changed. Encoding is deterministic: the same entries give the same Body. The
-// zero value stands for no entries.
+// Body is the encoded entries of one record, and their Aggregates. It comes from Encode,
+// EncodeBody or a stored record, and is never modified. Encoding is deterministic: the same
+// entries give the same Body. The zero value stands for no entries.
 type Body struct {
 	agg  Aggregates
 	crc  uint32 // of cols
 	cols []byte
 }
 
-// Agg returns what the entries come to.
+// Agg returns the aggregates of the entries.
 func (b *Body) Agg() *Aggregates { return &b.agg }
 
 // Size returns the encoded size in bytes.
 func (b *Body) Size() int { return len(b.cols) }
 
-// maxRecord returns a length that no record of b exceeds.
+// MaxRecord returns an upper bound of the length in bytes of a record with the entries of b.
 func (b *Body) MaxRecord() int { return maxHeader + 8 + len(b.cols) }
 
 // Equal reports whether a and b hold the same entries.
@@ -41,8 +40,8 @@ func (b *Body) Clone() Body {
 	return c
 }
 
-// Entries returns the entries of b, which alias it. ErrCorrupt is returned
-// where b does not fit its checksum or cannot be read.
+// Entries returns the entries of b, which alias it. It returns ErrCorrupt if b does not match
+// its checksum or cannot be decoded.
 func (b *Body) Entries() (Entries, error) {
 	if crc32.Checksum(b.cols, codec.Castagnoli) != b.crc {
 		return Entries{}, codec.ErrCorrupt
@@ -52,37 +51,37 @@ func (b *Body) Entries() (Entries, error) {
 	return e, err
 }
 
-// A record's bytes: the length of its header, one byte; the header; CRC32C of the
-// record's key and both; and, unless it is chunked or has no entries, CRC32C of the columns, and
-// the columns up to the end. Checksums are little-endian.
+// The bytes of a record are the length of its header, one byte; the header; the CRC32C of the
+// record's key and both of these; and, unless the listing is chunked or has no entries, the
+// CRC32C of the columns and the columns. Checksums are little-endian.
 
-// maxHeader is more than the longest header takes.
+// maxHeader is an upper bound of the length of a header.
 const maxHeader = 256
 
-// Record is one stored listing or chunk. It aliases the bytes it was decoded
-// from, which are the database's: it is valid as long as the snapshot is, and
-// so are all strings that come out of it. Not for concurrent use.
+// Record is a stored listing or chunk. It aliases the bytes that it was decoded from, which
+// are the database's: the record and all strings that come from it are valid as long as the
+// snapshot is. It is not for concurrent use.
 type Record struct {
 	raw     []byte // the header
 	head    Header
-	aggOK   bool // of head Agg is there
-	headOK  bool // and the rest
-	headBad bool // it is not a header, though the checksum fits; Verify says so
+	aggOK   bool // head.Agg is decoded
+	headOK  bool // all of head is decoded
+	headBad bool // raw is not a header although its checksum matches; Verify reports that
 	crc     uint32
 	cols    []byte
 	Entries
 }
 
-// Decode reads the record stored under key. ErrCorrupt is returned if the checksum
-// of its header, which covers the key, does not match. Before its entries are asked for, it is Loaded.
+// Decode decodes the record stored under key. It returns ErrCorrupt if the checksum of the
+// header, which covers the key, does not match. Call Load before reading the entries.
 func Decode(key, val []byte) (Record, error) {
 	var r Record
 	err := r.Decode(key, val)
 	return r, err
 }
 
-// Decode is Decode into a Record that is used again, for scans. It takes
-// no more than it must of the header; the rest is read when it is asked for.
+// Decode is the function Decode into a Record that is reused, for scans. The header is
+// decoded when it is needed.
 func (r *Record) Decode(key, val []byte) error {
 	r.Entries.close()
 	r.aggOK, r.headOK, r.headBad = false, false, false
@@ -101,8 +100,8 @@ func (r *Record) Decode(key, val []byte) error {
 	return nil
 }
 
-// Append appends to dst the record of h and b that is to be stored under key. h.Agg is taken from b
-// except where h.Chunked, when b must be empty.
+// Append appends to dst the record of h and b that is to be stored under key. h.Agg is taken
+// from b unless h.Chunked, in which case b must be empty.
 func Append(dst, key []byte, h *Header, b *Body) []byte {
 	agg := &h.Agg
 	if !h.Chunked {
@@ -120,8 +119,7 @@ func Append(dst, key []byte, h *Header, b *Body) []byte {
 	return dst
 }
 
-// Header returns the record's header, which the caller may copy and change to
-// make another of it.
+// Header returns the record's header. The caller may modify a copy of it.
 func (r *Record) Header() *Header {
 	if !r.headOK {
 		in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
@@ -131,7 +129,7 @@ func (r *Record) Header() *Header {
 	return &r.head
 }
 
-// Agg is Header().Agg, read alone: for scans.
+// Agg is Header().Agg; it decodes nothing else.
 func (r *Record) Agg() *Aggregates {
 	if !r.aggOK {
 		in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
@@ -141,20 +139,20 @@ func (r *Record) Agg() *Aggregates {
 	return &r.head.Agg
 }
 
-// Chunked is Header().Chunked, read alone.
+// Chunked is Header().Chunked; it decodes nothing else.
 func (r *Record) Chunked() bool {
 	in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
 	return in.Uvarint()&isChunked != 0
 }
 
-// Doc is Header().Doc, read alone.
+// Doc is Header().Doc; it decodes nothing else.
 func (r *Record) Doc() uint64 {
 	in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
 	skipToDoc(&in)
 	return in.Uvarint()
 }
 
-// Origin is Header().Origin(), read alone.
+// Origin is Header().Origin(); it decodes nothing else.
 func (r *Record) Origin() (o Origin) {
 	in := codec.Reader{B: r.raw, Pos: min(1, len(r.raw))}
 	if readOrigin(&in, &o); in.Bad {
@@ -163,9 +161,9 @@ func (r *Record) Origin() (o Origin) {
 	return o
 }
 
-// Body returns the entries as they are stored, to be compared or to be stored
-// again under another header. It may be called without Load; a body that does
-// not fit its checksum then goes on not to fit.
+// Body returns the encoded entries, to compare them or to store them with another header. It
+// does not need Load: a body that does not match its checksum will not match it afterwards
+// either.
 func (r *Record) Body() Body {
 	if len(r.cols) == 0 {
 		return Body{}
@@ -173,9 +171,9 @@ func (r *Record) Body() Body {
 	return Body{r.Header().Agg, r.crc, r.cols}
 }
 
-// Load checks the entries' checksum and makes them ready: before it, the record
-// seems to have none. ErrCorrupt is returned where they are damaged. A Chunked
-// record has no entries of its own.
+// Load verifies the checksum of the entries and makes them available; before it, the record
+// seems to have none. It returns ErrCorrupt if they are damaged. A Chunked record has no
+// entries of its own.
 func (r *Record) Load() error {
 	if crc32.Checksum(r.cols, codec.Castagnoli) != r.crc {
 		return codec.ErrCorrupt
@@ -190,10 +188,9 @@ func (r *Record) Load() error {
 	return r.openColumns(r.cols)
 }
 
-// Verify checks all that Load does not: that the columns hold together, that
-// names are in order and values possible, and that the header's aggregates are
-// those of the entries. The error wraps ErrCorrupt and says what is wrong. It
-// serves the check of a database; Decode must have succeeded.
+// Verify checks what Load does not: that the columns are consistent, that names are in order
+// and values possible, and that the header's aggregates are those of the entries. The error
+// wraps ErrCorrupt and says what is wrong. Decode must have succeeded.
 func (r *Record) Verify() error {
 	h := r.Header()
 	if r.headBad {

@@ -9,32 +9,31 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// Zone is what is known of the entries of one record without reading it. The
-// bounds include every entry's size and mtime; they are wider than those of the
-// record's Aggregates, by up to a quarter for a size, and to 256 s for the newest
-// and a day for the oldest mtime. Where one is not known it is the end of the
+// Zone bounds the entries of one record. The bounds include the size and mtime of every entry.
+// They are wider than those of the record's Aggregates, by up to a quarter for a size, 256 s
+// for the newest mtime and a day for the oldest. A bound that is not known is the end of its
 // range.
 //
-// Count and Dirs are not numbers of entries: Dirs is 0 where none is a directory,
-// else 1, and Count is 2. So what holds for no directory, or for some and others,
-// can be told, and never that all are directories.
+// Count and Dirs are not numbers of entries: Dirs is 1 if some entry is a directory, else 0,
+// and Count is always 2. So a Zone can say that no entry is a directory, but never that all
+// are.
 type Zone struct {
 	Count, Dirs      uint64
 	MinSize, MaxSize int64
 	Oldest, Newest   listing.Time
 }
 
-// ZoneRow is a Zone as it is stored, seven bytes, lowest first:
+// ZoneRow is a Zone as it is stored, in seven bytes, little-endian:
 //
-//	largest   1 byte, zoneSize, rounded up; 255: not known
-//	least     1 byte, 2 more than its zoneSize, rounded down; 1: not known; 0:
-//	          the record has no entries, and all of the row is 0
-//	oldest    15 bits, days since 1970, rounded down; 0: not known
+//	largest   1 byte, zoneSize, rounded up; 255 if not known
+//	least     1 byte, zoneSize plus 2, rounded down; 1 if not known; 0 if the
+//	          record has no entries, and then the whole row is 0
+//	oldest    15 bits, days since 1970, rounded down; 0 if not known
 //	dirs      1 bit, some entry is a directory
-//	newest    3 bytes, units of 256 s since 1970, rounded up; all bits: not known
+//	newest    3 bytes, units of 256 s since 1970, rounded up; all bits if not known
 //
-// The newest is as coarse as it is so that where files are written all the time
-// a row is not.
+// The newest mtime is that coarse so that a row does not change all the time in a directory
+// where files are written all the time.
 type ZoneRow uint64
 
 const (
@@ -51,7 +50,7 @@ const (
 	unknownMax = 255
 )
 
-// ZoneRowOf returns the row of a record with that header and these entries.
+// ZoneRowOf returns the row of a record with header h and aggregates agg.
 func ZoneRowOf(h *Header, agg *Aggregates) ZoneRow {
 	if h.Chunked || agg.Count == 0 {
 		return NoZone
@@ -76,7 +75,7 @@ func ZoneRowOf(h *Header, agg *Aggregates) ZoneRow {
 	return ZoneRow(row)
 }
 
-// Bounds reads a row, which is not NoZone.
+// Bounds sets z to the Zone of a row that is not NoZone.
 func (r ZoneRow) Bounds(z *Zone) {
 	*z = Zone{Count: 2, Dirs: uint64(r >> 31 & 1), MinSize: math.MinInt64, MaxSize: math.MaxInt64}
 	z.Oldest.Sec, z.Newest.Sec = math.MinInt64, math.MaxInt64
@@ -99,9 +98,9 @@ func (r ZoneRow) Least() uint64   { return uint64(r) >> 8 & 0xff }
 func (r ZoneRow) Oldest() uint64  { return uint64(r) >> 16 & MaxOldest }
 func (r ZoneRow) Newest() uint64  { return uint64(r) >> 32 & maxNewest }
 
-// zoneSize is a size of 0 or more as a floating-point number of three bits, the
-// first of which is not kept, rounded down: those below 8 as they are, then four
-// to each power of two, up to 247.
+// zoneSize encodes a size of at least 0 as a floating-point number with a mantissa of three
+// bits, of which the first is implied, rounded down: sizes below 8 as they are, then four
+// numbers for each power of two, up to 247.
 func zoneSize(size int64) uint64 {
 	if size < 8 {
 		return uint64(size)
@@ -110,8 +109,7 @@ func zoneSize(size int64) uint64 {
 	return uint64(4*e) + uint64(size)>>e
 }
 
-// sizeOfZone returns the least size that zoneSize makes n of, or the largest
-// there is.
+// sizeOfZone returns the least size that zoneSize encodes as n, or the largest size there is.
 func sizeOfZone(n uint64) int64 {
 	switch {
 	case n < 8:
@@ -122,14 +120,14 @@ func sizeOfZone(n uint64) int64 {
 	return int64(4+n%4) << (n/4 - 1)
 }
 
-// BlockLen is the number of docs in one value of the zones bucket, and in one
-// of the docs bucket.
+// BlockLen is the number of docs in one value of the zones bucket, and in one of the docs
+// bucket.
 const BlockLen = 64
 
-// zoneBlock is the rows of one value of the zones bucket.
+// ZoneBlock is the rows of one value of the zones bucket.
 type ZoneBlock [BlockLen]ZoneRow
 
-// encode returns the value to be stored under key.
+// Encode returns the value to store under key.
 func (b *ZoneBlock) Encode(key []byte) []byte {
 	buf := make([]byte, 0, zoneLen+1)
 	for _, r := range b {
@@ -138,8 +136,8 @@ func (b *ZoneBlock) Encode(key []byte) []byte {
 	return codec.AddChecksum(key, buf)
 }
 
-// DecodeZones returns the rows of an encoded block, which alias it. ErrCorrupt is
-// returned where it is damaged.
+// DecodeZones returns the rows of an encoded block, which alias it. It returns ErrCorrupt if
+// the block is damaged.
 func DecodeZones(key, val []byte) (ZoneRows, error) {
 	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) != zoneLen {
@@ -148,7 +146,7 @@ func DecodeZones(key, val []byte) (ZoneRows, error) {
 	return b, nil
 }
 
-// zoneRows are the rows of a block.
+// ZoneRows are the rows of an encoded block.
 type ZoneRows []byte
 
 func (z ZoneRows) Row(i int) ZoneRow {
