@@ -18,30 +18,35 @@ import (
 // a tenth of the time of a short query. Errors about flags are of type *getopt.Error.
 func Run(app *cli.App, args []string, commands func(name string) ([]*cli.Command, error)) error {
 	configure(app)
-	line, rest, flags := args[:1:1], args[1:], &app.Flags
+	var global []getopt.Arg
+	line, rest, flags := args[:1:1], args[1:], app.Flags
+	var c *cli.Command
 	if commands != nil {
-		given, name, own, err := getopt.Command(Options(app.Flags), rest)
-		if err != nil {
+		var name string
+		var err error
+		if global, name, rest, err = getopt.Command(Options(flags), rest); err != nil {
 			return err
 		}
 		if app.Commands, err = commands(name); err != nil {
 			return err
 		}
-		line, rest = append(line, getopt.Strings(given)...), own
+		line = append(line, getopt.Strings(global)...)
 		if name != "" {
-			c := app.Commands[0]
-			line, flags = append(line, name), &c.Flags
+			c = app.Commands[0]
 			c.HideHelp, c.OnUsageError = true, usageError
+			line, flags = append(line, name), c.Flags
 		}
 	}
-	given, operands, err := getopt.Parse(Options(*flags), rest)
+	given, operands, err := getopt.Parse(Options(flags), rest)
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(given, func(a getopt.Arg) bool { return a.Option.Names()[0] == "help" }) {
+	isHelp := func(a getopt.Arg) bool { return a.Option.Names()[0] == "help" }
+	switch {
+	case slices.ContainsFunc(given, isHelp), slices.ContainsFunc(global, isHelp):
 		operands = nil // the library would take the first for the command to show the help of
-	} else if flags != &app.Flags {
-		*flags = only(given)
+	case c != nil:
+		c.Flags = only(given)
 	}
 	return app.Run(slices.Concat(line, getopt.Strings(given), []string{"--"}, operands))
 }
