@@ -161,6 +161,18 @@ func (c *Entries) Type(i int) listing.Type {
 	return listing.TypeOf(c.owners.get(c.b, i).mode)
 }
 
+// Size returns the size of entry i.
+func (c *Entries) Size(i int) int64 {
+	c.seek(i)
+	return int64(c.sizes.get(c.b, i))
+}
+
+// Mtime returns the mtime of entry i.
+func (c *Entries) Mtime(i int) listing.Time {
+	c.seek(i)
+	return listing.Time{Sec: int64(c.secs.get(c.b, i)), Nsec: uint32(c.nsecs.get(c.b, i))}
+}
+
 // Entry sets e to entry i.
 func (c *Entries) Entry(i int, e *listing.Entry) {
 	c.seek(i)

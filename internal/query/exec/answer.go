@@ -31,7 +31,9 @@ type answer struct {
 	cut     bool     // tasks were cut as far as they are to be
 	later   []string // if not nil, the only directories that are looked at now
 	workers []*worker
-	orders  *sorting // of the orders that are sorted
+
+	last *position // the last row that was given, once the limit is reached
+	more bool      // there may be rows behind it
 }
 
 func (a *answer) run() error {
@@ -44,12 +46,6 @@ func (a *answer) run() error {
 		return a.listByPath()
 	}
 	return a.sort()
-}
-
-func (a *answer) close() {
-	if a.orders != nil {
-		a.orders.close()
-	}
 }
 
 // view calls fn with the keyspace of a new snapshot.

@@ -243,7 +243,7 @@ func TestBesideAWriter(t *testing.T) {
 		}
 		stop()
 	})
-	run := New(w.st, Options{Procs: 3, Buffer: 4 << 10, Round: time.Millisecond, SortRound: time.Millisecond})
+	run := New(w.st, Options{Procs: 3, Buffer: 4 << 10, Round: time.Millisecond})
 	tune := defaults()
 	tune.splitDirs, tune.probe, tune.units = 0, 0, 20
 	run.retune(tune)

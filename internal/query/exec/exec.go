@@ -28,9 +28,7 @@ package exec
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"time"
@@ -44,10 +42,6 @@ import (
 	"indexd/store/record"
 )
 
-// ErrTempFull is returned when sorting would take more temporary space than
-// Options.MaxTemp.
-var ErrTempFull = errors.New("too much to sort: narrow the query, or ask for the first few with a limit")
-
 // Options of a Runner. The zero value of each means its default.
 type Options struct {
 	// Procs is the number of goroutines that may scan at once in all queries
@@ -57,20 +51,14 @@ type Options struct {
 	// SortMemory is the memory in bytes that all sorts together may take beyond
 	// a MiB each for every goroutine that scans; 32 MiB.
 	SortMemory int64
-	// TempDir is where sorts too big for it make their file, which never has a
-	// name where the file system allows that; the database's directory.
-	TempDir string
-	// MaxTemp is the size in bytes of one such file; 16 GiB.
-	MaxTemp int64
-	// Round is the time after which a read transaction of a listing ends, and
-	// SortRound that of a sort; 50 ms and 500 ms.
-	Round, SortRound time.Duration
+	// Round is the time after which a read transaction of a listing ends; 50 ms.
+	Round time.Duration
 	// Buffer is the size in bytes of the rows that are copied in one round
 	// before they go to the sink, for each of a few ranges; 128 KiB.
 	Buffer int
 }
 
-func (o *Options) defaults(st *store.Store) {
+func (o *Options) defaults() {
 	if o.Procs == 0 {
 		o.Procs = runtime.GOMAXPROCS(0) - 1
 	}
@@ -78,17 +66,8 @@ func (o *Options) defaults(st *store.Store) {
 	if o.SortMemory == 0 {
 		o.SortMemory = 32 << 20
 	}
-	if o.TempDir == "" {
-		o.TempDir = filepath.Dir(st.Path())
-	}
-	if o.MaxTemp == 0 {
-		o.MaxTemp = 16 << 30
-	}
 	if o.Round == 0 {
 		o.Round = 50 * time.Millisecond
-	}
-	if o.SortRound == 0 {
-		o.SortRound = 500 * time.Millisecond
 	}
 	if o.Buffer == 0 {
 		o.Buffer = 128 << 10
@@ -108,7 +87,7 @@ type Runner struct {
 
 // New returns a Runner for st.
 func New(st *store.Store, o Options) *Runner {
-	o.defaults(st)
+	o.defaults()
 	r := &Runner{st: st, opt: o, lookup: trigrams()}
 	r.retune(defaults())
 	r.procs.Store(int64(o.Procs))
@@ -125,8 +104,8 @@ type tuning struct {
 	units int
 	// splitDirs is how many directories a volume must have to be cut at all.
 	splitDirs uint64
-	// What a sorter's block holds: bytes, and rows.
-	blockData, blockRows int
+	// What a sorter's block holds at most: bytes, and rows.
+	blockSize, blockRows int
 	// few is how many candidates, of that many records, are gone to one by one,
 	// and many with how many more than that a scan looks for them.
 	few, many func(all uint64) uint64
@@ -135,13 +114,13 @@ type tuning struct {
 }
 
 func defaults() tuning {
-	const data = 256 << 10
-	return tuning{probe: time.Millisecond, units: 1024, splitDirs: 1024, blockData: data, blockRows: data / 96, few: fewOf, many: manyOf, fewest: 64}
+	const size = 256 << 10
+	return tuning{probe: time.Millisecond, units: 1024, splitDirs: 1024, blockSize: size, blockRows: size / refSize, few: fewOf, many: manyOf, fewest: 64}
 }
 
 func (r *Runner) retune(t tuning) {
 	r.tune = t
-	r.memory = &memory{max: r.opt.SortMemory, data: t.blockData, rows: t.blockRows}
+	r.memory = &memory{max: r.opt.SortMemory, size: t.blockSize, rows: t.blockRows}
 }
 
 // Query is one question to a Runner.
@@ -161,6 +140,8 @@ type Query struct {
 	// Viewer, if not nil, decides what may be shown. Nothing then is shown of what
 	// is offline, nor is that said.
 	Viewer Viewer
+
+	after *position // rows up to it are left out
 }
 
 // Viewer says what an answer may show.
@@ -219,11 +200,12 @@ type Summary struct {
 	// which it lies.
 	Stale     []wire.Stale
 	StaleMore int
-	Spilled   int64 // bytes of temporary space that sorting took
+	// Changed is how many matches changed, at least, while the answer was being sorted.
+	Changed int64
 }
 
 // Complete reports whether there is nothing in Stale.
-func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0 }
+func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0 && s.Changed == 0 }
 
 // Find executes q and gives what matches to sink, which may be nil where
 // q.Count. Errors are the sink's, the cause of ctx being done (within 10 ms),
@@ -232,7 +214,6 @@ func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0
 // is of what was done, also with an error.
 func (r *Runner) Find(ctx context.Context, q *Query, sink Sink) (Summary, error) {
 	a := &answer{r: r, q: q, ctx: ctx, sink: sink, tasks: []*task{{}}}
-	defer a.close()
 	err := a.run()
 	a.gather()
 	if err == nil && a.damage != nil {

@@ -210,9 +210,13 @@ func compareAnswers(t *testing.T, what string, got, want []found, namesOnly bool
 	}
 }
 
-var orders = []query.Sort{
-	query.SortDefault, query.SortPath, query.SortName, query.SortSize, query.SortMtime, query.SortExt,
-}
+// orders are all there are.
+var orders = func() (all []query.Sort) {
+	for _, k := range query.SortKeys() {
+		all = append(all, k.Name)
+	}
+	return all
+}()
 
 // options gives every way of cutting an answer into rounds and pages.
 func options(r *rand.Rand) (Options, tuning) {
@@ -224,14 +228,14 @@ func options(r *rand.Rand) (Options, tuning) {
 	}
 	if r.IntN(2) == 0 {
 		// Every look at the clock ends the round.
-		o.Round, o.SortRound = time.Nanosecond, time.Nanosecond
+		o.Round = time.Nanosecond
 		t.units = 1 + r.IntN(2)*r.IntN(300)
 	}
 	t.few = []func(uint64) uint64{none, all, func(all uint64) uint64 { return all / 3 }}[r.IntN(3)]
 	t.fewest = []uint64{0, 1 << 60}[r.IntN(2)]
 	t.many = []func(uint64) uint64{none, all, manyOf}[r.IntN(3)]
 	if r.IntN(2) == 0 {
-		t.blockData, t.blockRows = maxRow+r.IntN(2000), 1+r.IntN(50)
+		t.blockSize, t.blockRows = maxRow+r.IntN(2000), 1+r.IntN(50)
 	}
 	return o, t
 }

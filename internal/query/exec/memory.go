@@ -1,103 +1,125 @@
 package exec
 
 import (
+	"slices"
 	"sync"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// memory is what all sorts of a Runner share. It is mapped, not the heap's: the
-// collector then does not double it, and it goes when the last sort ends.
+const (
+	// ownBlocks is how many blocks every sorter may have; more count against Options.SortMemory.
+	ownBlocks = 3
+	// maxIdle is how many blocks are kept for the next sorter.
+	maxIdle = 4
+)
+
+// memory is the memory for sorting, which all answers of a Runner share. It is mapped rather than
+// on the heap, where the garbage collector would let it grow to twice its size.
 type memory struct {
-	max        int64 // bytes
-	data, rows int   // of a block
+	max  int64 // bytes of blocks that are not a sorter's own
+	size int   // bytes of a block
+	rows int   // most rows of a block
 
-	mu   sync.Mutex
-	used int64    // reserved, or in blocks, idle ones included
-	out  int      // blocks that sorters have
-	idle []*block // none where no sorter has any
-
-	heap sync.Pool // of *block: those of sorters' own that have ended
+	mu     sync.Mutex
+	used   int64 // of max
+	out    int   // blocks that sorters have
+	idle   []*block
+	parked []*parked
 }
 
-// ownBlock returns an empty block of the heap; giveOwn is its end.
-func (m *memory) ownBlock() *block {
-	if b, ok := m.heap.Get().(*block); ok {
-		return b
-	}
-	return newBlock(m.data, m.rows)
-}
-
-func (m *memory) giveOwn(b *block) { m.heap.Put(b) }
-
-// blockSize is the memory that a block takes.
-func (m *memory) blockSize() int64 { return int64(m.data) + int64(m.rows)*refSize }
-
-// takeBlock returns an empty block; nil: there is no memory for it.
-func (m *memory) takeBlock() *block {
+// take returns an empty block for a sorter that has n; nil if there is no memory for it. The
+// caller may exceed the limit by a block that it gives back at once.
+func (m *memory) take(n int, exceed bool) *block {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n := len(m.idle); n > 0 {
-		b := m.idle[n-1]
-		m.idle = m.idle[:n-1]
-		m.out++
+	if n >= ownBlocks {
+		for m.used+int64(m.size) > m.max && !exceed {
+			if len(m.parked) == 0 {
+				return nil
+			}
+			m.reclaim(m.parked[0])
+		}
+		m.used += int64(m.size)
+	}
+	m.out++
+	if last := len(m.idle) - 1; last >= 0 {
+		b := m.idle[last]
+		m.idle = m.idle[:last]
 		return b
 	}
-	if m.used+m.blockSize() > m.max {
+	mem, err := unix.Mmap(-1, 0, m.size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		if n < ownBlocks || exceed {
+			return newBlock(make([]byte, m.size), m.rows)
+		}
+		m.out--
+		m.used -= int64(m.size)
 		return nil
 	}
-	b := m.mapBlock()
-	if b != nil {
-		m.used += m.blockSize()
-		m.out++
-	}
+	b := newBlock(mem, m.rows)
+	b.mapped = true
 	return b
 }
 
-// giveBlock is the end of takeBlock. b is empty, and nothing aliases it.
-func (m *memory) giveBlock(b *block) {
+// give takes back a block of a sorter that had n.
+func (m *memory) give(b *block, n int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.idle = append(m.idle, b)
-	if m.out--; m.out > 0 {
-		return
+	if n > ownBlocks {
+		m.used -= int64(m.size)
 	}
-	for _, b := range m.idle {
-		m.used -= m.blockSize()
-		unix.Munmap(b.mapped) // of a mapping of ours: cannot fail
-	}
-	m.idle = nil
+	m.free(b)
 }
 
-// mapBlock returns a new block; nil: the system gives no memory.
-func (m *memory) mapBlock() *block {
-	refs := m.rows * int(refSize) // first, since they are to be aligned
-	b, err := unix.Mmap(-1, 0, refs+m.data, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
-	if err != nil {
-		return nil
-	}
-	return &block{
-		refs:   unsafe.Slice((*ref)(unsafe.Pointer(unsafe.SliceData(b))), m.rows)[:0],
-		data:   b[refs:][:0],
-		mapped: b,
+func (m *memory) free(b *block) {
+	m.out--
+	b.reset()
+	switch {
+	case len(m.idle) < maxIdle:
+		m.idle = append(m.idle, b)
+	case b.mapped:
+		_ = unix.Munmap(b.mem) // cannot fail for a whole mapping
 	}
 }
 
-// reserve takes n bytes for the caller to allocate; false: they are in use.
-func (m *memory) reserve(n int64) bool {
+// parked is blocks that an answer does not need as long as its reader is slow. Other sorters
+// may take them meanwhile.
+type parked struct {
+	blocks []*block // nil if they were taken
+}
+
+// park lets other sorters have blocks of which own are not yet counted in m.used.
+func (m *memory) park(blocks []*block, own int) *parked {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.used+n > m.max {
+	p := &parked{blocks}
+	m.used += int64(own) * int64(m.size)
+	m.parked = append(m.parked, p)
+	for m.used > m.max && len(m.parked) > 0 {
+		m.reclaim(m.parked[0])
+	}
+	return p
+}
+
+// unpark ends park. It returns false if the blocks were taken.
+func (m *memory) unpark(p *parked, own int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p.blocks == nil {
 		return false
 	}
-	m.used += n
+	m.used -= int64(own) * int64(m.size)
+	m.parked = slices.DeleteFunc(m.parked, func(q *parked) bool { return q == p })
 	return true
 }
 
-// release is the end of reserve.
-func (m *memory) release(n int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.used -= n
+// reclaim takes parked blocks away. m.mu is held.
+func (m *memory) reclaim(p *parked) {
+	for _, b := range p.blocks {
+		m.used -= int64(m.size)
+		m.free(b)
+	}
+	p.blocks = nil
+	m.parked = slices.DeleteFunc(m.parked, func(q *parked) bool { return q == p })
 }

@@ -1,37 +1,65 @@
 package exec
 
-// source is a sorted run of rows.
-type source interface {
-	// next goes to the next row; false: there is none, or err.
-	next() (row, bool)
-	err() error
-}
-
-// row is a row on its way through a merge. It is valid until its source goes on.
-type row struct {
-	prefix     uint64
-	key, value []byte
-}
-
-// merge gives the rows of several sources in order.
+// merge gives the rows of several sorted blocks in order.
 type merge struct {
-	order order
-	heap  []head // heap[0] has the first
-	bad   error
+	order *order
+	heap  []*cursor // heap[0] is at the first row
 }
 
-type head struct {
-	row
-	from source
+// cursor goes through a sorted block.
+type cursor struct {
+	b *block
+	i int // rows before the current one
+
+	position // of the current row; only prefix is set before load
+	value    []byte
+	loaded   bool
+	place    uint32 // of dir
+
+	touched byte
 }
 
-func newMerge(o order, sources []source) *merge {
+// next goes to the next row; false if there is none.
+func (c *cursor) next() bool {
+	c.i++
+	return c.seek()
+}
+
+// seek makes row i the current one.
+func (c *cursor) seek() bool {
+	if c.i >= len(c.b.refs) {
+		return false
+	}
+	c.prefix, c.loaded = c.b.refs[c.i].prefix, false
+	// Rows lie far apart: have the processor fetch one that comes soon.
+	if soon := c.i + 4; soon < len(c.b.refs) {
+		r := &c.b.refs[soon]
+		c.touched += c.b.at(r.row)[0]
+		if r.dir != 0 {
+			c.touched += c.b.at(r.dir)[0]
+		}
+	}
+	return true
+}
+
+// load sets position and value, which are valid until next.
+func (c *cursor) load() {
+	if c.loaded {
+		return
+	}
+	r := &c.b.refs[c.i]
+	c.low, c.name, c.value = c.b.row(r)
+	if c.place != r.dir || c.dir == nil {
+		c.dir, c.place = c.b.appendPath(c.dir[:0], r.dir), r.dir
+	}
+	c.loaded = true
+}
+
+func newMerge(o *order, blocks []*block) *merge {
 	m := &merge{order: o}
-	for _, s := range sources {
-		if r, ok := s.next(); ok {
-			m.heap = append(m.heap, head{r, s})
-		} else if err := s.err(); err != nil {
-			m.bad = err
+	for _, b := range blocks {
+		if c := (&cursor{b: b}); c.seek() {
+			m.heap = append(m.heap, c)
 		}
 	}
 	for i := len(m.heap)/2 - 1; i >= 0; i-- {
@@ -40,25 +68,18 @@ func newMerge(o order, sources []source) *merge {
 	return m
 }
 
-// first returns the first row that is left, valid until pop; false: there is
-// none, or an error.
-func (m *merge) first() (*row, bool) {
-	if len(m.heap) == 0 || m.bad != nil {
-		return nil, false
+// first returns the first row that is left, valid until pop; nil if there is none.
+func (m *merge) first() *cursor {
+	if len(m.heap) == 0 {
+		return nil
 	}
-	return &m.heap[0].row, true
+	m.heap[0].load()
+	return m.heap[0]
 }
 
 // pop drops the first row.
 func (m *merge) pop() {
-	h := &m.heap[0]
-	r, ok := h.from.next()
-	if ok {
-		h.row = r
-	} else {
-		if err := h.from.err(); err != nil {
-			m.bad = err
-		}
+	if !m.heap[0].next() {
 		last := len(m.heap) - 1
 		m.heap[0] = m.heap[last]
 		m.heap = m.heap[:last]
@@ -66,7 +87,7 @@ func (m *merge) pop() {
 	m.down(0)
 }
 
-// down lets the head at i sink to its place.
+// down moves the cursor at i to its place.
 func (m *merge) down(i int) {
 	for {
 		c := 2*i + 1
@@ -85,26 +106,11 @@ func (m *merge) down(i int) {
 }
 
 func (m *merge) before(i, j int) bool {
-	a, b := &m.heap[i].row, &m.heap[j].row
-	if c := m.order.cmpPrefix(a.prefix, b.prefix); c != 0 {
+	x, y := m.heap[i], m.heap[j]
+	if c := m.order.comparePrefix(x.prefix, y.prefix); c != 0 {
 		return c < 0
 	}
-	return m.order.cmp(a.key, b.key) < 0
+	x.load()
+	y.load()
+	return m.order.compare(&x.position, &y.position) < 0
 }
-
-// blockSource is the rows of a sorted block.
-type blockSource struct {
-	b *block
-	i int
-}
-
-func (s *blockSource) next() (row, bool) {
-	if s.i == len(s.b.refs) {
-		return row{}, false
-	}
-	r := &s.b.refs[s.i]
-	s.i++
-	return row{r.prefix, s.b.key(r), s.b.value(r)}, true
-}
-
-func (s *blockSource) err() error { return nil }

@@ -353,6 +353,8 @@ func compareRows(a, b *found, by query.Sort, reverse bool) int {
 		c = strings.Compare(naiveExt(a.e.Name), naiveExt(b.e.Name))
 	case query.SortSize:
 		c = -cmp.Compare(a.e.Size, b.e.Size)
+	case query.SortBlocks:
+		c = -cmp.Compare(a.e.Blocks, b.e.Blocks)
 	case query.SortMtime:
 		c = -a.e.Mtime.Compare(b.e.Mtime)
 	}

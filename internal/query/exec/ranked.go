@@ -12,22 +12,6 @@ import (
 // to have them first: the more there are, the less that saves.
 const maxRanked = 10_000
 
-// ranks reports whether the first rows of an order can be looked for so, and in
-// which order of records.
-func (o order) ranks() (store.ZoneOrder, bool) {
-	switch {
-	case o.sort == query.SortSize && !o.reverse:
-		return store.LargestFirst, true
-	case o.sort == query.SortSize:
-		return store.SmallestFirst, true
-	case o.sort == query.SortMtime && !o.reverse:
-		return store.NewestFirst, true
-	case o.sort == query.SortMtime:
-		return store.OldestFirst, true
-	}
-	return 0, false
-}
-
 // bound is the aggregates of which every entry is at that bound of a Ranking's.
 func bound(at int64) *record.Aggregates {
 	agg := &record.Aggregates{MinSize: at, MaxSize: at}
@@ -38,9 +22,8 @@ func bound(at int64) *record.Aggregates {
 // sortRanked gathers the first rows in one snapshot: it looks at the records that
 // can have the best rows, then at what can still have better ones. done is false
 // where that was not possible or is of no use; then nothing was gathered.
-func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done bool, err error) {
-	by, ok := s.order.ranks()
-	if !ok || a.q.Viewer != nil || a.q.Limit > maxRanked {
+func (a *answer) sortRanked(s *sorting) (done bool, err error) {
+	if s.zone == nil || a.q.Viewer != nil || s.limit == 0 || s.limit > maxRanked {
 		// Where not all may be seen rows have not the sizes that the store knows.
 		return false, nil
 	}
@@ -52,24 +35,27 @@ func (a *answer) sortRanked(s *sorting, newCollector func() collector) (done boo
 			}
 			only = ks.cand.fits
 		}
+		by := s.ranks[0]
+		if s.reverse {
+			by = s.ranks[1]
+		}
 		if rank := ks.sn.Rank(by, a.zones()); rank != nil {
-			done = a.ranked(ks, s.order, rank, only, newCollector)
+			done = a.ranked(ks, s, rank, only)
 		}
 		return nil
 	})
 	if !done {
-		for _, o := range s.sorters {
-			o.reset()
-		}
-		a.tasks, a.cut = []*task{{}}, false
+		s.close()
+		s.bound.Store(nil)
 	}
 	return done, err
 }
 
 // ranked does it. only, if not nil, are the records that can have matches.
-func (a *answer) ranked(ks *keyspace, o order, rank *store.Ranking, only *roaring.Bitmap, newCollector func() collector) bool {
+func (a *answer) ranked(ks *keyspace, s *sorting, rank *store.Ranking, only *roaring.Bitmap) bool {
+	newCollector := a.newSortCollector(s)
 	a.hire(1, newCollector)
-	first := a.workers[0].collector.(*sorterCollector).sorter
+	first := a.workers[0].collector.(*sortCollector).sorter
 	few := int(a.r.tune.few(ks.sn.Docs()))
 	seen := roaring.New()
 	for n := 2*a.q.Limit + 64; !rank.Done() && int(seen.GetCardinality())+n <= few; n *= 4 {
@@ -89,8 +75,10 @@ func (a *answer) ranked(ks *keyspace, o order, rank *store.Ranking, only *roarin
 		if !a.tasks[0].done {
 			return false // there is no memory, or nobody waits
 		}
-		first.keepFirst()
-		if first.last != nil && !o.wants(bound(rank.Bound()), first.last) {
+		if first.rows() >= s.limit {
+			first.prune(s.limit)
+		}
+		if b := s.bound.Load(); b != nil && !s.overlaps(bound(rank.Bound()), s.after, b) {
 			return true
 		}
 	}
@@ -104,7 +92,7 @@ func (a *answer) ranked(ks *keyspace, o order, rank *store.Ranking, only *roarin
 			return false
 		}
 		agg := record.Aggregates{MinSize: z.MinSize, MaxSize: z.MaxSize, Oldest: z.Oldest, Newest: z.Newest}
-		return first.last == nil || o.wants(&agg, first.last)
+		return s.overlaps(&agg, s.after, s.bound.Load())
 	})
 	rest.AndNot(seen)
 	if only != nil {

@@ -129,6 +129,10 @@ func (d *decoder) byte() byte {
 }
 
 func (d *decoder) uvarint() uint64 {
+	if c := d.b[0]; c < 0x80 {
+		d.b = d.b[1:]
+		return uint64(c)
+	}
 	v, n := binary.Uvarint(d.b)
 	d.b = d.b[n:]
 	return v

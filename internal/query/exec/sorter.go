@@ -1,64 +1,60 @@
 package exec
 
-import "slices"
-
-const (
-	// freeBlocks are a sorter's own; what it takes beyond is out of what all
-	// sorts share.
-	freeBlocks = 3
-	// slack is by how many rows a sorter of few goes beyond twice its limit
-	// before it throws away what is too many.
-	slack = 32
+import (
+	"cmp"
+	"slices"
 )
 
-// sorter gathers rows and keeps those that come first in order, limit of them
-// or all, in blocks of memory; when there is no more of it they go to a spill.
-// It is for one goroutine at a time.
+// slack is by how many rows a sorter goes beyond twice its limit before it drops the rows that are
+// too many.
+const slack = 32
+
+// sorter gathers the rows of one worker that come first in order: limit of them, or as many as
+// there is memory for. It is for one goroutine at a time.
 type sorter struct {
-	order order
-	limit int // rows; 0: all
-	mem   *memory
+	*sorting
 
 	sorted []*block // each sorted
-	open   *block   // rows are added to it; nil: none yet
-	spare  []*block
-	blocks int // all of them
+	open   *block   // rows are added to it; may be nil
+	blocks int      // all of them
 
-	last []byte // of limit rows kept so far the last one's key; nil: there are less
-	full bool   // there is no memory for the next row: spill before it
+	fit int // rows there was memory for when it first ran out; 0 if it did not
 }
 
-// late reports whether a row of that key is not wanted: limit others come
-// before it.
-func (s *sorter) late(key []byte) bool {
-	return s.last != nil && s.order.cmp(key, s.last) >= 0
-}
-
-// add copies a row unless it is late. full may be set afterwards.
-func (s *sorter) add(key, value []byte) {
-	if s.late(key) {
-		return
-	}
-	if s.open == nil {
-		s.open = s.block() // one of its own
-	}
-	s.open.add(prefixOf(key), key, value)
-	switch n := len(s.open.refs); {
-	case s.limit > 0 && len(s.sorted) == 0 && n >= 2*s.limit+slack:
-		s.prune()
-	case s.open.crowded():
+// add copies a row, which may turn out to come too late.
+func (s *sorter) add(p *position, value []byte) {
+	for s.open == nil || !s.open.add(p, value) {
 		s.settle()
-		if s.limit > 0 && s.rows() >= 2*s.limit {
-			s.prune()
+		if s.limit > 0 && s.rows() >= 2*s.limit+slack {
+			s.prune(s.limit)
+		} else if s.open = s.take(false); s.open == nil {
+			s.shrink()
+		}
+		if s.late(p) {
+			return
 		}
 	}
-	if s.open == nil {
-		s.open = s.block()
-		s.full = s.open == nil
+	if s.limit > 0 && len(s.open.refs) >= 2*s.limit+slack {
+		s.prune(s.limit)
 	}
 }
 
-// rows returns how many are held.
+// take returns an empty block; nil if there is no memory for it.
+func (s *sorter) take(exceed bool) *block {
+	b := s.memory.take(s.blocks, exceed)
+	if b != nil {
+		s.blocks++
+	}
+	return b
+}
+
+// give is the end of take.
+func (s *sorter) give(b *block) {
+	s.memory.give(b, s.blocks)
+	s.blocks--
+}
+
+// rows returns how many rows are held.
 func (s *sorter) rows() int {
 	n := 0
 	for _, b := range s.sorted {
@@ -70,144 +66,81 @@ func (s *sorter) rows() int {
 	return n
 }
 
-// block returns an empty block; nil: there is no memory for it.
-func (s *sorter) block() *block {
-	if n := len(s.spare); n > 0 {
-		b := s.spare[n-1]
-		s.spare = s.spare[:n-1]
-		return b
-	}
-	if s.blocks < freeBlocks {
-		s.blocks++
-		return s.mem.ownBlock()
-	}
-	b := s.mem.takeBlock()
-	if b != nil {
-		s.blocks++
-	}
-	return b
-}
-
-// close drops all rows and gives the memory back.
-func (s *sorter) close() {
-	if s.open != nil {
-		s.sorted, s.open = append(s.sorted, s.open), nil
-	}
-	s.clear()
-	for _, b := range s.spare {
-		s.mem.giveOwn(b)
-	}
-	s.blocks -= len(s.spare)
-	s.spare = nil
-}
-
-// prune keeps the first limit rows. Where there is not the memory to copy them
-// it leaves all as it is.
-func (s *sorter) prune() {
-	s.settle()
-	var kept []*block
-	n := 0
-	m := newMerge(s.order, s.sources())
-	for ; n < s.limit; n++ {
-		r, ok := m.first()
-		if !ok {
-			break
-		}
-		if k := len(kept); k == 0 || !kept[k-1].fits(r.key, r.value) {
-			b := s.block()
-			if b == nil {
-				s.free(kept)
-				return
-			}
-			kept = append(kept, b)
-		}
-		kept[len(kept)-1].add(r.prefix, r.key, r.value)
-		m.pop()
-	}
-	s.clear()
-	s.sorted = kept
-	if n == s.limit {
-		b := kept[len(kept)-1]
-		s.last = append(s.last[:0], b.key(&b.refs[len(b.refs)-1])...)
-	}
-	if len(kept) == 1 && kept[0].halfEmpty() {
-		s.open, s.sorted = kept[0], nil // go on in it
-	}
-}
-
-// settle sorts the open block and puts it by.
+// settle sorts the open block and closes it.
 func (s *sorter) settle() {
 	if s.open != nil {
-		s.open.sort(s.order)
+		s.open.sort(&s.order)
 		s.sorted = append(s.sorted, s.open)
 		s.open = nil
 	}
 }
 
-// keepFirst drops all rows beyond the limit, so that last is that of what there
-// is.
-func (s *sorter) keepFirst() {
-	if s.rows() >= s.limit {
-		s.prune()
+// shrink drops rows until there is an open block. The caller has settled.
+func (s *sorter) shrink() {
+	n := s.rows()
+	s.fit = cmp.Or(s.fit, n)
+	if s.limit > 0 && n >= 2*s.limit {
+		n = 2 * s.limit // half of them are enough
+	}
+	for s.open == nil {
+		n /= 2
+		s.prune(max(n, 1))
+		if s.open == nil {
+			s.open = s.take(false)
+		}
 	}
 }
 
-// reset makes the sorter as good as new.
-func (s *sorter) reset() {
+// prune keeps the first n rows, of which there must be as many, and makes the last of them the
+// bound of the pass.
+func (s *sorter) prune(n int) {
 	s.settle()
-	s.clear()
-	s.last, s.full = nil, false
-}
-
-// clear drops all rows, which were settled.
-func (s *sorter) clear() {
-	s.free(s.sorted)
+	m := newMerge(&s.order, s.sorted)
+	cursors := slices.Clone(m.heap)
+	for range n - 1 {
+		m.pop()
+	}
+	last := m.first()
+	s.lower(&last.position)
+	last.i++ // the last row to keep
+	old := s.sorted
 	s.sorted = nil
-}
-
-// free takes blocks back; a sorter's own are kept.
-func (s *sorter) free(blocks []*block) {
-	for _, b := range blocks {
-		b.reset()
-		if b.mapped == nil {
-			s.spare = append(s.spare, b)
-			continue
+	for _, b := range old {
+		kept := 0
+		if i := slices.IndexFunc(cursors, func(c *cursor) bool { return c.b == b }); i >= 0 {
+			kept = cursors[i].i
 		}
-		s.mem.giveBlock(b)
-		s.blocks--
+		b.refs = b.refs[:kept]
+		s.repack(b)
 	}
 }
 
-// sources returns what is held, which was settled.
-func (s *sorter) sources() []source {
-	all := make([]source, len(s.sorted))
-	for i, b := range s.sorted {
-		all[i] = &blockSource{b: b}
+// repack moves the rows of a block to the open one, in the order in which they were added.
+func (s *sorter) repack(b *block) {
+	slices.SortFunc(b.refs, func(x, y ref) int { return cmp.Compare(x.row, y.row) })
+	var p position
+	place := uint32(0)
+	for i := range b.refs {
+		r := &b.refs[i]
+		if p.dir == nil || r.dir != place {
+			p.dir, place = b.appendPath(p.dir[:0], r.dir), r.dir
+		}
+		var value []byte
+		p.prefix = r.prefix
+		p.low, p.name, value = b.row(r)
+		for s.open == nil || !s.open.add(&p, value) {
+			s.settle()
+			s.open = s.take(true)
+		}
 	}
-	return all
+	s.give(b)
 }
 
-// spill moves what is held to f.
-func (s *sorter) spill(f *spill) error {
+// close drops all rows.
+func (s *sorter) close() {
 	s.settle()
-	m := newMerge(s.order, s.sources())
-	err := f.write(func(put func(key, value []byte) error) error {
-		for n := 0; s.limit == 0 || n < s.limit; n++ {
-			r, ok := m.first()
-			if !ok {
-				break
-			}
-			if n == s.limit-1 {
-				s.last = slices.Clone(r.key)
-			}
-			if err := put(r.key, r.value); err != nil {
-				return err
-			}
-			m.pop()
-		}
-		return nil
-	})
-	s.clear()
-	s.full = false
-	return err
+	for _, b := range s.sorted {
+		s.give(b)
+	}
+	s.sorted = nil
 }
