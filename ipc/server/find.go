@@ -179,7 +179,7 @@ func (s *sink) Flush(ctx context.Context) (slow bool, err error) {
 // Drain implements Sink.
 func (s *sink) Drain(ctx context.Context) error {
 	s.page = nil
-	s.q.sort.give() // what it holds is in a file now
+	s.q.sort.give() // other sorts may take what it holds
 	if s.err == nil {
 		s.err = s.q.conn.drain()
 	}

@@ -8,22 +8,19 @@
 // In a scope only those records are read that are candidates by the indexes of
 // trigrams and of sizes and times, see candidates.
 //
-// An answer is read in rounds. A round is one read transaction of a few dozen
-// milliseconds in which several goroutines scan ranges of the index side by
-// side; what they find is copied. Between rounds, holding no transaction, the
-// rows go to the Sink, which may block, and the next round goes on behind the
-// last row. What that means for an answer:
+// A listing is read in rounds. A round is one read transaction of a few dozen milliseconds, in
+// which several goroutines scan ranges of the index side by side and copy what they find. Between
+// rounds no transaction is held; the rows go to the Sink, which may block, and the next round
+// continues after the last row. Rows of one round are of one instant. An entry whose path exists
+// throughout is given exactly once, whatever else changes meanwhile.
 //
-//   - Rows of one round are of one instant; Summary has the clock of the first
-//     and of the last. An entry whose path exists throughout is given exactly
-//     once, whatever else changes meanwhile.
-//   - A count, and the first n of an order as long as they fit into memory,
-//     are one round however long it takes, but for what a Viewer has looked at
-//     again.
+// A count is one round however long it takes, except for directories that a Viewer has read
+// again. So is each pass of a sorted answer, which gathers the next rows of the order that fit in
+// memory; an answer that fits is of one instant. If matches change between two passes, an entry
+// may be missing or come twice; Summary.Changed says how many did.
 //
-// Memory is bounded whatever the index holds: rows wait in buffers of fixed
-// size, and sorting beyond Options.SortMemory goes to an unlinked file. An answer
-// whose reader is slow holds next to nothing.
+// Memory is bounded whatever the index holds: rows wait in buffers of fixed size, and sorted rows
+// in Options.SortMemory. An answer whose reader is slow keeps next to nothing that others need.
 package exec
 
 import (

@@ -20,6 +20,8 @@ type sortKey struct {
 	// number returns the numbers that are compared; smaller ones come first, and the second
 	// breaks ties of the first.
 	number func(e *listing.Entry) (uint64, uint32)
+	// read sets what number needs of entry i.
+	read func(rec *record.Record, i int, e *listing.Entry)
 	// zone bounds the first number of all entries that agg describes; nil if agg tells nothing
 	// about it. If it is set, so are ranks, the orders in which the store lists the records
 	// that have the first rows, and the first rows in reverse.
@@ -35,6 +37,7 @@ var sortKeys = map[query.Sort]*sortKey{
 	query.SortExt:     {text: extension},
 	query.SortSize: {
 		number: func(e *listing.Entry) (uint64, uint32) { return descending(e.Size), 0 },
+		read:   func(rec *record.Record, i int, e *listing.Entry) { e.Size = rec.Size(i) },
 		zone: func(agg *record.Aggregates) (first, last uint64) {
 			return descending(agg.MaxSize), descending(agg.MinSize)
 		},
@@ -42,6 +45,7 @@ var sortKeys = map[query.Sort]*sortKey{
 	},
 	query.SortMtime: {
 		number: func(e *listing.Entry) (uint64, uint32) { return descending(e.Mtime.Sec), ^e.Mtime.Nsec },
+		read:   func(rec *record.Record, i int, e *listing.Entry) { e.Mtime = rec.Mtime(i) },
 		zone: func(agg *record.Aggregates) (first, last uint64) {
 			return descending(agg.Newest.Sec), descending(agg.Oldest.Sec)
 		},
@@ -49,6 +53,7 @@ var sortKeys = map[query.Sort]*sortKey{
 	},
 	query.SortBlocks: {
 		number: func(e *listing.Entry) (uint64, uint32) { return descending(e.Blocks), 0 },
+		read:   func(rec *record.Record, i int, e *listing.Entry) { rec.Entry(i, e) },
 	},
 }
 

@@ -216,7 +216,8 @@ func (a *answer) givePass(s *sorting) (more bool, err error) {
 type sortCollector struct {
 	*sorter
 	stat  bool
-	pos   position // of the match
+	entry listing.Entry // what the order needs of the match
+	pos   position      // of the match
 	key   record.Key
 	hash  uint64 // of the directory
 	value []byte
@@ -238,11 +239,14 @@ func (c *sortCollector) add(_ *round, _ *task, w *walk, m *matches) bool {
 	c.total++
 	p := &c.pos
 	p.name = m.name
-	if c.number != nil {
-		e, _ := m.entry(true)
-		p.prefix, p.low = c.number(e)
-	} else {
+	switch {
+	case c.number == nil:
 		c.setText(p)
+	case w.ev.sight == access.List:
+		p.prefix, p.low = c.number(&listing.Entry{}) // not for the user to know
+	default:
+		c.read(w.rec, m.number(), &c.entry)
+		p.prefix, p.low = c.number(&c.entry)
 	}
 	if c.print {
 		c.enter(w)
