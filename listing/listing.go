@@ -1,15 +1,14 @@
-// Package listing holds the one unit of everything in indexd: what one
-// directory contained at one moment. The walker makes listings, the store
-// keeps them and queries read them; this package is the vocabulary they share
-// and knows none of them.
+// Package listing defines the unit of all data in indexd: what one directory contained at
+// one moment. The walker creates listings, the store keeps them and queries read them.
+// This package is the vocabulary they share; it imports none of them.
 package listing
 
 import "time"
 
-// Type is a file's type, numbered as d_type of getdents64(2) numbers it.
+// Type is the type of a file, with the numbers of d_type in getdents64(2).
 type Type uint8
 
-// The types that Linux knows.
+// The file types of Linux.
 const (
 	Unknown     Type = 0
 	FIFO        Type = 1
@@ -24,10 +23,11 @@ const (
 // TypeOf returns the type in the S_IFMT bits of mode.
 func TypeOf(mode uint32) Type { return Type(mode >> 12 & 15) }
 
-// letters are find(1)'s, in the order of Type.
+// letters are those of find(1), in the order of Type.
 const letters = "?pc?d?b?f?l?s???"
 
-// Letter is the type as find(1) and CLI flags write it: f d l s p b c, or '?'.
+// Letter returns the type as find(1) and command-line flags write it: f d l s p b c, or
+// '?'.
 func (t Type) Letter() byte { return letters[t&15] }
 
 // TypeOfLetter is the inverse of Letter; ok is false for any other byte.
@@ -40,18 +40,18 @@ func TypeOfLetter(c byte) (t Type, ok bool) {
 	return Unknown, false
 }
 
-// Time is a file time to the nanosecond. Unlike an int64 of nanoseconds it
-// holds every time that a file system can: ext4 reaches the year 2446 and
-// xfs 2486. The zero value stands for "not known".
+// Time is a file time in nanoseconds. Unlike an int64 of nanoseconds it holds every time
+// that a file system can: ext4 reaches the year 2446 and xfs 2486. The zero value means
+// unknown.
 type Time struct {
 	Sec  int64
 	Nsec uint32 // 0..999,999,999
 }
 
-// IsZero reports whether t is not known.
+// IsZero reports whether t is unknown.
 func (t Time) IsZero() bool { return t == Time{} }
 
-// Compare orders times; -1 where t is older than u.
+// Compare returns -1 if t is before u, 0 if they are equal, and 1 otherwise.
 func (t Time) Compare(u Time) int {
 	switch {
 	case t.Sec < u.Sec, t.Sec == u.Sec && t.Nsec < u.Nsec:
@@ -68,55 +68,54 @@ func (t Time) Std() time.Time { return time.Unix(t.Sec, int64(t.Nsec)) }
 // FromStd converts a time of the standard library.
 func FromStd(t time.Time) Time { return Time{t.Unix(), uint32(t.Nanosecond())} }
 
-// Stat is what statx(2) says about one file.
+// Stat is what statx(2) returns for one file.
 type Stat struct {
 	Ino    uint64
-	Size   int64 // bytes; of a symbolic link, the length of its target
+	Size   int64 // in bytes; for a symbolic link, the length of its target
 	Blocks int64 // allocated, in units of 512 bytes
 	Mtime  Time
 	Ctime  Time
-	Btime  Time   // birth; zero where the file system keeps none
+	Btime  Time   // birth; zero if the file system records none
 	Mode   uint32 // permission bits and S_IFMT type bits
 	UID    uint32
 	GID    uint32
 	Nlink  uint32
 }
 
-// Type of the file that was stat'ed.
+// Type returns the type of the file.
 func (s *Stat) Type() Type { return TypeOf(s.Mode) }
 
-// Entry is one name in a directory. Where statx failed on a name that
-// getdents64 gave, Stat holds only the type (in the S_IFMT bits of Mode) and
-// StatErrno says why; an entry that vanished in between is left out instead.
+// Entry is one name in a directory. If statx failed for a name returned by getdents64,
+// Stat holds only the type (in the S_IFMT bits of Mode) and StatErrno the error. An entry
+// that vanished in between is left out instead.
 type Entry struct {
-	Name string // bytes, as the kernel gave them: no '/', no NUL, any other
+	Name string // bytes as returned by the kernel: any except '/' and NUL
 	Stat
 	StatErrno uint16
 }
 
-// Listing is what one directory held, or, for a directory of very many
-// entries, one Part of it. A Listing that is handed to a callback, its entries
-// and their names included, is the giver's: it is valid until the callback
-// returns. Clone what is to be kept.
+// Listing is the contents of one directory, or one part of a very large one. A Listing
+// passed to a callback, including its entries and their names, belongs to the caller and
+// is valid until the callback returns. Clone it to keep it.
 type Listing struct {
-	// Stamp orders listings: taken when the directory was opened, from one
-	// counter for all.
+	// Stamp orders listings. It is taken from one counter when the directory has been
+	// opened.
 	Stamp uint64
-	// Dir is the directory's own state by fstat before its first entry was
-	// read, so that a later change shows in its mtime or ctime.
+	// Dir is the stat of the directory, from before its first entry was read, so that a
+	// later change shows in its mtime or ctime.
 	Dir Stat
-	// NoACL: as Dir is, the directory has no POSIX ACL but what its mode says, and
-	// could not get one and keep Dir.Ctime. false: that is not known.
+	// NoACL means that the directory has no POSIX ACL beyond its mode bits, and that
+	// setting one would change Dir.Ctime. false means unknown.
 	NoACL bool
-	// Dev and MountID are the directory's own: major<<32|minor, and the mount
-	// (STATX_MNT_ID, as in /proc/self/mountinfo; 0 where unknown).
+	// Dev is the device of the directory, major<<32|minor. MountID is its mount
+	// (STATX_MNT_ID, as in /proc/self/mountinfo), or 0 if unknown.
 	Dev, MountID uint64
-	// Entries are sorted bytewise by name, no name twice.
+	// Entries are sorted bytewise by name, without duplicates.
 	Entries []Entry
-	// A whole directory is one listing with First and Last set. Of a large one
-	// the parts come in the order of names, one after another: a part stands
-	// for every name after the last name of the part before it, up to and
-	// including its own last name, or, in the Last part, up to the end.
+	// First and Last are both set for the listing of a whole directory. The parts of a
+	// large one come in name order. A part stands for every name after the last name of
+	// the previous part, up to and including its own last name, or, with Last set, to
+	// the end.
 	First, Last bool
 }
 

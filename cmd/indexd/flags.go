@@ -12,6 +12,7 @@ import (
 	"indexd/internal/getopt"
 	"indexd/internal/indexer"
 	"indexd/internal/version"
+	"indexd/ipc"
 )
 
 // options are the values of the command line.
@@ -26,7 +27,7 @@ type options struct {
 
 // app returns the definition of the command line. Most flags are settings.
 func (o *options) app() *cli.App {
-	o.args = config.Args{Flags: make(map[string][]string), UID: os.Geteuid()}
+	o.args = config.Args{Flags: make(map[string][]string), UID: os.Geteuid(), UserSocket: ipc.UserSocket()}
 	return &cli.App{
 		Name:      "indexd",
 		Usage:     "keep an index of the file system",

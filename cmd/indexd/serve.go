@@ -126,7 +126,7 @@ func (p *process) index() (err error) {
 	}
 	if p.limit > 0 {
 		if p.ballast, err = cgroup.NewBallast(filepath.Dir(cfg.DB), p.limit); err == nil {
-			icfg.Look = p.ballast.Look
+			icfg.OnAccess = p.ballast.Accessed
 		} else {
 			p.log.Debug("no page cache is kept to be given back when memory is short", "err", err)
 		}

@@ -1,5 +1,5 @@
-// Package casefold makes upper and lower case the same. The index and the matching
-// of names fold with this one function.
+// Package casefold removes the distinction between upper and lower case. The index and
+// the matching of names use the same function.
 package casefold
 
 import (
@@ -7,12 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// Append appends s, in which upper and lower case have become the same, to
-// dst and returns it. Two texts that differ only in case, by Unicode's simple
-// folding, give the same bytes; bytes that are no UTF-8 stay as they are. ASCII
-// letters become lower case; any other character becomes the first of those it
-// folds with, so that a text keeps its number of characters, though not of
-// bytes. Folding what is folded changes nothing.
+// Append appends s with case folded to dst and returns the result. Strings that differ
+// only in case, by Unicode's simple folding, give the same bytes; invalid UTF-8 is left
+// as it is. ASCII letters become lower case. Any other character becomes the first of
+// those it folds to, so that the number of characters, though not of bytes, stays the
+// same. Folding is idempotent.
 func Append(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -35,11 +34,11 @@ func Append(dst []byte, s string) []byte {
 	return dst
 }
 
-// String is Append to a new string.
+// String returns s with case folded, see Append.
 func String(s string) string { return string(Append(nil, s)) }
 
-// Rune returns the first of the characters that r folds with, in lower
-// case where that is ASCII.
+// Rune returns the first of the characters that r folds to, in lower case if that is
+// ASCII.
 func Rune(r rune) rune {
 	if r < utf8.RuneSelf {
 		if 'A' <= r && r <= 'Z' {
@@ -47,7 +46,7 @@ func Rune(r rune) rune {
 		}
 		return r
 	}
-	// Scripts without case, which need no search in the tables.
+	// Scripts without case need no search in the tables.
 	if r >= 0x2e80 && r < 0xa640 || r >= 0xac00 && r < 0xfb00 || r >= 0x1ea00 {
 		return r
 	}

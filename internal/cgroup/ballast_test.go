@@ -15,7 +15,7 @@ func TestBallast(t *testing.T) {
 			t.Skip(err)
 		}
 		for range 1000 {
-			b.Look()
+			b.Accessed()
 		}
 		var st unix.Stat_t
 		if err := unix.Fstat(int(b.f.Fd()), &st); err != nil {

@@ -1,4 +1,4 @@
-// Package cgroup tells how much memory this process may use.
+// Package cgroup finds out how much memory this process may use.
 package cgroup
 
 import (
@@ -10,10 +10,9 @@ import (
 	"strings"
 )
 
-// MemoryLimit is how many bytes this process and those that share its control
-// group may use, page cache and what the kernel keeps for them included: the least
-// limit of its group and those that it lies in, of either version. 0: there is none,
-// or it cannot be told.
+// MemoryLimit returns how many bytes this process and the others in its cgroup may use,
+// including page cache and kernel memory. It is the smallest limit of its cgroup and the
+// ones above, of either cgroup version; 0 means that there is none or that it is unknown.
 func MemoryLimit() int64 {
 	file, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -22,15 +21,16 @@ func MemoryLimit() int64 {
 	return memoryLimit(file, "/sys/fs/cgroup")
 }
 
-// unlimited is what version 1 has for no limit, about: it depends on the page size.
+// unlimited is roughly the value that stands for no limit in version 1. The exact one
+// depends on the page size.
 const unlimited = 1 << 60
 
-// memoryLimit is MemoryLimit by a process's /proc/self/cgroup, with the groups below
-// mount: those of version 2 there or in unified, those of version 1 in memory.
+// memoryLimit implements MemoryLimit with the contents of /proc/self/cgroup and the mount
+// point of the cgroups: version 2 is there or in unified, version 1 in memory.
 func memoryLimit(file []byte, mount string) (least int64) {
 	note := func(dir, group, name string) {
-		// Of what lies outside of what this process may see of them the group is
-		// "/../name".
+		// The path of a cgroup outside of the namespace of this process begins with
+		// "/../".
 		for at := path.Join(dir, group); at == dir || strings.HasPrefix(at, dir+"/"); at = path.Dir(at) {
 			n, ok := readLimit(filepath.Join(at, name))
 			if ok && (least == 0 || n < least) {
@@ -54,12 +54,13 @@ func memoryLimit(file []byte, mount string) (least int64) {
 	return least
 }
 
-// readLimit reads a file with a number of bytes; false: it has none.
+// readLimit reads a file that contains a number of bytes. It reports false if there is no
+// limit.
 func readLimit(name string) (int64, bool) {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64) // "max" is none
+	n, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64) // "max" means none
 	return n, err == nil && n > 0 && n < unlimited
 }

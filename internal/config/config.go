@@ -1,7 +1,6 @@
-// Package config finds out how indexd is to run: from its flags, the
-// environment (INDEXD_…) and a TOML file, in this order of precedence, over
-// the defaults. Every setting has one name for all three, and one line in
-// Settings.
+// Package config determines how indexd runs: from flags, environment variables (INDEXD_…)
+// and a TOML file, in this order of precedence, on top of the defaults. A setting has the
+// same name in all three, and one entry in Settings.
 package config
 
 import (
@@ -14,58 +13,58 @@ import (
 	"indexd/internal/rules"
 )
 
-// Config is how indexd runs. It is made by Load and not changed afterwards.
+// Config is the configuration of indexd. It is created by Load and not changed
+// afterwards.
 type Config struct {
-	// File is the TOML file that was read, "" if there was none.
+	// File is the TOML file that was read, or "" if there was none.
 	File string
-	// Roots are the directories to index: absolute, clean, free of symbolic
-	// links, sorted, none within another. At least one.
+	// Roots are the directories to index: at least one, absolute, clean, without
+	// symbolic links, sorted, none within another.
 	Roots []string
-	// Inner are directories that were asked for too and lie within a Root.
-	// They are to be indexed even where a rule, or their file system's type,
-	// would leave them out of it.
+	// Inner are further requested directories, which lie within a Root. They are indexed
+	// even if a rule or the type of their file system excludes them from it.
 	Inner []string
-	// Rules say what is left out.
+	// Rules say what is excluded.
 	Rules *rules.Set
 
 	DB         string      // absolute path of the database file
-	MaxSize    int         // bytes that it may have; 0: no limit
+	MaxSize    int         // maximum size of the database in bytes; 0 means no limit
 	Socket     string      // absolute path of the socket
-	SocketMode fs.FileMode // its permissions
-	// AdminGroup may do what only root and the daemon's user may else; "" for
-	// nobody. AdminGID is its number, -1 for none.
+	SocketMode fs.FileMode // permissions of the socket
+	// AdminGroup is the group whose members may do what root and the daemon's own user
+	// may; "" means none. AdminGID is its number, or -1.
 	AdminGroup string
 	AdminGID   int
 
-	Workers       int           // that list directories; 0 for the walker's default
+	Workers       int           // directories to list at once; 0 means the walker's default
 	Watch         string        // "auto", "inotify", "fanotify" or "off"
-	WatchShare    int           // per cent of the system's watches that may be used
-	SweepInterval time.Duration // what is not watched is listed again so often; 0: never
+	WatchShare    int           // percentage of the system's watches to use
+	SweepInterval time.Duration // how often unwatched directories are checked; 0 means never
 
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 }
 
-// Args are what the command line says.
+// Args are the command-line arguments.
 type Args struct {
-	// Flags has the values given for each setting, by its name, in the order
-	// given.
+	// Flags contains the values given for each setting, by its name, in order.
 	Flags map[string][]string
 	// Roots are the ROOT arguments.
 	Roots []string
-	// UID is whose defaults are taken: root's for 0, else a user's.
+	// UID selects the defaults: those of root if 0, else those of a user.
 	UID int
+	// UserSocket is the default socket of a user's daemon, or "".
+	UserSocket string
 }
 
-// ErrUsage is matched by errors about a flag, which the caller has to write
-// otherwise; all others are about what Load found.
+// ErrUsage is matched by errors about flags. All other errors are about what Load found.
 var ErrUsage = errors.New("wrong usage")
 
-// Load reads the environment and the file and returns the Config. It may be
-// called again, to reload. An error is one line that names where the mistake
-// is: the flag, the variable, or the file and the line in it.
+// Load reads the environment and the file and returns the Config. It may be called again
+// to reload. An error is one line that says where the mistake is: the flag, the variable,
+// or the file and the line in it.
 func Load(a Args) (*Config, error) {
-	b := &builder{Config: defaults(a.UID)}
+	b := &builder{Config: defaults(a)}
 	for _, read := range []func(*builder, Args) error{readFile, readEnvironment, readFlags, (*builder).finish} {
 		if err := read(b, a); err != nil {
 			return nil, err
@@ -74,12 +73,12 @@ func Load(a Args) (*Config, error) {
 	return b.Config, nil
 }
 
-// finish makes the whole of what was read.
+// finish completes the Config from everything that was read.
 func (b *builder) finish(a Args) (err error) {
 	if b.DB == "" {
 		return errors.New("there is no place for the database: HOME is not set; use --db")
 	}
-	b.DB = followed(b.DB)
+	b.DB = resolveLinks(b.DB)
 	if b.Rules, err = b.rules(); err != nil {
 		return err
 	}
@@ -94,18 +93,18 @@ func (b *builder) finish(a Args) (err error) {
 	return err
 }
 
-// builder is a Config in the making.
+// builder is a Config under construction.
 type builder struct {
 	*Config
-	roots []string // of the highest level that names any
-	// The lists as they stand; what a file in the format of updatedb.conf says
-	// takes the place of the defaults, below everything else.
+	roots []string // of the highest level of precedence that names any
+	// List settings. The contents of updatedb, a file in the format of updatedb.conf,
+	// replace the defaults and are below everything else.
 	exclude, pruneName, pruneFS list
 	updatedb                    string
 }
 
-// list is a list setting: what was added, and whether an empty value took away
-// what would be below.
+// list is a list setting: the values added, and whether an empty value has cleared the
+// lower levels.
 type list struct {
 	values  []string
 	cleared bool
@@ -119,7 +118,7 @@ func (l *list) add(v string) {
 	}
 }
 
-// over returns the list on top of what is below it.
+// over returns the list on top of the lower levels.
 func (l *list) over(below []string) []string {
 	if l.cleared {
 		return l.values
@@ -127,7 +126,7 @@ func (l *list) over(below []string) []string {
 	return append(below[:len(below):len(below)], l.values...)
 }
 
-// rules makes the Set of all that was said. Each rule has been checked before.
+// rules returns the Set of all rules. Each of them has been checked before.
 func (b *builder) rules() (*rules.Set, error) {
 	below := rules.Config{PruneFS: rules.DefaultPruneFS()}
 	if b.updatedb != "" {

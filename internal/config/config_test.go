@@ -398,7 +398,7 @@ func TestDBLink(t *testing.T) {
 		"link": "disk/real.db", "link2": "disk/real.db", "disk/dir/up": "disk/real.db", "dangling": "disk/none.db",
 		"disk/real.db": "disk/real.db", "disk/dir/x.db": "disk/dir/x.db", "loop": "loop",
 	} {
-		if got := followed(dir + "/" + given); got != dir+"/"+want {
+		if got := resolveLinks(dir + "/" + given); got != dir+"/"+want {
 			t.Errorf("%s leads to %s, want %s", given, got, want)
 		}
 	}

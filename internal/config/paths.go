@@ -14,9 +14,9 @@ import (
 	"indexd/internal/mounts"
 )
 
-// place is the directory for files of one kind: systemd's if it gives one (of
-// several the first), else root's own, else a user's by XDG; "" for none.
-func place(systemd, root, xdg, belowHome string, uid int) string {
+// standardDir returns the directory for one kind of files: the first that systemd passes,
+// else that of root, else that of the user according to XDG, or "".
+func standardDir(systemd, root, xdg, belowHome string, uid int) string {
 	if dir, _, _ := strings.Cut(os.Getenv(systemd), ":"); filepath.IsAbs(dir) {
 		return dir
 	}
@@ -32,7 +32,7 @@ func place(systemd, root, xdg, belowHome string, uid int) string {
 	return ""
 }
 
-// home is the user's home directory, "" for none.
+// home returns the user's home directory, or "".
 func home() string {
 	if dir := os.Getenv("HOME"); filepath.IsAbs(dir) {
 		return dir
@@ -53,8 +53,8 @@ func defaultRoot(uid int) (string, error) {
 	return "", errors.New("there is no home directory to index: HOME is not set; name a ROOT")
 }
 
-// resolveRoots makes directories absolute and free of symbolic links, and
-// sorts out those that lie within another.
+// resolveRoots makes directories absolute and free of symbolic links, and separates those
+// that lie within another.
 func resolveRoots(given []string) (roots, inner []string, err error) {
 	var all []string
 	for _, dir := range given {
@@ -101,17 +101,17 @@ func resolveRoot(dir string) (string, error) {
 	return abs, nil
 }
 
-// followed returns what a path leads to where it is a symbolic link: a file that is
-// to be replaced by another is replaced there, not the link, and events tell of it
-// there. What it leads to need not be there.
-func followed(path string) string {
+// resolveLinks returns the target of a path that is a symbolic link. Replacing the file
+// then replaces the target, not the link, and events are reported there. The target need
+// not exist.
+func resolveLinks(path string) string {
 	for range 40 { // as many as the kernel follows
 		to, err := os.Readlink(path)
 		if err != nil {
 			break
 		}
 		if !filepath.IsAbs(to) {
-			dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // before any .. in it
+			dir, err := filepath.EvalSymlinks(filepath.Dir(path)) // before resolving any ".." in the target
 			if err != nil {
 				break
 			}

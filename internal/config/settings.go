@@ -13,61 +13,60 @@ import (
 	"time"
 
 	"indexd/internal/rules"
-	"indexd/ipc"
 )
 
-// Setting is one thing that can be set: as the flag --Name, the variable
-// INDEXD_NAME (with '_' for '-') and the key Name of the file.
+// Setting is one thing that can be configured: with the flag --Name, the variable
+// INDEXD_NAME (with '_' for '-') or the key Name in the file.
 type Setting struct {
 	Name  string
-	Value string // what its value is called in help
+	Value string // placeholder for the value in help
 	Usage string
-	List  bool // may be given more than once; in the environment separated by ':'
-	// Choices are all values that there are, nil where they are not few.
+	List  bool // may be given several times; separated by ':' in the environment
+	// Choices are the allowed values; nil if they cannot be enumerated.
 	Choices []string
 
 	number bool // an integer in the file
-	path   bool // absolute in the file, which has no working directory
+	path   bool // must be absolute in the file, which has no working directory
 	set    func(b *builder, value string) error
 }
 
-// Variable is the setting's name in the environment.
+// Variable returns the name of the setting in the environment.
 func (s *Setting) Variable() string {
 	return "INDEXD_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
-// Settings returns every setting, in the order of help.
+// Settings returns all settings, in the order of help.
 func Settings() []Setting {
 	return []Setting{
-		{Name: "db", Value: "FILE", Usage: "the database", path: true,
+		{Name: "db", Value: "FILE", Usage: "database file", path: true,
 			set: func(b *builder, v string) error { return setPath(&b.DB, v) }},
-		{Name: "max-size", Value: "SIZE", Usage: "how large the database may become, such as 500M or 2G (0: as large as it has to)",
+		{Name: "max-size", Value: "SIZE", Usage: "maximum size of the database, such as 500M or 2G (0: no limit)",
 			set: func(b *builder, v string) error { return setSize(&b.MaxSize, v) }},
-		{Name: "socket", Value: "PATH", Usage: "where to listen; a socket handed over by systemd wins", path: true,
+		{Name: "socket", Value: "PATH", Usage: "socket to listen on, unless systemd passes one", path: true,
 			set: func(b *builder, v string) error { return setPath(&b.Socket, v) }},
-		{Name: "socket-mode", Value: "OCTAL", Usage: "the socket's permissions (0666 as root, else 0600)",
+		{Name: "socket-mode", Value: "OCTAL", Usage: "permissions of the socket (0666 as root, else 0600)",
 			set: func(b *builder, v string) error { return setMode(&b.SocketMode, v) }},
-		{Name: "admin-group", Value: "NAME", Usage: "whose members may do what root may",
+		{Name: "admin-group", Value: "NAME", Usage: "group whose members may do what root may",
 			set: (*builder).setAdminGroup},
-		{Name: "exclude", Value: "GLOB", List: true, Usage: "leave out names that match, or with a / absolute paths, and all below them",
+		{Name: "exclude", Value: "GLOB", List: true, Usage: "exclude names that match, or absolute paths if it contains a /, and everything below them",
 			set: (*builder).setExclude},
-		{Name: "prune-fs", Value: "TYPE", List: true, Usage: "leave out file systems of this type",
+		{Name: "prune-fs", Value: "TYPE", List: true, Usage: "exclude file systems of this type",
 			set: func(b *builder, v string) error { b.pruneFS.add(v); return nil }},
-		{Name: "prune-name", Value: "NAME", List: true, Usage: "leave out directories of this name",
+		{Name: "prune-name", Value: "NAME", List: true, Usage: "exclude directories of this name",
 			set: (*builder).setPruneName},
-		{Name: "updatedb-conf", Value: "FILE", Usage: "take what to leave out from plocate's configuration", path: true,
+		{Name: "updatedb-conf", Value: "FILE", Usage: "read exclusions from plocate's configuration", path: true,
 			set: func(b *builder, v string) error { return setOptionalPath(&b.updatedb, v) }},
-		{Name: "workers", Value: "N", Usage: "how many directories to read at once (4 a processor, 8 to 32)", number: true,
+		{Name: "workers", Value: "N", Usage: "how many directories to read at once (4 per processor, 8 to 32)", number: true,
 			set: func(b *builder, v string) error { return setNumber(&b.Workers, v, 1, 1024) }},
-		{Name: "watch", Value: "HOW", Usage: "how to learn of changes", Choices: []string{"auto", "inotify", "fanotify", "off"},
+		{Name: "watch", Value: "HOW", Usage: "how to detect changes", Choices: []string{"auto", "inotify", "fanotify", "off"},
 			set: func(b *builder, v string) error { b.Watch = v; return nil }},
-		{Name: "watch-share", Value: "PCT", Usage: "how much of the system's watches to use, in per cent (80)", number: true,
+		{Name: "watch-share", Value: "PCT", Usage: "percentage of the system's inotify watches to use (80)", number: true,
 			set: func(b *builder, v string) error { return setNumber(&b.WatchShare, v, 1, 100) }},
-		{Name: "sweep-interval", Value: "D", Usage: "how often to look again at what is not watched (1h); 0: never",
+		{Name: "sweep-interval", Value: "D", Usage: "how often to check directories that are not watched (1h); 0: never",
 			set: func(b *builder, v string) error { return setInterval(&b.SweepInterval, v) }},
-		{Name: "log-level", Value: "LEVEL", Usage: "what to log (info)", Choices: []string{"debug", "info", "warn", "error"},
+		{Name: "log-level", Value: "LEVEL", Usage: "minimum level of log messages (info)", Choices: []string{"debug", "info", "warn", "error"},
 			set: func(b *builder, v string) error { return b.LogLevel.UnmarshalText([]byte(v)) }},
-		{Name: "log-format", Value: "FORMAT", Usage: "how to log (text)", Choices: []string{"text", "json"},
+		{Name: "log-format", Value: "FORMAT", Usage: "format of log messages (text)", Choices: []string{"text", "json"},
 			set: func(b *builder, v string) error { b.LogFormat = v; return nil }},
 	}
 }
@@ -156,12 +155,12 @@ func setNumber(dst *int, v string, least, most int) error {
 	return nil
 }
 
-// leastSize of a database: what one of some ten thousand entries takes while it
-// changes.
-const leastSize = 4 << 20
+// minSize is the smallest limit on the database: what one of some ten thousand entries
+// needs while it changes.
+const minSize = 4 << 20
 
-// setSize takes bytes, or a number with one of the letters k, M, G and T behind it,
-// powers of 1024 as in queries.
+// setSize parses a number of bytes, optionally with one of the suffixes k, M, G and T,
+// which are powers of 1024 as in queries.
 func setSize(dst *int, v string) error {
 	number, shift := v, 0
 	for i, unit := range []string{"k", "M", "G", "T"} {
@@ -173,14 +172,14 @@ func setSize(dst *int, v string) error {
 	switch {
 	case err != nil || n < 0 || n > math.MaxInt>>shift:
 		return fmt.Errorf("%q is not a size such as 500M or 2G", v)
-	case n > 0 && n<<shift < leastSize:
-		return fmt.Errorf("%q is smaller than %dM", v, leastSize>>20)
+	case n > 0 && n<<shift < minSize:
+		return fmt.Errorf("%q is smaller than %dM", v, minSize>>20)
 	}
 	*dst = int(n << shift)
 	return nil
 }
 
-// setInterval takes what Go takes for a duration, and days.
+// setInterval parses a Go duration, or a number of days such as 1d.
 func setInterval(dst *time.Duration, v string) error {
 	d, err := time.ParseDuration(v)
 	if days, ok := strings.CutSuffix(v, "d"); ok {
@@ -198,31 +197,31 @@ func setInterval(dst *time.Duration, v string) error {
 	return nil
 }
 
-// defaults are the settings of root, or of a user, where nothing else is said.
-// A place that there is none of is left empty.
-func defaults(uid int) *Config {
+// defaults returns the default settings of root or of a user. Paths for which there is no
+// standard directory are empty.
+func defaults(a Args) *Config {
 	c := &Config{
 		AdminGID: -1,
 		Watch:    "auto",
-		// The rest is left to other programs of the same user.
+		// The rest is for other programs of the same user.
 		WatchShare: 80,
-		// To look at 34,000 directories with 400,000 entries again takes about
-		// half a second of two processors: 0.01 % of an hour.
+		// Checking 34,000 directories with 400,000 entries takes about half a second on
+		// two processors: 0.01 % of an hour.
 		SweepInterval: time.Hour,
 		LogLevel:      slog.LevelInfo,
 		LogFormat:     "text",
 		SocketMode:    0o600,
 	}
-	if uid == 0 {
+	if a.UID == 0 {
 		c.SocketMode = 0o666
 	}
-	if dir := place("STATE_DIRECTORY", "/var/lib/indexd", "XDG_STATE_HOME", ".local/state", uid); dir != "" {
+	if dir := standardDir("STATE_DIRECTORY", "/var/lib/indexd", "XDG_STATE_HOME", ".local/state", a.UID); dir != "" {
 		c.DB = filepath.Join(dir, "index.db")
 	}
-	if dir := place("RUNTIME_DIRECTORY", "/run/indexd", "XDG_RUNTIME_DIR", "", uid); dir != "" {
+	if dir := standardDir("RUNTIME_DIRECTORY", "/run/indexd", "XDG_RUNTIME_DIR", "", a.UID); dir != "" {
 		c.Socket = filepath.Join(dir, "indexd.sock")
-	} else if uid != 0 {
-		c.Socket = ipc.UserSocket()
+	} else if a.UID != 0 {
+		c.Socket = a.UserSocket
 	}
 	return c
 }

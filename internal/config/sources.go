@@ -41,8 +41,7 @@ func readFlags(b *builder, a Args) error {
 	return nil
 }
 
-// readEnvironment takes a variable that is set but empty as not set, but for a
-// list, which it clears.
+// readEnvironment ignores variables that are empty, except for lists, which they clear.
 func readEnvironment(b *builder, _ Args) error {
 	above := b.roots
 	b.roots = nil
@@ -67,7 +66,7 @@ func readEnvironment(b *builder, _ Args) error {
 	return nil
 }
 
-// configFile is the file to read, and whether it must be there; "" for none.
+// configFile returns the file to read, or "", and whether it must exist.
 func configFile(a Args) (file string, must bool, err error) {
 	if given := a.Flags["config"]; len(given) > 0 {
 		file, must = given[len(given)-1], true
@@ -75,7 +74,7 @@ func configFile(a Args) (file string, must bool, err error) {
 		file, must = v, true
 	} else if a.UID == 0 {
 		file = "/etc/indexd/indexd.toml"
-	} else if dir := place("", "", "XDG_CONFIG_HOME", ".config", a.UID); dir != "" {
+	} else if dir := standardDir("", "", "XDG_CONFIG_HOME", ".config", a.UID); dir != "" {
 		file = filepath.Join(dir, "indexd.toml")
 	}
 	if file == "" {
@@ -119,7 +118,7 @@ func (b *builder) readTOML(text string) error {
 		known[s.Name] = &s
 	}
 	for _, key := range md.Keys() { // in the order of the file
-		v, data := &value{b: b, key: key.String()}, values[key[0]]
+		v, data := &tomlValue{b: b, key: key.String()}, values[key[0]]
 		if len(key) == 1 {
 			v.setting = known[v.key]
 		}
@@ -137,16 +136,15 @@ func (b *builder) readTOML(text string) error {
 	return nil
 }
 
-// value is one value of the file. The toml package adds to its error where it
-// stands.
-type value struct {
+// tomlValue is one value of the file. Package toml adds its position to errors.
+type tomlValue struct {
 	b       *builder
 	key     string
 	setting *Setting
 }
 
-// UnmarshalTOML is toml.Unmarshaler's.
-func (v *value) UnmarshalTOML(data any) error {
+// UnmarshalTOML implements toml.Unmarshaler.
+func (v *tomlValue) UnmarshalTOML(data any) error {
 	s := v.setting
 	if s == nil {
 		return fmt.Errorf("unknown key %q", v.key)
@@ -191,7 +189,7 @@ func (v *value) UnmarshalTOML(data any) error {
 	return nil
 }
 
-func (v *value) mistyped() error {
+func (v *tomlValue) mistyped() error {
 	switch s := v.setting; {
 	case s.List:
 		return fmt.Errorf(`%s must be a list of texts, such as ["a", "b"]`, v.key)

@@ -41,7 +41,7 @@ type Config struct {
 	// Workers of the pool; 0 for the walker's default.
 	Workers int
 	// Look is walker.Options.Look. Nil: nobody is told.
-	Look func()
+	OnAccess func()
 	// SweepInterval is how often the times of all directories are compared with
 	// the store's; every sixth time all is listed again. 0: never, not even
 	// for changes since the daemon stopped: then only rescans change the index.
@@ -202,7 +202,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	x.pool = walker.New(walker.Options{
 		Workers:  x.cfg.Workers,
 		Stamp:    x.stamp,
-		OnAccess: x.cfg.Look,
+		OnAccess: x.cfg.OnAccess,
 		Device:   x.deviceOf, StuckAfter: x.cfg.patience, MaxStuck: maxStuck,
 		OnStuck: func(worker int, dir string, since time.Duration) {
 			x.log.Warn("a directory does not answer; going on without it", "dir", dir, "worker", worker, "since", since)

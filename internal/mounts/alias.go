@@ -6,19 +6,17 @@ import (
 	"strings"
 )
 
-// Alias reports whether m, which is entered as far as its path goes, shows a
-// tree that is indexed by another path, as a bind mount does, and by which.
-// indexed says whether a path is in the index by roots and rules: it is neither
-// excluded nor below a mount that is not entered for its type.
+// Alias reports whether m shows a tree that is indexed by another path, as a bind mount
+// does, and by which. indexed reports whether roots and rules include a path: it is
+// neither excluded nor below a mount of a pruned type. m must be included in that sense.
 //
-// Of several paths to one tree the canonical one is, in this order: through
-// fewer directories of snapshots and containers; where a btrfs subvolume is
-// mounted, by that mount rather than by one of what is above it (so /home is
-// never hidden by the file system's top level mounted elsewhere); on the mount
-// that shows more of the file system; shorter; first bytewise. As this is an
-// order of the mounts, a tree and what is in it are found on the same one. A
-// path through a mount that may be an alias itself is never canonical: rather
-// is a tree indexed twice than not at all.
+// Of several paths to one tree, the canonical one is determined as follows, in this
+// order: it leads through fewer directories of snapshots and containers; if a btrfs
+// subvolume is mounted, it uses that mount rather than one of a directory above (so /home
+// is never hidden by the top level mounted elsewhere); its mount shows more of the file
+// system; it is shorter; it comes first bytewise. As this is an order of mounts, a tree
+// and its contents are found on the same mount. A path through a mount that may be an
+// alias itself is never canonical: indexing a tree twice is better than not at all.
 func (t *Table) Alias(m *Mount, indexed func(path string) bool) (canonical string, ok bool) {
 	best := t.canonical(m, m.Point, m.Root, indexed)
 	return best, best != m.Point
@@ -27,10 +25,10 @@ func (t *Table) Alias(m *Mount, indexed func(path string) bool) (canonical strin
 // Duplicate is a directory whose tree is indexed by another path.
 type Duplicate struct{ Path, Canonical string }
 
-// Duplicates returns the directories within m, none of them a mount point,
-// whose trees are indexed by the mount of another: with a whole btrfs mounted
-// at /pool, and its subvolume @home at /home, /pool/@home. In path order. m is
-// entered; indexed is as for Alias.
+// Duplicates returns the directories within m, none of them mount points, whose trees are
+// indexed through another mount, in path order. For example, with a whole btrfs mounted
+// at /pool and its subvolume @home at /home, /pool/@home is a duplicate. m and indexed
+// are as for Alias.
 func (t *Table) Duplicates(m *Mount, indexed func(path string) bool) []Duplicate {
 	var list []Duplicate
 	for _, other := range t.byDev[m.Dev] {
@@ -46,7 +44,7 @@ func (t *Table) Duplicates(m *Mount, indexed func(path string) bool) []Duplicate
 	return slices.Compact(list)
 }
 
-// canonical is the best path to the tree at root, which m shows at path.
+// canonical returns the best path to the tree at root, which m shows at path.
 func (t *Table) canonical(m *Mount, path, root string, indexed func(string) bool) string {
 	best := t.route(m, path, root)
 	for _, other := range t.byDev[m.Dev] {
@@ -68,20 +66,20 @@ func (t *Table) better(m *Mount, r route, root string) (route, bool) {
 	return mine, mine.compare(r) < 0
 }
 
-// entered reports whether it is certain that m, which shows root, is no alias
-// (unless it shows just that), nor lies within one.
+// entered reports whether it is certain that m, which shows root, is no alias (unless it
+// shows exactly root) and does not lie within one.
 func (t *Table) entered(m *Mount, root string, indexed func(string) bool) bool {
 	for _, on := range t.Through(m.Point) {
-		if on.Point != "/" && (on != m || m.Root != root) && indexed(on.Point) && t.perhapsAlias(on, indexed) {
+		if on.Point != "/" && (on != m || m.Root != root) && indexed(on.Point) && t.mayBeAlias(on, indexed) {
 			return false
 		}
 	}
 	return true
 }
 
-// perhapsAlias reports whether there is a better path to m's tree, be it
-// through an alias itself.
-func (t *Table) perhapsAlias(m *Mount, indexed func(string) bool) bool {
+// perhapsAlias reports whether there is a better path to m's tree, possibly through an
+// alias.
+func (t *Table) mayBeAlias(m *Mount, indexed func(string) bool) bool {
 	own := t.route(m, m.Point, m.Root)
 	return slices.ContainsFunc(t.byDev[m.Dev], func(other *Mount) bool {
 		r, ok := t.better(other, own, m.Root)
@@ -89,8 +87,8 @@ func (t *Table) perhapsAlias(m *Mount, indexed func(string) bool) bool {
 	})
 }
 
-// pathOf is where m shows the directory root of its file system; ok is false
-// if it does not, or if another mount hides it there.
+// pathOf returns where m shows the directory root of its file system. ok is false if it
+// does not, or if another mount hides it there.
 func (t *Table) pathOf(m *Mount, root string) (path string, ok bool) {
 	if !Within(root, m.Root) {
 		return "", false
@@ -107,16 +105,16 @@ func (t *Table) pathOf(m *Mount, root string) (path string, ok bool) {
 	return path, t.Containing(path) == m
 }
 
-// route is one path to a tree, and what speaks against it.
+// route is one path to a tree, with its disadvantages.
 type route struct {
 	path    string
 	copies  int // directories of snapshots and containers on the way
-	crossed int // mounted subvolumes that are entered as directories
-	depth   int // of the mount's root in its file system, as a length
+	crossed int // mounted subvolumes entered as directories
+	depth   int // length of the path of the mount's root in its file system
 }
 
 func (t *Table) route(m *Mount, path, root string) route {
-	r := route{path: path, copies: copies(path), depth: len(m.Root)}
+	r := route{path: path, copies: copyDirs(path), depth: len(m.Root)}
 	for _, sub := range t.byDev[m.Dev] {
 		if sub.Subvolume && sub.Root != m.Root && Within(sub.Root, m.Root) && Within(root, sub.Root) {
 			r.crossed++
@@ -125,7 +123,7 @@ func (t *Table) route(m *Mount, path, root string) route {
 	return r
 }
 
-// compare is less than 0 where r is the better one.
+// compare is negative if r is better than other.
 func (r route) compare(other route) int {
 	return cmp.Or(
 		cmp.Compare(r.copies, other.copies),
@@ -136,9 +134,8 @@ func (r route) compare(other route) int {
 	)
 }
 
-// copies counts the directories on a path that hold copies of what is found
-// elsewhere.
-func copies(path string) int {
+// copies counts the directories on a path that usually hold copies of others.
+func copyDirs(path string) int {
 	n := strings.Count(path, "/.local/share/containers/")
 	for name := range strings.SplitSeq(path, "/") {
 		switch name {

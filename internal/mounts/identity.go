@@ -9,15 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identity names what is mounted at m so that it is known again after a
-// reboot, on another device node or at another mount point: the file system's
-// UUID and the root within it; where there is no UUID, type, source and mount
-// point. Printable ASCII. It never depends on a device number, which changes
-// between boots.
+// Identity returns a name for what is mounted at m that is the same after a reboot, on
+// another device node or at another mount point: the UUID of the file system and the root
+// within it, or, without a UUID, type, source and mount point. It is printable ASCII. It
+// never depends on a device number, which may change between boots.
 //
-// Of two file systems with one UUID, a disk and its clone, the one that was
-// mounted later is known by its source too. A file system that could hang is
-// not touched.
+// If two file systems have the same UUID, as a disk and its clone do, the name of the one
+// mounted later also contains its source. File systems that may hang are not accessed.
 func (t *Table) Identity(m *Mount) string {
 	uuid := t.uuid(m)
 	if uuid == "" {
@@ -32,20 +30,20 @@ func (t *Table) Identity(m *Mount) string {
 	return id
 }
 
-// mountedAt orders file systems by when they were mounted, by their lowest
+// mountedAt orders file systems by the time they were mounted: it returns the lowest
 // mount id.
 func (t *Table) mountedAt(dev uint64) int {
 	return slices.MinFunc(t.byDev[dev], func(a, b *Mount) int { return a.ID - b.ID }).ID
 }
 
-// uuid of the file system that m shows, "" if it has none or it is not to be
-// had. Asked once for each file system.
+// uuid returns the UUID of the file system that m shows, or "" if it has none or cannot
+// be asked. Each file system is asked once.
 func (t *Table) uuid(m *Mount) string {
 	t.uuidMu.Lock()
 	defer t.uuidMu.Unlock()
 	uuid, ok := t.uuids[m.Dev]
 	if !ok {
-		// By m, or where that cannot be opened by one of the others.
+		// Through m, or if it cannot be opened, through one of the others.
 		others := t.byDev[m.Dev]
 		for _, at := range append([]*Mount{m}, others[:min(len(others), 3)]...) {
 			if uuid = t.askKernel(at); uuid != "" {
@@ -60,9 +58,9 @@ func (t *Table) uuid(m *Mount) string {
 	return uuid
 }
 
-// onDisk reports whether a file system is on a local block device and served
-// by the kernel itself: opening it does not wait for anybody. Such a one also
-// keeps its UUID; tmpfs makes a new one with each mount.
+// onDisk reports whether a file system is on a local block device and implemented by the
+// kernel, so that opening it waits for nobody else. Such file systems also keep their
+// UUIDs, unlike tmpfs, which has a new one after each mount.
 func onDisk(fsType string) bool {
 	switch fsType {
 	case "bcachefs", "btrfs", "erofs", "exfat", "ext2", "ext3", "ext4", "f2fs", "hfs", "hfsplus", "iso9660",
@@ -72,8 +70,8 @@ func onDisk(fsType string) bool {
 	return false
 }
 
-// inMemory reports whether a path may lead through such a file system without
-// waiting for anybody, though it is not onDisk.
+// inMemory reports whether a path may lead through such a file system without waiting for
+// anybody else, though it is not onDisk.
 func inMemory(fsType string) bool {
 	switch fsType {
 	case "devtmpfs", "overlay", "proc", "ramfs", "rootfs", "sysfs", "tmpfs", "zfs":
@@ -82,8 +80,8 @@ func inMemory(fsType string) bool {
 	return false
 }
 
-// local reports whether m can be opened without waiting for a server, which is
-// so when nothing on the way there needs one.
+// local reports whether m can be opened without waiting for a server: nothing on the way
+// to it needs one.
 func (t *Table) local(m *Mount) bool {
 	way := t.Through(m.Point)
 	return onDisk(m.FSType) && way[len(way)-1].Point == "/" && !slices.ContainsFunc(way, func(on *Mount) bool {
@@ -99,18 +97,18 @@ type fsUUID struct {
 
 const getFSUUID = 0x80111500 // FS_IOC_GETFSUUID, since Linux 6.9
 
-// askKernel has the UUID from the kernel, "" if it cannot tell.
+// askKernel returns the UUID that the kernel reports, or "".
 func (t *Table) askKernel(m *Mount) string {
 	if t.visible[m.Point] != m || !t.local(m) {
 		return ""
 	}
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
-	fd, err := insist(func() (int, error) { return unix.Open(m.Point, flags, 0) })
+	fd, err := retryShortage(func() (int, error) { return unix.Open(m.Point, flags, 0) })
 	if err != nil {
 		return ""
 	}
 	defer unix.Close(fd)
-	// The table may be out of date: is it still this mount?
+	// The table may be stale: check that this is still the same mount.
 	var stx unix.Statx_t
 	err = unix.Statx(fd, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &stx)
 	if err != nil || stx.Mask&unix.STATX_MNT_ID == 0 || stx.Mnt_id != uint64(m.ID) {
@@ -136,15 +134,15 @@ func formatUUID(u [16]uint8) string {
 	return b.String()
 }
 
-// byUUID looks for m's device among udev's links, "" if it is not there. Only
-// device nodes are touched.
+// byUUID looks for m's device among udev's links and returns the UUID, or "". It accesses
+// only device nodes.
 func byUUID(m *Mount) string {
 	dev, ok := device(m)
 	if !ok {
 		return ""
 	}
 	const dir = "/dev/disk/by-uuid"
-	links, err := insist(func() ([]os.DirEntry, error) { return os.ReadDir(dir) })
+	links, err := retryShortage(func() ([]os.DirEntry, error) { return os.ReadDir(dir) })
 	if err != nil {
 		return ""
 	}
@@ -157,8 +155,8 @@ func byUUID(m *Mount) string {
 	return ""
 }
 
-// device is the number of the block device that m is on: its own, or where
-// that stands for no device (btrfs) the source's.
+// device returns the number of the block device that m is on: its own, or, if that stands
+// for no device (btrfs), that of the source.
 func device(m *Mount) (uint64, bool) {
 	if major := uint32(m.Dev >> 32); major != 0 {
 		return unix.Mkdev(major, uint32(m.Dev)), true
@@ -173,7 +171,7 @@ func device(m *Mount) (uint64, bool) {
 	return st.Rdev, true
 }
 
-// unquoteUdev undoes udev's \xHH in the name of a link.
+// unquoteUdev undoes udev's \xHH quoting in the name of a link.
 func unquoteUdev(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

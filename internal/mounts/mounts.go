@@ -1,6 +1,5 @@
-// Package mounts reads the kernel's mount table and answers from it what is
-// mounted where, which mounts show the same tree, and by what name a file
-// system can be known again after a reboot.
+// Package mounts reads the kernel's mount table. It answers what is mounted where, which
+// mounts show the same tree, and how to recognize a file system after a reboot.
 package mounts
 
 import (
@@ -16,33 +15,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount is one line of mountinfo. Paths are bytes, unescaped.
+// Mount is one line of mountinfo. Paths are unescaped bytes.
 type Mount struct {
 	ID, Parent int
-	Dev        uint64 // of the file system: major<<32 | minor; not the st_dev of files on btrfs
-	Root       string // the directory (or file) of the file system that is mounted
-	Point      string // where, as seen from the process's root
-	FSType     string // with its subtype: fuse.sshfs
-	Source     string // a device, a server's export, or any word
-	// Subvolume: Root is the top of a btrfs subvolume, not merely a directory.
+	Dev        uint64 // of the file system: major<<32 | minor; on btrfs it differs from st_dev
+	Root       string // directory (or file) of the file system that is mounted
+	Point      string // mount point, as seen from the root directory of the process
+	FSType     string // with the subtype, as in fuse.sshfs
+	Source     string // a device, a server's export, or any other text
+	// Subvolume means that Root is the top of a btrfs subvolume.
 	Subvolume bool
 }
 
-// Table is the mount table as it stood when it was read. It never changes and
-// may be used by any number of goroutines. The Mounts that it gives are shared:
-// read only.
+// Table is an immutable snapshot of the mount table, safe for concurrent use. The Mounts
+// it returns are shared and must not be modified.
 type Table struct {
 	visible map[string]*Mount   // by mount point
-	sorted  []*Mount            // the visible ones, in path order
-	byDev   map[uint64][]*Mount // the visible ones
+	sorted  []*Mount            // visible mounts in path order
+	byDev   map[uint64][]*Mount // visible mounts
 
 	uuidMu sync.Mutex
-	uuids  map[uint64]string // by Dev, as found so far
+	uuids  map[uint64]string // by Dev, as far as known
 }
 
-// Read reads the mount table of this process.
+// Read returns the mount table of this process.
 func Read() (*Table, error) {
-	f, err := insist(func() (*os.File, error) { return os.Open("/proc/self/mountinfo") })
+	f, err := retryShortage(func() (*os.File, error) { return os.Open("/proc/self/mountinfo") })
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +55,7 @@ func Read() (*Table, error) {
 	return newTable(all), nil
 }
 
-// Parse reads a mount table in the format of mountinfo.
+// Parse parses a mount table in mountinfo format.
 func Parse(r io.Reader) (*Table, error) {
 	all, err := parse(r)
 	if err != nil {
@@ -66,8 +64,8 @@ func Parse(r io.Reader) (*Table, error) {
 	return newTable(all), nil
 }
 
-// rootOfChroot stands for the mount that "/" lies on where that is not a mount
-// point, as in a chroot into a plain directory: mountinfo then leaves it out.
+// rootOfChroot returns a substitute for the mount that contains "/" if that is not a
+// mount point, as in a chroot into a plain directory. mountinfo then leaves it out.
 func rootOfChroot() Mount {
 	m := Mount{Root: "/", Point: "/", FSType: "unknown", Source: "none"}
 	var stx unix.Statx_t
@@ -78,21 +76,21 @@ func rootOfChroot() Mount {
 	return m
 }
 
-// newTable finds the mounts that a path can lead to. As the kernel does it, a
-// path is followed from the root mount; where a mount lies on the way, it is
-// entered, and from there on only its own children count. So a mount is hidden
-// by one on top of it and by one on a directory above.
+// newTable finds the mounts that a path can lead to. Like the kernel, it follows paths
+// from the root mount; at a mount point it enters the mount, and from there on only the
+// children of that mount count. So a mount is hidden by one on top of it and by one on a
+// directory above.
 func newTable(all []Mount) *Table {
 	t := &Table{
 		visible: make(map[string]*Mount),
 		byDev:   make(map[uint64][]*Mount),
 		uuids:   make(map[uint64]string),
 	}
-	byID := make(map[int]*Mount, len(all)) // of a number given anew while the table was read, the later
+	byID := make(map[int]*Mount, len(all)) // the later one, if an ID was reused while the table was read
 	for i := range all {
 		byID[all[i].ID] = &all[i]
 	}
-	const outside = -1 // the parent of those whose parent is not in the table
+	const outside = -1 // stands for parents that are not in the table
 	children := make(map[int][]*Mount)
 	for i := range all {
 		m := &all[i]
@@ -105,7 +103,7 @@ func newTable(all []Mount) *Table {
 		}
 	}
 	for _, list := range children {
-		// A stable sort: of two on one point the later is on top.
+		// A stable sort: of two mounts on one point, the later is on top.
 		slices.SortStableFunc(list, func(a, b *Mount) int { return ComparePaths(a.Point, b.Point) })
 	}
 	var enter func(m *Mount)
@@ -121,7 +119,7 @@ func newTable(all []Mount) *Table {
 	}
 	enter = func(m *Mount) {
 		if t.visible[m.Point] = m; len(children[m.ID]) > 0 {
-			look(children[m.ID]) // one on the same point takes m's place
+			look(children[m.ID]) // a child on the same point replaces m
 		}
 	}
 	look(children[outside])
@@ -135,13 +133,11 @@ func newTable(all []Mount) *Table {
 	return t
 }
 
-// At returns the mount that is seen at exactly this mount point, nil if there
-// is none.
+// At returns the visible mount with exactly this mount point, or nil.
 func (t *Table) At(path string) *Mount { return t.visible[path] }
 
-// Containing returns the mount that an absolute, clean path lies on: of those
-// that can be seen the one with the longest mount point. Nil if there is none,
-// which is only so for a table without a root.
+// Containing returns the mount that an absolute clean path lies on: the visible one with
+// the longest mount point. It is nil only if the table has no root.
 func (t *Table) Containing(path string) *Mount {
 	for {
 		if m := t.visible[path]; m != nil {
@@ -159,8 +155,8 @@ func (t *Table) Containing(path string) *Mount {
 	}
 }
 
-// Through returns the mounts that an absolute, clean path leads through, the one
-// that it lies on first and that of "/" last.
+// Through returns the mounts that an absolute clean path leads through, from the one it
+// lies on to that of "/".
 func (t *Table) Through(path string) []*Mount {
 	var list []*Mount
 	for m := t.Containing(path); m != nil; m = t.Containing(pathpkg.Dir(m.Point)) {
@@ -172,9 +168,8 @@ func (t *Table) Through(path string) []*Mount {
 	return list
 }
 
-// Under returns what is mounted below dir and can be seen, dir itself not
-// included, in path order: each mount before those within it, and these before
-// any that is not. A mount point may be a file.
+// Under returns the visible mounts below dir, without dir itself, in path order: each
+// mount comes before those within it. A mount point may be a file.
 func (t *Table) Under(dir string) []*Mount {
 	i, exact := slices.BinarySearchFunc(t.sorted, dir, func(m *Mount, dir string) int {
 		return ComparePaths(m.Point, dir)
@@ -189,14 +184,13 @@ func (t *Table) Under(dir string) []*Mount {
 	return slices.Clone(t.sorted[i:n])
 }
 
-// Within reports whether path is dir or lies below it. Both are absolute and
-// clean.
+// Within reports whether path is dir or below it. Both are absolute and clean.
 func Within(path, dir string) bool {
 	return dir == "/" || strings.HasPrefix(path, dir) && (len(path) == len(dir) || path[len(dir)] == '/')
 }
 
-// ComparePaths orders absolute, clean paths component by component, so that a
-// directory comes before what is in it, and that before its siblings.
+// ComparePaths compares absolute clean paths component by component, so that a directory
+// comes before its contents, and these before its siblings.
 func ComparePaths(a, b string) int {
 	n := min(len(a), len(b))
 	for i := range n {

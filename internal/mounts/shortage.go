@@ -7,17 +7,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A process that has no descriptor left for the moment would take one file system
-// for another, or nothing for mounted. So what needs one is tried for a while:
-// shortTries times, shortWait apart.
+// A process that is out of file descriptors for the moment would take one file system for
+// another, or miss a mount. Therefore opening is retried shortTries times, at intervals
+// of shortWait.
 const (
 	shortTries = 200
 	shortWait  = 50 * time.Millisecond
 )
 
-// insist calls open until it has got a descriptor, or has failed for something else
-// than the want of one.
-func insist[T any](open func() (T, error)) (T, error) {
+// insist calls open until it succeeds or fails for another reason than a lack of
+// descriptors.
+func retryShortage[T any](open func() (T, error)) (T, error) {
 	got, err := open()
 	for range shortTries {
 		if !errors.Is(err, unix.EMFILE) && !errors.Is(err, unix.ENFILE) {

@@ -5,12 +5,11 @@ import (
 	"strings"
 )
 
-// maxAlternatives that one glob may have: {a,b}{a,b}{a,b}… grows fast.
+// maxAlternatives bounds how many globs one glob expands to: {a,b}{a,b}{a,b}… grows fast.
 const maxAlternatives = 1024
 
-// expand appends to list the globs without braces that a valid glob stands
-// for, so that a brace may hold a '/', and so that plain alternatives stay
-// plain.
+// expand appends to list the globs without braces that a valid glob stands for. Braces
+// may then contain '/', and plain alternatives remain plain.
 func expand(glob string, list []string) ([]string, error) {
 	open := indexMagic(glob, '{')
 	if open < 0 {
@@ -19,7 +18,7 @@ func expand(glob string, list []string) ([]string, error) {
 		}
 		return append(list, glob), nil
 	}
-	var ends []int // of each alternative: the commas and the closing brace
+	var ends []int // of the alternatives: positions of the commas and the closing brace
 	depth := 0
 	for i := open + 1; ; i += tokenLen(glob[i:]) {
 		c := glob[i]
@@ -45,8 +44,8 @@ func expand(glob string, list []string) ([]string, error) {
 	return list, nil
 }
 
-// plainSlashes makes "/" of "\\/", and refuses one within a class, so that a
-// glob can be split at its slashes.
+// plainSlashes replaces `\/` by "/" and rejects a '/' in a class, so that a glob can be
+// split at its slashes.
 func plainSlashes(glob string) (string, error) {
 	var b strings.Builder
 	for len(glob) > 0 {
@@ -64,7 +63,7 @@ func plainSlashes(glob string) (string, error) {
 	return b.String(), nil
 }
 
-// indexMagic is the place of the first c that has its special meaning, or -1.
+// indexMagic returns the index of the first c that is not escaped or in a class, or -1.
 func indexMagic(glob string, c byte) int {
 	for i := 0; i < len(glob); i += tokenLen(glob[i:]) {
 		if glob[i] == c {
@@ -74,7 +73,7 @@ func indexMagic(glob string, c byte) int {
 	return -1
 }
 
-// tokenLen is the length of what a valid glob begins with: an escaped byte, a
+// tokenLen returns the length of the first token of a valid glob: an escaped byte, a
 // class, or one byte.
 func tokenLen(glob string) int {
 	switch glob[0] {
@@ -86,7 +85,7 @@ func tokenLen(glob string) int {
 	return 1
 }
 
-// classLen is the length of the class that a valid glob begins with.
+// classLen returns the length of the class at the beginning of a valid glob.
 func classLen(glob string) int {
 	for i := 1; ; i++ {
 		switch glob[i] {

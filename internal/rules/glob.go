@@ -9,11 +9,11 @@ import (
 	"github.com/bmatcuk/doublestar/v4"
 )
 
-// rule is one alternative of a glob, or a plain name or path. It is matched in
-// two parts, the name first since it fails at once for nearly every entry, and
-// so that no path need be put together.
+// rule is one alternative of a glob, or a plain name or path. It is matched in two parts.
+// The name comes first, since it fails at once for nearly every entry, and no path has to
+// be assembled.
 type rule struct {
-	text     string // the rule as the user knows it
+	text     string // as the user wrote it
 	name     pattern
 	dir      dirPattern
 	onlyDirs bool
@@ -21,9 +21,9 @@ type rule struct {
 
 // pattern matches one path component.
 type pattern struct {
-	prefix, suffix string // plain, what every match begins and ends with
-	literal        bool   // a match is prefix
-	glob           string // the whole of it, "" where a '*' between the two says all
+	prefix, suffix string // literal text at the beginning and end of every match
+	literal        bool   // only prefix itself matches
+	glob           string // the whole pattern, or "" for prefix*suffix
 }
 
 func (p *pattern) match(name string) bool {
@@ -35,12 +35,12 @@ func (p *pattern) match(name string) bool {
 		(p.glob == "" || doublestar.MatchUnvalidated(p.glob, name))
 }
 
-// dirPattern matches an absolute directory; the zero value any.
+// dirPattern matches an absolute directory. The zero value matches any.
 type dirPattern struct {
-	prefix string // plain: what every match begins with, "/" at least
-	exact  bool   // a match is prefix
+	prefix string // literal text at the beginning of every match, at least "/"
+	exact  bool   // only prefix itself matches
 	glob   string // relative to "/"
-	base   string // of a glob base/**, which stands for base too: doublestar does not always see that
+	base   string // of a glob base/**, which must also match base; doublestar does not always do that
 }
 
 func (p *dirPattern) match(dir string) bool {
@@ -49,14 +49,14 @@ func (p *dirPattern) match(dir string) bool {
 		return true
 	case p.exact:
 		return dir == p.prefix
-	case dir == "/": // without a component, of which a glob has one at least
+	case dir == "/": // has no component, but a glob has at least one
 		return false
 	}
 	return strings.HasPrefix(dir, p.prefix) &&
 		(doublestar.MatchUnvalidated(p.glob, dir[1:]) || p.base != "" && doublestar.MatchUnvalidated(p.base, dir[1:]))
 }
 
-// parseGlob reads an exclude.
+// parseGlob parses one value of Config.Exclude.
 func parseGlob(glob string) ([]rule, error) {
 	switch {
 	case glob == "":
@@ -79,7 +79,7 @@ func parseGlob(glob string) ([]rule, error) {
 	return rules, nil
 }
 
-// parseAlternative reads a glob without braces.
+// parseAlternative parses a glob without braces.
 func parseAlternative(glob string) (rule, error) {
 	glob, err := plainSlashes(glob)
 	if err != nil {
@@ -111,7 +111,7 @@ func parseAlternative(glob string) (rule, error) {
 	case d.literal:
 		r.dir = dirPattern{prefix: "/" + d.prefix, exact: true}
 	default:
-		// "/home/**" stands for /home too, so its prefix ends before the '/'.
+		// "/home/**" also matches /home, so the prefix ends before the '/'.
 		r.dir = dirPattern{prefix: "/" + strings.TrimSuffix(d.prefix, "/"), glob: dir}
 		if base, ok := strings.CutSuffix(dir, "/**"); ok {
 			r.dir.base = base
@@ -129,10 +129,10 @@ func literalPath(p, text string, onlyDirs bool) rule {
 	}
 }
 
-// parsePattern takes apart a valid glob without braces.
+// parsePattern parses a valid glob without braces.
 func parsePattern(glob string) pattern {
 	var p pattern
-	var plain []byte // since the last magic
+	var plain []byte // literal text since the last wildcard
 	magic, simple := false, true
 	for i := 0; i < len(glob); i++ {
 		c := glob[i]

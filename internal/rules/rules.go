@@ -1,4 +1,4 @@
-// Package rules says what of a file system is not indexed: excluded names and
+// Package rules decides which parts of a file system are not indexed: excluded names and
 // paths, pruned directory names, and pruned file system types.
 package rules
 
@@ -11,39 +11,38 @@ import (
 	"strings"
 )
 
-// Config is what a Set is made of. Any text may hold any bytes but NUL.
+// Config describes a Set. All strings may contain any byte except NUL.
 type Config struct {
-	// Exclude has globs for entries of any type: with a '/' of an absolute
-	// path, without one of a name at any depth. `*` and `?` do not match '/',
-	// `**` as a whole path component does; `[a-z]`, `[^a-z]`, `{a,b}` and `\` as
-	// usual. What matches is absent, and all below it.
+	// Exclude lists globs for entries of any type. A glob that contains '/' matches an
+	// absolute path, any other a name at any depth. `*` and `?` do not match '/', and
+	// `**` matches any number of path components; `[a-z]`, `[^a-z]`, `{a,b}` and `\`
+	// have their usual meaning. A match is excluded along with everything below it.
 	Exclude []string
-	// PruneNames are names, no globs, of directories at any depth.
+	// PruneNames lists names (not globs) of directories at any depth.
 	PruneNames []string
-	// PrunePaths are absolute paths, no globs, of directories.
+	// PrunePaths lists absolute paths (not globs) of directories.
 	PrunePaths []string
-	// PruneFS are file system types; upper and lower case are the same.
+	// PruneFS lists file system types, in upper or lower case.
 	PruneFS []string
 }
 
-// Set is a set of rules. It never changes and may be used by any number of
-// goroutines. A Set made of the zero Config excludes nothing.
+// Set is an immutable set of rules, safe for concurrent use. The Set of the zero Config
+// excludes nothing.
 type Set struct {
-	byName      map[string][]rule // those whose last component is plain
-	first       [256]uint8        // what rules byName has for names with this first byte
+	byName      map[string][]rule // rules whose last component is a plain name
+	first       [256]uint8        // forAny and forDirs, by the first byte of the names in byName
 	globs       []rule
 	fs          map[string]struct{} // lower case
 	fingerprint string
 }
 
-// What Set.first says: that there are rules for entries of any type, and that
-// there are some for directories.
+// Bits of Set.first: there are rules for entries of any type, or for directories.
 const (
 	forAny  = 1
 	forDirs = 2
 )
 
-// New makes a Set. The error names the rule that cannot be understood.
+// New returns a Set. An error names the invalid rule.
 func New(c Config) (*Set, error) {
 	s := &Set{byName: make(map[string][]rule), fs: make(map[string]struct{})}
 	for _, g := range c.Exclude {
@@ -89,9 +88,9 @@ func (s *Set) add(r rule) {
 	}
 }
 
-// Child says whether the entry name in the directory dir is excluded, and by
-// which rule, as the user wrote it. dir is absolute and clean, and not excluded
-// itself. Made for every entry of every listing: it allocates nothing.
+// Child reports whether the entry name in the directory dir is excluded, and by which
+// rule, as the user wrote it. dir is absolute and clean, and not excluded itself. Child
+// is called for every entry of every listing; it does not allocate.
 func (s *Set) Child(dir, name string, isDir bool) (rule string, excluded bool) {
 	kind := uint8(forAny)
 	if isDir {
@@ -113,12 +112,12 @@ func (s *Set) Child(dir, name string, isDir bool) (rule string, excluded bool) {
 	return "", false
 }
 
-// Path says whether the directory at an absolute, clean path is excluded: it,
-// or one above it. "/" never is.
+// Path reports whether the directory at an absolute clean path, or one above it, is
+// excluded. "/" never is.
 func (s *Set) Path(abs string) (rule string, excluded bool) { return s.Below("/", abs) }
 
-// Below is Path for what lies below root, which was asked for and is indexed
-// whatever the rules say of it and of what is above it. abs is root or below.
+// Below is Path for directories below root, which is indexed regardless of rules that
+// match it or what is above it. abs is root or below it.
 func (s *Set) Below(root, abs string) (rule string, excluded bool) {
 	at := len(root)
 	if root == "/" {
@@ -138,14 +137,13 @@ func (s *Set) Below(root, abs string) (rule string, excluded bool) {
 	return "", false
 }
 
-// PrunedFS says whether file systems of this type are not entered.
+// PrunedFS reports whether file systems of this type are not entered.
 func (s *Set) PrunedFS(fsType string) bool {
 	_, ok := s.fs[strings.ToLower(fsType)]
 	return ok
 }
 
-// Fingerprint is the same for the same rules, in whatever order they were
-// given, and another for others.
+// Fingerprint returns a hash of the rules that does not depend on their order.
 func (s *Set) Fingerprint() string { return s.fingerprint }
 
 func fingerprint(c Config) string {
@@ -165,8 +163,8 @@ func fingerprint(c Config) string {
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
-// DefaultPruneFS are the file system types that Debian's plocate prunes: of
-// the kernel's own making, on the network, on removable media, and in memory.
+// DefaultPruneFS returns the file system types that Debian's plocate prunes: virtual,
+// network and in-memory ones, and those of removable media.
 func DefaultPruneFS() []string {
 	return strings.Fields(`NFS afs autofs binfmt_misc ceph cgroup cgroup2 cifs coda configfs curlftpfs debugfs
 		devfs devpts devtmpfs ecryptfs ftpfs fuse.ceph fuse.cryfs fuse.encfs fuse.glusterfs fuse.gocryptfs

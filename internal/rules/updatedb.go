@@ -8,17 +8,15 @@ import (
 	"strings"
 )
 
-// Updatedb has the settings of an updatedb.conf(5), plocate's or mlocate's. A
-// list that the file does not set is nil.
+// Updatedb holds the settings of an updatedb.conf(5) of plocate or mlocate. A list that
+// the file does not set is nil.
 type Updatedb struct {
 	PruneFS, PruneNames, PrunePaths []string
-	// PruneBindMounts is read for the sake of the format: a tree is never
-	// indexed by two paths.
+	// PruneBindMounts is parsed but not used: a tree is never indexed by two paths.
 	PruneBindMounts bool
 }
 
-// ReadUpdatedb reads an updatedb.conf. An error of its format names file and
-// line.
+// ReadUpdatedb reads an updatedb.conf. A syntax error names the file and line.
 func ReadUpdatedb(file string) (Updatedb, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -88,7 +86,7 @@ func (u *Updatedb) set(name, value string) error {
 
 var errUpdatedbLine = errors.New(`expected VARIABLE = "VALUE"`)
 
-// parseUpdatedbLine reads one line; name is empty where it says nothing.
+// parseUpdatedbLine parses one line. name is empty for blank lines and comments.
 func parseUpdatedbLine(line string) (name, value string, err error) {
 	const blanks = " \t\v\f\r"
 	line = strings.TrimLeft(line, blanks)
