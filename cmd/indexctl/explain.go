@@ -6,7 +6,6 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"indexd/cmd/indexctl/internal/console"
 	"indexd/ipc/wire"
 )
 
@@ -39,19 +38,15 @@ func (p *program) printExplanation(e *wire.Explanation) {
 	var t table
 	add := func(label, text string) {
 		if text != "" {
-			t.row(label, console.Escape(text))
+			t.row(label, text)
 		}
 	}
 	add("path", e.Path)
-	if e.Indexed {
-		add("indexed", "yes")
-	} else {
-		add("indexed", "no")
-	}
+	add("indexed", map[bool]string{true: "yes", false: "no"}[e.Indexed])
 	add("reason", e.Reason)
 	add("rule", e.Rule)
 	add("type", typeNames[e.Type])
-	hidden := e.Indexed && e.Type == "d" && e.Coverage == ""
+	hidden := e.Indexed && e.Type == "d" && e.Coverage == "" // the caller may not read the directory
 	if e.Type == "d" && e.Indexed && !hidden {
 		add("entries", strconv.FormatInt(e.Entries, 10))
 	}
@@ -59,7 +54,7 @@ func (p *program) printExplanation(e *wire.Explanation) {
 	add("volume", e.Volume)
 	add("changes", coverageNames[e.Coverage])
 	if e.Pending {
-		add("pending", "yes, it is to be listed again")
+		add("pending", "yes, it will be listed again")
 	}
 	if e.Indexed && !hidden || e.Listed != nil {
 		add("listed", stampOr(e.Listed, "never"))
@@ -83,7 +78,7 @@ var typeNames = map[string]string{
 }
 
 var coverageNames = map[string]string{
-	"watched": "seen at once (watched)",
-	"swept":   "looked for now and then (swept)",
-	"none":    "not looked for",
+	"watched": "noticed at once (watched)",
+	"swept":   "checked periodically (swept)",
+	"none":    "not checked",
 }

@@ -32,7 +32,6 @@ const defaultSync = 30 * time.Second
 var (
 	typeLetters = []string{"f", "d", "l", "s", "p", "b", "c", "x", "e"}
 	typeWords   = []string{"file", "directory", "symlink", "socket", "pipe", "block-device", "char-device", "executable", "empty"}
-	sortChoices = []string{"path", "name", "size", "mtime", "ext"}
 )
 
 func (p *program) findCommand() *cli.Command {
@@ -86,7 +85,8 @@ func (f *findFlags) matchFlags() []*getopt.Flag {
 // outputFlags are the flags that say what is printed and how recent the answer must be.
 func (f *findFlags) outputFlags() []*getopt.Flag {
 	return []*getopt.Flag{
-		{Name: "sort", Value: "KEY", Usage: "sort by path, name, size (largest first), mtime (newest first) or ext", Choices: sortChoices, Set: getopt.Choice(&f.Sort, sortChoices)},
+		{Name: "sort", Value: "KEY", Choices: query.SortNames(), Set: getopt.Choice(&f.Sort, query.SortNames()),
+			Usage: "sort by path, name, size or blocks (largest first), mtime (newest first) or ext"},
 		{Name: "reverse", Usage: "reverse the order", Set: getopt.On(&f.Reverse)},
 		{Name: "limit", Aliases: []string{"n", "max-results"}, Value: "N", Usage: "print only the first N (0: all)", Set: getopt.Number(&f.Limit, 0)},
 		{Name: "1", Usage: "print only the first", Set: getopt.Is(&f.Limit, 1)},

@@ -19,16 +19,12 @@ func (p *program) jobsCommand() *cli.Command {
 		ArgsUsage:   "[ID]",
 		Description: "Lists the running rescans, then those that ended recently. With ID, shows one rescan.",
 		Action: func(c *cli.Context) error {
-			args, err := operands(c, 0, 1, "one ID")
-			if err != nil {
+			id, err := jobID(c, 0)
+			switch {
+			case err != nil:
 				return err
-			}
-			if len(args) == 0 {
+			case c.Args().Len() == 0:
 				return p.jobs()
-			}
-			id, err := jobID(args[0])
-			if err != nil {
-				return err
 			}
 			return p.job(id)
 		},
@@ -40,11 +36,7 @@ func (p *program) cancelCommand() *cli.Command {
 		Usage:     "cancel a rescan",
 		ArgsUsage: "ID",
 		Action: func(c *cli.Context) error {
-			args, err := operands(c, 1, 1, "one ID")
-			if err != nil {
-				return err
-			}
-			id, err := jobID(args[0])
+			id, err := jobID(c, 1)
 			if err != nil {
 				return err
 			}
@@ -60,15 +52,20 @@ func (p *program) cancelCommand() *cli.Command {
 	}
 }
 
-func jobID(arg string) (uint64, error) {
-	id, err := strconv.ParseUint(arg, 10, 64)
+// jobID returns the only operand, or 0 if there may be and are none.
+func jobID(c *cli.Context, least int) (uint64, error) {
+	args, err := operands(c, least, 1, "one ID")
+	if err != nil || len(args) == 0 {
+		return 0, err
+	}
+	id, err := strconv.ParseUint(args[0], 10, 64)
 	if err != nil {
-		return 0, console.Usagef("%q is not the id of a job", arg)
+		return 0, console.Usagef("%q is not the id of a job", args[0])
 	}
 	return id, nil
 }
 
-// jobError names the job, which the daemon's answer need not.
+// jobError adds the id of the job to an error that may lack it.
 func jobError(id uint64, err error) error {
 	if console.StatusOf(err) == console.Nothing {
 		return fmt.Errorf("job %d: %w", id, err)
@@ -85,9 +82,7 @@ func (p *program) jobs() error {
 	t.row("ID", "STATE", "STARTED", "DIRS", "FILES", "ERRORS", "PATHS")
 	for i := range jobs {
 		j := &jobs[i]
-		t.row(strconv.FormatUint(j.ID, 10), string(j.State), stamp(j.Created),
-			strconv.FormatInt(j.Progress.Dirs, 10), strconv.FormatInt(j.Progress.Entries, 10),
-			strconv.FormatInt(j.Progress.Errors, 10), jobPaths(j))
+		t.row(j.ID, j.State, stamp(j.Created), j.Progress.Dirs, j.Progress.Entries, j.Progress.Errors, jobPaths(j))
 	}
 	t.print(p.Out)
 	return nil
@@ -99,8 +94,8 @@ func (p *program) job(id uint64) error {
 		return jobError(id, err)
 	}
 	var t table
-	t.row("id", strconv.FormatUint(j.ID, 10))
-	t.row("state", string(j.State))
+	t.row("id", j.ID)
+	t.row("state", j.State)
 	t.row("started", stamp(j.Created)+" by "+newUsers().name(j.UID))
 	if j.Resumed {
 		t.row("resumed", "yes, after a restart of indexd")

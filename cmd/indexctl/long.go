@@ -10,9 +10,9 @@ import (
 	"indexd/listing"
 )
 
-// longRows prints rows as ls -lh does: type and mode, owner, group, size, time,
-// path, link target. Columns grow with what is in them, since rows are printed
-// as they come.
+// longRows returns a function that prints rows as ls -lh does: type and mode, owner, group,
+// size, time, path and link target. Rows are printed as they arrive, so the columns of owner
+// and group become wider when a longer name appears.
 func (p *program) longRows(mark *marker, null bool) func(*wire.Row) error {
 	l := longPrinter{out: p.Out, mark: mark, finisher: newFinisher()}
 	return func(r *wire.Row) error {
@@ -55,14 +55,14 @@ func (l *longPrinter) appendRow(b []byte, r *wire.Row) []byte {
 	return b
 }
 
-// appendPadded appends a cell of a column whose width is *wide so far.
+// appendPadded appends a left-aligned cell of a column and grows *wide, its width, if needed.
 func appendPadded(b []byte, cell string, wide *int) []byte {
 	*wide = max(*wide, len(cell))
 	b = append(b, cell...)
 	return append(b, strings.Repeat(" ", *wide-len(cell)+1)...)
 }
 
-// appendRight appends what add appends, at the right of wide columns.
+// appendRight appends what add appends, right-aligned in wide columns.
 func appendRight(b []byte, wide int, add func([]byte) []byte) []byte {
 	from := len(b)
 	b = add(b)
@@ -78,7 +78,7 @@ func appendRight(b []byte, wide int, add func([]byte) []byte) []byte {
 
 func appendTime(b []byte, t time.Time) []byte { return t.AppendFormat(b, "2006-01-02 15:04") }
 
-// modeType is the letter that ls puts before a mode.
+// modeType returns the letter that ls prints before the mode.
 func modeType(t listing.Type) byte {
 	if t == listing.Regular {
 		return '-'
@@ -86,7 +86,7 @@ func modeType(t listing.Type) byte {
 	return t.Letter()
 }
 
-// appendMode appends ten characters as ls does.
+// appendMode appends type and mode as ls prints them, in ten characters.
 func appendMode(b []byte, t listing.Type, mode uint32) []byte {
 	const rwx = "rwxrwxrwx"
 	b = append(b, modeType(t))

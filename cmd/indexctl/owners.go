@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// names translates between the names of users, or of groups, and their numbers.
-// It reads the file itself, which costs nothing at start-up, and asks getent(1)
-// for what is not in it, so that LDAP and the like count without linking the C
-// library. Answers are kept. The zero value with file and database set is ready.
+// names translates between the names and numbers of users, or of groups. It reads the file
+// itself and runs getent(1) for what is not in it, which covers LDAP and the like without
+// linking the C library. Package os/user would slow down every start. Answers are cached.
 type names struct {
 	file     string // /etc/passwd or /etc/group
 	database string // the same for getent: passwd, group
@@ -22,7 +21,7 @@ type names struct {
 func newUsers() *names  { return &names{file: "/etc/passwd", database: "passwd"} }
 func newGroups() *names { return &names{file: "/etc/group", database: "group"} }
 
-// name is the name of a number; the number itself where it has none.
+// name returns the name of a number, or the number itself if it has none.
 func (n *names) name(id uint32) string {
 	n.load()
 	name, ok := n.byID[id]
@@ -36,7 +35,7 @@ func (n *names) name(id uint32) string {
 	return name
 }
 
-// lookup is the number of a name. It is a query.Env's.
+// lookup returns the number of a name. It is for query.Env.
 func (n *names) lookup(name string) (uint32, error) {
 	n.load()
 	if id, ok := n.byName[name]; ok {
@@ -58,11 +57,11 @@ func (n *names) load() {
 	n.byID, n.byName = map[uint32]string{}, map[string]uint32{}
 	data, err := os.ReadFile(n.file)
 	if err != nil {
-		return // getent may know
+		return // getent may still know them
 	}
 	for line := range strings.Lines(string(data)) {
 		if name, id, ok := parseName(line); ok {
-			if _, dup := n.byName[name]; !dup { // the first one counts, as in libc
+			if _, dup := n.byName[name]; !dup { // the first one counts, as in the C library
 				n.byName[name] = id
 			}
 			if _, dup := n.byID[id]; !dup {
@@ -83,7 +82,7 @@ func (n *names) getent(key string) (name string, id uint32, ok bool) {
 	return parseName(string(out))
 }
 
-// parseName reads a line such as "root:x:0:…".
+// parseName parses a line such as "root:x:0:...".
 func parseName(line string) (name string, id uint32, ok bool) {
 	fields := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 4)
 	if len(fields) < 3 || fields[0] == "" {

@@ -10,14 +10,12 @@ import (
 	"indexd/cmd/indexctl/internal/console"
 )
 
-// The index knows directories by the paths that the walker came by, which go
-// through no symbolic link. So what a user names is made absolute from the
-// kernel's working directory, not the shell's $PWD, and links on the way are
-// followed as the kernel would. What cannot be followed, since it does not
-// exist (any more), is taken as it is written.
+// Paths in the index contain no symbolic links. So a path on the command line is made absolute
+// from the kernel's working directory rather than from $PWD, and links in it are resolved as
+// the kernel would resolve them. The part of it that does not exist is left as it is.
 
-// absolute is the path of a file itself: a link in the last place stays, unless
-// a slash follows it.
+// absolute returns the absolute path of a file. A link in the last component is not resolved
+// unless a slash follows it.
 func absolute(path string) (string, error) {
 	path, err := rooted(path)
 	if err != nil {
@@ -31,8 +29,8 @@ func absolute(path string) (string, error) {
 	return filepath.Join(resolved(trimmed[:len(trimmed)-len(last)]), last), nil
 }
 
-// absoluteTree is the path of what a user names as a tree: a link to a
-// directory is followed in the last place too.
+// absoluteTree returns the absolute path of a tree. A link to a directory is resolved in the
+// last component too.
 func absoluteTree(path string) (string, error) {
 	abs, err := absolute(path)
 	if err != nil {
@@ -45,7 +43,7 @@ func absoluteTree(path string) (string, error) {
 	return abs, nil
 }
 
-// missing reports whether there is surely nothing at path.
+// missing reports whether path certainly does not exist.
 func missing(path string) bool {
 	var st unix.Stat_t
 	err := unix.Lstat(path, &st)
@@ -66,12 +64,12 @@ func rooted(path string) (string, error) {
 	return cwd + "/" + path, nil
 }
 
-// workingDir asks the kernel; os.Getwd would believe $PWD.
+// workingDir asks the kernel, because os.Getwd trusts $PWD.
 func workingDir() (string, error) {
 	buf := make([]byte, unix.PathMax)
 	n, err := unix.Getcwd(buf)
 	if err == nil && buf[0] != '/' {
-		err = unix.ENOENT // outside of this process's root
+		err = unix.ENOENT // outside this process's root
 	}
 	if err != nil {
 		return "", fmt.Errorf("the working directory: %w", err)
@@ -79,7 +77,7 @@ func workingDir() (string, error) {
 	return string(buf[:n-1]), nil
 }
 
-// resolved follows the links in path, as far down as it exists.
+// resolved resolves the links in the part of path that exists.
 func resolved(path string) string {
 	real, err := filepath.EvalSymlinks(path)
 	for dir := filepath.Clean(path); err != nil && dir != "/"; {

@@ -9,8 +9,8 @@ import (
 	"indexd/listing"
 )
 
-// marker appends paths for a person: the parts that match coloured, and on a
-// terminal control characters escaped. It is nil where paths go out raw.
+// marker appends paths with matches coloured and, on a terminal, control characters escaped.
+// A nil marker appends paths unchanged.
 type marker struct {
 	out     *console.Output
 	matcher *plan.Matcher // nil: no colours
@@ -60,8 +60,8 @@ func (m *marker) appendPath(b, path []byte) []byte {
 	return m.out.AppendText(b, path[at:])
 }
 
-// finisher adds to a row what the daemon does not send: names of owners and the
-// target of a link, as this machine and this user see them.
+// finisher adds to a row what the daemon does not send: the names of owner and group, and the
+// target of a link if this user may read it.
 type finisher struct{ users, groups *names }
 
 func newFinisher() finisher { return finisher{newUsers(), newGroups()} }
@@ -71,7 +71,7 @@ func (f finisher) finish(r *wire.Row) {
 		r.User, r.Group = f.users.name(r.UID), f.groups.name(r.GID)
 	}
 	if r.Type() == listing.Symlink {
-		r.Target, _ = os.Readlink(r.Path()) // gone, or hidden: it has none
+		r.Target, _ = os.Readlink(r.Path()) // fails, and leaves it empty, if it is gone or hidden
 	}
 }
 
@@ -82,3 +82,24 @@ func (p *program) jsonRows() func(*wire.Row) error {
 		return p.Out.Append(append(r.AppendJSON(p.Out.Buffer()), '\n'))
 	}
 }
+
+var colorChoices = []string{"auto", "always", "never"}
+
+// colored reports whether matches are coloured. Unless --color decides it, they are if the
+// output is a terminal that supports colours and NO_COLOR is not set (https://no-color.org).
+func colored(when string, terminal bool) bool {
+	switch when {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	term := os.Getenv("TERM")
+	return terminal && os.Getenv("NO_COLOR") == "" && term != "" && term != "dumb"
+}
+
+// The escape sequences around a match; the colour is grep's.
+const (
+	colorMatch = "\x1b[1;31m"
+	colorOff   = "\x1b[m"
+)

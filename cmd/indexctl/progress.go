@@ -12,18 +12,19 @@ import (
 	"indexd/ipc/wire"
 )
 
-// progress shows how far a job is: a bar on a terminal, that is drawn over and
-// taken away; else now and then a plain line. A nil progress shows nothing.
+// progress shows the progress of a job or a check: a bar on a terminal, which is redrawn and
+// finally erased, or a plain line from time to time. A nil progress shows nothing.
 type progress struct {
 	file  *os.File
 	bar   bool
 	shown bool      // the bar is on the screen
-	last  time.Time // when something was printed
-	most  float64   // the bar does not go back when more is found
+	last  time.Time // of the last output
+	most  float64   // the bar never goes back, even when more work is found
 	now   func() time.Time
 }
 
-// The bar must not cost anything; a plain line stays in a log.
+// The minimum time between two outputs: of the bar, so that drawing costs little, and of
+// plain lines, so that logs stay short.
 const (
 	barInterval  = 100 * time.Millisecond
 	lineInterval = 2 * time.Second
@@ -45,7 +46,7 @@ func (p *progress) show(s *wire.Progress) {
 	p.print(text, func() string { return p.line(s, text) })
 }
 
-// checked shows how far a check is, of which nobody knows where it ends.
+// checked shows the progress of a check, whose end is not known.
 func (p *progress) checked(r *wire.CheckResult) {
 	if !p.due() {
 		return
@@ -55,7 +56,7 @@ func (p *progress) checked(r *wire.CheckResult) {
 	p.print(text, func() string { return text[:max(0, min(len(text), p.columns()-1))] })
 }
 
-// due reports whether something is to be shown now.
+// due reports whether it is time for the next output.
 func (p *progress) due() bool {
 	if p == nil {
 		return false
@@ -72,7 +73,7 @@ func (p *progress) due() bool {
 	return true
 }
 
-// print shows a text: as a line of its own, or on a terminal as line has it.
+// print prints text as a line of its own or, on a terminal, the line that line returns.
 func (p *progress) print(text string, line func() string) {
 	if !p.bar {
 		fmt.Fprintln(p.file, text)
@@ -82,8 +83,8 @@ func (p *progress) print(text string, line func() string) {
 	p.shown = true
 }
 
-// line is the bar with the text behind it, in one line of the terminal. What is
-// to go is what is known to be, so the bar is a guess that is low at first.
+// line returns the bar followed by the text, cut to one line of the terminal. The bar assumes
+// that no more work will be found, so at first it moves too fast.
 func (p *progress) line(s *wire.Progress, text string) string {
 	if all := s.Dirs + s.Queued; all > 0 {
 		p.most = max(p.most, float64(s.Dirs)/float64(all))
@@ -97,7 +98,7 @@ func (p *progress) line(s *wire.Progress, text string) string {
 	return "[" + strings.Repeat("#", full) + strings.Repeat(".", wide-full) + "] " + text
 }
 
-// columns is how wide the terminal is.
+// columns returns the width of the terminal.
 func (p *progress) columns() int {
 	if ws, err := unix.IoctlGetWinsize(int(p.file.Fd()), unix.TIOCGWINSZ); err == nil && ws.Col > 0 {
 		return int(ws.Col)
@@ -105,7 +106,7 @@ func (p *progress) columns() int {
 	return 80
 }
 
-// clear takes the bar off the screen.
+// clear erases the bar.
 func (p *progress) clear() {
 	if p != nil && p.shown {
 		fmt.Fprint(p.file, "\r\x1b[K")

@@ -56,7 +56,7 @@ func (p *program) rescan(paths []string, f rescanFlags) error {
 		return p.printStarted(&job, req.Paths, f)
 	}
 
-	// From here on the job must end when this process is told to.
+	// From here on, the job must end with this process.
 	ctx, stop := untilSignal()
 	defer stop()
 	w := jobWatcher{p: p, rescanFlags: f}
@@ -66,33 +66,33 @@ func (p *program) rescan(paths []string, f rescanFlags) error {
 	job, err := p.Client().Rescan(ctx, req, w.event)
 	w.progress.clear()
 	if ctx.Err() != nil {
-		stop() // a second Ctrl-C does not wait for what follows
+		stop() // so that a second Ctrl-C does not wait for the cancellation
 		p.cancelOwn(w.id)
 		return context.Cause(ctx)
 	}
 	return w.end(&job, err)
 }
 
-// printStarted prints what is known of a job that nobody waits for: its id, and
-// on stderr the paths that will not be listed.
+// printStarted prints the id of a job that is not waited for, and on stderr the paths that
+// will not be listed.
 func (p *program) printStarted(job *wire.Job, paths []string, f rescanFlags) error {
 	if f.json {
 		p.PrintJSON(job)
 	} else {
 		fmt.Fprintln(p.Out, job.ID)
 	}
-	told := map[int]bool{}
+	reported := map[int]bool{}
 	for i := range job.Results {
 		if r := &job.Results[i]; r.State == wire.JobFailed {
-			told[r.Index] = true
+			reported[r.Index] = true
 			p.Status = console.Nothing
 			p.Say("%s", resultText(r))
 		}
 	}
-	// The daemon finds out later what is missing. It is asked all the same: it
-	// may have such a path in the index still.
+	// The daemon learns only later that a path does not exist. It is asked all the same, because
+	// the path may still be in the index.
 	for i, path := range paths {
-		if !told[i] && missing(path) {
+		if !reported[i] && missing(path) {
 			p.Status = console.Nothing
 			p.Say("%s: %s", path, wire.NotIndexed)
 		}
@@ -100,8 +100,8 @@ func (p *program) printStarted(job *wire.Job, paths []string, f rescanFlags) err
 	return nil
 }
 
-// cancelOwn cancels the job that this process began. The daemon does so by
-// itself when the connection goes; this is for knowing that it has been done.
+// cancelOwn cancels the job that this process started. The daemon also does that when the
+// connection is closed; cancelOwn returns when it is done.
 func (p *program) cancelOwn(id uint64) {
 	if id == 0 {
 		return
@@ -113,12 +113,12 @@ func (p *program) cancelOwn(id uint64) {
 	}
 }
 
-// jobWatcher prints the events of a job's stream.
+// jobWatcher prints the events of a job.
 type jobWatcher struct {
 	p *program
 	rescanFlags
 	progress *progress // nil: none
-	id       uint64    // of the job, as soon as it is known
+	id       uint64    // of the job; 0 until it is known
 }
 
 func (w *jobWatcher) event(e *wire.JobEvent) error {
@@ -140,7 +140,7 @@ func (w *jobWatcher) event(e *wire.JobEvent) error {
 	return nil
 }
 
-// result prints how one path ended, at once, for whoever reads along.
+// result prints the result for one path at once.
 func (w *jobWatcher) result(r *wire.PathResult) error {
 	if r.State != wire.JobDone || r.Errors > 0 {
 		w.p.Status = console.Nothing
@@ -153,7 +153,7 @@ func (w *jobWatcher) result(r *wire.PathResult) error {
 	return w.p.Out.Flush()
 }
 
-// end is the status of the whole job.
+// end sets the exit status for the whole job.
 func (w *jobWatcher) end(job *wire.Job, err error) error {
 	switch {
 	case err != nil:
@@ -166,8 +166,8 @@ func (w *jobWatcher) end(job *wire.Job, err error) error {
 	return nil
 }
 
-// resultText is a line about one path. It is escaped, since it is a line, not a
-// path for a script.
+// resultText returns a line about one path. It is always escaped, because scripts do not read
+// the path from it.
 func resultText(r *wire.PathResult) string {
 	path := console.Escape(r.Path)
 	why := ""
@@ -187,6 +187,7 @@ func resultText(r *wire.PathResult) string {
 	return line
 }
 
+// counted returns n and the noun in the right form.
 func counted(n int64, one, many string) string {
 	if n == 1 {
 		return "1 " + one

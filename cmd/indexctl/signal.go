@@ -9,9 +9,9 @@ import (
 	"indexd/cmd/indexctl/internal/console"
 )
 
-// untilSignal returns a context that is done when this process is told to end;
-// its cause is then an exitError with the status that shells give that signal.
-// A signal that is ignored stays so (nohup). After stop signals kill again.
+// untilSignal returns a context that is cancelled by the first signal to end this process. Its
+// cause is a console.Error with the exit status that shells use for that signal. Signals that
+// are ignored, as under nohup, stay ignored. After stop, signals kill the process again.
 func untilSignal() (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
@@ -38,87 +37,76 @@ func (p *program) statusCommand() *cli.Command {
 }
 
 func (p *program) printStatus(s *wire.Status) {
-	escape := func(text string) string { return console.Escape(text) }
 	state := "ready"
 	if !s.Ready {
 		state = "not ready: the first index is not complete"
 	}
 	if s.Degraded != "" {
-		state += "; degraded: " + escape(s.Degraded)
+		state += "; degraded: " + s.Degraded
 	}
 	var t table
-	t.row("indexd", fmt.Sprintf("%s, pid %d, up %s", escape(s.Version), s.PID, age(s.Uptime)))
+	t.row("indexd", fmt.Sprintf("%s, pid %d, up %s", s.Version, s.PID, age(s.Uptime)))
 	t.row("state", state)
-	if s.Restricted {
-		p.printRestricted(s, &t, escape)
-		return
-	}
-	t.row("pending", counted(s.Pending, "directory", "directories"))
-	t.row("entries", fmt.Sprintf("%d in %s", s.Entries, counted(s.Dirs, "directory", "directories")))
-	t.row("database", fmt.Sprintf("%s, %s, %s of it free", escape(s.DB.Path), sizeText(s.DB.Size), sizeText(s.DB.Free)))
-	if s.DB.Max > 0 {
-		t.row("", sizeText(s.DB.Max)+" at most")
-	}
-	if s.DB.Needs > 0 {
-		t.row("", fmt.Sprintf("not compacted before there are %s of room on its disk", sizeText(s.DB.Needs)))
-	}
-	if a := s.DB.Aside; a != nil {
-		t.row("", fmt.Sprintf("begun %s in the place of a damaged one, kept as %s: %s", a.At.Local().Format(time.DateTime), escape(a.Path), escape(a.Why)))
-	}
-	t.row("memory", fmt.Sprintf("%s resident, %s anonymous", sizeText(s.Memory.RSS), sizeText(s.Memory.Anonymous)))
-	t.row("watches", watchText(&s.Watch))
-	if s.Watch.Needed > s.Watch.Limit && s.Watch.Sysctl != "" {
-		t.row("", fmt.Sprintf("%d would cover every directory: sysctl %s && kill -HUP %d", s.Watch.Needed, escape(s.Watch.Sysctl), s.PID))
+	switch {
+	case !s.Restricted:
+		t.addTotals(s)
+	case s.Pending > 0:
+		t.row("pending", "yes")
+		t.row("watches", s.Watch.Backend)
+	default:
+		t.row("pending", "nothing")
+		t.row("watches", s.Watch.Backend)
 	}
 	t.print(p.Out)
 	for i := range s.Roots {
-		p.printRoot(&s.Roots[i], escape)
+		p.printRoot(&s.Roots[i], s.Restricted)
 	}
-	p.printRunning(s.Jobs)
-}
-
-// printRestricted is printStatus for who may not know how much there is.
-func (p *program) printRestricted(s *wire.Status, t *table, escape func(string) string) {
-	pending := "nothing"
-	if s.Pending > 0 {
-		pending = "yes"
-	}
-	t.row("pending", pending)
-	t.row("watches", s.Watch.Backend)
-	t.print(p.Out)
-	for i := range s.Roots {
-		r := &s.Roots[i]
-		fmt.Fprintf(p.Out, "\n%s: %s\n", escape(r.Path), r.State)
-		var t table
-		t.row("  names verified", stampOr(r.NamesVerified, "never"))
-		t.row("  metadata verified", stampOr(r.MetadataVerified, "never"))
-		t.print(p.Out)
-	}
-	p.printRunning(s.Jobs)
-}
-
-func (p *program) printRunning(jobs []wire.Job) {
-	for i := range jobs {
-		j := &jobs[i]
+	for i := range s.Jobs {
+		j := &s.Jobs[i]
 		fmt.Fprintf(p.Out, "\njob %d: %s, %s listed, %d to go: %s\n", j.ID, j.State,
 			counted(j.Progress.Dirs, "directory", "directories"), j.Progress.Queued, jobPaths(j))
 	}
 }
 
-func (p *program) printRoot(r *wire.Root, escape func(string) string) {
-	fmt.Fprintf(p.Out, "\n%s: %s\n", escape(r.Path), r.State)
+// addTotals adds what only users see who may know the size of the whole index.
+func (t *table) addTotals(s *wire.Status) {
+	t.row("pending", counted(s.Pending, "directory", "directories"))
+	t.row("entries", fmt.Sprintf("%d in %s", s.Entries, counted(s.Dirs, "directory", "directories")))
+	t.row("database", fmt.Sprintf("%s, %s, %s of it free", s.DB.Path, sizeText(s.DB.Size), sizeText(s.DB.Free)))
+	if s.DB.Max > 0 {
+		t.row("", sizeText(s.DB.Max)+" at most")
+	}
+	if s.DB.Needs > 0 {
+		t.row("", fmt.Sprintf("not compacted until its disk has %s of free space", sizeText(s.DB.Needs)))
+	}
+	if a := s.DB.Aside; a != nil {
+		t.row("", fmt.Sprintf("created %s to replace a damaged one, which is kept as %s: %s", a.At.Local().Format(time.DateTime), a.Path, a.Why))
+	}
+	t.row("memory", fmt.Sprintf("%s resident, %s anonymous", sizeText(s.Memory.RSS), sizeText(s.Memory.Anonymous)))
+	t.row("watches", watchText(&s.Watch))
+	if s.Watch.Needed > s.Watch.Limit && s.Watch.Sysctl != "" {
+		t.row("", fmt.Sprintf("%d would cover every directory: sysctl %s && kill -HUP %d", s.Watch.Needed, s.Watch.Sysctl, s.PID))
+	}
+}
+
+func (p *program) printRoot(r *wire.Root, restricted bool) {
+	fmt.Fprintf(p.Out, "\n%s: %s\n", console.Escape(r.Path), r.State)
 	var t table
-	t.row("  entries", fmt.Sprintf("%d in %s, %s", r.Entries, counted(r.Dirs, "directory", "directories"), sizeText(r.Bytes)))
+	if !restricted {
+		t.row("  entries", fmt.Sprintf("%d in %s, %s", r.Entries, counted(r.Dirs, "directory", "directories"), sizeText(r.Bytes)))
+	}
 	t.row("  names verified", stampOr(r.NamesVerified, "never"))
 	t.row("  metadata verified", stampOr(r.MetadataVerified, "never"))
-	coverage := []string{fmt.Sprintf("%d live", r.LiveDirs), fmt.Sprintf("%d swept", r.SweptDirs)}
-	if r.Unreadable > 0 {
-		coverage = append(coverage, fmt.Sprintf("%d unreadable", r.Unreadable))
+	if !restricted {
+		coverage := fmt.Sprintf("%d live, %d swept", r.LiveDirs, r.SweptDirs)
+		if r.Unreadable > 0 {
+			coverage += fmt.Sprintf(", %d unreadable", r.Unreadable)
+		}
+		if r.Offline > 0 {
+			coverage += fmt.Sprintf(", %d offline", r.Offline)
+		}
+		t.row("  directories", coverage)
 	}
-	if r.Offline > 0 {
-		coverage = append(coverage, fmt.Sprintf("%d offline", r.Offline))
-	}
-	t.row("  directories", strings.Join(coverage, ", "))
 	t.print(p.Out)
 }
 
@@ -136,7 +124,7 @@ func watchText(w *wire.StatusWatch) string {
 	return text
 }
 
-// age is a number of seconds, to the hour from a day on.
+// age formats a number of seconds, rounded to hours if it is a day or more.
 func age(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
 	if days := d / (24 * time.Hour); days > 0 {

@@ -11,13 +11,20 @@ import (
 	"indexd/cmd/indexctl/internal/console"
 )
 
-// table prints rows of cells in columns. Cells must have been escaped.
+// table prints rows of cells in columns.
 type table struct {
-	right []int // columns of numbers
+	right []int // right-aligned columns
 	rows  [][]string
 }
 
-func (t *table) row(cells ...string) { t.rows = append(t.rows, cells) }
+// row adds a row. Cells are formatted as fmt.Sprint does and escaped.
+func (t *table) row(cells ...any) {
+	row := make([]string, len(cells))
+	for i, c := range cells {
+		row[i] = console.Escape(fmt.Sprint(c))
+	}
+	t.rows = append(t.rows, row)
+}
 
 func (t *table) print(w io.Writer) {
 	var widths []int
@@ -44,7 +51,7 @@ func (t *table) print(w io.Writer) {
 	}
 }
 
-// stamp is a time for a person, in their zone.
+// stamp formats a time in the local time zone.
 func stamp(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 func stampOr(t *time.Time, never string) string {
@@ -54,8 +61,8 @@ func stampOr(t *time.Time, never string) string {
 	return stamp(*t)
 }
 
-// appendSize appends a number of bytes as ls -h writes it: in powers of 1024,
-// three digits at most, rounded up.
+// appendSize appends a number of bytes as ls -h writes it: in powers of 1024, with at most
+// three digits, rounded up.
 func appendSize(b []byte, n int64) []byte {
 	if n < 1024 {
 		return strconv.AppendInt(b, n, 10)

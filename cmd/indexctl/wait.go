@@ -14,7 +14,7 @@ import (
 	"indexd/ipc"
 )
 
-// startGrace is how long wait looks for a daemon that may just have been started.
+// startGrace is how long wait retries to reach a daemon that may be starting.
 const startGrace = 2 * time.Second
 
 func (p *program) waitCommand() *cli.Command {
@@ -46,7 +46,7 @@ func (p *program) waitCommand() *cli.Command {
 				err = p.Client().Wait(ctx, ready)
 			}
 			if errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil {
-				if absent != nil { // is it there now, and takes long?
+				if absent != nil { // is there a daemon by now, which just takes long?
 					ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 					defer cancel()
 					if _, err := p.Client().Status(ctx); errors.Is(err, ipc.ErrNoDaemon) {
