@@ -49,10 +49,10 @@ func (q *request) body() (_ []byte, err error) {
 	if err != nil || len(body) < smallBody {
 		return body, err
 	}
-	if err := q.large.take(q.ctx); err != nil {
+	if err := q.large.acquire(q.ctx); err != nil {
 		return nil, err
 	}
-	q.conn.eager = func() bool { return q.s.large.wanted(q.peer.UID) }
+	q.conn.wanted = func() bool { return q.s.large.wanted(q.peer.UID) }
 	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout)) // the wait was not the client's
 	p := newPacer(q.conn)
 	defer p.stop()
@@ -84,7 +84,7 @@ func newPacer(c *conn) *pacer {
 	p := &pacer{c: c}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.timer = time.AfterFunc(eagerness, p.look)
+	p.timer = time.AfterFunc(wantedPatience, p.look)
 	return p
 }
 
@@ -93,10 +93,10 @@ func (p *pacer) look() {
 	defer p.mu.Unlock()
 	switch {
 	case p.over:
-	case !p.came.Swap(false) && p.c.eager():
+	case !p.came.Swap(false) && p.c.wanted():
 		p.c.SetReadDeadline(time.Now())
 	default:
-		p.timer.Reset(eagerness)
+		p.timer.Reset(wantedPatience)
 	}
 }
 
@@ -110,6 +110,6 @@ func (p *pacer) stop() {
 
 // letGo lets another large body in.
 func (q *request) letGo() {
-	q.conn.eager = nil
-	q.large.give()
+	q.conn.wanted = nil
+	q.large.release()
 }

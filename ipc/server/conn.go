@@ -20,35 +20,37 @@ import (
 	"indexd/ipc/wire"
 )
 
-// conn is a connection of the listener: it knows its peer, and how long its
-// reader keeps a write waiting.
+// conn is a connection of the listener. It knows its peer and how long its reader
+// keeps a write waiting.
 type conn struct {
 	net.Conn
 	l      *listener
 	peer   Peer
-	refuse *wire.Problem // what its requests are answered with; nil: they are served
-	place  place         // l's
-	fresh  bool          // l's: no handler was called for it yet
+	refuse *wire.Problem // the answer to all its requests; nil if they are served
+
+	// Guarded by l.mu.
+	place     place
+	unhandled bool // no handler was called for it yet
 
 	busy    atomic.Bool  // a handler runs
-	since   atomic.Int64 // when busy changed last, or it was accepted, in ns
-	blocked atomic.Int64 // since when a write waits for the reader, in ns; 0: none does
+	since   atomic.Int64 // when busy changed or Accept returned it, in Unix ns; 0 before
+	blocked atomic.Int64 // since when a write waits for the reader, in Unix ns; 0 if none does
 	once    sync.Once
 
-	// Of the goroutine that writes. With stash a write does not wait for a slow
-	// reader: what it has not taken is kept in rest. eager, if not nil, reports
-	// whether the connection has what others wait for.
-	stash bool
-	rest  []byte
-	eager func() bool
+	// Used by the goroutine that writes.
+	noWait  bool        // a write does not wait for a slow reader but keeps the rest
+	pending []byte      // what a slow reader has not taken
+	wanted  func() bool // reports whether others wait for what the request holds; may be nil
 }
 
 const (
-	// soon is within what a reader takes a page if it reads at all; it need
-	// not, but the answer behind the page then gives back what it holds.
+	// soon is how long a write waits before its reader counts as slow. A reader that
+	// reads at all takes a page within that time; if not, the answer only gives back
+	// what it holds.
 	soon = 50 * time.Millisecond
-	// eagerness is how long a reader may keep waiting what others wait for.
-	eagerness = time.Second
+	// wantedPatience is how long a client may keep others waiting that need what its
+	// request holds.
+	wantedPatience = time.Second
 )
 
 // working is called when a handler begins and ends.
@@ -56,12 +58,12 @@ func (c *conn) working(on bool) {
 	c.since.Store(time.Now().UnixNano())
 	c.busy.Store(on)
 	if on {
-		c.l.served(c)
+		c.l.markHandled(c)
 	}
 }
 
-// Write implements net.Conn. A reader that does not take p within the write
-// timeout is dropped.
+// Write implements net.Conn. A reader that does not take p within the write timeout
+// is dropped.
 func (c *conn) Write(p []byte) (int, error) {
 	if own := ownError(p, c.l.srv.opt.Version); own != nil {
 		if _, err := c.write(own); err != nil {
@@ -73,56 +75,56 @@ func (c *conn) Write(p []byte) (int, error) {
 }
 
 func (c *conn) write(p []byte) (int, error) {
-	if len(c.rest) > 0 {
-		if c.stash {
-			c.rest = append(c.rest, p...)
+	if len(c.pending) > 0 {
+		if c.noWait {
+			c.pending = append(c.pending, p...)
 			return len(p), nil
 		}
 		if err := c.drain(); err != nil {
 			return 0, err
 		}
 	}
-	if err := c.Conn.SetWriteDeadline(time.Now().Add(min(soon, c.patience()))); err != nil {
+	if err := c.Conn.SetWriteDeadline(time.Now().Add(min(soon, c.writeTimeout()))); err != nil {
 		return 0, err
 	}
 	n, err := c.Conn.Write(p)
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	if c.stash {
-		c.rest = bytes.Clone(p[n:])
+	if c.noWait {
+		c.pending = bytes.Clone(p[n:])
 		return len(p), nil
 	}
-	m, err := c.wait(p[n:])
+	m, err := c.writeSlowly(p[n:])
 	return n + m, err
 }
 
 // drain writes what a slow reader has not taken.
 func (c *conn) drain() error {
-	if len(c.rest) == 0 {
+	if len(c.pending) == 0 {
 		return nil
 	}
-	_, err := c.wait(c.rest)
-	c.rest = nil
+	_, err := c.writeSlowly(c.pending)
+	c.pending = nil
 	return err
 }
 
-// patience is how long a write may take.
-func (c *conn) patience() time.Duration {
+// writeTimeout is shorter once the grace of a shutdown is over.
+func (c *conn) writeTimeout() time.Duration {
 	if c.l.srv.working.Err() != nil {
 		return min(c.l.srv.opt.WriteTimeout, c.l.srv.opt.Grace)
 	}
 	return c.l.srv.opt.WriteTimeout
 }
 
-// wait writes to a reader that is slow.
-func (c *conn) wait(p []byte) (n int, err error) {
+// writeSlowly writes to a reader that is slow.
+func (c *conn) writeSlowly(p []byte) (n int, err error) {
 	begun := time.Now()
 	c.blocked.Store(begun.UnixNano())
 	defer c.blocked.Store(0)
 	for {
-		left := c.patience() - time.Since(begun)
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(min(left, eagerness))); err != nil {
+		left := c.writeTimeout() - time.Since(begun)
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(min(left, wantedPatience))); err != nil {
 			return n, err
 		}
 		var k int
@@ -131,14 +133,14 @@ func (c *conn) wait(p []byte) (n int, err error) {
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return n, err
 		}
-		if left <= eagerness || c.eager != nil && c.eager() {
+		if left <= wantedPatience || c.wanted != nil && c.wanted() {
 			c.drop()
 			return n, err
 		}
 	}
 }
 
-// unread is how many bytes have come that we have not read.
+// unread returns how many bytes have arrived that were not read yet.
 func (c *conn) unread() (n int) {
 	sc, ok := c.Conn.(syscall.Conn)
 	if !ok {
@@ -150,14 +152,14 @@ func (c *conn) unread() (n int) {
 	return n
 }
 
-// drop closes a connection whose peer does not read.
+// drop closes a connection whose peer is unresponsive.
 func (c *conn) drop() {
 	c.l.srv.stats.dropped.Add(1)
-	c.l.srv.log.Info("dropped a client that does not read its answer", "uid", c.peer.UID, "pid", c.peer.PID)
+	c.l.srv.log.Info("dropped an unresponsive client", "uid", c.peer.UID, "pid", c.peer.PID)
 	c.Close()
 }
 
-// CloseWrite lets net/http end a connection whose peer is still sending.
+// CloseWrite lets net/http end a connection while its peer is still sending.
 func (c *conn) CloseWrite() error {
 	if u, ok := c.Conn.(*net.UnixConn); ok {
 		return u.CloseWrite()
@@ -168,19 +170,19 @@ func (c *conn) CloseWrite() error {
 // Close implements net.Conn.
 func (c *conn) Close() error {
 	err := c.Conn.Close()
-	c.once.Do(func() { c.l.gone(c) })
+	c.once.Do(func() { c.l.remove(c) })
 	return err
 }
 
-// ownError returns what to write in place of p, where p is an answer that
-// net/http gives of itself to a request that it cannot read; else nil.
+// ownError returns what to write instead of p if p is an error that net/http itself
+// sends for a request that it cannot read, and nil otherwise.
 func ownError(p []byte, version string) []byte {
 	const mark = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 	if !bytes.HasPrefix(p, []byte("HTTP/1.")) || len(p) > 1024 || bytes.Contains(p, []byte(wire.HeaderProtocol)) {
 		return nil
 	}
 	i := bytes.Index(p, []byte(mark))
-	text := "expectation failed" // which it says with no words
+	text := "expectation failed" // for which net/http sends no text
 	if i >= len("HTTP/1.1 400") {
 		text = string(p[i+len(mark):])
 	} else if !bytes.HasPrefix(p[min(8, len(p)):], []byte(" 417 ")) {
@@ -204,7 +206,7 @@ func ownError(p []byte, version string) []byte {
 		status, http.StatusText(status), wire.HeaderProtocol, wire.Protocol, wire.HeaderVersion, version, wire.TypeProblem, len(body)+1, body)
 }
 
-// peerOf asks the kernel who is at the other end.
+// peerOf asks the kernel who the peer is.
 func peerOf(nc net.Conn) (Peer, error) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {

@@ -28,17 +28,17 @@ func TestOneUserKeepsNoOthersOut(t *testing.T) {
 	const conns, waiting = 32, 64
 	r := serve(t, &fake{find: rows(1 << 30)}, Options{
 		MaxConns: conns, MaxWaiting: waiting, MaxPerUID: 2, peerOf: named,
-		ReadTimeout: time.Hour, WriteTimeout: time.Hour, IdleTimeout: time.Hour, patience: time.Hour,
+		ReadTimeout: time.Hour, WriteTimeout: time.Hour, IdleTimeout: time.Hour, unresponsive: time.Hour,
 	})
 	for i := range conns/2 + waiting/2 {
 		c := r.dialAs(1001)
 		if i == conns/2 {
-			eventually(t, "he has half of the connections", func() bool { open, _ := r.listener.held(); return open == conns/2 })
+			eventually(t, "he has half of the connections", func() bool { open, _ := r.listener.counts(); return open == conns/2 })
 		}
 		io.WriteString(c, []string{"", "GET /v1/st", get("/v1/find"), get("/v1/wait"), "POST /v1/rescan HTTP/1.0\r\nContent-Length: 9\r\n\r\n{"}[i%5])
 	}
 	eventually(t, "he has half of each", func() bool {
-		open, waits := r.listener.held()
+		open, waits := r.listener.counts()
 		return open == conns/2 && waits == waiting/2
 	})
 	status, head, body := r.answer(r.asked(1001, get("/v1/status")))
@@ -72,7 +72,7 @@ func TestOneConnectionKeepsNoOthersOut(t *testing.T) {
 	const conns = 16
 	r := serve(t, &fake{find: rows(1 << 30)}, Options{
 		MaxConns: 2 * conns, peerOf: named, ReadTimeout: time.Hour, WriteTimeout: time.Hour, IdleTimeout: time.Hour,
-		patience: 20 * time.Millisecond,
+		unresponsive: 20 * time.Millisecond,
 	})
 	bad := func(i int) {
 		switch c := r.dialAs(1001); i % 4 {
@@ -88,7 +88,7 @@ func TestOneConnectionKeepsNoOthersOut(t *testing.T) {
 	for i := range 4 * conns {
 		bad(i)
 	}
-	eventually(t, "they have all there are", func() bool { open, _ := r.listener.held(); return open == conns })
+	eventually(t, "they have all there are", func() bool { open, _ := r.listener.counts(); return open == conns })
 	for i := range 10 {
 		if _, err := r.clientOf(1001).Explain(t.Context(), "/x"); err != nil {
 			t.Error(err)
@@ -108,7 +108,7 @@ func TestAdministratorIsAnswered(t *testing.T) {
 		io.WriteString(r.dialAs(0), get("/v1/wait"))
 	}
 	eventually(t, "all wait", func() bool { return r.stats.working.Load() == conns })
-	for range 3 * maxSpare {
+	for range 3 * maxReserve {
 		if _, err := r.clientOf(0).Status(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +124,7 @@ func TestTurnsOfMany(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	const per, total, uids = 4, 8, 5
-	turns := newTurns(per, total, nil)
+	turns := newFairSemaphore(per, total, nil)
 	var all atomic.Int32
 	var each [uids]atomic.Int32
 	var wg sync.WaitGroup
@@ -136,9 +136,9 @@ func TestTurnsOfMany(t *testing.T) {
 			if goes {
 				time.AfterFunc(time.Duration(i)*time.Microsecond, cancel)
 			}
-			q := turn{of: turns, uid: uint32(uid)}
+			q := slot{of: turns, uid: uint32(uid)}
 			for range gives {
-				if q.take(ctx) != nil {
+				if q.acquire(ctx) != nil {
 					return
 				}
 				if n, m := all.Add(1), each[uid].Add(1); n > total || m > per {
@@ -146,21 +146,21 @@ func TestTurnsOfMany(t *testing.T) {
 				}
 				each[uid].Add(-1)
 				all.Add(-1)
-				q.give()
+				q.release()
 			}
 		})
 	}
 	wg.Wait()
-	if turns.taken != 0 || len(turns.uids) != 0 || len(turns.ring) != 0 {
-		t.Errorf("left: %d, %v, %v", turns.taken, turns.uids, turns.ring)
+	if turns.taken != 0 || len(turns.users) != 0 || len(turns.ring) != 0 {
+		t.Errorf("left: %d, %v, %v", turns.taken, turns.users, turns.ring)
 	}
 	// One takes all that it gets; the next one has something at once.
 	taken := 0
 	for uid := range uint32(3) {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		for ; turns.may(&uidTurns{uid: uid, taken: n}); n++ {
-			if err := turns.take(ctx, uid, false); err != nil {
+		for ; turns.free(&userSlots{uid: uid, taken: n}); n++ {
+			if err := turns.acquire(ctx, uid, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -178,21 +178,21 @@ func TestTurnsOfMany(t *testing.T) {
 // TestShortBeforeLong: who comes for the first time goes before those that have
 // had a turn, but not always.
 func TestShortBeforeLong(t *testing.T) {
-	turns := newTurns(1, 2, nil)
-	turns.take(t.Context(), 7, false)
+	turns := newFairSemaphore(1, 2, nil)
+	turns.acquire(t.Context(), 7, false)
 	const n = 12
 	got := make(chan bool, 2*n)
 	var wg sync.WaitGroup
 	for i := range 2 * n {
 		again := i < n
 		wg.Go(func() {
-			turns.take(t.Context(), 7, again)
+			turns.acquire(t.Context(), 7, again)
 			got <- again
-			turns.give(7)
+			turns.release(7)
 		})
 		eventually(t, "it queues", func() bool { return turns.waiting() == i+1 })
 	}
-	turns.give(7)
+	turns.release(7)
 	wg.Wait()
 	long := 0
 	for range n {
@@ -348,7 +348,7 @@ func TestDescriptors(t *testing.T) {
 	for _, c := range []struct{ files, conns, waiting int }{
 		{1 << 20, 1024, 8192}, {4096, 992, 1984}, {1024, 224, 448}, {256, 32, 64}, {64, 8, 16}, {0, 2, 2},
 	} {
-		conns, waiting := descriptors(1024, 8192, c.files)
+		conns, waiting := connLimits(1024, 8192, c.files)
 		if conns != c.conns || waiting != c.waiting {
 			t.Errorf("of %d files %d and %d, not %d and %d", c.files, conns, waiting, c.conns, c.waiting)
 		}

@@ -152,7 +152,7 @@ func serve(t *testing.T, d Daemon, o Options) *running {
 
 // connections are those that are served.
 func (r *running) connections() int {
-	open, _ := r.listener.held()
+	open, _ := r.listener.counts()
 	return open
 }
 

@@ -31,7 +31,7 @@ func (q *request) find() error {
 		return wire.ErrBadRequest.With("limit, depths and sync cannot be negative")
 	}
 	if sorted := req.Sort != "" && req.Sort != "path" || req.Reverse; sorted && !req.Count {
-		if err := q.sort.take(q.ctx); err != nil {
+		if err := q.sort.acquire(q.ctx); err != nil {
 			return err
 		}
 	}
@@ -45,8 +45,8 @@ func (q *request) find() error {
 	if err != nil && q.status == 0 {
 		return err
 	}
-	q.turn.give()
-	q.sort.give()
+	q.slot.release()
+	q.sort.release()
 	if err != nil {
 		t.Error = q.problem(err)
 		t.Complete = false
@@ -159,19 +159,19 @@ func (s *sink) Full() bool { return len(s.page) >= s.full }
 func (s *sink) Flush(ctx context.Context) (slow bool, err error) {
 	if len(s.page) == 0 && s.err == nil {
 		// Nothing is sent, so an error can still be the answer.
-		return false, cmp.Or(context.Cause(ctx), s.q.turn.pass(ctx))
+		return false, cmp.Or(context.Cause(ctx), s.q.slot.yield(ctx))
 	}
-	s.q.turn.give()
-	s.q.conn.stash = true
+	s.q.slot.release()
+	s.q.conn.noWait = true
 	s.write()
-	s.q.conn.stash = false
+	s.q.conn.noWait = false
 	if s.err != nil {
 		return false, s.err
 	}
-	if len(s.q.conn.rest) > 0 {
+	if len(s.q.conn.pending) > 0 {
 		return true, nil
 	}
-	ok, err := s.q.turn.takeSoon(ctx, soon)
+	ok, err := s.q.slot.acquireWithin(ctx, soon)
 	s.err = err
 	return !ok, err
 }
@@ -179,12 +179,12 @@ func (s *sink) Flush(ctx context.Context) (slow bool, err error) {
 // Drain implements Sink.
 func (s *sink) Drain(ctx context.Context) error {
 	s.page = nil
-	s.q.sort.give() // other sorts may take what it holds
+	s.q.sort.release() // other sorts may take what it holds
 	if s.err == nil {
 		s.err = s.q.conn.drain()
 	}
 	if s.err == nil {
-		s.err = s.q.turn.take(ctx)
+		s.err = s.q.slot.acquire(ctx)
 	}
 	return s.err
 }

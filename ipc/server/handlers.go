@@ -60,7 +60,7 @@ func (q *request) rescan() error {
 		return err
 	}
 	job, err := q.s.daemon.Rescan(ctx, q.peer, &req)
-	q.turn.give()
+	q.slot.release()
 	q.letGo()
 	if err != nil {
 		return err
@@ -185,7 +185,7 @@ func (q *request) explain() error {
 	if err != nil {
 		return err
 	}
-	q.turn.give()
+	q.slot.release()
 	return q.json(http.StatusOK, e)
 }
 
@@ -205,7 +205,7 @@ func (q *request) check() error {
 		}
 	}
 	// It reads as much as a rescan does, so it has a queue of its own.
-	q.turn = turn{of: q.s.long, uid: q.peer.UID}
+	q.slot = slot{of: q.s.long, uid: q.peer.UID}
 	ctx, err := q.work()
 	if err != nil {
 		return err
@@ -224,11 +224,11 @@ func (q *request) check() error {
 	}()
 	send := func(v any) error {
 		begin()
-		q.turn.give()
+		q.slot.release()
 		if err := l.add(v); err != nil {
 			return err
 		}
-		return q.turn.take(q.ctx)
+		return q.slot.acquire(q.ctx)
 	}
 	told := time.Now()
 	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *wire.Difference) error {
@@ -249,7 +249,7 @@ func (q *request) check() error {
 		result.Error = q.problem(err)
 	}
 	begin()
-	q.turn.give()
+	q.slot.release()
 	return l.add(struct {
 		End wire.CheckResult `json:"end"`
 	}{result})

@@ -215,38 +215,38 @@ func TestTurns(t *testing.T) {
 	eventually(t, "all turns are given back", func() bool {
 		r.turns.mu.Lock()
 		defer r.turns.mu.Unlock()
-		return len(r.turns.uids) == 0
+		return len(r.turns.users) == 0
 	})
 }
 
 // TestTurnsInOrder: first come, first served.
 func TestTurnsInOrder(t *testing.T) {
-	turns := newTurns(1, 2, nil)
+	turns := newFairSemaphore(1, 2, nil)
 	ctx := t.Context()
-	turns.take(ctx, 7, false)
+	turns.acquire(ctx, 7, false)
 	const n = 50
 	got := make(chan int, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			turns.take(ctx, 7, false)
+			turns.acquire(ctx, 7, false)
 			got <- i
-			turns.give(7)
+			turns.release(7)
 		})
 		eventually(t, "it queues", func() bool { return turns.waiting() == i+1 })
 	}
-	if err := turns.take(ctx, 8, false); err != nil { // another's are its own
+	if err := turns.acquire(ctx, 8, false); err != nil { // another's are its own
 		t.Error(err)
 	}
-	turns.give(8)
-	turns.give(7)
+	turns.release(8)
+	turns.release(7)
 	wg.Wait()
 	for i := range n {
 		if k := <-got; k != i {
 			t.Fatalf("number %d was %d", i, k)
 		}
 	}
-	if len(turns.uids) != 0 {
+	if len(turns.users) != 0 {
 		t.Error("something is left")
 	}
 }

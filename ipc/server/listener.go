@@ -12,130 +12,126 @@ import (
 	"indexd/ipc/wire"
 )
 
-// listener takes connections as they come, to know whose they are, and gives
-// them to net/http uid by uid in turn, as many as each may have; the others
-// wait. They cost a descriptor and no goroutine.
+// listener decides which connections net/http serves. It accepts connections as they
+// come, to learn whose they are, and admits them user by user, as many as each user
+// may have. The others wait here; they cost a descriptor and no goroutine.
 //
-// A uid may have no more connections than are left: so there is always one for
-// another uid. Root and the daemon's own uid have a few beyond that, on which a
-// request is answered that does not wait for anything.
+// A user may have no more connections than are left, so there is always one for
+// another user. Root and the daemon's own user have a small reserve on which requests
+// that do not wait for anything are answered.
 //
-// Where connections of a uid wait, those of its own that have no request in
-// work, or do not read their answers, are closed to make room.
+// While connections of a user wait, those of the same user that have no request in
+// progress or do not read their answers are closed to make room.
 type listener struct {
 	net.Listener
-	srv   *Server
-	done  chan struct{} // closed by Close
-	quit  chan struct{} // closed by retire
-	wake  chan struct{} // of one: there may be something for Accept
-	took  chan struct{} // of one: Accept has returned something
-	ended chan struct{} // closed when accept has returned
-	once  sync.Once
-	leave sync.Once
-	err   error // of the listener's Close
+	srv     *Server
+	done    chan struct{} // closed by Close
+	quit    chan struct{} // closed by stopAccepting
+	ended   chan struct{} // closed when accept has returned
+	admits  chan *conn    // admitted connections for Accept; as long as there are places
+	failed  chan error    // the listener's own error, final
+	reclaim *time.Timer   // runs while connections wait; see reclaiming
+	once    sync.Once
+	leave   sync.Once
+	err     error // of the listener's Close
 
-	mu      sync.Mutex
-	failed  error // the listener's own, final
-	closed  bool
-	conns   map[*conn]struct{} // given to net/http
-	urgent  []*conn            // to be given to it at once
-	uids    map[uint32]*uidConns
-	ring    []*uidConns // those that have some waiting, the next one first
-	open    int         // of conns, those placed in the open
-	waiting int
-	spare   int           // of conns, those beyond their uid's share
-	refused int           // of conns and urgent, those of peers that are not served
-	fresh   int           // of all, those that no handler was called for yet
-	begun   chan struct{} // of one: fresh came to 0
+	mu         sync.Mutex
+	closed     bool
+	reclaiming bool               // the timer runs
+	conns      map[*conn]struct{} // admitted
+	users      map[uint32]*userConns
+	ring       []*userConns // users with waiting connections, the next one first
+	served     int          // connections in placeServed
+	waiting    int
+	reserved   int
+	refused    int
+	unhandled  int           // connections for which no handler was called yet
+	handled    chan struct{} // of capacity 1: unhandled became 0
 }
 
-type uidConns struct {
+type userConns struct {
 	uid     uint32
-	open    int
+	served  int
 	waiting []*conn
 }
 
-// place is where a connection counts.
+// place says where a connection counts.
 type place uint8
 
 const (
-	nowhere place = iota
-	inWaiting
-	inOpen
-	inSpare
-	inRefused
+	placeNone place = iota
+	placeWaiting
+	placeServed
+	placeReserve
+	placeRefused // it gets a clear answer why it is not served, and no more
 )
 
 const (
-	// maxRefused bounds the connections that get no more than a clear answer
-	// why not: all of them together cannot keep others out.
-	maxRefused = 16
-	// maxSpare is for root and the daemon's own uid.
-	maxSpare = 8
+	maxReserve = 8  // for root and the daemon's own user together
+	maxRefused = 16 // so that refused connections cannot keep others out either
 
-	// Where others wait, a client is dropped that has neither sent a request nor
-	// taken anything of an answer for so long; who waits is looked after so
-	// often.
-	patience  = 5 * time.Second
-	lookAfter = 100 * time.Millisecond
+	// A client that has neither sent a request nor taken anything of its answer for
+	// this long is dropped while others wait.
+	unresponsive = 5 * time.Second
+	// reclaimInterval is how often that is checked while connections wait.
+	reclaimInterval = 100 * time.Millisecond
 )
 
 func newListener(l net.Listener, s *Server) *listener {
+	reclaim := time.NewTimer(time.Hour)
+	reclaim.Stop()
 	return &listener{
 		Listener: l,
 		srv:      s,
 		done:     make(chan struct{}),
 		quit:     make(chan struct{}),
-		begun:    make(chan struct{}, 1),
-		wake:     make(chan struct{}, 1),
-		took:     make(chan struct{}, 1),
 		ended:    make(chan struct{}),
+		admits:   make(chan *conn, s.opt.MaxConns+maxReserve+maxRefused),
+		failed:   make(chan error, 1),
+		reclaim:  reclaim,
+		handled:  make(chan struct{}, 1),
 		conns:    make(map[*conn]struct{}),
-		uids:     make(map[uint32]*uidConns),
+		users:    make(map[uint32]*userConns),
 	}
 }
 
-// accept takes connections until the listener is closed, or retires. Its goroutine is
-// Serve's.
+// accept accepts connections until the listener is closed or stops accepting. Serve
+// owns its goroutine.
 func (l *listener) accept() {
 	defer close(l.ended)
-	var said time.Time
+	var logged time.Time
 	for pause := time.Duration(0); ; {
 		nc, err := l.Listener.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			l.take(nc)
-			if !l.handedOver() {
-				return
-			}
-		case short(err):
-			// What is in use has to be given back first; some of it is of no use.
-			l.reclaimAll()
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			if time.Since(said) > time.Minute {
-				said = time.Now()
-				l.srv.log.Warn("connections cannot be taken until others end", "err", errors.Unwrap(err))
-			}
+			l.add(nc)
+			continue
+		case !transient(err):
 			select {
-			case <-time.After(pause):
 			case <-l.quit:
-				return
+			default:
+				l.failed <- err
 			}
-		case l.retires():
 			return
-		default:
-			l.mu.Lock()
-			l.failed = err
-			l.mu.Unlock()
-			l.look()
+		}
+		// Descriptors or memory are short. Some of what is in use may be of no use.
+		l.drop(func(*conn) bool { return true })
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		if time.Since(logged) > time.Minute {
+			logged = time.Now()
+			l.srv.log.Warn("no more connections are accepted until others end", "err", errors.Unwrap(err))
+		}
+		select {
+		case <-time.After(pause):
+		case <-l.quit:
 			return
 		}
 	}
 }
 
-// short reports whether an error of accept will pass.
-func short(err error) bool {
+// transient reports whether a later Accept may succeed.
+func transient(err error) bool {
 	for _, e := range [...]syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
 		if errors.Is(err, e) {
 			return true
@@ -144,96 +140,126 @@ func short(err error) bool {
 	return false
 }
 
-// handedOver waits until Accept has returned what it can: what waits after that
-// waits for others to end, and not for a goroutine's turn. It is false once the
-// listener retires or is closed.
-func (l *listener) handedOver() bool {
-	for {
-		l.mu.Lock()
-		i, _ := l.turn()
-		more := i >= 0 || len(l.urgent) > 0
-		l.mu.Unlock()
-		if !more {
-			return true
-		}
-		select {
-		case <-l.took:
-		case <-l.quit:
-			return false
-		case <-l.done:
-			return false
-		}
-	}
-}
-
-// take puts a connection where it waits for Accept.
-func (l *listener) take(nc net.Conn) {
+// add admits a new connection, queues it or refuses it.
+func (l *listener) add(nc net.Conn) {
 	peer, err := l.srv.opt.peerOf(nc)
 	if err != nil {
-		l.srv.log.Warn("connection from nobody", "err", err)
+		l.srv.log.Warn("closed a connection whose peer is unknown", "err", err)
 		nc.Close()
 		return
 	}
-	c := &conn{Conn: nc, l: l, peer: peer}
-	c.since.Store(time.Now().UnixNano())
+	c := &conn{Conn: nc, l: l, peer: peer, unhandled: true}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	u := l.uids[peer.UID]
+	u := l.users[peer.UID]
 	if u == nil {
-		u = &uidConns{uid: peer.UID}
+		u = &userConns{uid: peer.UID}
+	}
+	if len(u.waiting) >= l.srv.opt.MaxWaiting-l.waiting {
+		c.refuse = wire.ErrUnavailable.With("uid %d has %d connections to indexd, and %d that wait for one: try again when some are closed", u.uid, u.served, len(u.waiting))
 	}
 	switch {
-	case l.closed:
+	case l.closed, c.refuse != nil && l.refused >= maxRefused:
 		nc.Close()
 		return
-	case len(u.waiting) >= l.srv.opt.MaxWaiting-l.waiting:
-		c.refuse = wire.ErrUnavailable.With("uid %d has %d connections to indexd, and %d that wait for one: try again when some are closed", u.uid, u.open, len(u.waiting))
-	}
-	if c.refuse != nil && l.refused >= maxRefused {
-		nc.Close()
-		return
-	}
-	c.fresh = true
-	l.fresh++
-	if c.refuse != nil {
+	case c.refuse != nil:
 		l.refused++
-		c.place = inRefused
-		l.urgent = append(l.urgent, c)
-	} else {
-		c.place = inWaiting
-		l.uids[peer.UID] = u
+		l.give(c, placeRefused)
+	default:
+		c.place = placeWaiting
+		l.users[u.uid] = u
 		if len(u.waiting) == 0 {
 			l.ring = append(l.ring, u)
 		}
 		u.waiting = append(u.waiting, c)
 		l.waiting++
+		l.admit()
 	}
-	l.look()
+	l.unhandled++
 }
 
-// retire has no more connections taken: those that come wait in the kernel's
-// queue for the next daemon, if the socket outlives this one. Those that were
-// taken are given out.
-func (l *listener) retire() {
+// admit admits as many waiting connections as may be served. l.mu must be held.
+func (l *listener) admit() {
+	for i, p := l.next(); i >= 0; i, p = l.next() {
+		u := l.ring[i]
+		c := u.waiting[0]
+		u.waiting = slices.Delete(u.waiting, 0, 1)
+		l.waiting--
+		l.ring = slices.Delete(l.ring, i, i+1)
+		if len(u.waiting) > 0 {
+			l.ring = append(l.ring, u)
+		}
+		if p == placeServed {
+			u.served++
+			l.served++
+		} else {
+			l.reserved++
+		}
+		l.give(c, p)
+	}
+	l.startReclaim()
+}
+
+// startReclaim starts the timer if connections wait. l.mu must be held.
+func (l *listener) startReclaim() {
+	if l.waiting > 0 && !l.reclaiming {
+		l.reclaiming = true
+		l.reclaim.Reset(reclaimInterval)
+	}
+}
+
+// next returns the index in the ring of the user whose connection may be admitted
+// next, and the place that it gets; or -1. l.mu must be held.
+func (l *listener) next() (int, place) {
+	for i, u := range l.ring {
+		if u.served < l.srv.opt.MaxConns-l.served {
+			return i, placeServed
+		}
+		if l.reserved < maxReserve && trusted(u.uid) {
+			return i, placeReserve
+		}
+	}
+	return -1, placeNone
+}
+
+// give hands a connection to Accept. l.mu must be held.
+func (l *listener) give(c *conn, p place) {
+	c.place = p
+	l.conns[c] = struct{}{}
+	l.admits <- c
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		select {
+		case c := <-l.admits:
+			c.since.Store(time.Now().UnixNano())
+			return c, nil
+		case err := <-l.failed:
+			return nil, err
+		case <-l.reclaim.C:
+			l.makeRoom()
+		case <-l.done:
+			return nil, net.ErrClosed
+		}
+	}
+}
+
+// stopAccepting makes new connections wait in the kernel's queue for the next daemon,
+// if the socket outlives this one. Accepted connections are still served.
+func (l *listener) stopAccepting() {
 	l.leave.Do(func() {
 		close(l.quit)
 		l.err = l.Listener.Close()
 	})
 }
 
-func (l *listener) retires() bool {
-	select {
-	case <-l.quit:
-		return true
-	default:
-		return false
-	}
-}
-
-// drain returns when, after retire, a handler was called for every connection
-// that was taken, or it is closed; or when over or late is.
-func (l *listener) drain(over, late <-chan struct{}) {
-	more := func(c <-chan struct{}) bool {
+// awaitHandled is called after stopAccepting. It returns when a handler was called
+// for every accepted connection or the connection is closed, or when over or late is
+// closed.
+func (l *listener) awaitHandled(over, late <-chan struct{}) {
+	wait := func(c <-chan struct{}) bool {
 		select {
 		case <-c:
 			return true
@@ -242,9 +268,9 @@ func (l *listener) drain(over, late <-chan struct{}) {
 		}
 		return false
 	}
-	for ok := more(l.ended); ok; ok = more(l.begun) {
+	for ok := wait(l.ended); ok; ok = wait(l.handled) {
 		l.mu.Lock()
-		n := l.fresh
+		n := l.unhandled
 		l.mu.Unlock()
 		if n == 0 {
 			return
@@ -252,234 +278,149 @@ func (l *listener) drain(over, late <-chan struct{}) {
 	}
 }
 
-// served is called when a handler is called for a connection.
-func (l *listener) served(c *conn) {
+// markHandled is called when a handler is called for a connection.
+func (l *listener) markHandled(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stale(c)
+	l.markHandledLocked(c)
 }
 
-// stale says that a connection is not fresh any more. It needs mu.
-func (l *listener) stale(c *conn) {
-	if !c.fresh {
+func (l *listener) markHandledLocked(c *conn) {
+	if !c.unhandled {
 		return
 	}
-	c.fresh = false
-	if l.fresh--; l.fresh == 0 {
+	c.unhandled = false
+	if l.unhandled--; l.unhandled == 0 {
 		select {
-		case l.begun <- struct{}{}:
+		case l.handled <- struct{}{}:
 		default:
 		}
 	}
 }
 
-// look has Accept look again. It needs nothing.
-func (l *listener) look() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
-	}
-}
-
-// Accept implements net.Listener.
-func (l *listener) Accept() (net.Conn, error) {
-	for {
-		l.mu.Lock()
-		c, err := l.next(), l.failed
-		wait := l.waiting > 0
-		l.mu.Unlock()
-		if c != nil {
-			select {
-			case l.took <- struct{}{}:
-			default:
-			}
-			return c, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		var tick <-chan time.Time
-		if wait {
-			tick = time.After(lookAfter)
-		}
-		select {
-		case <-l.wake:
-		case <-tick:
-			l.reclaim()
-		case <-l.done:
-			return nil, net.ErrClosed
-		}
-	}
-}
-
-// next is the connection whose turn it is; nil: none may be had now. It needs mu.
-func (l *listener) next() *conn {
-	if len(l.urgent) > 0 {
-		c := l.urgent[0]
-		l.urgent = slices.Delete(l.urgent, 0, 1)
-		l.conns[c] = struct{}{}
-		return c
-	}
-	i, p := l.turn()
-	if i < 0 {
-		return nil
-	}
-	u := l.ring[i]
-	c := u.waiting[0]
-	u.waiting = slices.Delete(u.waiting, 0, 1)
-	l.waiting--
-	l.ring = slices.Delete(l.ring, i, i+1)
-	if len(u.waiting) > 0 {
-		l.ring = append(l.ring, u)
-	}
-	if c.place = p; p == inOpen {
-		u.open++
-		l.open++
-	} else {
-		l.spare++
-	}
-	c.since.Store(time.Now().UnixNano())
-	l.conns[c] = struct{}{}
-	return c
-}
-
-// turn says of whom in the ring a connection may be had now, and where it counts
-// then; -1: of nobody. It needs mu.
-func (l *listener) turn() (int, place) {
-	for i, u := range l.ring {
-		if u.open < l.srv.opt.MaxConns-l.open {
-			return i, inOpen
-		}
-		if l.spare < maxSpare && trusted(u.uid) {
-			return i, inSpare
-		}
-	}
-	return -1, nowhere
-}
-
-// gone is called once for each connection that is closed.
-func (l *listener) gone(c *conn) {
+// remove is called once for each admitted connection that is closed.
+func (l *listener) remove(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
-	l.stale(c)
+	l.markHandledLocked(c)
 	switch c.place {
-	case inOpen:
-		l.open--
-		u := l.uids[c.peer.UID]
-		if u.open--; u.open == 0 && len(u.waiting) == 0 {
-			delete(l.uids, u.uid)
+	case placeServed:
+		l.served--
+		u := l.users[c.peer.UID]
+		if u.served--; u.served == 0 && len(u.waiting) == 0 {
+			delete(l.users, u.uid)
 		}
-	case inSpare:
-		l.spare--
-	case inRefused:
+	case placeReserve:
+		l.reserved--
+	case placeRefused:
 		l.refused--
 	}
-	c.place = nowhere
-	if l.waiting > 0 {
-		l.look()
-	}
+	c.place = placeNone
+	l.admit()
 }
 
-// reclaim closes connections of the uids of which some wait; where such a uid has
-// none itself, of the one that has the most.
-func (l *listener) reclaim() {
+// makeRoom drops unresponsive connections of the users that have waiting ones; if
+// such a user has no connection itself, of the user that has the most.
+func (l *listener) makeRoom() {
 	wanted := make(map[uint32]int)
 	l.mu.Lock()
 	for _, u := range l.ring {
 		uid := u.uid
-		if u.open == 0 {
-			for _, o := range l.uids {
-				if o.open > l.uids[uid].open {
+		if u.served == 0 {
+			for _, o := range l.users {
+				if o.served > l.users[uid].served {
 					uid = o.uid
 				}
 			}
 		}
 		wanted[uid] += len(u.waiting)
 	}
-	useless := l.useless(func(c *conn) bool { return wanted[c.peer.UID] > 0 })
+	l.reclaiming = false
+	l.startReclaim()
 	l.mu.Unlock()
-	for _, c := range useless {
-		if wanted[c.peer.UID]--; wanted[c.peer.UID] >= 0 {
-			c.drop()
-		}
-	}
+	l.drop(func(c *conn) bool {
+		wanted[c.peer.UID]--
+		return wanted[c.peer.UID] >= 0
+	})
 }
 
-// reclaimAll closes all that are of no use.
-func (l *listener) reclaimAll() {
-	l.mu.Lock()
-	useless := l.useless(func(*conn) bool { return true })
-	l.mu.Unlock()
-	for _, c := range useless {
-		c.drop()
+// drop drops the unresponsive connections that which selects, the longest
+// unresponsive first: those without a request in progress, and those whose reader
+// takes nothing.
+func (l *listener) drop(which func(*conn) bool) {
+	type idle struct {
+		c  *conn
+		ns int64 // how long it has been unresponsive
 	}
-}
-
-// useless are those connections among which that have no request in work or
-// whose reader takes nothing, the most useless first. It needs mu.
-func (l *listener) useless(among func(*conn) bool) []*conn {
 	now := time.Now().UnixNano()
-	list := make([]*conn, 0, len(l.conns))
-	age := make(map[*conn]int64)
+	var list []idle
+	l.mu.Lock()
 	for c := range l.conns {
-		if c.place == inRefused || !among(c) {
-			continue
-		}
 		since := c.since.Load()
 		if c.busy.Load() {
 			since = c.blocked.Load()
 		}
-		// What we have not read yet is our delay, not its.
-		if old := now - since; since > 0 && old >= int64(l.srv.opt.patience) && (c.busy.Load() || c.unread() == 0) {
-			age[c] = old
-			list = append(list, c)
+		// A request that has arrived and that we have not read is our delay.
+		if d := now - since; c.place != placeRefused && since > 0 && d >= int64(l.srv.opt.unresponsive) && (c.busy.Load() || c.unread() == 0) {
+			list = append(list, idle{c, d})
 		}
 	}
-	slices.SortFunc(list, func(a, b *conn) int { return cmp.Compare(age[b], age[a]) })
-	return list
+	l.mu.Unlock()
+	slices.SortFunc(list, func(a, b idle) int { return cmp.Compare(b.ns, a.ns) })
+	for _, i := range list {
+		if which(i.c) {
+			i.c.drop()
+		}
+	}
 }
 
 // crowded reports whether connections are scarce.
 func (l *listener) crowded() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.waiting > 0 || l.open > l.srv.opt.MaxConns/4
+	return l.waiting > 0 || l.served > l.srv.opt.MaxConns/4
 }
 
-// Close implements net.Listener; it may be called more than once. Connections
-// that wait are closed.
+// Close implements net.Listener; it may be called more than once. It closes waiting
+// connections.
 func (l *listener) Close() error {
 	l.once.Do(func() {
-		l.retire()
+		l.stopAccepting()
 		close(l.done)
 		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.closed = true
+		l.reclaim.Stop()
 		for _, u := range l.ring {
 			for _, c := range u.waiting {
 				c.Conn.Close()
 			}
 		}
-		for _, c := range l.urgent {
-			c.Conn.Close()
+		l.ring, l.waiting = nil, 0
+		for {
+			select {
+			case c := <-l.admits:
+				c.Conn.Close()
+				continue
+			default:
+			}
+			break
 		}
-		l.refused -= len(l.urgent)
-		l.ring, l.urgent, l.waiting = nil, nil, 0
-		l.mu.Unlock()
 	})
 	return l.err
 }
 
-// held is how many connections there are, and how many of them wait.
-func (l *listener) held() (open, waiting int) {
+// counts returns the numbers of admitted and of waiting connections.
+func (l *listener) counts() (admitted, waiting int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.conns), l.waiting
 }
 
-// hurry closes every connection that has no request in work, and gives the
-// others no more than Options.Grace for what they are writing.
-func (l *listener) hurry() {
+// closeIdle closes every connection without a request in progress, and gives the
+// others Options.Grace for what they are writing.
+func (l *listener) closeIdle() {
 	l.mu.Lock()
 	var idle []*conn
 	for c := range l.conns {
@@ -495,15 +436,15 @@ func (l *listener) hurry() {
 	}
 }
 
-// descriptors fits the numbers of connections to how many files may be open: an
-// answer may need a file for its sorting, and the rest of the daemon some too.
-func descriptors(conns, waiting, files int) (int, int) {
+// connLimits fits the numbers of served and waiting connections to the limit of open
+// files. An answer may need a file of its own, and the rest of the daemon some too.
+func connLimits(served, waiting, files int) (int, int) {
 	const others = 128
 	left := max(files-others, files/2)
-	return max(min(conns, left/4), 2), max(min(waiting, left/2), 2)
+	return max(min(served, left/4), 2), max(min(waiting, left/2), 2)
 }
 
-// openFiles is how many files this process may have open.
+// openFiles returns how many files this process may have open.
 func openFiles() int {
 	var r syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &r); err != nil || r.Cur > 1<<30 {

@@ -53,7 +53,7 @@ func (q *request) metrics() error {
 	gauge("jobs", "Jobs under way.", int64(len(st.Jobs)))
 	gauge("goroutines", "Goroutines of the daemon.", int64(runtime.NumGoroutine()))
 	b = appendRoots(b, st.Roots, st.Restricted)
-	open, waiting := q.s.listener.held()
+	open, waiting := q.s.listener.counts()
 	gauge("connections", "Open connections.", int64(open))
 	gauge("connections_waiting", "Connections over their user's limit, waiting to be served.", int64(waiting))
 	gauge("requests_working", "Requests being answered.", q.s.stats.working.Load())

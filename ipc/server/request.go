@@ -26,9 +26,9 @@ type request struct {
 	conn   *conn
 	peer   Peer
 	id     uint64 // of a job, where the path has one
-	turn   turn
-	large  turn // while it has a large body
-	sort   turn // while it holds what it sorts
+	slot   slot
+	large  slot // while it has a large body
+	sort   slot // while it holds what it sorts
 	status int  // sent; 0: nothing was
 }
 
@@ -77,12 +77,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	q := &request{s: s, w: w, r: r, ctx: ctx, conn: c, peer: c.peer}
-	q.turn = turn{of: s.turns, uid: c.peer.UID, limit: s.opt.MaxWork}
-	q.turn.stop = func() {
+	q.slot = slot{of: s.turns, uid: c.peer.UID, limit: s.opt.MaxWork}
+	q.slot.expire = func() {
 		cancel(wire.ErrTooLarge.With("this has been worked on for %v; ask for less", s.opt.MaxWork))
 	}
-	q.large = turn{of: s.large, uid: c.peer.UID}
-	q.sort = turn{of: s.sorts, uid: c.peer.UID}
+	q.large = slot{of: s.large, uid: c.peer.UID}
+	q.sort = slot{of: s.sorts, uid: c.peer.UID}
 	h := w.Header()
 	h.Set(wire.HeaderProtocol, strconv.Itoa(wire.Protocol))
 	h.Set(wire.HeaderVersion, s.opt.Version)
@@ -96,8 +96,8 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.stats.working.Add(1)
 	defer func() {
 		s.stats.working.Add(-1)
-		q.turn.give()
-		q.sort.give()
+		q.slot.release()
+		q.sort.release()
 		q.letGo()
 		v := recover()
 		if v == http.ErrAbortHandler {
@@ -149,7 +149,7 @@ func (q *request) route() error {
 		if q.s.working.Err() != nil || e.waits && q.s.stopping.Err() != nil {
 			return wire.ErrStopping
 		}
-		if e.waits && q.conn.place == inSpare {
+		if e.waits && q.conn.place == placeReserve {
 			return wire.ErrUnavailable.With("uid %d has so many connections to indexd that this one may not wait", q.peer.UID)
 		}
 		if e.waits {
@@ -170,20 +170,20 @@ func (q *request) route() error {
 // quick has fn done in its turn. It takes no time, so it does not wait behind
 // what does.
 func (q *request) quick(fn func() error) error {
-	t := turn{of: q.s.quick, uid: q.peer.UID}
-	if err := t.take(q.ctx); err != nil {
+	t := slot{of: q.s.quick, uid: q.peer.UID}
+	if err := t.acquire(q.ctx); err != nil {
 		return err
 	}
-	defer t.give()
+	defer t.release()
 	return fn()
 }
 
 // work waits for the request's turn; its context carries it, for Waiting.
 func (q *request) work() (context.Context, error) {
-	if err := q.turn.take(q.ctx); err != nil {
+	if err := q.slot.acquire(q.ctx); err != nil {
 		return nil, err
 	}
-	return context.WithValue(q.ctx, turnKey{}, &q.turn), nil
+	return context.WithValue(q.ctx, slotKey{}, &q.slot), nil
 }
 
 // problem is what the client is told of err.

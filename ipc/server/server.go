@@ -49,8 +49,8 @@ type Options struct {
 	FirstPageSize int           // the same for the first page of an answer; 8 KiB
 
 	// A test's; zero: the kernel is asked, 5 s.
-	peerOf   func(net.Conn) (Peer, error)
-	patience time.Duration
+	peerOf       func(net.Conn) (Peer, error)
+	unresponsive time.Duration
 }
 
 // withDefaults fills in what is zero.
@@ -69,11 +69,11 @@ func (o Options) withDefaults() Options {
 	if o.peerOf == nil {
 		o.peerOf = peerOf
 	}
-	conns, waiting := descriptors(1024, 8192, openFiles())
+	conns, waiting := connLimits(1024, 8192, openFiles())
 	def(&o.MaxConns, conns)
 	def(&o.MaxWaiting, waiting)
 	def(&o.MaxPerUID, min(max(2*runtime.GOMAXPROCS(0), 4), 16))
-	def(&o.patience, patience)
+	def(&o.unresponsive, unresponsive)
 	def(&o.MaxWork, 10*time.Minute)
 	def(&o.MaxBody, 4<<20)
 	def(&o.MaxHeader, 64<<10)
@@ -104,11 +104,11 @@ type Server struct {
 	opt    Options
 	log    *slog.Logger
 	http   *http.Server
-	turns  *turns
-	quick  *turns // of requests that are done at once
-	long   *turns // of checks, which may take minutes
-	large  *turns // of requests with a large body
-	sorts  *turns // of answers that are sorted in memory
+	turns  *fairSemaphore
+	quick  *fairSemaphore // of requests that are done at once
+	long   *fairSemaphore // of checks, which may take minutes
+	large  *fairSemaphore // of requests with a large body
+	sorts  *fairSemaphore // of answers that are sorted in memory
 	stats  stats
 
 	// stopping is done when a shutdown begins: waiters are told, and requests
@@ -140,11 +140,11 @@ func New(d Daemon, o Options) *Server {
 		daemon: d,
 		opt:    o,
 		log:    o.Logger,
-		turns:  newTurns(o.MaxPerUID, 2*o.MaxPerUID, trusted),
-		quick:  newTurns(maxQuick, 2*maxQuick, trusted),
-		long:   newTurns(maxLong, 2*maxLong, trusted),
-		large:  newTurns(maxLarge, 2*maxLarge, trusted),
-		sorts:  newTurns(maxSorts, 2*maxSorts, trusted),
+		turns:  newFairSemaphore(o.MaxPerUID, 2*o.MaxPerUID, trusted),
+		quick:  newFairSemaphore(maxQuick, 2*maxQuick, trusted),
+		long:   newFairSemaphore(maxLong, 2*maxLong, trusted),
+		large:  newFairSemaphore(maxLarge, 2*maxLarge, trusted),
+		sorts:  newFairSemaphore(maxSorts, 2*maxSorts, trusted),
 	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	s.working, s.stopWork = context.WithCancelCause(context.Background())
@@ -237,7 +237,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		l := s.listener
 		s.mu.Unlock()
 		if l != nil {
-			l.hurry()
+			l.closeIdle()
 		}
 	}
 	grace := time.AfterFunc(s.opt.Grace, over)
@@ -248,8 +248,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	l := s.listener
 	s.mu.Unlock()
 	if l != nil {
-		l.retire()
-		l.drain(s.working.Done(), ctx.Done())
+		l.stopAccepting()
+		l.awaitHandled(s.working.Done(), ctx.Done())
 	}
 	if err := s.http.Shutdown(ctx); err != nil && ctx.Err() != nil {
 		over()
