@@ -23,7 +23,7 @@ func AtIdlePriority[T any](fn func() T) T {
 	if errno != 0 {
 		return fn()
 	}
-	unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, ioprioIdle)
-	defer unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, before)
+	_, _, _ = unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, ioprioIdle)
+	defer func() { _, _, _ = unix.Syscall(unix.SYS_IOPRIO_SET, ioprioWhoProcess, 0, before) }()
 	return fn()
 }

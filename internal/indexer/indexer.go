@@ -40,7 +40,7 @@ type Config struct {
 	Mounts func() (*mounts.Table, error)
 	// Workers of the pool; 0 for the walker's default.
 	Workers int
-	// Look is walker.Options.Look. Nil: nobody is told.
+	// OnAccess is walker.Options.OnAccess; it may be nil.
 	OnAccess func()
 	// SweepInterval is how often the times of all directories are compared with
 	// the store's; every sixth time all is listed again. 0: never, not even
