@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signals gives the signals that indexd acts on: SIGTERM and SIGINT end it, a
-// second one at once, SIGHUP has it read its configuration again.
+// signals receives the signals that indexd handles: SIGTERM and SIGINT end it, a second one
+// immediately, and SIGHUP reloads the configuration.
 type signals struct {
 	all    chan os.Signal
 	ending bool
@@ -29,8 +29,8 @@ func catchSignals() *signals {
 
 func (s *signals) stop() { signal.Stop(s.all) }
 
-// end says that indexd is ending: from now on a signal to end does it at once,
-// wherever everybody is. The database is made for that.
+// end declares that indexd is ending. From now on, another SIGTERM or SIGINT ends the process
+// immediately. That is safe because the database survives a kill at any point.
 func (s *signals) end() {
 	if s.ending {
 		return
@@ -45,31 +45,36 @@ func (s *signals) end() {
 	}()
 }
 
-// notifier tells systemd how things are, if it started us.
+// notifier sends the state of the daemon to systemd if the daemon runs as its service.
 type notifier struct {
-	log  *slog.Logger
-	deaf sync.Once // so that it is said once
+	log      *slog.Logger
+	warnOnce sync.Once
 
-	mu      sync.Mutex
-	status  string // as last told
-	well    string // as it would be without trouble
-	trouble string // why the index cannot be written; "": it can
+	mu     sync.Mutex
+	sent   string // the status that was sent last
+	status string // of normal operation
+	reason string // why the index cannot be written; empty if it can
 }
 
-func (n *notifier) tell(lines ...string) {
+func (n *notifier) send(lines ...string) {
 	if _, err := sd.SdNotify(false, strings.Join(lines, "\n")); err != nil {
-		n.deaf.Do(func() { n.log.Warn("systemd cannot be told how things are", "err", err) })
+		n.warnOnce.Do(func() { n.log.Warn("cannot notify systemd", "err", err) })
 	}
 }
 
-// Each of these is a state of a unit of Type=notify or notify-reload.
+func (n *notifier) ready()    { n.send(sd.SdNotifyReady) }
+func (n *notifier) stopping() { n.send(sd.SdNotifyStopping, "STATUS=Stopping.") }
+func (n *notifier) ping()     { n.send(sd.SdNotifyWatchdog) }
 
-func (n *notifier) ready()    { n.tell(sd.SdNotifyReady) }
-func (n *notifier) stopping() { n.tell(sd.SdNotifyStopping, "STATUS=Stopping.") }
+func (n *notifier) reloading() {
+	var now unix.Timespec
+	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // cannot fail
+	n.send(sd.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
+}
 
-// watched is how often systemd wants to hear that all is well, at least; 0: it
-// does not.
-func (n *notifier) watched() time.Duration {
+// watchdogLimit returns the longest time between two pings that systemd allows, or 0 if it
+// expects none.
+func (n *notifier) watchdogLimit() time.Duration {
 	d, err := sd.SdWatchdogEnabled(false)
 	if err != nil {
 		n.log.Warn("no watchdog", "err", err)
@@ -77,39 +82,31 @@ func (n *notifier) watched() time.Duration {
 	return d
 }
 
-func (n *notifier) alive() { n.tell(sd.SdNotifyWatchdog) }
-
-func (n *notifier) reloading() {
-	var now unix.Timespec
-	// It cannot fail, and systemd wants the moment itself.
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now)
-	n.tell(sd.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/1000))
-}
-
-// say sets the line that systemctl status shows while all is well.
-func (n *notifier) say(format string, args ...any) {
+// setStatus sets the line that systemctl status shows during normal operation.
+func (n *notifier) setStatus(format string, args ...any) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.well = fmt.Sprintf(format, args...)
-	n.show()
+	n.status = fmt.Sprintf(format, args...)
+	n.sendStatus()
 }
 
-// degraded makes trouble what is shown, "": what say said last.
-func (n *notifier) degraded(why string) {
+// setDegraded shows why the index cannot be written instead of the normal status. An empty
+// reason restores the normal status.
+func (n *notifier) setDegraded(reason string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.trouble = why
-	n.show()
+	n.reason = reason
+	n.sendStatus()
 }
 
-// show tells what is to be shown, if that is news. Called under mu.
-func (n *notifier) show() {
-	text := n.well
-	if n.trouble != "" {
-		text = "Degraded: " + n.trouble
+// sendStatus sends the current status if it has changed. n.mu must be held.
+func (n *notifier) sendStatus() {
+	text := n.status
+	if n.reason != "" {
+		text = "Degraded: " + n.reason
 	}
-	if text != n.status {
-		n.status = text
-		n.tell("STATUS=" + text)
+	if text != n.sent {
+		n.sent = text
+		n.send("STATUS=" + text)
 	}
 }

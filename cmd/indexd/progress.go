@@ -14,14 +14,14 @@ import (
 	"indexd/internal/indexer"
 )
 
-// console is stderr: log lines, and on a terminal one line below them that is
-// drawn anew as things go on.
+// console writes log lines to stderr and, on a terminal, keeps one line below them that is
+// redrawn to show progress.
 type console struct {
 	w        io.Writer
 	terminal bool
 
 	mu   sync.Mutex
-	line string // as drawn; "" for none
+	line string // on the screen; empty if there is none
 }
 
 func newConsole(f *os.File) *console {
@@ -31,7 +31,7 @@ func newConsole(f *os.File) *console {
 
 const clearLine = "\r\x1b[K"
 
-// Write is io.Writer's, for whole lines.
+// Write implements io.Writer for whole lines.
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +42,7 @@ func (c *console) Write(p []byte) (int, error) {
 	return len(p), err
 }
 
-// draw replaces the line; "" takes it away.
+// draw replaces the line. An empty line erases it.
 func (c *console) draw(line string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -52,10 +52,25 @@ func (c *console) draw(line string) {
 	}
 }
 
-// watchFirstIndex shows how the first index goes on, on a terminal and to
-// systemd, until it is complete or ctx ends.
+// redraw draws what text returns ten times a second until ctx ends, and then erases it.
+func (c *console) redraw(ctx context.Context, text func(now time.Time) string) {
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			c.draw("")
+			return
+		case now := <-tick.C:
+			c.draw(text(now))
+		}
+	}
+}
+
+// watchFirstIndex shows the progress of the first index on a terminal and to systemd until
+// the index is complete or ctx ends.
 func watchFirstIndex(ctx context.Context, x *indexer.Indexer, c *console, n *notifier) {
-	begun := time.Now()
+	start := time.Now()
 	ctx, cancel := context.WithCancel(ctx)
 	var ready error
 	var wg sync.WaitGroup
@@ -63,31 +78,24 @@ func watchFirstIndex(ctx context.Context, x *indexer.Indexer, c *console, n *not
 		defer cancel()
 		ready = x.WaitReady(ctx)
 	})
-	const redraw, tell = 100 * time.Millisecond, 2 * time.Second
-	tick := time.NewTicker(redraw)
-	defer tick.Stop()
-	told := begun
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case now := <-tick.C:
-			p := x.Progress()
-			if now.Sub(told) >= tell {
-				told = now
-				n.say("Indexing: %s directories, %s entries.", grouped(p.Dirs), grouped(p.Entries))
-			}
-			rate := uint64(float64(p.Entries) / now.Sub(begun).Seconds())
-			c.draw(fmt.Sprintf("indexing: %s directories, %s entries, %s/s", grouped(p.Dirs), grouped(p.Entries), grouped(rate)))
+	sent := start
+	c.redraw(ctx, func(now time.Time) string {
+		p := x.Progress()
+		dirs, entries := grouped(p.Dirs), grouped(p.Entries)
+		if now.Sub(sent) >= 2*time.Second {
+			sent = now
+			n.setStatus("Indexing: %s directories, %s entries.", dirs, entries)
 		}
-	}
+		rate := uint64(float64(p.Entries) / now.Sub(start).Seconds())
+		return fmt.Sprintf("indexing: %s directories, %s entries, %s/s", dirs, entries, grouped(rate))
+	})
 	wg.Wait()
-	c.draw("")
 	if ready == nil {
-		n.say("Ready.")
+		n.setStatus("Ready.")
 	}
 }
 
-// grouped writes n with commas between thousands.
+// grouped formats n with commas between thousands.
 func grouped(n uint64) string {
 	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {

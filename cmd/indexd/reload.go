@@ -9,24 +9,24 @@ import (
 	"indexd/internal/config"
 )
 
-// reloader reads the configuration again whenever it is asked to, on a
-// goroutine of its own, so that a signal to end is never kept waiting.
+// reloader reloads the configuration on request. It has its own goroutine, so that a signal to
+// end the process never waits for a reload.
 type reloader struct {
 	p      *process
-	asked  chan struct{} // capacity 1
+	wanted chan struct{} // capacity 1
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 }
 
 func newReloader(p *process) *reloader {
 	ctx, cancel := context.WithCancel(context.Background())
-	r := &reloader{p: p, asked: make(chan struct{}, 1), cancel: cancel}
+	r := &reloader{p: p, wanted: make(chan struct{}, 1), cancel: cancel}
 	r.wg.Go(func() {
 		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-r.asked:
+			case <-r.wanted:
 				r.p.notify.reloading()
 				r.reload(ctx)
 				r.p.notify.ready()
@@ -36,22 +36,22 @@ func newReloader(p *process) *reloader {
 	return r
 }
 
-// request has the configuration read once more, soon.
+// request asks for a reload and returns immediately.
 func (r *reloader) request() {
 	select {
-	case r.asked <- struct{}{}:
+	case r.wanted <- struct{}{}:
 	default:
 	}
 }
 
-// stop gives up a reload that is under way and waits for its end.
+// stop cancels a reload in progress and waits for its end.
 func (r *reloader) stop() {
 	r.cancel()
 	r.wg.Wait()
 }
 
-// reload makes roots, rules and log level those of the configuration as it is
-// now. A configuration that cannot be used changes nothing.
+// reload reads the configuration and applies its roots, rules and log level. An invalid
+// configuration changes nothing.
 func (r *reloader) reload(ctx context.Context) {
 	p := r.p
 	cfg, err := config.Load(p.args)
@@ -69,7 +69,7 @@ func (r *reloader) reload(ctx context.Context) {
 	p.log.Info("the configuration was reloaded", "roots", cfg.Roots)
 }
 
-// needRestart names the settings that differ and are only read at a start.
+// needRestart returns the names of the settings that differ and are read only at start.
 func needRestart(old, now *config.Config) (names []string) {
 	values := func(c *config.Config) map[string]any {
 		return map[string]any{

@@ -122,7 +122,7 @@ func (p *process) index() (err error) {
 		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
 		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
 		Watch: p.src, Cookies: cookies, DB: unlinked(cfg.DB), Socket: unlinked(cfg.Socket),
-		Degraded: p.notify.degraded, Queue: p.sizes.queue,
+		Degraded: p.notify.setDegraded, Queue: p.sizes.queue,
 	}
 	if p.limit > 0 {
 		if p.ballast, err = cgroup.NewBallast(filepath.Dir(cfg.DB), p.limit); err == nil {
@@ -222,8 +222,8 @@ func (p *process) run(signals *signals) error {
 	defer dog.Wait()
 	dctx, stopDog := context.WithCancel(context.Background())
 	defer stopDog()
-	if limit := p.notify.watched(); limit > 0 {
-		w := &watchdog{parts: p.x.HealthChecks(), every: limit / looks, ping: p.notify.alive, log: p.log}
+	if limit := p.notify.watchdogLimit(); limit > 0 {
+		w := &watchdog{checks: p.x.HealthChecks(), every: limit / pingsPerLimit, ping: p.notify.ping, log: p.log}
 		dog.Go(func() { w.run(dctx) })
 	}
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,11 +16,11 @@ import (
 	"indexd/store"
 )
 
-// verifyLines is how many problems are printed; where there are more it is said.
+// verifyLines is the number of problems that are printed before the rest is only counted.
 const verifyLines = 100
 
-// verify checks a database that nobody has open, prints what is wrong and a
-// verdict, and returns what to exit with.
+// verify checks a database that no daemon has open, prints its problems and a verdict, and
+// returns the exit status.
 func verify(file string, out *os.File) (status int, err error) {
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return statusError, fmt.Errorf("%s: there is no database", file)
@@ -27,15 +28,30 @@ func verify(file string, out *os.File) (status int, err error) {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	c := newConsole(os.Stderr)
-	show := c.keepDrawn()
+	type progress struct {
+		what        string
+		done, total uint64
+	}
+	var current atomic.Pointer[progress]
+	drawing, stopDrawing := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		c.redraw(drawing, func(time.Time) string {
+			if p := current.Load(); p != nil {
+				return fmt.Sprintf("checking: %s of %s %s", grouped(p.done), grouped(p.total), p.what)
+			}
+			return ""
+		})
+	})
 	problems := 0
 	stats, err := store.Verify(ctx, file, func(problem store.Problem) {
 		if problems++; problems <= verifyLines {
-			c.draw("") // the two may be one terminal
+			c.draw("") // stdout may be the same terminal
 			fmt.Fprintln(out, oneLine(problem.String()))
 		}
-	}, show.set)
-	show.stop()
+	}, func(what string, done, total uint64) { current.Store(&progress{what, done, total}) })
+	stopDrawing()
+	wg.Wait()
 	name := oneLine(file)
 	if problems > verifyLines {
 		fmt.Fprintf(out, "and %d more\n", problems-verifyLines)
@@ -56,45 +72,4 @@ func verify(file string, out *os.File) (status int, err error) {
 	}
 	_, err = fmt.Fprintf(out, "%s: in order, %s entries in %s directories\n", name, grouped(stats.Entries), grouped(stats.Dirs))
 	return statusDone, err
-}
-
-// drawn is a line that is drawn again and again, of how far something is.
-type drawn struct {
-	c           *console
-	what        atomic.Pointer[string]
-	done, total atomic.Uint64
-	quit, ended chan struct{}
-}
-
-// keepDrawn begins to draw such a line, where there is a terminal.
-func (c *console) keepDrawn() *drawn {
-	d := &drawn{c: c, quit: make(chan struct{}), ended: make(chan struct{})}
-	go func() {
-		defer close(d.ended)
-		tick := time.NewTicker(200 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-d.quit:
-				c.draw("")
-				return
-			case <-tick.C:
-				if what := d.what.Load(); what != nil {
-					c.draw(fmt.Sprintf("checking: %s of %s %s", grouped(d.done.Load()), grouped(d.total.Load()), *what))
-				}
-			}
-		}
-	}()
-	return d
-}
-
-func (d *drawn) set(what string, done, total uint64) {
-	d.done.Store(done)
-	d.total.Store(total)
-	d.what.Store(&what)
-}
-
-func (d *drawn) stop() {
-	close(d.quit)
-	<-d.ended
 }

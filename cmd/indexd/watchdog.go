@@ -12,35 +12,35 @@ import (
 	"indexd/internal/indexer"
 )
 
-// watchdog tells systemd that indexd is alive, as long as each of its vital
-// parts is: it answers, or goes on with its work. When one does neither for the
-// time that systemd gives (WatchdogSec=), systemd is told nothing any more and
-// starts indexd anew; its log then has the stacks of all goroutines.
+// watchdog pings systemd's watchdog as long as every health check passes: the part answers or
+// has made progress. If one part does neither for the time that systemd allows
+// (WatchdogSec=), there are no more pings, and systemd aborts and restarts indexd; the log
+// then contains the stacks of all goroutines.
 type watchdog struct {
-	parts []indexer.HealthCheck
-	every time.Duration // between two looks
-	ping  func()
-	log   *slog.Logger
+	checks []indexer.HealthCheck
+	every  time.Duration // between two rounds of checks
+	ping   func()
+	log    *slog.Logger
 }
 
-// looks is how many times the parts are looked at within the time that systemd
-// gives. A part is found out at the second look after it began to hang.
-const looks = 4
+// pingsPerLimit is the number of rounds of checks within the time that systemd allows. A part
+// that hangs fails the second check after it began to hang.
+const pingsPerLimit = 4
 
-// run looks at the parts until ctx ends.
+// run checks all parts periodically until ctx ends.
 func (w *watchdog) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	seen := make([]lookedAt, len(w.parts))
+	states := make([]checkState, len(w.checks))
 	tick := time.NewTicker(w.every)
 	defer tick.Stop()
 	w.ping()
-	for i := range seen {
-		seen[i].asks = make(chan struct{}, 1)
-		seen[i].asks <- struct{}{}
-		wg.Go(func() { w.ask(ctx, w.parts[i], &seen[i]) })
+	for i := range states {
+		states[i].requests = make(chan struct{}, 1)
+		states[i].requests <- struct{}{}
+		wg.Go(func() { w.ask(ctx, w.checks[i], &states[i]) })
 	}
-	told := ""
+	reported := ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -48,56 +48,57 @@ func (w *watchdog) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		var stuck []string
-		for i := range seen {
-			if !seen[i].alive(w.parts[i]) {
-				stuck = append(stuck, w.parts[i].Name)
+		for i := range states {
+			if !states[i].alive(w.checks[i]) {
+				stuck = append(stuck, w.checks[i].Name)
 			}
 		}
 		names := strings.Join(stuck, ", ")
 		if names == "" {
 			w.ping()
 		}
-		if names != told {
-			told = names
+		if names != reported {
+			reported = names
 			if names == "" {
-				w.log.Info("all parts go on")
+				w.log.Info("all parts work again")
 			} else {
-				w.log.Error("a part neither answers nor goes on; systemd is not told that all is well", "parts", names)
+				w.log.Error("a part hangs; the systemd watchdog is no longer pinged", "parts", names)
 			}
 		}
 	}
 }
 
-// lookedAt is what is known of one part.
-type lookedAt struct {
-	asks     chan struct{} // capacity 1: it is to be asked
-	answered atomic.Bool   // since the last look
-	worked   uint64        // at the last look
+// checkState is the state of one health check.
+type checkState struct {
+	requests chan struct{} // capacity 1; asks the part once
+	answered atomic.Bool   // since the last round
+	worked   uint64        // at the last round
 }
 
-// alive looks at a part and has it asked again, unless it is still being asked.
-func (l *lookedAt) alive(part indexer.HealthCheck) bool {
-	worked := part.Worked()
-	alive := l.answered.Swap(false) || worked != l.worked
-	l.worked = worked
+// alive reports whether the part has answered or made progress since the last round, and
+// asks it again unless a request is still unanswered.
+func (s *checkState) alive(check indexer.HealthCheck) bool {
+	worked := check.Worked()
+	alive := s.answered.Swap(false) || worked != s.worked
+	s.worked = worked
 	select {
-	case l.asks <- struct{}{}:
+	case s.requests <- struct{}{}:
 	default:
 	}
 	return alive
 }
 
-// ask asks a part whenever that is wanted, until ctx ends.
-func (w *watchdog) ask(ctx context.Context, part indexer.HealthCheck, l *lookedAt) {
+// ask asks a part once per request until ctx ends.
+func (w *watchdog) ask(ctx context.Context, check indexer.HealthCheck, s *checkState) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-l.asks:
+		case <-s.requests:
 		}
-		if err := part.Ask(ctx); err != nil && !errors.Is(err, indexer.ErrStopping) && ctx.Err() == nil {
-			w.log.Debug("the watchdog asked", "part", part.Name, "err", err)
+		if err := check.Ask(ctx); err != nil && !errors.Is(err, indexer.ErrStopping) && ctx.Err() == nil {
+			w.log.Debug("health check", "part", check.Name, "err", err)
 		}
-		l.answered.Store(true) // an error too is an answer
+		s.answered.Store(true) // an error is an answer too
 	}
 }

@@ -12,14 +12,14 @@ import (
 	"indexd/internal/indexer"
 )
 
-// part is one that does as a test says.
+// part is a part of the daemon that behaves as a test says.
 type part struct {
-	stuck  atomic.Bool   // it answers nobody, until it is freed
-	free   chan struct{} // closed when it is no more
+	stuck  atomic.Bool // it does not answer until free is closed
+	free   chan struct{}
 	worked atomic.Uint64
 }
 
-func (p *part) vital(name string) indexer.HealthCheck {
+func (p *part) check(name string) indexer.HealthCheck {
 	p.free = make(chan struct{})
 	return indexer.HealthCheck{
 		Name: name,
@@ -37,8 +37,7 @@ func (p *part) vital(name string) indexer.HealthCheck {
 	}
 }
 
-// TestWatchdog: systemd hears of it when any one part hangs, by not being told
-// anything in time, and not before.
+// TestWatchdog checks that the pings stop in time when any one part hangs, and not before.
 func TestWatchdog(t *testing.T) {
 	const limit = 2 * time.Minute
 	names := []string{"events", "changes", "indexer", "writer"}
@@ -48,11 +47,11 @@ func TestWatchdog(t *testing.T) {
 				var parts [4]part
 				var last atomic.Int64
 				began := time.Now()
-				w := &watchdog{every: limit / looks, log: slog.New(slog.DiscardHandler), ping: func() { last.Store(int64(time.Since(began))) }}
+				w := &watchdog{every: limit / pingsPerLimit, log: slog.New(slog.DiscardHandler), ping: func() { last.Store(int64(time.Since(began))) }}
 				for i := range parts {
-					w.parts = append(w.parts, parts[i].vital(names[i]))
+					w.checks = append(w.checks, parts[i].check(names[i]))
 				}
-				quiet := func() time.Duration { // since a ping
+				quiet := func() time.Duration { // since the last ping
 					synctest.Wait()
 					return time.Since(began) - time.Duration(last.Load())
 				}
@@ -62,9 +61,9 @@ func TestWatchdog(t *testing.T) {
 				defer func() { cancel(); <-ended }()
 
 				for range 100 {
-					time.Sleep(limit / looks)
+					time.Sleep(limit / pingsPerLimit)
 					if quiet() > limit/2 {
-						t.Fatalf("all are idle, but nothing was said for %v", quiet())
+						t.Fatalf("all parts are idle, but the last ping was %v ago", quiet())
 					}
 				}
 				if i == len(parts) {
@@ -72,33 +71,33 @@ func TestWatchdog(t *testing.T) {
 				}
 				stuck := &parts[i]
 				stuck.stuck.Store(true)
-				for range 100 { // one long piece of work after the other
+				for range 100 { // long pieces of work, one after the other
 					stuck.worked.Add(1)
-					time.Sleep(limit / looks)
+					time.Sleep(limit / pingsPerLimit)
 					if quiet() > limit/2 {
-						t.Fatalf("all go on, but nothing was said for %v", quiet())
+						t.Fatalf("all parts make progress, but the last ping was %v ago", quiet())
 					}
 				}
 				time.Sleep(limit / 2) // and one that takes half of the time
 				stuck.worked.Add(1)
 				time.Sleep(limit / 4)
 				if quiet() >= limit {
-					t.Fatalf("a long piece of work ended, but nothing was said for %v", quiet())
+					t.Fatalf("a long piece of work ended, but the last ping was %v ago", quiet())
 				}
-				for n := range parts { // that the others go on is no excuse
+				for n := range parts { // progress of the other parts does not count
 					if n != i {
 						parts[n].worked.Add(1)
 					}
 				}
 				time.Sleep(limit + limit/2)
 				if quiet() < limit {
-					t.Fatalf("%s hangs, but %v ago all was said to be well", name, quiet())
+					t.Fatalf("%s hangs, but there was a ping %v ago", name, quiet())
 				}
 				stuck.stuck.Store(false)
 				close(stuck.free)
-				time.Sleep(limit / looks)
-				if quiet() > limit/looks {
-					t.Errorf("%s goes on, but nothing was said for %v", name, quiet())
+				time.Sleep(limit / pingsPerLimit)
+				if quiet() > limit/pingsPerLimit {
+					t.Errorf("%s works again, but the last ping was %v ago", name, quiet())
 				}
 			})
 		})
