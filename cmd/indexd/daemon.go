@@ -59,17 +59,17 @@ func problem(err error) error {
 	case errors.Is(err, indexer.ErrStopping):
 		return wire.ErrStopping
 	}
-	return plain{err}
+	return userError{err}
 }
 
-// plain is an error in words for people, who know no packages.
-type plain struct{ error }
+// userError is an error whose text does not contain the names of packages.
+type userError struct{ error }
 
-func (e plain) Error() string {
+func (e userError) Error() string {
 	return strings.ReplaceAll(strings.TrimPrefix(e.error.Error(), "store: "), ": store: ", ": ")
 }
 
-func (e plain) Unwrap() error { return e.error }
+func (e userError) Unwrap() error { return e.error }
 
 // Wait is server.Daemon's.
 func (d *daemon) Wait(ctx context.Context, _ server.Peer, ready bool) error {

@@ -59,7 +59,7 @@ func isFile(path string) bool {
 // beginAnew puts the database aside and returns a new one that says so.
 func (p *process) beginAnew(why error) (*store.Store, error) {
 	file := p.cfg.DB
-	a := aside{At: time.Now(), Why: plain{why}.Error()}
+	a := aside{At: time.Now(), Why: userError{why}.Error()}
 	kept := file + asideInfix + a.At.Format("20060102T150405.000")
 	a.Kept = []byte(kept)
 	if err := os.Rename(file, kept); err != nil {

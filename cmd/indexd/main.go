@@ -40,7 +40,7 @@ func command(args []string, testHook func(*indexer.Config)) int {
 	if wrongFlag {
 		err = fmt.Errorf("%w (see \"indexd --help\")", err)
 	}
-	fmt.Fprintf(os.Stderr, "indexd: %s\n", oneLine(plain{err}.Error()))
+	fmt.Fprintf(os.Stderr, "indexd: %s\n", oneLine(userError{err}.Error()))
 	switch {
 	case o.status == statusInterrupted:
 		return o.status
