@@ -197,14 +197,13 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *wire.CheckReques
 	}
 	for _, path := range paths {
 		before := sum
-		r, err := d.x.Check(ctx, path, req.Repair, func(diff indexer.Difference) error {
-			if !c.all && diff.Inner() {
+		r, err := d.x.Check(ctx, path, req.Repair, func(diff *wire.Difference) error {
+			if !c.all && indexer.Inner(diff) {
 				return nil
 			}
-			return each(&wire.Difference{
-				Path: diff.Path, Change: diff.Change, Fields: diff.Fields, Detail: diff.Detail, Repaired: req.Repair,
-			})
-		}, func(r indexer.CheckResult) error { return progress(checked(before, r)) })
+			diff.Repaired = req.Repair
+			return each(diff)
+		}, func(r wire.CheckResult) error { return progress(checked(before, r)) })
 		if c.all {
 			sum = checked(before, r)
 		} else if err == nil && c.lists(path) {
@@ -240,12 +239,12 @@ func (c *caller) checkSeen(sum *wire.CheckResult, each func(*wire.Difference) er
 	}
 }
 
-// checked adds what came of one tree to that of those before.
-func checked(sum wire.CheckResult, r indexer.CheckResult) wire.CheckResult {
-	sum.Dirs += int64(r.Dirs)
-	sum.Entries += int64(r.Entries)
-	sum.Differences += int64(r.Differences)
-	sum.Repaired += int64(r.Repaired)
-	sum.Errors += int64(r.Unreadable)
+// checked adds the result of one tree to that of the trees before.
+func checked(sum, r wire.CheckResult) wire.CheckResult {
+	sum.Dirs += r.Dirs
+	sum.Entries += r.Entries
+	sum.Differences += r.Differences
+	sum.Repaired += r.Repaired
+	sum.Errors += r.Errors
 	return sum
 }

@@ -9,40 +9,17 @@ import (
 	"time"
 
 	"indexd/internal/rules"
+	"indexd/ipc/wire"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/store/record"
 	"indexd/walker"
 )
 
-// Difference between the index and the file system.
-type Difference struct {
-	Path string
-	// Change is what has to happen to the index: Created, Removed or Modified.
-	Change string
-	Fields []string // of Modified: which differ
-	Detail string   // the same with old and new values
-}
-
-// Inner reports whether it is about the index alone: what nothing leads to, and what
-// cannot be read.
-func (d *Difference) Inner() bool {
+// Inner reports whether a difference is about the index alone: a directory that
+// nothing names, or a record that cannot be read.
+func Inner(d *wire.Difference) bool {
 	return d.Detail == unnamed || len(d.Fields) == 1 && d.Fields[0] == damagedField
-}
-
-// The values of Difference.Change.
-const (
-	Created  = "created"
-	Removed  = "removed"
-	Modified = "modified"
-)
-
-// CheckResult sums a check up.
-type CheckResult struct {
-	Dirs, Entries uint64 // compared
-	Differences   uint64
-	Repaired      uint64 // directories listed again
-	Unreadable    uint64 // directories that cannot be compared
 }
 
 // Check lists top and all below it anew, compares with what is committed once all
@@ -54,15 +31,15 @@ type CheckResult struct {
 // so far. ErrNotIndexed is returned for a top that is not a directory in the index.
 // Where it met damage in the database, all of it is searched and mended behind it,
 // repair or not: see Distrust.
-func (x *Indexer) Check(ctx context.Context, top string, repair bool, report func(Difference) error, progress func(CheckResult) error) (CheckResult, error) {
+func (x *Indexer) Check(ctx context.Context, top string, repair bool, report func(*wire.Difference) error, progress func(wire.CheckResult) error) (wire.CheckResult, error) {
 	if x.rootOf(top) == nil {
-		return CheckResult{}, ErrNotIndexed
+		return wire.CheckResult{}, ErrNotIndexed
 	}
 	if err := x.caughtUp(ctx); err != nil {
-		return CheckResult{}, err
+		return wire.CheckResult{}, err
 	}
 	if err := x.present(top); err != nil {
-		return CheckResult{}, err
+		return wire.CheckResult{}, err
 	}
 	c := &checker{x: x, report: report, progress: progress, where: x.places.Load(), rules: x.rules.Load(), confirmed: time.Now()}
 	if repair {
@@ -80,12 +57,12 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 
 type checker struct {
 	x        *Indexer
-	report   func(Difference) error
-	progress func(CheckResult) error
+	report   func(*wire.Difference) error
+	progress func(wire.CheckResult) error
 	repair   *crew
 	where    *places
 	rules    *rules.Set
-	result   CheckResult
+	result   wire.CheckResult
 	damaged  bool // a record was met that is
 
 	suspects  []string      // directories in which something differed
@@ -111,7 +88,7 @@ func (c *checker) walk(ctx context.Context, top string) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			c.result.Unreadable++
+			c.result.Errors++
 			continue
 		}
 		for i := len(children) - 1; i >= 0; i-- {
@@ -131,7 +108,7 @@ func (c *checker) walk(ctx context.Context, top string) error {
 }
 
 // look compares a directory and returns its child directories too.
-func (c *checker) look(ctx context.Context, dir string) ([]Difference, []string, error) {
+func (c *checker) look(ctx context.Context, dir string) ([]wire.Difference, []string, error) {
 	s := &sight{task: &task{x: c.x}, dir: dir, rules: c.rules, mounts: c.where.inside[dir]}
 	diffs, err := c.compare(ctx, dir, s)
 	return diffs, s.children, err
@@ -160,12 +137,12 @@ func (c *checker) confirm(ctx context.Context) error {
 		}
 		if err != nil { // now: it may have gone
 			c.result.Dirs--
-			c.result.Unreadable++
+			c.result.Errors++
 			continue
 		}
 		for _, d := range diffs {
 			c.result.Differences++
-			if err := c.report(d); err != nil {
+			if err := c.report(&d); err != nil {
 				return err
 			}
 		}
@@ -182,7 +159,7 @@ func (c *checker) confirm(ctx context.Context) error {
 }
 
 // mend has dir listed again, and what nothing names forgotten.
-func (c *checker) mend(ctx context.Context, dir string, diffs []Difference) error {
+func (c *checker) mend(ctx context.Context, dir string, diffs []wire.Difference) error {
 	for _, d := range diffs {
 		if d.Detail != unnamed {
 			continue
@@ -211,7 +188,7 @@ func (c *checker) breathe(ctx context.Context, worked time.Duration) error {
 
 // compare lists dir and merges what it has with what is stored. Child
 // directories are left in s.
-func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Difference, err error) {
+func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []wire.Difference, err error) {
 	key, _, err := c.where.key(dir)
 	if err != nil {
 		return nil, err
@@ -232,15 +209,15 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 					s.descend(e)
 				}
 				for ; have != nil && have.Name < e.Name; have = stored.next() {
-					diffs = append(diffs, Difference{Path: join(dir, have.Name), Change: Removed})
+					diffs = append(diffs, wire.Difference{Path: join(dir, have.Name), Change: wire.DiffRemoved})
 				}
 				switch {
 				case stored.err != nil: // there is no telling what is stored of it
 				case have == nil || have.Name != e.Name:
-					diffs = append(diffs, Difference{Path: join(dir, e.Name), Change: Created})
+					diffs = append(diffs, wire.Difference{Path: join(dir, e.Name), Change: wire.DiffCreated})
 				default:
 					if fields, detail := changes(have, e, c.x.ownDoing(join(dir, e.Name))); len(fields) > 0 {
-						diffs = append(diffs, Difference{join(dir, e.Name), Modified, fields, detail})
+						diffs = append(diffs, wire.Difference{Path: join(dir, e.Name), Change: wire.DiffModified, Fields: fields, Detail: detail})
 					}
 					have = stored.next()
 				}
@@ -249,7 +226,7 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 				after = strings.Clone(l.Entries[n-1].Name)
 			}
 			for ; have != nil && (l.Last || have.Name <= after); have = stored.next() {
-				diffs = append(diffs, Difference{Path: join(dir, have.Name), Change: Removed})
+				diffs = append(diffs, wire.Difference{Path: join(dir, have.Name), Change: wire.DiffRemoved})
 			}
 			for ; cloned < len(s.children); cloned++ {
 				s.children[cloned] = strings.Clone(s.children[cloned])
@@ -259,9 +236,9 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 				return nil
 			}
 			orphans(sn, key, s.children, func(name string) {
-				d := Difference{Path: join(dir, name), Change: Removed}
+				d := wire.Difference{Path: join(dir, name), Change: wire.DiffRemoved}
 				// What the index names as well was met above.
-				if !slices.ContainsFunc(diffs, func(o Difference) bool { return o.Path == d.Path }) {
+				if !slices.ContainsFunc(diffs, func(o wire.Difference) bool { return o.Path == d.Path }) {
 					d.Detail = unnamed
 					diffs = append(diffs, d)
 				}
@@ -271,7 +248,7 @@ func (c *checker) compare(ctx context.Context, dir string, s *sight) (diffs []Di
 	})
 	if damage != nil {
 		c.damaged = true
-		diffs = append(diffs, Difference{Path: dir, Change: Modified, Fields: []string{damagedField}, Detail: damage.Error()})
+		diffs = append(diffs, wire.Difference{Path: dir, Change: wire.DiffModified, Fields: []string{damagedField}, Detail: damage.Error()})
 	}
 	return diffs, err
 }

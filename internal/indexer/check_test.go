@@ -12,17 +12,18 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/internal/testutil/scale"
+	"indexd/ipc/wire"
 	"indexd/listing"
 )
 
 // differences is what Check finds below root, sorted.
 func (r *rig) differences(root string, repair bool) (list []string) {
 	r.t.Helper()
-	res, err := r.Check(deadline(r.t), root, repair, func(d Difference) error {
+	res, err := r.Check(deadline(r.t), root, repair, func(d *wire.Difference) error {
 		list = append(list, d.Change+" "+d.Path[len(root):])
 		return nil
 	}, nil)
-	if err != nil || res.Differences != uint64(len(list)) {
+	if err != nil || res.Differences != int64(len(list)) {
 		r.t.Fatalf("check: %+v, %v, %q", res, err, list)
 	}
 	slices.Sort(list)
@@ -237,7 +238,7 @@ func TestCheckOfWhatVanishes(t *testing.T) {
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
 	grow(t, root, "a/new") // makes the second look needed
-	c := &checker{x: r.Indexer, report: func(Difference) error { return nil }, where: r.places.Load(), rules: r.rules.Load()}
+	c := &checker{x: r.Indexer, report: func(*wire.Difference) error { return nil }, where: r.places.Load(), rules: r.rules.Load()}
 	diffs, _, err := c.look(t.Context(), root+"/a")
 	must(t, err)
 	if len(diffs) == 0 {
@@ -246,7 +247,7 @@ func TestCheckOfWhatVanishes(t *testing.T) {
 	c.result.Dirs, c.suspects = 1, []string{root + "/a"}
 	must(t, os.RemoveAll(root+"/a"))
 	must(t, c.confirm(deadline(t)))
-	if c.result.Dirs != 0 || c.result.Unreadable != 1 || c.result.Differences != 0 {
+	if c.result.Dirs != 0 || c.result.Errors != 1 || c.result.Differences != 0 {
 		t.Errorf("%+v", c.result)
 	}
 }

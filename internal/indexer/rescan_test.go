@@ -83,7 +83,7 @@ func TestRescanOfOnePath(t *testing.T) {
 	if j := r.rescan(root + "/file"); j.State != wire.JobDone {
 		t.Errorf("rescan of a file: %+v", j)
 	}
-	if res, err := r.Check(t.Context(), root, false, func(d Difference) error {
+	if res, err := r.Check(t.Context(), root, false, func(d *wire.Difference) error {
 		if filepath.Dir(d.Path) == root && d.Path != root+"/other" {
 			t.Errorf("after the rescan %s is %s: %s", d.Path, d.Change, d.Detail)
 		}
@@ -182,7 +182,7 @@ func TestExplainAndCheck(t *testing.T) {
 	grow(t, root, "a/new")
 	must(t, os.Remove(root+"/d"))
 	var got []string
-	note := func(d Difference) error {
+	note := func(d *wire.Difference) error {
 		got = append(got, d.Change+" "+d.Path[len(root):])
 		return nil
 	}
