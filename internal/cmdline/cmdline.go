@@ -30,7 +30,7 @@ func Run(app *cli.App, args []string, commands func(name string) ([]*cli.Command
 		if app.Commands, err = commands(name); err != nil {
 			return err
 		}
-		line = append(line, getopt.Strings(global)...)
+		line = append(line, getopt.Canonical(global)...)
 		if name != "" {
 			c = app.Commands[0]
 			c.HideHelp, c.OnUsageError = true, usageError
@@ -48,7 +48,7 @@ func Run(app *cli.App, args []string, commands func(name string) ([]*cli.Command
 	case c != nil:
 		c.Flags = only(given)
 	}
-	return app.Run(slices.Concat(line, getopt.Strings(given), []string{"--"}, operands))
+	return app.Run(slices.Concat(line, getopt.Canonical(given), []string{"--"}, operands))
 }
 
 // only returns the flags that were given, once each. For the others, the library would spend

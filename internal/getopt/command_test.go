@@ -42,10 +42,10 @@ func TestCommand(t *testing.T) {
 		{"status --ext a", "", "unknown flag --ext"},
 	} {
 		flags, name, rest, err := Command(global, strings.Fields(c.args))
-		read := Strings(flags)
+		read := Canonical(flags)
 		if err == nil && name != "" {
-			rest, err = Canonical(slices.Concat(commands[name], global), rest)
-			read = append(append(read, name), rest...)
+			flags, rest, err = Parse(slices.Concat(commands[name], global), rest)
+			read = slices.Concat(read, []string{name}, Canonical(flags), []string{"--"}, rest)
 		}
 		if got := text(err); got != c.err {
 			t.Errorf("%s: error %q, want %q", c.args, got, c.err)
@@ -78,13 +78,10 @@ func FuzzCanonical(f *testing.F) {
 		}
 		args := strings.Split(s, "\x00")
 		flags, operands, err := Parse(options, args)
-		canonical, cerr := Canonical(options, args)
-		if (err == nil) != (cerr == nil) {
-			t.Fatalf("%q: Parse %v, Canonical %v", args, err, cerr)
-		}
 		if err != nil {
 			return
 		}
+		canonical := slices.Concat(Canonical(flags), []string{"--"}, operands)
 		if err := set.Parse(canonical); err != nil {
 			t.Fatalf("%q: %v", canonical, err)
 		}

@@ -42,7 +42,7 @@ const (
 	Directories
 )
 
-// Names returns all names of the flag. Canonical uses only the first.
+// Names returns all names of the flag.
 func (f *Flag) Names() []string {
 	if f.names == nil {
 		f.names = append([]string{f.Name}, f.Aliases...)
@@ -68,7 +68,7 @@ func (f *Flag) GetEnvVars() []string {
 	return []string{f.EnvVar}
 }
 
-// Apply registers the flag by its first name, the only one that Canonical returns.
+// Apply registers the flag by its first name, the only one that Canonical uses.
 func (f *Flag) Apply(set *flag.FlagSet) error {
 	set.Var(value{f}, f.Name, f.Usage)
 	return nil

@@ -1,9 +1,9 @@
 // Package getopt reads arguments as getopt_long(3) does: flags may stand anywhere before
 // "--", short ones can be bundled (-ci) or have their value attached (-n5), and long ones
 // take their value after "=" or as the next argument and can be abbreviated as long as
-// that is unambiguous. Package flag, on which urfave/cli is built, supports none of this
-// except "=", so Canonical rewrites arguments into the form that it does support. Only
-// locate uses the result of Parse directly.
+// that is unambiguous. Package flag, on which urfave/cli is built, supports neither flags after
+// operands nor bundles, attached values and abbreviations, so Canonical rewrites the flags for
+// it. Only locate uses the result of Parse directly.
 package getopt
 
 import (
@@ -18,12 +18,10 @@ type Option interface {
 	TakesValue() bool
 }
 
-// ValueOptional is implemented by options whose value can be left out. Such a value is only
-// accepted attached (--sync=5s); the next argument is never taken for it.
-type ValueOptional interface{ ValueOptional() bool }
-
+// optional reports whether the value of o can be left out. Such a value is only accepted
+// attached (--sync=5s); the next argument is never taken for it.
 func optional(o Option) bool {
-	v, ok := o.(ValueOptional)
+	v, ok := o.(interface{ ValueOptional() bool })
 	return ok && v.ValueOptional()
 }
 
@@ -43,19 +41,9 @@ func (a Arg) String() string {
 	return name
 }
 
-// Canonical returns args in the form that package flag reads: every flag by its first name
-// with its value attached, then "--" and the operands. An optional value that was left out
-// is empty.
-func Canonical(options []Option, args []string) ([]string, error) {
-	flags, operands, err := Parse(options, args)
-	if err != nil {
-		return nil, err
-	}
-	return append(append(Strings(flags), "--"), operands...), nil
-}
-
-// Strings returns flags as Canonical does.
-func Strings(flags []Arg) []string {
+// Canonical returns flags in the form that package flag reads: each by its first name, with
+// its value attached. A value that was left out is empty.
+func Canonical(flags []Arg) []string {
 	list := make([]string, len(flags), len(flags)+8)
 	for i, f := range flags {
 		f.HasValue = f.HasValue || f.Option.TakesValue()
