@@ -198,10 +198,9 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *wire.CheckReques
 	for _, path := range paths {
 		before := sum
 		r, err := d.x.Check(ctx, path, req.Repair, func(diff *wire.Difference) error {
-			if !c.all && indexer.Inner(diff) {
+			if !c.all && indexer.IsInternal(diff) {
 				return nil
 			}
-			diff.Repaired = req.Repair
 			return each(diff)
 		}, func(r wire.CheckResult) error { return progress(checked(before, r)) })
 		if c.all {
@@ -239,7 +238,7 @@ func (c *caller) checkSeen(sum *wire.CheckResult, each func(*wire.Difference) er
 	}
 }
 
-// checked adds the result of one tree to that of the trees before.
+// checked adds what came of one tree to that of those before.
 func checked(sum, r wire.CheckResult) wire.CheckResult {
 	sum.Dirs += r.Dirs
 	sum.Entries += r.Entries

@@ -3,24 +3,21 @@ package indexer
 import (
 	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"indexd/store"
 )
 
 // backfill makes up for changes that were rejected because the database had reached its
-// size limit. Roots with rejected changes are compared with the file system again, as
-// after lost events: 2 s after space was freed, and otherwise with exponential backoff up
-// to 5 minutes. Confined to Run's goroutine unless stated otherwise.
+// size limit. Roots with rejected changes are compared with the file system again, as after
+// lost events: 2 s after space was freed, and otherwise with exponential backoff up to 5
+// minutes. Confined to Run's goroutine.
 type backfill struct {
-	full     atomic.Bool   // a rejected change is not in the index yet; any goroutine
-	freed    atomic.Bool   // space was freed; any goroutine
-	rejected chan struct{} // capacity 1: a change was rejected
+	*passes
+	retry *retry
 
 	first time.Duration // pause before the first pass
 	pause time.Duration // before the next one
-	took  time.Duration // by the last pass over a root
 	timer *time.Timer
 	due   time.Time // when timer fires; zero: it does not run
 }
@@ -29,19 +26,59 @@ const (
 	backfillFirst = 2 * time.Second
 	// backfillMost times the first pause, about five minutes, is the longest pause.
 	backfillMost = 150
-	// backfillShare keeps passes below a twentieth of the time, as far as
-	// backfillMost allows, where space is freed all the time.
+	// backfillShare keeps passes below a twentieth of the time, as far as the longest
+	// pause permits, if space is freed all the time.
 	backfillShare = 20
 )
 
-func (b *backfill) init(first time.Duration) {
-	if first == 0 {
-		first = backfillFirst
-	}
-	b.first, b.pause = first, first
-	b.rejected = make(chan struct{}, 1)
-	b.timer = time.NewTimer(first)
+func newBackfill(p *passes, r *retry) *backfill {
+	b := &backfill{passes: p, retry: r, first: p.cfg.Timing.Backfill}
+	b.pause = b.first
+	b.timer = time.NewTimer(b.first)
 	b.timer.Stop()
+	return b
+}
+
+// written is called when the writer is done with a change of r, which may be nil. If the
+// change did not fit below the size limit, r is degraded until a pass has made up for it.
+func (s *scheduler) written(r *root, a *store.Applied, err error) {
+	switch {
+	case err == nil && a.Removed > a.Added:
+		s.spaceFreed()
+	case errors.Is(err, store.ErrFull) && r != nil:
+		r.mu.Lock()
+		r.rejected++
+		if a.Added <= a.Removed {
+			r.lostAt = time.Now() // the times of directories do not show it
+		}
+		r.mu.Unlock()
+		if !s.full.Swap(true) {
+			s.log.Error("the database has reached its size limit; names are missing until there is room for them")
+			s.reportDegraded()
+		}
+		signal(s.rejected)
+	}
+}
+
+// spaceFreed makes the next backfill come soon. Any goroutine may call it.
+func (s *scheduler) spaceFreed() {
+	if s.full.Load() && !s.freed.Swap(true) {
+		s.wake()
+	}
+}
+
+// needsPass reports whether a change of a root was rejected since the last pass began.
+func (r *root) needsPass() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rejected != r.covered
+}
+
+// isShort reports whether a change of a root was rejected that is not in the index yet.
+func (r *root) isShort() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.rejected != r.backfilled
 }
 
 // arm sets the timer unless it fires earlier.
@@ -52,79 +89,34 @@ func (b *backfill) arm() {
 	}
 }
 
-// reason says why names are missing, "" if none are. Any goroutine may call it.
-func (b *backfill) reason() string {
-	if b.full.Load() {
-		return "the database is as large as it may become (max-size)"
-	}
-	return ""
-}
-
-// written is called when the writer is done with a change of root r. If it did not fit
-// below the size limit, r is degraded until a pass has made up for it.
-func (x *Indexer) written(r *root, a *store.Applied, err error) {
-	switch {
-	case err == nil && a.Removed > a.Added:
-		x.spaceFreed()
-	case errors.Is(err, store.ErrFull) && r != nil:
-		r.mu.Lock()
-		r.rejected++
-		if a.Added <= a.Removed {
-			r.lostAt = time.Now() // the times of directories do not show it
-		}
-		r.mu.Unlock()
-		if !x.backfill.full.Swap(true) {
-			x.log.Error("the database has reached its size limit; names are missing until there is room for them")
-			x.tellDegraded()
-		}
-		signal(x.backfill.rejected)
-	}
-}
-
-// spaceFreed makes the next backfill come soon. Any goroutine may call it.
-func (x *Indexer) spaceFreed() {
-	if x.backfill.full.Load() && !x.backfill.freed.Swap(true) {
-		x.nudge()
-	}
-}
-
-// changesRejected is called after changes were rejected.
-func (x *Indexer) changesRejected() {
-	x.backfill.arm()
-	x.compactForRoom()
-}
-
-// startBackfill starts a pass over each root with rejected changes, unless one is under way.
-func (x *Indexer) startBackfill() {
-	b := &x.backfill
+// start starts a pass over each root with rejected changes, unless one is in progress.
+func (b *backfill) start() {
 	b.due = time.Time{}
 	if !b.full.Load() {
 		return
 	}
 	b.pause = min(2*b.pause, backfillMost*b.first)
 	b.arm()
-	clear(x.settling.tries)
-	x.unsettled.Store(0)
-	rules := x.rules.Load().Fingerprint()
-	for _, r := range x.allRoots() {
+	b.retry.reset()
+	rules := b.rules.Load().Fingerprint()
+	for _, r := range b.allRoots() {
 		r.mu.Lock()
-		begin := r.rejected != r.covered && r.busy != indexing && r.busy != reconciling
+		needed := r.rejected != r.covered && r.busy != indexing && r.busy != reconciling
 		known := r.stored.Complete && r.stored.Rules == rules
-		r.again = r.again || begin && known
+		r.again = r.again || needed && known
 		r.mu.Unlock()
 		switch {
-		case begin && known:
-			x.lookAgain(r)
-		case begin:
-			x.startRoot(r)
+		case needed && known:
+			b.startDue(r)
+		case needed:
+			b.startRoot(r)
 		}
 	}
 }
 
-// checkBackfill schedules the next pass if space was freed, and ends the degraded state
-// once nothing is missing.
-func (x *Indexer) checkBackfill() {
-	b := &x.backfill
+// check schedules the next pass if space was freed, and ends the degraded state once
+// nothing is missing.
+func (b *backfill) check() {
 	freed := b.freed.Swap(false)
 	if !b.full.Load() {
 		return
@@ -133,65 +125,23 @@ func (x *Indexer) checkBackfill() {
 		b.pause = min(max(b.first, backfillShare*b.took), backfillMost*b.first)
 		b.arm()
 	}
-	if !x.settled() || slices.ContainsFunc(x.allRoots(), (*root).needsPass) {
+	if !b.allSettled() || slices.ContainsFunc(b.allRoots(), (*root).needsPass) {
 		return
 	}
 	b.full.Store(false)
-	for _, r := range x.allRoots() {
-		if r.needsPass() { // since a moment ago; no change rejected from here on is missed
-			b.full.Store(true)
-			return
-		}
+	if slices.ContainsFunc(b.allRoots(), (*root).needsPass) { // since a moment ago
+		b.full.Store(true)
+		return
 	}
-	for _, r := range x.allRoots() {
+	for _, r := range b.allRoots() {
 		r.mu.Lock()
 		r.backfilled = r.covered
 		r.mu.Unlock()
 	}
 	b.pause = b.first
-	x.log.Info("the database has room again; no name is missing")
-	x.tellDegraded()
-	for _, r := range x.allRoots() {
-		x.lookAgain(r) // at sizes and times
+	b.log.Info("the database has room again; no name is missing")
+	b.reportDegraded()
+	for _, r := range b.allRoots() {
+		b.startDue(r) // sizes and times
 	}
-}
-
-// A passStart is the moment at which a pass over a whole root begins.
-type passStart struct {
-	at       time.Time
-	rules    string // fingerprint
-	rejected uint64 // changes rejected so far
-}
-
-func (x *Indexer) startPass(r *root) passStart {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return passStart{time.Now(), x.rules.Load().Fingerprint(), r.rejected}
-}
-
-// covers reports whether a pass over the whole root that began at p missed nothing,
-// which makes up for changes rejected before it. A pass is incomplete if a change was
-// rejected meanwhile.
-func (r *root) covers(p passStart) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.rejected != p.rejected {
-		return false
-	}
-	r.covered = p.rejected
-	return true
-}
-
-// needsPass reports whether a change of a root was rejected since the last pass began.
-func (r *root) needsPass() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rejected != r.covered
-}
-
-// short reports whether a change of a root was rejected that is not in the index yet.
-func (r *root) short() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.rejected != r.backfilled
 }

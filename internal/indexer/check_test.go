@@ -60,7 +60,7 @@ func TestCheckFindsWhatNothingNames(t *testing.T) {
 	root := tree(t, "a/x")
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
-	key, _, err := r.places.Load().key(root + "/a")
+	key, _, err := r.mounts.Load().key(root + "/a")
 	must(t, err)
 	r.stop()
 	var before []byte
@@ -77,7 +77,7 @@ func TestCheckFindsWhatNothingNames(t *testing.T) {
 	must(t, os.RemoveAll(root+"/a/sub"))
 	forge(t, r.db, func(listings *bolt.Bucket) error { return listings.Put(key, before) })
 
-	r = run(t, r.db, Config{Roots: []string{root}, trust: true})
+	r = run(t, r.db, Config{Roots: []string{root}, NoVerify: true})
 	r.forged = true
 	r.idle()
 	list := r.differences(root, true)
@@ -106,7 +106,7 @@ func TestCheckFindsDamage(t *testing.T) {
 			root := tree(t, "a/x", "a/y", "a/zz/f", "b/z")
 			r := run(t, "", Config{Roots: []string{root}})
 			r.idle()
-			key, _, err := r.places.Load().key(root + "/a")
+			key, _, err := r.mounts.Load().key(root + "/a")
 			must(t, err)
 			r.stop()
 			forge(t, r.db, func(listings *bolt.Bucket) error {
@@ -115,7 +115,7 @@ func TestCheckFindsDamage(t *testing.T) {
 				return listings.Put(key, val)
 			})
 
-			r = run(t, r.db, Config{Roots: []string{root}, trust: true})
+			r = run(t, r.db, Config{Roots: []string{root}, NoVerify: true})
 			r.forged = true
 			r.idle()
 			must(t, os.Remove(root+"/a/zz/f"))
@@ -184,7 +184,7 @@ func TestCheckHasDamageMended(t *testing.T) {
 	root := tree(t, "a/x", "b/c/z")
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
-	where := r.places.Load()
+	where := r.mounts.Load()
 	r.stop()
 	forge(t, r.db, func(listings *bolt.Bucket) error {
 		for _, dir := range []string{"/a", "/b/c"} {
@@ -199,7 +199,7 @@ func TestCheckHasDamageMended(t *testing.T) {
 		return nil
 	})
 
-	r = run(t, r.db, Config{Roots: []string{root}, trust: true})
+	r = run(t, r.db, Config{Roots: []string{root}, NoVerify: true})
 	r.idle()
 	if list := r.differences(root+"/a", false); !slices.Equal(list, []string{"modified "}) {
 		t.Errorf("check found %q", list)
@@ -238,8 +238,8 @@ func TestCheckOfWhatVanishes(t *testing.T) {
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
 	grow(t, root, "a/new") // makes the second look needed
-	c := &checker{x: r.Indexer, report: func(*wire.Difference) error { return nil }, where: r.places.Load(), rules: r.rules.Load()}
-	diffs, _, err := c.look(t.Context(), root+"/a")
+	c := &checker{barrier: r.barrier, report: func(*wire.Difference) error { return nil }, mounts: r.mounts.Load(), rules: r.rules.Load()}
+	diffs, _, err := c.compare(t.Context(), root+"/a")
 	must(t, err)
 	if len(diffs) == 0 {
 		t.Fatal("nothing differs at the first look")

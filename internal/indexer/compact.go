@@ -10,149 +10,189 @@ import (
 	"indexd/store"
 )
 
-// compacting sees to it that the database gives back what it does not use.
-// Confined to Run's goroutine, but for what it starts.
-type compacting struct {
+// compactor compacts the database when much of its file is unused, and when its file was
+// removed, to write it anew. Confined to Run's goroutine, except for what it starts.
+type compactor struct {
+	*scheduler
 	min    int64         // size of the file in bytes below which nothing is done
-	pause  time.Duration // between two looks
+	pause  time.Duration // between two checks
 	timer  *time.Timer
 	armed  bool
-	next   time.Time // no look before
-	notFor time.Time // no compaction for want of room before
+	next   time.Time // no check before
+	notFor time.Time // no compaction at the size limit before
 	result chan error
 	busy   bool
-	putOff atomic.Pointer[store.NoRoomError] // why it waits; nil: it does not
+	noRoom atomic.Pointer[store.NoRoomError] // why a compaction is put off; nil: none is
+
+	nextFile time.Time // no check of the file's name before
+	fileGone bool      // at the last check
 }
 
 const (
-	// A look costs what the changes since the last one did: store.Store.Slack.
+	// A check costs as much as the changes since the last one: store.Store.Slack.
 	compactPause = 20 * time.Second
 	compactMin   = 2 << 20
-	// compactShare: compacted when a fourth of the file is free, or lies unused
-	// in pages that changes have left half empty. A database grows to four
-	// thirds of its size then, and copying it costs the changes that made a
-	// fourth of it useless about three times their bytes.
+	// compactShare: the database is compacted when a fourth of the file is free, or unused
+	// in pages that changes have left half empty. So a database grows to four thirds of
+	// its size, and copying it costs the changes that made a fourth of it useless about
+	// three times their bytes.
 	compactShare = 4
-	// compactRoomShare: where the size limit is near it is done for a twentieth.
-	compactRoomShare = 20
-	// compactRetry is how long to wait after a failure, compactRoom where the disk
-	// has no room for the copy, which costs nothing to ask.
-	compactRetry = 15 * time.Minute
-	compactRoom  = time.Minute
+	// compactLimitShare: close to the size limit, a twentieth is enough.
+	compactLimitShare = 20
+	// compactRetry is the pause after a failure, compactNoRoom if the disk has no room for
+	// the copy, which is cheap to find out.
+	compactRetry  = 15 * time.Minute
+	compactNoRoom = time.Minute
+	// fileCheckPause: checking the file's name takes one system call, after a commit or
+	// when a sweep may be due.
+	fileCheckPause = time.Minute
 )
 
-// init makes c ready; eager: however small the database is, and without a pause.
-func (c *compacting) init(eager bool) {
-	c.min, c.pause = compactMin, compactPause
-	if eager {
+func newCompactor(s *scheduler) *compactor {
+	c := &compactor{scheduler: s, min: compactMin, pause: compactPause}
+	if s.cfg.Eager {
 		c.min, c.pause = 0, 10*time.Millisecond
 	}
 	c.timer, c.result = time.NewTimer(0), make(chan error, 1)
 	c.timer.Stop()
+	return c
 }
 
-// changed says that something was committed.
-func (c *compacting) changed() {
+// changed is called after commits.
+func (c *compactor) changed() {
 	if !c.armed {
 		c.armed = true
 		c.timer.Reset(max(time.Until(c.next), 0))
 	}
 }
 
-// compactIfDue starts a compaction where it pays.
-func (x *Indexer) compactIfDue() {
-	c := &x.compacting
+// wait puts off the next check for at least so long.
+func (c *compactor) wait(d time.Duration) {
+	c.next = time.Now().Add(d)
+	c.notFor = c.next
+	c.armed = false // the timer may be set to an earlier moment
+	c.changed()
+}
+
+// compactIfDue starts a compaction if it pays.
+func (c *compactor) compactIfDue() {
 	c.armed = false
 	c.next = time.Now().Add(c.pause)
-	if c.busy || x.writer.InBulk() {
+	if c.busy || c.writer.InBulk() {
 		c.changed()
 		return
 	}
-	if x.naming.gone {
-		x.compact()
+	if c.fileGone {
+		c.compact()
 		return
 	}
-	slack, size, err := x.st.Slack()
+	slack, size, err := c.st.Slack()
 	if err != nil {
-		x.log.Error("cannot tell how full the database is", "err", err)
+		c.log.Error("cannot tell how much of the database is unused", "err", err)
 		return
 	}
 	share := int64(compactShare)
-	if room, limited := x.st.Room(); limited && room < 2*x.st.Reserve() {
-		share = compactRoomShare
+	if room, limited := c.st.Room(); limited && room < 2*c.st.Reserve() {
+		share = compactLimitShare
 	}
-	if size < c.min || slack < size/share {
-		return
+	if size >= c.min && slack >= size/share {
+		c.compact()
 	}
-	x.compact()
 }
 
-// compactForRoom starts a compaction where the database is as large as it may
-// become, and a twentieth of it is unused; not soon after another that failed.
-func (x *Indexer) compactForRoom() {
-	c := &x.compacting
+// compactForRoom starts a compaction at the size limit if a twentieth of the database is
+// unused, unless one has failed a short while ago.
+func (c *compactor) compactForRoom() {
 	if c.busy || time.Now().Before(c.notFor) {
 		return
 	}
-	if slack, size, err := x.st.Slack(); err == nil && slack >= size/compactRoomShare {
-		x.compact()
+	if slack, size, err := c.st.Slack(); err == nil && slack >= size/compactLimitShare {
+		c.compact()
 	}
 }
 
-// compact starts a compaction; there is none under way.
-func (x *Indexer) compact() {
-	x.compacting.busy = true
+// compact starts a compaction. There must be none in progress.
+func (c *compactor) compact() {
+	c.busy = true
 	begun := time.Now()
-	_, was, _ := x.st.Slack()
-	gone := x.naming.gone
-	x.goes.Go(func() {
+	_, was, _ := c.st.Slack()
+	gone := c.fileGone
+	c.background.Go(func() {
 		var err error
 		if gone { // perhaps with its directory
-			err = os.MkdirAll(filepath.Dir(x.st.Path()), 0o700)
+			err = os.MkdirAll(filepath.Dir(c.st.Path()), 0o700)
 		}
 		if err == nil {
-			err = x.st.Compact(x.running)
+			err = c.st.Compact(c.running)
 		}
 		if err == nil {
-			_, now, _ := x.st.Slack()
-			x.log.Info("compacted the database", "was", was, "is", now, "took", time.Since(begun).Round(time.Millisecond))
+			_, now, _ := c.st.Slack()
+			c.log.Info("compacted the database", "was", was, "is", now, "took", time.Since(begun).Round(time.Millisecond))
 		}
-		x.compacting.result <- err
+		c.result <- err
 	})
 }
 
-// compacted takes note of how a compaction ended.
-func (x *Indexer) compacted(err error) {
-	c := &x.compacting
+// compacted is called with the result of a compaction.
+func (c *compactor) compacted(err error) {
 	c.busy = false
-	was := c.putOff.Swap(nil)
+	was := c.noRoom.Swap(nil)
 	retry := compactRetry
-	if x.naming.gone {
-		retry = compactRoom
+	if c.fileGone {
+		retry = compactNoRoom
 	}
 	var room *store.NoRoomError
 	switch {
 	case err == nil:
-		x.spaceFreed()
-		x.naming.next = time.Time{}
-		x.lookForFile()
-	case x.running.Err() != nil:
+		c.spaceFreed()
+		c.nextFile = time.Time{}
+		c.checkFile()
+	case c.running.Err() != nil:
 	case errors.As(err, &room):
-		c.putOff.Store(room)
+		c.noRoom.Store(room)
 		if was == nil {
-			x.log.Info("the database is not compacted before there is room for it", "need", room.Need, "free", room.Free)
+			c.log.Info("the database is compacted when there is room for the copy", "need", room.Need, "free", room.Free)
 		}
-		c.wait(compactRoom)
+		c.wait(compactNoRoom)
 	default:
-		x.log.Warn("the database was not compacted", "err", err, "again in", retry)
+		c.log.Warn("the database was not compacted", "err", err, "retry", retry)
 		c.wait(retry)
 	}
 }
 
-// wait puts the next look off for so long at least.
-func (c *compacting) wait(d time.Duration) {
-	c.next = time.Now().Add(d)
-	c.notFor = c.next
-	c.armed = false // what has changed since may have set the timer to a moment before
-	c.changed()
+// checkFile checks whether the database's file is in its place. If it was removed, it is
+// written anew.
+func (c *compactor) checkFile() {
+	now := time.Now()
+	if now.Before(c.nextFile) || c.busy {
+		return
+	}
+	c.nextFile = now.Add(c.cfg.Timing.FileCheck)
+	err, why := c.st.Named(), ""
+	switch {
+	case errors.Is(err, store.ErrGone):
+		why = "the database's file was removed; it is being written anew"
+	case errors.Is(err, store.ErrReplaced):
+		why = "another file has replaced the database's, and what is indexed now is lost when indexd ends; restart indexd to use that file, or move it away"
+	case err != nil: // it cannot be told now
+		return
+	}
+	c.fileGone = errors.Is(err, store.ErrGone)
+	was := ""
+	if fault := c.fileFault.Load(); fault != nil {
+		was = *fault
+	}
+	if why != was {
+		if why == "" {
+			c.fileFault.Store(nil)
+			c.log.Info("the database's file is in its place again", "db", c.st.Path())
+		} else {
+			c.fileFault.Store(&why)
+			c.log.Error(why, "db", c.st.Path())
+		}
+		c.reportDegraded()
+	}
+	if c.fileGone {
+		c.wait(0)
+	}
 }

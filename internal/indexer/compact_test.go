@@ -43,8 +43,7 @@ func TestCompactsWhatIsFree(t *testing.T) {
 // if that failed.
 func TestFailedCompactionWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var c compacting
-		c.init(false)
+		c := newCompactor(&scheduler{watches: &watches{core: &core{}}})
 		c.changed()
 		c.next = time.Now().Add(c.pause)
 		c.armed = false

@@ -13,180 +13,196 @@ import (
 	"indexd/store/record"
 )
 
-// Explanation is what is known about one path.
+// An Explanation is what is known about one path.
 type Explanation struct {
 	Path    string
 	Indexed bool
 	Reason  string // why it is not indexed, in words
-	SameAs  string // it is or lies in a mount of what is indexed by this path, which Reason names
-	Root    string // "" where it lies in none
+	SameAs  string // the path by which its tree is indexed, if it is or lies in another mount of that, see Reason
+	Root    string // "" if it lies in none
 	Type    listing.Type
 	Entries uint64    // of a directory that was listed
-	Dir     string    // the directory whose listing shows it, or itself for a root
-	Listed  time.Time // when that was listed last with a change, zero if never
-	// Verified: the names in Dir were right then, by a look at the whole root.
+	Dir     string    // the directory whose listing shows it; of a directory, itself
+	Listed  time.Time // when Dir was listed last with a change; zero: never
+	// Verified is when all of Root was compared last: the names in Dir were right then.
 	Verified time.Time
 	Err      string // why Dir could not be read at the last attempt
-	Pending  bool   // Dir waits to be listed
+	Pending  bool   // Dir is to be listed
 	Watched  bool   // changes of Dir are known as they happen
-	// Offline is where a file system was mounted that is not now and that Path was
-	// on: until it is back, answers have what was on it there, "" otherwise.
+	// Offline is the mount point of the file system of Path that is not mounted now, "" if
+	// it is. Until it is, answers have what was on it.
 	Offline string
 }
 
 // Explain says whether a path is indexed, and if not by which rule.
-func (x *Indexer) Explain(p string) (e Explanation, err error) {
+func (w *watches) Explain(p string) (e Explanation, err error) {
 	e.Path = p
-	r := x.rootOf(p)
+	r := w.rootOf(p)
 	if r == nil {
-		e.Reason = "outside every root: " + strings.Join(x.Roots(), ", ")
+		e.Reason = "outside every root: " + strings.Join(w.Roots(), ", ")
 		return e, nil
 	}
 	e.Root, e.Verified = r.path, r.record().Names
-	if rule, no := x.rules.Load().Below(r.path, p); no {
+	if rule, excluded := w.rules.Load().Below(r.path, p); excluded {
 		e.Reason = "excluded: " + rule
 		return e, nil
 	}
-	where := x.places.Load()
-	if at, m, ok := where.barrier(p, r.path); ok {
-		e.Reason, e.SameAs = fmt.Sprintf("below %s: %s", at, m.rule), m.same
+	m := w.mounts.Load()
+	if at, mount, ok := m.barrier(p, r.path); ok {
+		e.Reason, e.SameAs = fmt.Sprintf("below %s: %s", at, mount.rule), mount.same
 		if at == p {
-			e.Reason = m.rule
+			e.Reason = mount.rule
 		}
 		return e, nil
 	}
-	defer func() { e.Watched = e.Offline == "" && x.src != nil && x.src.Watched(e.Dir) }()
-	err = x.st.View(func(sn *store.Snap) error {
-		e.Dir = path.Dir(p)
-		if p == r.path {
-			e.Dir = p
-		}
-		key, _, err := where.key(e.Dir)
-		if err != nil {
-			return err
-		}
-		if at, ok := sn.Locate(e.Dir); ok && at.Volume() != key.Volume() {
-			if p == r.path {
-				e.Indexed, e.Type = true, listing.Dir
-				return explainAway(sn, &e, at)
-			}
-			return explainOffline(sn, &e, at)
-		}
-		rec, ok, err := sn.Record(key)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			return x.explainUnlisted(sn, &e, key, r)
-		}
-		h := rec.Header()
-		e.Listed = h.Listed
-		if h.Errno != 0 {
-			e.Err = syscall.Errno(h.Errno).Error()
-		}
-		if e.Pending = sn.IsPending(key); p == r.path {
-			e.Indexed, e.Type, e.Entries = true, listing.Dir, h.Agg.Count
-			return nil
-		}
-		entry, ok, err := x.entry(sn, p)
-		if ok {
-			e.Indexed, e.Type = true, entry.Type()
-			return explainDir(sn, where, &e)
-		} else if e.Reason = fmt.Sprintf("%s had no such name when it was listed", e.Dir); e.Err != "" {
-			e.Reason = fmt.Sprintf("%s cannot be read: %s", e.Dir, e.Err)
-		}
-		return err
+	err = w.st.View(func(sn *store.Snap) error {
+		x := explainer{sn, m, r, &e}
+		return x.explain()
 	})
+	e.Watched = e.Offline == "" && w.src != nil && w.src.Watched(e.Dir)
 	return e, err
 }
 
-// explainOffline is for a path in a directory that answers look for at key, on a file
-// system that is not mounted; what is in the directory that it was mounted on they do
-// not show.
-func explainOffline(sn *store.Snap, e *Explanation, key record.Key) error {
-	v, _, err := sn.Volume(key.Volume())
+// An explainer explains a path that no rule or mount excludes, in a snapshot.
+type explainer struct {
+	sn *store.Snap
+	m  *mountMap
+	r  *root
+	*Explanation
+}
+
+func (e *explainer) explain() error {
+	e.Dir = path.Dir(e.Path)
+	if e.Path == e.r.path {
+		e.Dir = e.Path
+	}
+	key, _, err := e.m.key(e.Dir)
+	if err != nil {
+		return err
+	}
+	if at, ok := e.sn.Locate(e.Dir); ok && at.Volume() != key.Volume() {
+		if e.Path == e.r.path {
+			e.Indexed, e.Type = true, listing.Dir
+			return e.explainAway(at)
+		}
+		return e.explainOffline(at)
+	}
+	rec, ok, err := e.sn.Record(key)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return e.explainUnlisted(key)
+	}
+	h := rec.Header()
+	e.Listed, e.Err, e.Pending = h.Listed, errnoText(h.Errno), e.sn.IsPending(key)
+	if e.Path == e.r.path {
+		e.Indexed, e.Type, e.Entries = true, listing.Dir, h.Agg.Count
+		return nil
+	}
+	entry, ok, err := lookup(e.sn, key, path.Base(e.Path))
+	switch {
+	case ok:
+		e.Indexed, e.Type = true, entry.Type()
+		return e.explainDir()
+	case e.Err != "":
+		e.Reason = fmt.Sprintf("%s cannot be read: %s", e.Dir, e.Err)
+	default:
+		e.Reason = fmt.Sprintf("%s had no such name when it was listed", e.Dir)
+	}
+	return err
+}
+
+func errnoText(errno uint16) string {
+	if errno == 0 {
+		return ""
+	}
+	return syscall.Errno(errno).Error()
+}
+
+// explainOffline explains a path in a directory, with the key at, of a file system that is
+// not mounted. Answers do not show what is in the directory under the mount point.
+func (e *explainer) explainOffline(at record.Key) error {
+	v, _, err := e.sn.Volume(at.Volume())
 	if err != nil {
 		return err
 	}
 	e.Offline = v.MountPoint
-	entry, ok, err := lookup(sn, key, path.Base(e.Path))
+	name := path.Base(e.Path)
+	entry, ok, err := lookup(e.sn, at, name)
 	if ok {
 		e.Indexed, e.Type = true, entry.Type()
-		if rec, ok, err := sn.Record(key.Child(path.Base(e.Path))); err == nil && ok && e.Type == listing.Dir {
+		if rec, ok, err := e.sn.Record(at.Child(name)); err == nil && ok && e.Type == listing.Dir {
 			e.Entries = rec.Header().Agg.Count
 		}
 	} else {
 		e.Reason = fmt.Sprintf("the file system of %s is not mounted, and had no such name when it was", e.Offline)
 	}
-	if rec, ok, err := sn.Record(key); err == nil && ok {
+	if rec, ok, err := e.sn.Record(at); err == nil && ok {
 		e.Listed = rec.Header().Listed
 	}
 	return err
 }
 
-// explainAway is for the directory that a file system was mounted on which is not now:
-// answers have what was in that, whose root is at key.
-func explainAway(sn *store.Snap, e *Explanation, key record.Key) error {
+// explainAway explains the mount point of a file system that is not mounted, whose root has
+// the key at: answers have what was in that.
+func (e *explainer) explainAway(at record.Key) error {
 	e.Dir, e.Offline, e.Pending, e.Err, e.Entries, e.Listed = e.Path, e.Path, false, "", 0, time.Time{}
-	rec, ok, err := sn.Record(key)
+	rec, ok, err := e.sn.Record(at)
 	if err == nil && ok {
 		e.Entries, e.Listed = rec.Header().Agg.Count, rec.Header().Listed
 	}
 	return err
 }
 
-// explainDir adds what is known of a directory that is not a root: its own
-// listing, not that which names it.
-func explainDir(sn *store.Snap, where *places, e *Explanation) error {
+// explainDir adds what is known of a directory that is not a root from its own listing.
+func (e *explainer) explainDir() error {
 	if e.Type != listing.Dir {
 		return nil
 	}
-	key, _, err := where.key(e.Path)
+	key, _, err := e.m.key(e.Path)
 	if err != nil {
 		return err
 	}
-	if at, ok := sn.Locate(e.Path); ok && at.Volume() != key.Volume() {
-		return explainAway(sn, e, at)
+	if at, ok := e.sn.Locate(e.Path); ok && at.Volume() != key.Volume() {
+		return e.explainAway(at)
 	}
-	e.Pending = e.Pending || sn.IsPending(key)
-	rec, ok, err := sn.Record(key)
+	e.Pending = e.Pending || e.sn.IsPending(key)
+	rec, ok, err := e.sn.Record(key)
 	if err != nil || !ok {
 		return err
 	}
 	h := rec.Header()
-	e.Dir, e.Entries, e.Listed, e.Err = e.Path, h.Agg.Count, h.Listed, ""
-	if h.Errno != 0 {
-		e.Err = syscall.Errno(h.Errno).Error()
-	}
+	e.Dir, e.Entries, e.Listed, e.Err = e.Path, h.Agg.Count, h.Listed, errnoText(h.Errno)
 	return nil
 }
 
-// explainUnlisted says why e.Dir has no listing: it is pending, or the nearest
-// directory above it that has one does not know of it.
-func (x *Indexer) explainUnlisted(sn *store.Snap, e *Explanation, key record.Key, r *root) error {
-	if sn.IsPending(key) {
+// explainUnlisted says why e.Dir has no listing: it is pending, or the nearest directory
+// above it that has a listing does not have it.
+func (e *explainer) explainUnlisted(key record.Key) error {
+	if e.sn.IsPending(key) {
 		e.Pending, e.Reason = true, e.Dir+" waits to be listed"
 		return nil
 	}
-	for dir := e.Dir; dir != r.path; {
-		parent := path.Dir(dir)
-		k, _, err := x.places.Load().key(parent)
+	for dir := e.Dir; dir != e.r.path; {
+		dir = path.Dir(dir)
+		k, _, err := e.m.key(dir)
 		if err != nil {
 			return err
 		}
-		if rec, ok, err := sn.Record(k); err != nil {
+		rec, ok, err := e.sn.Record(k)
+		switch {
+		case err != nil:
 			return err
-		} else if ok {
-			if no := rec.Header().Errno; no != 0 {
-				e.Reason = fmt.Sprintf("%s cannot be read: %s", parent, syscall.Errno(no))
-			} else {
-				e.Reason = fmt.Sprintf("%s had no directory of that name when it was listed", parent)
-			}
+		case ok && rec.Header().Errno != 0:
+			e.Reason = fmt.Sprintf("%s cannot be read: %s", dir, errnoText(rec.Header().Errno))
+			return nil
+		case ok:
+			e.Reason = fmt.Sprintf("%s had no directory of that name when it was listed", dir)
 			return nil
 		}
-		dir = parent
 	}
-	if !r.record().Complete {
+	if !e.r.record().Complete {
 		e.Pending, e.Reason = true, "not yet listed: the first index is under way"
 		return nil
 	}

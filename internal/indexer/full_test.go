@@ -72,7 +72,7 @@ func (r *rig) full(root string) {
 func TestHealsAtTheSizeLimit(t *testing.T) {
 	scale.SkipIfShort(t)
 	small(t, 2<<20)
-	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), memoryDir(t), Config{again: 10 * time.Millisecond}, nil)
+	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), memoryDir(t), Config{Timing: Timing{Backfill: 10 * time.Millisecond}}, nil)
 	must(t, l.WaitReady(deadline(t)))
 	for d := range 20 {
 		grow(t, l.root, longNames(fmt.Sprintf("kept%02d", d), 100)...)
@@ -118,7 +118,7 @@ func TestExcludingMakesRoom(t *testing.T) {
 	root := memoryDir(t)
 	grow(t, root, paths...)
 	r := run(t, filepath.Join(memoryDir(t), "index.db"), Config{
-		Roots: []string{root}, SweepInterval: time.Hour, again: 10 * time.Millisecond,
+		Roots: []string{root}, SweepInterval: time.Hour, Timing: Timing{Backfill: 10 * time.Millisecond},
 	})
 	r.full(root)
 	set := ruleSet(t, rules.Config{Exclude: []string{root + "/big"}})

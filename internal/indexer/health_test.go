@@ -62,7 +62,7 @@ func TestVitals(t *testing.T) {
 			}
 		}},
 		{"indexer", func(held chan<- struct{}, free <-chan struct{}) {
-			l.later(func() { held <- struct{}{}; <-free })
+			l.deferCall(func() { held <- struct{}{}; <-free })
 		}},
 		{"changes", func(held chan<- struct{}, free <-chan struct{}) {
 			if err := l.live.room.Acquire(t.Context(), liveTasks); err != nil {

@@ -1,12 +1,11 @@
-// Package indexer binds the walker and the store: it decides which directories
-// are listed, for whom and how urgently, and hands what is found to the one
-// writer.
+// Package indexer connects the walker and the store: it decides which directories are
+// listed, for whom and how urgently, and hands what is found to the one writer.
 //
-// A first index, a rescan, what a start finds changed, and a directory that
-// turned out to be out of date are all the same act, a task: walk a directory
-// or a subtree, apply each listing. Goroutines: the pool's workers, the writer,
-// the merger of postings, and Run's own, which does whatever a worker or the
-// writer must not wait for.
+// A first index, a rescan, what a start finds changed, and a directory that turns out to be
+// out of date are all the same, a task: walk a directory or a subtree, and apply each
+// listing. The goroutines are the pool's workers, the writer, the merger of postings, the
+// one that acts on events, and Run's own, which does whatever a worker or the writer must
+// not wait for.
 package indexer
 
 import (
@@ -16,7 +15,6 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"indexd/internal/indexer/commit"
@@ -28,157 +26,119 @@ import (
 	"indexd/walker"
 )
 
-// Config is what an Indexer is made of. Roots, Rules and Mounts are required.
+// Config configures an Indexer. Roots, Rules and Mounts are required.
 type Config struct {
 	// Roots are absolute, clean, free of symbolic links, none within another.
 	Roots []string
-	// Inner lie within a root and were asked for too: the file systems that they
+	// Inner are paths within a root that were asked for too: the file systems that they
 	// are on are indexed whatever their type.
 	Inner []string
 	Rules *rules.Set
-	// Mounts reads the mount table as it stands.
+	// Mounts reads the mount table.
 	Mounts func() (*mounts.Table, error)
-	// Workers of the pool; 0 for the walker's default.
+	// Workers is the size of the pool; 0: the walker's default.
 	Workers int
-	// OnAccess is walker.Options.OnAccess; it may be nil.
+	// OnAccess is walker.Options.OnAccess.
 	OnAccess func()
-	// SweepInterval is how often the times of all directories are compared with
-	// the store's; every sixth time all is listed again. 0: never, not even
-	// for changes since the daemon stopped: then only rescans change the index.
+	// SweepInterval is how often the times of all directories are compared with the
+	// store's; every sixth time everything is listed again. 0: never, not even for
+	// changes since the daemon stopped, so that only rescans change the index.
 	SweepInterval time.Duration
-	// Watch gives hints of what changes; Run runs it. Nil: nothing is watched.
+	// Watch reports changes; Run runs it. Nil: nothing is watched.
 	Watch *watch.Source
 	// Cookies is the directory that Watch has for itself.
 	Cookies string
-	// DB and Socket are the daemon's own, absolute and free of symbolic links;
-	// changes of them, and of what the store makes beside DB, raise no work. "":
-	// it lies in no root.
+	// DB and Socket are the daemon's own files, absolute and free of symbolic links.
+	// Changes of them, and of what the store makes beside DB, cause no work. "": the file
+	// lies in no root.
 	DB, Socket string
-	// Queue is how many bytes of listings may be prepared and not yet committed;
-	// 0: 8 MiB. Half as many are a batch.
+	// Queue is how many bytes of listings may be prepared and not yet committed; 0: 8 MiB.
 	Queue int
-	// Degraded is told why nothing can be written, or what is wrong with the
-	// database's file, when that begins or is for another reason, and "" when all is
-	// well again. It must not block. Nil: nobody is.
+	// Degraded is called with the reason when the database cannot be written or something
+	// is wrong with its file, and with "" when all is well again. It must not block. It
+	// may be nil.
 	Degraded func(why string)
-	Log      *slog.Logger // nil: none
-	// Eager has merged and compacted at once what else waits for company, for its
-	// time or for the database to be large: for tests that are to meet it.
+	Log      *slog.Logger // nil: nothing is logged
+
+	// The rest is for tests.
+
+	// Eager makes merges and compactions run immediately instead of being batched.
 	Eager bool
-
-	trust    bool          // a test's: nothing in the database is damaged
-	compared func()        // a test's: called in a reconcile before the rest is watched
-	patience time.Duration // a test's, with a file system that hangs; 0: the usual
-
-	lookAgain time.Duration // a test's, for the database's file; 0: the usual
-	gather    time.Duration // a test's: how long watches that are free do; 0: the usual
-	again     time.Duration // a test's: how soon what had no room is tried again; 0: the usual
-	waits     int           // a test's: how many directories are remembered that wait for a watch; 0: the usual
+	// NoVerify leaves out the check of the database after a start.
+	NoVerify bool
+	Timing   Timing
 }
 
-// Indexer keeps a store true. All methods may be called from any goroutine;
-// those that change something do so only while Run runs.
+// Timing has pauses and limits that tests shorten. Zero values stand for the defaults.
+type Timing struct {
+	StuckAfter time.Duration // how long a system call may take
+	FileCheck  time.Duration // between two checks of the database file's name
+	FreedPause time.Duration // how long watches that became free are gathered
+	Backfill   time.Duration // before the first pass for changes rejected at the size limit
+	WatchQueue int           // directories remembered that wait for a watch
+}
+
+func (t Timing) withDefaults() Timing {
+	t.StuckAfter = cmp.Or(t.StuckAfter, stuckAfter)
+	t.FileCheck = cmp.Or(t.FileCheck, fileCheckPause)
+	t.FreedPause = cmp.Or(t.FreedPause, freedPause)
+	t.Backfill = cmp.Or(t.Backfill, backfillFirst)
+	t.WatchQueue = cmp.Or(t.WatchQueue, watchQueueMax)
+	return t
+}
+
+// An Indexer keeps a store true. Its methods may be called from any goroutine, after Begun;
+// those that change something only while Run runs.
 type Indexer struct {
-	st      *store.Store
-	log     *slog.Logger
-	born    time.Time // when New made it
-	cfg     Config    // but roots and rules, which may be reloaded
-	pool    *walker.Pool
-	writer  *commit.Writer
-	history *jobs.History
+	*barrier
+	history   *jobs.History
+	retry     *retry
+	backfill  *backfill
+	compactor *compactor
+	merger    *merger
+	scrubbing scrubbing
 
-	ctx    context.Context // ends when Run has
-	cancel context.CancelCauseFunc
-	// running ends first: with it, what Run's own goroutines go through the
-	// store for.
-	running context.Context
-	stop    context.CancelCauseFunc
-
-	rules    atomic.Pointer[rules.Set]
-	inner    atomic.Pointer[[]string]
-	rootList atomic.Pointer[[]*root]
-	places   atomic.Pointer[places]
-	placesMu sync.Mutex // held by who reads the mount table anew
-
-	stamps    atomic.Uint64
-	flights   flights
-	hung      hung
-	queue     queue
-	active    gauge // tasks under way and things to do later
-	epochs    epochs
-	src       *watch.Source // nil: nothing is watched
-	live      *live         // its consumer
-	waiting   waiting
-	heartbeat *commit.Heartbeat // of Run's goroutine
-	progress  progress
-
-	settling   settling
-	scrubbing  scrubbing
-	compacting compacting
-	backfill   backfill
-	naming     naming
-	merger     merger
-	pace       pace
-	unsettled  atomic.Uint64 // how many directories are pending and cannot be listed
-	reapMost   atomic.Int64  // records of a batch of them
-	reaping    atomic.Bool   // a batch of the dead is with the writer
-
-	begun  chan struct{}  // closed when the roots are known
-	goes   sync.WaitGroup // goroutines beside the writer's and the pool's
-	todoMu sync.Mutex
-	todo   []func()
-	wake   chan struct{} // capacity 1
+	begun chan struct{} // closed when the roots are known
 }
 
-// New makes an Indexer over st, which stays the caller's to close, after Run
-// has returned.
+// New returns an Indexer of st. The caller closes st after Run has returned.
 func New(st *store.Store, cfg Config) (*Indexer, error) {
-	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.DiscardHandler)
-	}
-	if cfg.patience == 0 {
-		cfg.patience = patience
-	}
-	if cfg.gather == 0 {
-		cfg.gather = waitingPause
-	}
-	if cfg.waits == 0 {
-		cfg.waits = waitingDirs
-	}
-	x := &Indexer{
-		st: st, log: cfg.Log, cfg: cfg, born: time.Now(),
-		flights:   flights{m: make(map[string][]again)},
-		queue:     queue{m: make(map[taskKey]*slot)},
-		active:    gauge{changed: make(chan struct{})},
+	cfg.Log = cmp.Or(cfg.Log, slog.New(slog.DiscardHandler))
+	cfg.Timing = cfg.Timing.withDefaults()
+	c := &core{st: st, log: cfg.Log, cfg: cfg, born: time.Now()}
+	c.writer = commit.New(st, commit.Options{Queue: cfg.Queue, Log: cfg.Log, OnFailure: c.reportDegraded})
+	c.ctx, c.cancel = context.WithCancelCause(context.Background())
+	c.running, c.stop = context.WithCancelCause(c.ctx)
+	c.rules.Store(cfg.Rules)
+	c.stamps.Store(st.LastStamp())
+
+	w := &watches{core: c, src: cfg.Watch, unwatched: watchQueue{max: cfg.Timing.WatchQueue}}
+	s := &scheduler{
+		watches:   w,
+		inflight:  inflight{m: make(map[string][]waiter)},
+		active:    counter{changed: make(chan struct{})},
 		epochs:    newEpochs(),
-		src:       cfg.Watch,
-		waiting:   waiting{most: cfg.waits},
-		wake:      make(chan struct{}, 1),
-		begun:     make(chan struct{}),
+		progress:  progress{begun: time.Now()},
 		heartbeat: commit.NewHeartbeat(),
+		wakeup:    make(chan struct{}, 1),
+		rejected:  make(chan struct{}, 1),
 	}
-	x.reapMost.Store(reapBatch)
-	x.writer = commit.New(st, commit.Options{Queue: cfg.Queue, Log: cfg.Log, OnFailure: x.tellDegraded})
-	if x.src != nil {
-		x.live = newLive(x, x.src)
-		x.src.OnEvict(func(dir string, changed time.Time) {
-			x.gaveUp(dir)
-			x.waiting.add(dir, changed.Unix())
-		})
+	s.active.zero = s.wake
+	p := &passes{scheduler: s, pace: pace{pressure}}
+	x := &Indexer{
+		barrier:   &barrier{passes: p},
+		retry:     newRetry(s),
+		compactor: newCompactor(s),
+		merger:    newMerger(c),
+		begun:     make(chan struct{}),
 	}
-	x.active.zero = x.nudge
-	x.settling.tries = make(map[string]int)
-	x.pace.pressure = pressure
-	x.compacting.init(cfg.Eager)
-	x.backfill.init(cfg.again)
-	x.naming.pause = cmp.Or(cfg.lookAgain, namePause)
-	x.merger = newMerger(cfg.Eager)
-	x.ctx, x.cancel = context.WithCancelCause(context.Background())
-	x.running, x.stop = context.WithCancelCause(x.ctx)
-	x.rules.Store(cfg.Rules)
-	x.stamps.Store(st.LastStamp())
+	x.backfill = newBackfill(p, x.retry)
+	if w.src != nil {
+		x.live = newLive(p)
+		w.src.OnEvict(w.evicted)
+	}
 	err := st.View(func(sn *store.Snap) error {
-		x.scrubbing.doubt.Store(sn.Docs() > 0 && !cfg.trust) // until Run has looked
+		x.scrubbing.doubt.Store(sn.Docs() > 0 && !cfg.NoVerify) // until Run has checked
 		return nil
 	})
 	if err == nil {
@@ -187,29 +147,25 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the next job's number: %w", err)
 	}
-	x.progress.begun = time.Now()
 	return x, nil
 }
 
-// stamp gives the next stamp, which orders what is seen of the file system.
-func (x *Indexer) stamp() uint64 { return x.stamps.Add(1) }
-
-// Run indexes what is not indexed yet, goes on with what was interrupted, and
-// serves jobs until ctx ends; then it stops the workers, tells whoever waits
-// for a job that it goes on at the next start, and returns when all that was
-// found is committed and every goroutine has ended.
+// Run indexes what is not indexed yet, resumes what was interrupted, and serves jobs until
+// ctx ends. Then it stops the workers, tells whoever waits for a job that it is resumed at
+// the next start, and returns when all that was found is committed and every goroutine has
+// ended.
 func (x *Indexer) Run(ctx context.Context) error {
 	x.pool = walker.New(walker.Options{
 		Workers:  x.cfg.Workers,
 		Stamp:    x.stamp,
 		OnAccess: x.cfg.OnAccess,
-		Device:   x.deviceOf, StuckAfter: x.cfg.patience, MaxStuck: maxStuck,
+		Device:   x.deviceOf, StuckAfter: x.cfg.Timing.StuckAfter, MaxStuck: maxStuck,
 		OnStuck: func(worker int, dir string, since time.Duration) {
 			x.log.Warn("a directory does not answer; going on without it", "dir", dir, "worker", worker, "since", since)
 		},
 	})
-	var wg sync.WaitGroup
-	wg.Go(func() { x.writer.Run(ctx) })
+	var writing sync.WaitGroup
+	writing.Go(func() { x.writer.Run(ctx) })
 	if x.src != nil {
 		wctx, stopWatching := context.WithCancel(context.Background())
 		var watching sync.WaitGroup
@@ -220,22 +176,25 @@ func (x *Indexer) Run(ctx context.Context) error {
 		})
 		defer watching.Wait()
 		defer stopWatching()
-		x.goes.Go(func() { x.live.run(x.running) })
+		x.background.Go(func() { x.live.run(x.running) })
 	}
-	err := x.begin(ctx)
+	err := x.setRoots(ctx, x.cfg.Roots, x.cfg.Inner, x.cfg.Rules)
+	if err == nil {
+		err = x.resumeJobs()
+	}
 	if ctx.Err() != nil {
 		err = nil // stopped before it began
 	}
 	if err == nil {
 		if x.scrubbing.doubt.Load() {
-			x.search(false) // first: who waits for nothing to be pending waits for it too
+			x.search(false) // first, so that WaitIdle waits for it too
 		}
 		close(x.begun)
-		x.goes.Go(func() { x.merge(x.running) })
+		x.background.Go(func() { x.merger.run(x.running) })
 		x.loop(ctx)
 	}
 	x.stop(ErrStopping)
-	x.goes.Wait()
+	x.background.Wait()
 	x.history.Interrupt()
 	if left := x.pool.Close(); errors.Is(left, walker.ErrStuck) {
 		x.log.Warn("stopping without waiting for a file system that does not answer", "err", left)
@@ -243,180 +202,120 @@ func (x *Indexer) Run(ctx context.Context) error {
 		err = errors.Join(err, left)
 	}
 	x.writer.Stop()
-	wg.Wait()
+	writing.Wait()
 	x.cancel(ErrStopping)
 	for _, r := range x.allRoots() {
-		r.hush()
+		r.flushLogs()
 	}
 	return err
 }
 
-// Begun is closed when Run knows the roots and what the store has of them:
-// nothing else of the Indexer may be called before.
-func (x *Indexer) Begun() <-chan struct{} { return x.begun }
-
 // ErrStopping is returned by what was asked for after Run's context ended.
 var ErrStopping = commit.ErrStopping
 
-// signal puts a value into a channel of capacity 1, unless there is one.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
+// Begun is closed when Run knows the roots and what the store has of them. No other method
+// may be called before.
+func (x *Indexer) Begun() <-chan struct{} { return x.begun }
 
-// loop does what is to be done later, until ctx ends.
+// loop does what is due, until ctx ends.
 func (x *Indexer) loop(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()
-	defer x.compacting.timer.Stop()
+	defer x.compactor.timer.Stop()
 	defer x.backfill.timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-x.wake:
-			x.todoMu.Lock()
-			todo := x.todo
-			x.todo = nil
-			x.todoMu.Unlock()
-			for _, f := range todo {
-				f()
-				x.heartbeat.Tick()
-				x.active.add(-1)
-			}
-			x.settle()
-			x.checkBackfill()
+		case <-x.wakeup:
+			x.runDeferred()
+			x.retry.run()
+			x.backfill.check()
 		case <-tick.C:
 			tick.Reset(x.sweep())
-			x.lookForFile()
+			x.compactor.checkFile()
 		case <-x.writer.Committed():
-			x.compacting.changed()
-			x.merger.changed()
-			x.settleRest()
-			x.checkBackfill()
-			x.lookForFile()
-		case <-x.compacting.timer.C:
-			x.compactIfDue()
-		case <-x.backfill.rejected:
-			x.changesRejected()
+			x.compactor.changed()
+			signal(x.merger.committed)
+			x.retry.retryPending()
+			x.backfill.check()
+			x.compactor.checkFile()
+		case <-x.compactor.timer.C:
+			x.compactor.compactIfDue()
+		case <-x.rejected:
+			x.backfill.arm()
+			x.compactor.compactForRoom()
 		case <-x.backfill.timer.C:
-			x.startBackfill()
-		case err := <-x.compacting.result:
-			x.compacted(err)
+			x.backfill.start()
+		case err := <-x.compactor.result:
+			x.compactor.compacted(err)
 		case <-x.heartbeat.Asks():
 		}
 	}
 }
 
-// later has f run on Run's goroutine, from where it may wait for the writer.
-func (x *Indexer) later(f func()) {
-	x.active.add(1)
-	x.todoMu.Lock()
-	x.todo = append(x.todo, f)
-	x.todoMu.Unlock()
-	x.nudge()
-}
-
-// nudge has Run's goroutine look at what there is to do.
-func (x *Indexer) nudge() { signal(x.wake) }
-
-// dirtyIn has one directory listed again, soon, as part of an epoch's work, of which
-// the caller has some in hand.
-func (x *Indexer) dirtyIn(epoch uint64, dir string) {
-	x.submitLater(&task{x: x, priority: walker.Event, alone: dir, epoch: epoch})
-}
-
-// discoveredIn has a directory that was never listed walked with all below it, as part
-// of an epoch's work, of which the caller has some in hand.
-func (x *Indexer) discoveredIn(epoch uint64, dir string) {
-	priority := walker.Resume
-	if epoch != 0 {
-		priority = walker.Event
-	}
-	x.submitLater(&task{x: x, priority: priority, trees: []string{dir}, epoch: epoch})
-}
-
-func (x *Indexer) submitLater(t *task) {
-	epoch := t.epoch
-	x.epochs.add(epoch)
-	x.later(func() {
-		_ = x.queue.submit(t, nil, nil)
-		x.epochs.done(epoch)
-	})
-}
-
-// WaitIdle returns when nothing is under way nor pending, or with ctx's error.
+// WaitIdle returns when nothing is active or pending, or with ctx's error.
 func (x *Indexer) WaitIdle(ctx context.Context) error {
-	return x.active.wait(ctx, func(n int) bool { return n == 0 && x.allComplete() && x.settled() })
+	return x.active.wait(ctx, func(n int) bool { return n == 0 && x.allComplete() && x.allSettled() })
 }
 
-// WaitReady returns when every root has been listed completely once, or with
-// ctx's error.
+// WaitReady returns when every root has been listed completely once, or with ctx's error.
 func (x *Indexer) WaitReady(ctx context.Context) error {
 	return x.active.wait(ctx, func(int) bool { return x.allComplete() })
 }
 
-// gauge counts, and lets people wait for it to stand as they wish.
-type gauge struct {
-	mu      sync.Mutex
-	n       int
-	zero    func()        // called under mu when it gets there; set before use
-	changed chan struct{} // closed and made anew with each change that may matter
-}
-
-func (g *gauge) add(d int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.n += d; g.n == 0 {
-		close(g.changed)
-		g.changed = make(chan struct{})
-		if g.zero != nil {
-			g.zero()
-		}
+// Sync returns when every change made below dirs (none: all roots) before the call is in
+// the index, or with ctx's error.
+func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
+	if err := x.active.wait(ctx, func(int) bool { return !x.scrubbing.doubt.Load() }); err != nil {
+		return err
 	}
+	return x.sync(ctx, dirs)
 }
 
-func (g *gauge) value() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.n
+// A HealthCheck shows that a part without which the index does not follow the file system
+// is alive: it answers, or it makes progress.
+type HealthCheck struct {
+	Name string
+	// Ask returns when the part has answered, which it does between two pieces of work,
+	// or with the reason why it has ended. If it returns the context's error, there was
+	// no answer.
+	Ask func(context.Context) error
+	// Worked counts pieces of work. Any change is progress.
+	Worked func() uint64
 }
 
-// poke wakes those who wait for something beside the count.
-func (g *gauge) poke() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	close(g.changed)
-	g.changed = make(chan struct{})
-}
-
-func (g *gauge) wait(ctx context.Context, ok func(n int) bool) error {
-	for {
-		g.mu.Lock()
-		n, changed := g.n, g.changed
-		g.mu.Unlock()
-		if ok(n) {
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+// HealthChecks returns the parts of a running Indexer: the reader of the kernel's events
+// (if anything is watched), what acts on events, what schedules listings, and the writer.
+// Checks are cheap and write nothing to the disk.
+func (x *Indexer) HealthChecks() []HealthCheck {
+	ask := func(h *commit.Heartbeat) func(context.Context) error {
+		return func(ctx context.Context) error { return h.Ask(ctx, x.running.Done()) }
 	}
-}
-
-// progress counts what was listed since the start.
-type progress struct {
-	begun         time.Time
-	dirs, entries atomic.Uint64
-}
-
-func (p *progress) add(first bool, entries int) {
-	if first {
-		p.dirs.Add(1)
+	// While the writer retries, all others wait for it, and do not hang.
+	retries := func() uint64 {
+		if x.writer.Failure() == "" {
+			return 0
+		}
+		return x.writer.Heartbeat.Ticks()
 	}
-	p.entries.Add(uint64(entries))
+	list := []HealthCheck{
+		{"writer", ask(x.writer.Heartbeat), x.writer.Heartbeat.Ticks},
+		{"indexer", ask(x.heartbeat), func() uint64 { return x.heartbeat.Ticks() + retries() }},
+	}
+	if x.src == nil {
+		return list
+	}
+	return append(list,
+		HealthCheck{"events", func(ctx context.Context) error {
+			_, err := x.src.Barrier(ctx)
+			return err
+		}, x.src.Drained},
+		HealthCheck{"changes", ask(x.live.heartbeat), func() uint64 {
+			n := x.live.heartbeat.Ticks() + retries()
+			if x.live.waiting.Load() {
+				n += x.stamps.Load() // of the workers, whose listings it waits for
+			}
+			return n
+		}})
 }

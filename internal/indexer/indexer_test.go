@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -101,6 +102,24 @@ func ruleSet(t *testing.T, c rules.Config) *rules.Set {
 	return s
 }
 
+// whenLogged returns a logger that calls f before a message is logged.
+func whenLogged(message string, f func()) *slog.Logger { return slog.New(logHook{message, f}) }
+
+type logHook struct {
+	message string
+	f       func()
+}
+
+func (h logHook) Enabled(context.Context, slog.Level) bool { return true }
+func (h logHook) WithAttrs([]slog.Attr) slog.Handler       { return h }
+func (h logHook) WithGroup(string) slog.Handler            { return h }
+func (h logHook) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == h.message {
+		h.f()
+	}
+	return nil
+}
+
 // generous is how long a condition may take to come true on a loaded machine.
 const generous = 3 * time.Minute
 
@@ -121,7 +140,7 @@ func (r *rig) idle() {
 func (r *rig) state() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d under way, %d pending, of them %d that cannot be listed, %d dead, distrusted: %v",
-		r.active.value(), r.st.PendingCount(), r.unsettled.Load(), r.st.DeadCount(), r.Distrusted())
+		r.active.value(), r.st.PendingCount(), r.unlistable.Load(), r.st.DeadCount(), r.Distrusted())
 	for _, root := range r.allRoots() {
 		fmt.Fprintf(&b, "; %s complete: %v, doing %q", root.path, root.record().Complete, root.doing())
 	}

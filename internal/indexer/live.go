@@ -2,9 +2,6 @@ package indexer
 
 import (
 	"context"
-	"path"
-	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -17,49 +14,48 @@ import (
 	"indexd/walker"
 )
 
-// live turns the hints of a watch.Source into listings. It has a goroutine of
-// its own, to which everything in it is confined but asks.
+// live turns the hints of a watch.Source into listings, on a goroutine of its own, to which
+// its fields are confined unless stated otherwise.
 type live struct {
-	x         *Indexer
-	src       *watch.Source
-	room      *semaphore.Weighted         // tasks under way
-	asks      chan chan struct{}          // who wants all hints so far to be acted on
-	taken     atomic.Pointer[watch.Batch] // of which the work is being begun
+	*passes
+	room      *semaphore.Weighted         // tasks; any goroutine
+	waiting   atomic.Bool                 // for room; any goroutine
+	asks      chan chan struct{}          // closes a channel when all hints so far were acted on
+	taken     atomic.Pointer[watch.Batch] // hints that are being acted on; any goroutine
 	heartbeat *commit.Heartbeat
-	waiting   atomic.Bool // for room
-	backoff   backoff
-	lacking   bool // there may be directories to be watched that only a pass over all finds
+	busy      busyFiles
+	needPass  bool // only a pass over all directories finds those that should be watched
 }
 
 const (
-	// liveTasks is how many tasks hints have under way; beyond that they gather
-	// in the Source, where they become fewer.
+	// liveTasks is how many tasks run because of hints. Beyond that hints gather in the
+	// Source, which combines them.
 	liveTasks = 128
-	// liveWindow is for how long hints gather after some were acted on.
+	// liveWindow is how long hints gather after some were acted on.
 	liveWindow = 10 * time.Millisecond
-	// fewNames of a directory whose content alone may have changed are each
-	// asked for; so are those of a directory of at least bigDir entries, up to
-	// one in bigShare of them. Else it is listed.
+	// Up to fewNames names of a directory whose content alone may have changed are looked
+	// at one by one; so are names of a directory of at least bigDir entries, up to one in
+	// bigShare of them. Otherwise the directory is listed.
 	fewNames = 8
 	bigDir   = 4096
 	bigShare = 64
 )
 
-func newLive(x *Indexer, src *watch.Source) *live {
+func newLive(p *passes) *live {
 	return &live{
-		x: x, src: src,
+		passes:    p,
 		room:      semaphore.NewWeighted(liveTasks),
 		asks:      make(chan chan struct{}),
 		heartbeat: commit.NewHeartbeat(),
-		backoff:   backoff{files: make(map[string]*busyFile)},
+		busy:      busyFiles{files: make(map[string]*busyFile)},
 	}
 }
 
 // run acts on hints until ctx ends.
 func (l *live) run(ctx context.Context) {
 	ready, freed := l.src.Ready(), l.src.Freed()
-	window, later, place := time.NewTimer(time.Hour), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
-	for _, t := range []*time.Timer{window, later, place} {
+	window, busy, place := time.NewTimer(time.Hour), time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	for _, t := range []*time.Timer{window, busy, place} {
 		t.Stop()
 		defer t.Stop()
 	}
@@ -77,30 +73,30 @@ func (l *live) run(ctx context.Context) {
 		case <-ready:
 			ready = nil
 			window.Reset(liveWindow)
-		case <-later.C:
+		case <-busy.C:
 		case <-freed:
-			freed = nil // who was refused one a moment ago may not be waiting yet
-			place.Reset(l.x.cfg.gather)
+			freed = nil // a directory that was just refused a watch may not be in the queue yet
+			place.Reset(l.cfg.Timing.FreedPause)
 			continue
 		case <-place.C:
 			freed = l.src.Freed()
-			epoch := l.x.epochs.begin()
+			epoch := l.epochs.begin()
 			if wait := l.placeFreed(epoch); wait > 0 {
 				place.Reset(wait)
 			}
-			l.x.epochs.done(epoch)
+			l.epochs.done(epoch)
 			continue
 		case answer = <-l.asks:
 			all = true
 		}
-		epoch := l.x.epochs.begin()
+		epoch := l.epochs.begin()
 		if ready == nil || all {
 			l.apply(ctx, epoch, l.src.Take())
 		}
-		l.putOff(ctx, epoch, all)
-		l.x.epochs.done(epoch)
-		if due, ok := l.backoff.next(); ok {
-			later.Reset(time.Until(due))
+		l.updateBusy(ctx, epoch, all)
+		l.epochs.done(epoch)
+		if due, ok := l.busy.next(); ok {
+			busy.Reset(time.Until(due))
 		}
 		if answer != nil {
 			close(answer)
@@ -108,14 +104,14 @@ func (l *live) run(ctx context.Context) {
 	}
 }
 
-// caughtUp returns when the work for all hints so far has been begun.
+// caughtUp returns when the work for all hints so far has begun.
 func (l *live) caughtUp(ctx context.Context) error {
 	answer := make(chan struct{})
 	select {
 	case l.asks <- answer:
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-l.x.running.Done():
+	case <-l.running.Done():
 		return ErrStopping
 	}
 	select {
@@ -123,7 +119,7 @@ func (l *live) caughtUp(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-l.x.running.Done():
+	case <-l.running.Done():
 		return ErrStopping
 	}
 }
@@ -131,53 +127,53 @@ func (l *live) caughtUp(ctx context.Context) error {
 // apply begins the work for a batch of hints.
 func (l *live) apply(ctx context.Context, epoch uint64, b watch.Batch) {
 	if b.Mounts {
-		l.x.MountsChanged()
+		l.MountsChanged()
 	}
 	if b.Overflow {
-		l.x.eventsLost()
+		l.eventsLost()
 	}
 	l.taken.Store(&b)
 	defer l.taken.Store(nil)
-	walked := make(map[string]bool) // subtrees that a listing of their parent goes on to
+	walked := make(map[string]bool) // subtrees that the listing of their parent continues to
 	for i := range b.Dirs {
 		l.heartbeat.Tick()
 		h := &b.Dirs[i]
 		switch {
-		case l.x.rootOf(h.Dir) == nil:
+		case l.rootOf(h.Dir) == nil:
 			l.aboveRoots(ctx, epoch, h)
-		case l.x.isExcluded(h.Dir):
-			l.x.unwatch(h.Dir) // by rules that are new
+		case l.isExcluded(h.Dir):
+			l.unwatch(h.Dir) // by new rules
 		case h.Subtree && !walked[h.Dir]:
-			l.task(ctx, epoch, "", []string{h.Dir})
+			l.list(ctx, epoch, "", []string{h.Dir})
 		case h.List:
-			l.x.writer.NamesChanged(commit.LoneMost)
-			l.task(ctx, epoch, h.Dir, nil)
+			l.writer.NamesChanged(commit.LoneMost)
+			l.list(ctx, epoch, h.Dir, nil)
 		case len(h.Names) > 0:
-			l.hint(ctx, epoch, h, walked)
+			l.applyNames(ctx, epoch, h, walked)
 		}
 	}
 }
 
-// aboveRoots is for hints of directories that lie in no root but above one: the
-// root may be another directory now, or none.
+// aboveRoots acts on a hint of a directory that lies above a root: the root may be another
+// directory now, or missing.
 func (l *live) aboveRoots(ctx context.Context, epoch uint64, h *watch.DirHint) {
-	for _, r := range l.x.allRoots() {
+	for _, r := range l.allRoots() {
 		touched := (h.Subtree || h.List) && mounts.Within(r.path, h.Dir)
 		for _, n := range h.Names {
 			touched = touched || n.Change == watch.Named && mounts.Within(r.path, join(h.Dir, n.Name))
 		}
 		if touched {
-			l.x.watchAbove(r)
+			l.watchAbove(r)
 			l.submit(ctx, &task{
-				x: l.x, priority: walker.Event, trees: []string{r.path}, solo: true, epoch: epoch,
-				ended: func(stats walker.JobStats, _ error) { r.looked(stats) },
+				s: l.scheduler, priority: walker.Event, trees: []string{r.path}, solo: true, epoch: epoch,
+				ended: func(stats walker.JobStats, _ error) { r.noteWalk(stats) },
 			})
 		}
 	}
 }
 
-// hint begins the work for names of one directory.
-func (l *live) hint(ctx context.Context, epoch uint64, h *watch.DirHint, walked map[string]bool) {
+// applyNames begins the work for names of one directory.
+func (l *live) applyNames(ctx context.Context, epoch uint64, h *watch.DirHint, walked map[string]bool) {
 	var named []string
 	var content []watch.NameHint
 	now := time.Now()
@@ -185,34 +181,34 @@ func (l *live) hint(ctx context.Context, epoch uint64, h *watch.DirHint, walked 
 		switch {
 		case n.Change == watch.Named:
 			named = append(named, join(h.Dir, n.Name))
-		case l.backoff.changed(h.Dir, n.Name, now):
+		case l.busy.noteChange(h.Dir, n.Name, now):
 			content = append(content, n)
 		}
 	}
-	l.x.writer.NamesChanged(len(named) + len(content))
+	l.writer.NamesChanged(len(named) + len(content))
 	switch {
 	case len(named) == 0 && len(content) <= fewNames:
-		l.names(ctx, epoch, h.Dir, content)
+		l.updateNames(ctx, epoch, h.Dir, content)
 	case len(named) == 0:
-		l.task(ctx, epoch, h.Dir, nil)
+		l.list(ctx, epoch, h.Dir, nil)
 	case l.isBig(h.Dir, len(h.Names)):
-		l.names(ctx, epoch, h.Dir, h.Names)
+		l.updateNames(ctx, epoch, h.Dir, h.Names)
 	default:
 		for _, path := range named {
 			walked[path] = true
 		}
-		l.task(ctx, epoch, h.Dir, named)
+		l.list(ctx, epoch, h.Dir, named)
 	}
 }
 
-// isBig reports whether a directory has so many entries that it is better to
-// ask for n of them than to list it.
+// isBig reports whether a directory has so many entries that it is better to look at n of
+// them than to list it.
 func (l *live) isBig(dir string, n int) (big bool) {
-	key, _, err := l.x.places.Load().key(dir)
+	key, _, err := l.mounts.Load().key(dir)
 	if err != nil {
 		return false
 	}
-	_ = l.x.st.View(func(sn *store.Snap) error {
+	_ = l.st.View(func(sn *store.Snap) error {
 		rec, ok, err := sn.Record(key)
 		if err == nil && ok {
 			count := rec.Header().Agg.Count
@@ -223,10 +219,10 @@ func (l *live) isBig(dir string, n int) (big bool) {
 	return big
 }
 
-// task has alone ("" for none) listed by itself, and then trees with all below
-// them; where alone is given, those of trees that it turns out to have.
-func (l *live) task(ctx context.Context, epoch uint64, alone string, trees []string) {
-	l.submit(ctx, &task{x: l.x, priority: walker.Event, alone: alone, trees: trees, solo: true, epoch: epoch})
+// list lists alone ("" for none) by itself, and then trees with all below them; if there is
+// alone, those of trees that it turns out to have.
+func (l *live) list(ctx context.Context, epoch uint64, alone string, trees []string) {
+	l.submit(ctx, &task{s: l.scheduler, priority: walker.Event, alone: alone, trees: trees, solo: true, epoch: epoch})
 }
 
 func (l *live) submit(ctx context.Context, t *task) {
@@ -243,82 +239,7 @@ func (l *live) submit(ctx context.Context, t *task) {
 			ended(stats, err)
 		}
 	}
-	if l.x.queue.submit(t, nil, nil) != nil {
+	if l.tasks.submit(t, nil, nil) != nil {
 		l.room.Release(1) // stopping
 	}
-}
-
-// Excluded reports whether changes of a path are of no interest: for
-// watch.Options. The directory that it lies in is indexed, or is above a root.
-func (x *Indexer) Excluded(p string) bool {
-	if x.isOwn(p) {
-		return true
-	}
-	set := x.rules.Load()
-	if set == nil {
-		return false
-	}
-	if !slices.ContainsFunc(x.allRoots(), func(r *root) bool { return mounts.Within(p, r.path) || mounts.Within(r.path, p) }) {
-		return true // beside a root
-	}
-	_, no := set.Child(path.Dir(p), p[strings.LastIndexByte(p, '/')+1:], false)
-	return no
-}
-
-// isExcluded reports whether a rule leaves out a directory below a root.
-func (x *Indexer) isExcluded(dir string) bool {
-	r := x.rootOf(dir)
-	if r == nil {
-		return true
-	}
-	_, no := x.rules.Load().Below(r.path, dir)
-	return no
-}
-
-// eventsLost has everything looked at: names by the times of their directories,
-// soon, and the rest at a pace, or as soon as somebody asks for it to be true.
-func (x *Indexer) eventsLost() {
-	now := time.Now()
-	for _, r := range x.allRoots() {
-		r.mu.Lock()
-		r.lostAt = now
-		r.again = true
-		r.mu.Unlock()
-		epoch := x.epochs.begin()
-		x.later(func() {
-			x.lookAgain(r)
-			x.epochs.done(epoch)
-		})
-	}
-}
-
-// lookAgain begins what became due for a root while something else was done for it:
-// that all is listed by other rules, the reconcile that eventsLost asked for, or else
-// the verification without which sizes and times are not sure.
-func (x *Indexer) lookAgain(r *root) {
-	rules := x.ruled(r)
-	r.mu.Lock()
-	idle := r.busy == "" && r.stored.Complete
-	again := idle && rules && r.again
-	if again {
-		r.again = false
-	}
-	r.mu.Unlock()
-	switch {
-	case idle && !rules:
-		x.relist(r)
-	case again:
-		x.reconcile(r)
-	case idle && x.unsure(r):
-		x.verify(r)
-	}
-}
-
-// ruled reports whether a root was listed by the rules that are valid, as far as it
-// can be.
-func (x *Indexer) ruled(r *root) bool {
-	rules := x.rules.Load().Fingerprint()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return !r.stored.Complete || r.stored.Rules == rules || r.gone != "" || r.rejected != r.covered
 }

@@ -105,7 +105,7 @@ func TestAChangeBesideAMount(t *testing.T) {
 	r.idle()
 	before := r.Progress().Dirs
 	grow(t, root, "new")
-	r.dirtyIn(0, root)
+	r.relist(0, root)
 	r.idle()
 	r.same(root)
 	if n := r.Progress().Dirs - before; n != 1 {
@@ -170,10 +170,10 @@ func TestIncompleteRootUnmounted(t *testing.T) {
 	known.mu.Unlock()
 	must(t, r.writer.Update(deadline(t), func(tx *store.Tx) error { // as a kill in the first index leaves it
 		rec := known.record()
-		if err := tx.PutValue(store.Roots, known.place(), rec); err != nil {
+		if err := tx.PutValue(store.Roots, known.storeKey(), rec); err != nil {
 			return err
 		}
-		return tx.PutPending(known.place(), store.Pending{Subtree: true, Stamp: r.stamp()})
+		return tx.PutPending(known.storeKey(), store.Pending{Subtree: true, Stamp: r.stamp()})
 	}))
 	r.stop()
 

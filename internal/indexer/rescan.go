@@ -25,7 +25,7 @@ func ownUID() uint32 { return uint32(os.Geteuid()) }
 // failed path of the job, and no error. Rescan blocks while too many jobs run. With
 // follow, the caller is going to Follow the job and misses none of its events.
 //
-// A restart resumes only paths that who may have listed.
+// A restart resumes only paths that the asker may have listed.
 func (x *Indexer) Rescan(ctx context.Context, who Asker, paths []string, follow bool) (jobs.Info, error) {
 	if len(paths) == 0 {
 		paths = x.Roots()
@@ -49,49 +49,22 @@ func (x *Indexer) Rescan(ctx context.Context, who Asker, paths []string, follow 
 		j.Cancel()
 		return jobs.Info{}, err
 	}
-	x.start(j, walker.Asked, refused)
+	x.startJob(j, walker.Asked, refused)
 	return j.Info(), nil
 }
 
 // Jobs returns the rescans that run and the last ones that have ended.
 func (x *Indexer) Jobs() *jobs.History { return x.history }
 
-// start gives each path of a job its task, except those that are refused.
-func (x *Indexer) start(j *jobs.Job, priority walker.Priority, refused map[int]error) {
-	for i, path := range j.Paths() {
-		alone, tree, err := "", "", refused[i]
-		if err == nil {
-			alone, tree, err = x.plan(path)
-		}
-		if err != nil {
-			j.Refuse(i, err)
-			continue
-		}
-		t := &task{x: x, priority: priority, alone: alone, trees: []string{tree}}
-		if r := x.rootAt(tree); r != nil {
-			begun := x.startPass(r)
-			t.ended = func(stats walker.JobStats, err error) {
-				if err == nil {
-					r.looked(stats)
-					x.verified(r, begun)
-				}
-			}
-		}
-		if err := x.queue.submit(t, j, func(t *task) { j.Attach(i, t) }); err != nil {
-			j.TaskEnded(t, walker.JobStats{}, err)
-		}
-	}
-	j.Attached()
-}
-
 // forgetJob removes a job that has ended from the store.
 func (x *Indexer) forgetJob(id uint64) {
-	x.later(func() {
+	x.deferCall(func() {
 		_ = x.writer.Put(x.ctx, commit.Item{Do: func(tx *store.Tx) error { return jobs.Forget(tx, id) }})
 	})
 }
 
-// resumeJobs begins rescans again that a stop or a crash interrupted.
+// resumeJobs starts rescans again that a stop or a crash interrupted. What they had listed
+// may have changed meanwhile.
 func (x *Indexer) resumeJobs() error {
 	var list []*jobs.Job
 	err := x.st.View(func(sn *store.Snap) error {
@@ -99,7 +72,7 @@ func (x *Indexer) resumeJobs() error {
 		return nil
 	})
 	for _, j := range list {
-		x.start(j, walker.Resume, nil)
+		x.startJob(j, walker.Resume, nil)
 	}
 	return err
 }

@@ -98,7 +98,7 @@ func TestExcludesAndReload(t *testing.T) {
 func TestReloadDuringALook(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := tree(t)
-	for i := range 3 * crewSize {
+	for i := range 3 * relistMax {
 		must(t, os.MkdirAll(fmt.Sprintf("%s/%d/skip", root, i), 0o755))
 	}
 	skip := ruleSet(t, rules.Config{Exclude: []string{"skip"}})
@@ -110,7 +110,7 @@ func TestReloadDuringALook(t *testing.T) {
 	var once sync.Once
 	under, on := make(chan bool), make(chan bool)
 	hold := func() { once.Do(func() { under <- true; <-on }) }
-	r = run(t, r.db, Config{Roots: []string{root}, SweepInterval: time.Hour, compared: hold})
+	r = run(t, r.db, Config{Roots: []string{root}, SweepInterval: time.Hour, Log: whenLogged("compared all directories", hold)})
 	<-under
 	must(t, r.Reload(deadline(t), []string{root}, nil, skip))
 	close(on)
@@ -131,7 +131,7 @@ func TestReloadDuringALook(t *testing.T) {
 		}
 		return 0
 	}
-	r.later(func() { r.verify(r.rootAt(root)) })
+	r.deferCall(func() { r.verify(r.rootAt(root)) })
 	<-under
 	must(t, r.Reload(deadline(t), []string{root}, nil, skip))
 	close(on)

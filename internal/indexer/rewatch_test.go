@@ -17,13 +17,13 @@ func (l *liveRig) restartAt(at func(again *liveRig)) *liveRig {
 	l.stop()
 	here, on := make(chan struct{}), make(chan struct{})
 	first := true
-	again := startLive(l.t, l.db, l.root, Config{compared: func() {
+	again := startLive(l.t, l.db, l.root, Config{Log: whenLogged("compared all directories", func() {
 		if first {
 			first = false
 			close(here)
 			<-on
 		}
-	}}, nil)
+	})}, nil)
 	select {
 	case <-here:
 	case <-deadline(l.t).Done():
@@ -106,11 +106,11 @@ func TestSyncBesideMuchElse(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	l.do(os.Mkdir(l.path("a"), 0o755), os.Mkdir(l.path("z"), 0o755))
 	l.compare()
-	key, _, err := l.places.Load().key(l.path("z"))
+	key, _, err := l.mounts.Load().key(l.path("z"))
 	l.do(err)
 	l.do(l.writer.Update(t.Context(), func(tx *store.Tx) error {
-		for i := range settleBatch {
-			other, _, err := l.places.Load().key(l.path(fmt.Sprintf("a/%04d", i)))
+		for i := range pendingBatch {
+			other, _, err := l.mounts.Load().key(l.path(fmt.Sprintf("a/%04d", i)))
 			if err == nil {
 				err = tx.PutPending(other, store.Pending{Stamp: l.stamp()})
 			}
@@ -120,7 +120,7 @@ func TestSyncBesideMuchElse(t *testing.T) {
 		}
 		return tx.PutPending(key, store.Pending{Stamp: l.stamp()})
 	}))
-	l.do(l.settleNow(deadline(t), l.rootOf(l.root), []string{l.path("z")}))
+	l.do(l.listAllPending(deadline(t), l.rootOf(l.root), []string{l.path("z")}))
 	l.do(l.st.View(func(sn *store.Snap) error {
 		if sn.IsPending(key) {
 			t.Error("it is pending still")

@@ -39,7 +39,7 @@ func (x *Indexer) search(met bool) {
 	if s.again = s.busy; !s.busy && x.running.Err() == nil {
 		s.busy = true
 		x.active.add(1)
-		x.later(func() { x.goes.Go(x.scrub) })
+		x.deferCall(func() { x.background.Go(x.scrub) })
 	}
 }
 
@@ -66,7 +66,7 @@ func (x *Indexer) scrub() {
 		busy := s.busy
 		s.mu.Unlock()
 		if !busy {
-			x.active.poke()
+			x.active.notify()
 			return
 		}
 	}
@@ -97,7 +97,7 @@ func (x *Indexer) scrubOnce() bool {
 			if !r.record().Complete {
 				continue // what is pending is listed as the first index goes on
 			}
-			if err := x.settleNow(x.running, r, nil); err != nil {
+			if err := x.listAllPending(x.running, r, nil); err != nil {
 				x.log.Error("cannot list again what was damaged", "root", r.path, "err", err)
 				return false
 			}

@@ -40,7 +40,7 @@ func TestDamageIsListedAgain(t *testing.T) {
 			root := tree(t, "a/b/x", "a/b/c/y", "a/z", "d/e/f")
 			r := run(t, "", Config{Roots: []string{root}})
 			r.idle()
-			key, _, err := r.places.Load().key(root + "/a/b")
+			key, _, err := r.mounts.Load().key(root + "/a/b")
 			must(t, err)
 			r.stop()
 			forge(t, r.db, func(listings *bolt.Bucket) error { return c.change(listings, key) })

@@ -1,7 +1,6 @@
 package indexer
 
 import (
-	"cmp"
 	"time"
 
 	"indexd/internal/mounts"
@@ -13,13 +12,13 @@ import (
 // Status is the state of the index at one moment.
 type Status struct {
 	Ready    bool  // every root has been listed completely once
-	Pending  int64 // directories that wait to be listed
+	Pending  int64 // directories that are to be listed
 	Workers  int
-	Degraded string // what is wrong with the database, such as why nothing can be written now; "": nothing
-	// NoRoom is why a compaction of the database is put off, nil if none is.
+	Degraded string // what is wrong with the database, such as why it cannot be written; "": nothing
+	// NoRoom is why a compaction of the database is put off; nil: none is.
 	NoRoom *store.NoRoomError
 	Roots  []RootStatus
-	// Progress since the start.
+	// Listed counts what was listed since the start, Running ago.
 	Listed  Progress
 	Running time.Duration
 }
@@ -27,67 +26,72 @@ type Status struct {
 // Progress counts what was listed.
 type Progress struct{ Dirs, Entries uint64 }
 
-// RootState says how far a root's part of the index can be trusted.
+// RootState says how up to date a root's part of the index is.
 type RootState string
 
 // The states of a root.
 const (
 	Live        RootState = "live"        // every directory is watched
 	Indexing    RootState = "indexing"    // not yet listed completely
-	Reconciling RootState = "reconciling" // what changed while nobody looked is being found
+	Reconciling RootState = "reconciling" // changes without events are being found
 	Swept       RootState = "swept"       // listed again on time
-	Unwatched   RootState = "unwatched"   // listed again only when asked for
-	Degraded    RootState = "degraded"    // what is found cannot be written
-	Offline     RootState = "offline"     // gone, or its file system is
+	Unwatched   RootState = "unwatched"   // listed again only if asked for
+	Degraded    RootState = "degraded"    // changes cannot be written
+	Offline     RootState = "offline"     // it is gone, or its file system is
 )
 
-// RootStatus is one root.
+// RootStatus is the state of one root.
 type RootStatus struct {
 	Path  string
 	State RootState
 	store.Counts
-	// Names and Metadata: changes made before are in the index. Zero: never
+	// Names and Metadata: changes made before are in the index. Zero: the root was never
 	// listed completely.
 	Names, Metadata time.Time
 	LiveDirs        uint64 // that are watched
-	Unreadable      uint64 // directories, for another reason than that they may not be read
+	Unreadable      uint64 // directories that cannot be read, for another reason than permissions
 	OfflineDirs     uint64 // directories of file systems that are not mounted
 	Reason          string // of Offline and Degraded
 }
 
-// Status counts only what is not counted already: with one root a volume it
-// costs next to nothing, else a walk over the headers.
+// Progress returns what was listed since the start. It is cheap.
+func (s *scheduler) Progress() Progress {
+	return Progress{s.progress.dirs.Load(), s.progress.entries.Load()}
+}
+
+// Status returns the state of the index. With one root per volume it costs next to nothing,
+// because the store has the counts; otherwise it reads the headers of the other roots.
 func (x *Indexer) Status() (Status, error) {
 	s := Status{
-		Ready:   x.allComplete(),
-		Workers: x.pool.Stats().Workers,
-		Listed:  x.Progress(),
-		Running: time.Since(x.progress.begun),
+		Ready:    x.allComplete(),
+		Workers:  x.pool.Stats().Workers,
+		Degraded: x.degraded(),
+		NoRoom:   x.compactor.noRoom.Load(),
+		Listed:   x.Progress(),
+		Running:  time.Since(x.progress.begun),
 	}
-	s.Degraded = x.degraded()
-	unwritable := x.writer.Failure()
-	s.NoRoom = x.compacting.putOff.Load()
+	failure := x.writer.Failure()
 	return s, x.st.View(func(sn *store.Snap) error {
 		s.Pending = int64(x.st.PendingCount())
 		for _, r := range x.allRoots() {
-			counts, err := x.count(sn, r)
-			if err != nil {
-				return err
-			}
-			rs := RootStatus{Path: r.path, Counts: counts}
-			why := unwritable
-			if r.short() {
-				why = cmp.Or(why, x.backfill.reason())
+			rs := RootStatus{Path: r.path}
+			why := failure
+			if why == "" && r.isShort() {
+				why = tooLarge
 			}
 			rs.State, rs.Reason = x.rootState(r, why)
+			var err error
+			if rs.Counts, err = countRoot(sn, r); err != nil {
+				return err
+			}
 			if x.src != nil {
 				live := uint64(x.src.CountBelow(r.path))
 				if mounts.Within(x.cfg.Cookies, r.path) {
 					live++ // in which nothing else changes
 				}
-				rs.LiveDirs = min(live, counts.Dirs)
+				rs.LiveDirs = min(live, rs.Dirs)
 			}
-			if rs.Unreadable, rs.OfflineDirs, err = amiss(sn, r); err != nil {
+			if rs.Unreadable, rs.OfflineDirs, err = countMissing(sn, r); err != nil {
 				return err
 			}
 			if rs.State == Live && rs.OfflineDirs > 0 {
@@ -102,51 +106,50 @@ func (x *Indexer) Status() (Status, error) {
 	})
 }
 
-// count sums up what is stored of a root: volumes that lie in it whole are
-// counted already, of others the headers are read.
-func (x *Indexer) count(sn *store.Snap, r *root) (sum store.Counts, err error) {
-	segments, err := sn.Segments(r.path)
+// countRoot counts what is stored of a root. The store has the counts of whole volumes; of
+// others the headers are read.
+func countRoot(sn *store.Snap, r *root) (sum store.Counts, err error) {
+	ranges, err := sn.Segments(r.path)
 	if err != nil {
 		return sum, err
 	}
+	add := func(dirs, entries uint64, bytes, blocks int64) {
+		sum.Dirs += dirs
+		sum.Entries += entries
+		sum.Bytes += bytes
+		sum.Blocks += blocks
+	}
 	counted := make(map[record.Volume]bool)
-	for _, seg := range segments {
-		v := seg.Volume
+	for _, rg := range ranges {
+		v := rg.Volume
 		if mounts.Within(v.MountPoint, r.path) {
 			if !counted[v.Volume] {
 				counted[v.Volume] = true
-				sum.Dirs += v.Counts.Dirs
-				sum.Entries += v.Counts.Entries
-				sum.Bytes += v.Counts.Bytes
-				sum.Blocks += v.Counts.Blocks
+				add(v.Counts.Dirs, v.Counts.Entries, v.Counts.Bytes, v.Counts.Blocks)
 			}
 			continue
 		}
-		c := sn.Cursor(seg.Lo, seg.Hi)
+		c := sn.Cursor(rg.Lo, rg.Hi)
 		for c.Next() {
-			if _, chunk := c.Chunk(); chunk {
-				continue
+			if _, chunk := c.Chunk(); !chunk {
+				a := &c.Record().Header().Agg
+				add(1, a.Count, a.Bytes, a.Blocks)
 			}
-			a := &c.Record().Header().Agg
-			sum.Dirs++
-			sum.Entries += a.Count
-			sum.Bytes += a.Bytes
-			sum.Blocks += a.Blocks
 		}
 	}
 	return sum, nil
 }
 
-// amiss counts the directories of a root that could not be read, and those that are
-// not there to be.
-func amiss(sn *store.Snap, r *root) (failed, offline uint64, err error) {
-	segments, err := sn.Segments(r.path)
+// countMissing counts the directories of a root that cannot be read, and those on volumes
+// that are offline.
+func countMissing(sn *store.Snap, r *root) (failed, offline uint64, err error) {
+	ranges, err := sn.Segments(r.path)
 	counted := make(map[record.Volume]bool)
-	for _, seg := range segments {
-		for range sn.Failed(seg.Lo, seg.Hi) {
+	for _, rg := range ranges {
+		for range sn.Failed(rg.Lo, rg.Hi) {
 			failed++
 		}
-		if v := seg.Volume; v.Offline && !counted[v.Volume] {
+		if v := rg.Volume; v.Offline && !counted[v.Volume] {
 			counted[v.Volume] = true
 			offline += v.Counts.Dirs
 		}
@@ -154,11 +157,8 @@ func amiss(sn *store.Snap, r *root) (failed, offline uint64, err error) {
 	return failed, offline, err
 }
 
-// Progress since the start; cheap.
-func (x *Indexer) Progress() Progress {
-	return Progress{x.progress.dirs.Load(), x.progress.entries.Load()}
-}
-
+// rootState returns the state of a root and the reason for it. degraded is why changes of
+// the root cannot be written, "" if they can.
 func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -179,60 +179,46 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 	return Unwatched, ""
 }
 
-// Stale says which roots that an answer about dirs touches are stale: not yet
-// listed, being reconciled, offline, or not swept on time; and, for an answer
-// that uses more than names and types, those that are watched but were not
-// listed since that began; and while the index cannot be written, those of which
-// anything may have changed. No dirs: all roots. Cheap, called with every query.
+// Stale returns which roots that an answer about dirs touches are stale: not yet listed,
+// being reconciled, offline, or not swept on time; if the answer uses more than names and
+// types, also those that are watched but were not listed since that began; and those with
+// changes that may not have been written. No dirs stand for all roots. It is cheap, because
+// every query calls it.
 func (x *Indexer) Stale(dirs []string, metadata bool) (list []wire.Stale) {
-	degraded := x.writer.Failure() != ""
+	failing := x.writer.Failure() != ""
+	every := x.cfg.SweepInterval
 	for _, r := range x.allRoots() {
 		if !touches(r.path, dirs) {
 			continue
 		}
 		state, _ := x.rootState(r, "")
 		rec := r.record()
+		reason := ""
 		switch {
 		case state == Indexing:
-			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleNotListed})
+			reason = wire.StaleNotListed
 		case state == Reconciling:
-			list = append(list, wire.Stale{Path: r.path, Reason: wire.StalePending})
+			reason = wire.StalePending
 		case state == Offline:
-			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleOffline})
-		case r.short() || degraded && x.unwritten(r, dirs):
-			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleUnwritten})
-		case state == Swept && (time.Since(rec.Names) > 2*x.cfg.SweepInterval || time.Since(rec.Metadata) > 2*verifyEvery*x.cfg.SweepInterval):
-			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleOverdue})
+			reason = wire.StaleOffline
+		case r.isShort() || failing && x.isUnwritten(r, dirs):
+			reason = wire.StaleUnwritten
+		case state == Swept && (time.Since(rec.Names) > 2*every || time.Since(rec.Metadata) > 2*verifyEvery*every):
+			reason = wire.StaleOverdue
 		case metadata && x.unsure(r):
-			list = append(list, wire.Stale{Path: r.path, Reason: wire.StaleMetadata})
+			reason = wire.StaleMetadata
+		default:
+			continue
 		}
+		list = append(list, wire.Stale{Path: r.path, Reason: reason})
 	}
 	return list
 }
 
-// Touched returns the roots that an answer about dirs touches; no dirs: all.
-func (x *Indexer) Touched(dirs []string) (list []string) {
-	for _, r := range x.allRoots() {
-		if touches(r.path, dirs) {
-			list = append(list, r.path)
-		}
-	}
-	return list
-}
-
-func touches(root string, dirs []string) bool {
-	for _, d := range dirs {
-		if mounts.Within(d, root) || mounts.Within(root, d) {
-			return true
-		}
-	}
-	return len(dirs) == 0
-}
-
-// unwritten reports whether anything of a root, and of dirs (none: all of it), may have
+// isUnwritten reports whether anything of a root, and of dirs (none: all of it), may have
 // changed that is not in the index because nothing can be written.
-func (x *Indexer) unwritten(r *root, dirs []string) bool {
-	if r.held.Load() > 0 {
+func (x *Indexer) isUnwritten(r *root, dirs []string) bool {
+	if r.unwritten.Load() > 0 {
 		return true
 	}
 	if x.live == nil {

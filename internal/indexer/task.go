@@ -11,40 +11,40 @@ import (
 	"indexd/walker"
 )
 
-// A task is one walk: a directory listed by itself, subtrees listed whole, or
-// both, the first before the second. What people see as jobs is made of tasks;
-// so is what the indexer finds for itself to do. A task that has not begun may
-// serve several jobs at once.
+// A task is one walk: a directory listed alone, subtrees listed whole, or both, the first
+// before the second. What users see as jobs consists of tasks, and so does what the indexer
+// finds for itself to do. A task that has not begun may serve several users.
 type task struct {
-	x        *Indexer
+	s        *scheduler
 	priority walker.Priority
 
-	// While it runs these are the worker's that lists alone; see climb.
-	alone string   // listed by itself, first; "" for none
-	trees []string // listed with all below them; behind alone, those of its children that it turns out to have
+	// While the task runs, alone and trees belong to the worker that lists alone; see
+	// climb.
+	alone string   // listed first, by itself; "" for none
+	trees []string // listed with all below them; if there is alone, those of its children that it turns out to have
 
-	key taskKey // of the two, as they were submitted
+	key taskKey // made from alone and trees as they were submitted
 
-	// ended is called when everything that was found is committed, or with why
-	// it is not; on the writer's goroutine, so it must not block.
+	// ended is called on the writer's goroutine when everything that was found is
+	// committed, or with the reason why it is not. It must not block.
 	ended func(walker.JobStats, error)
 
-	home *root // in which it looks; nil: in none. Set by count
+	home *root // in which it lists; nil: in none. Set by count
 
+	solo   bool // it neither is joined nor waits for another task
 	urgent bool // its end is committed at once
-	solo   bool // nobody else's: it is neither joined nor waits for another
 
 	aloneEntries int64 // found in alone; valid when the walk has ended
 
-	epoch uint64 // of which it is a piece of work; under mu once submitted
+	epoch uint64 // that it is a piece of work of; guarded by mu once submitted
 
 	mu    sync.Mutex
 	walk  *walker.Job // nil until started
-	begun bool        // a worker took it up: nobody may join any more
+	begun bool        // nobody may join any more
 	users []jobs.User
 }
 
-// start hands the task to the pool. It has been counted as active, until finish.
+// start hands the task to the pool.
 func (t *task) start() error {
 	spec := walker.Spec{
 		Dirs:     t.trees,
@@ -53,7 +53,7 @@ func (t *task) start() error {
 		Admit:    t.admit,
 		Done:     t.done,
 	}
-	if t.x.src != nil {
+	if t.s.src != nil {
 		spec.Opened = t.opened
 	}
 	if t.alone != "" {
@@ -61,7 +61,7 @@ func (t *task) start() error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	walk, err := t.x.pool.Submit(t.x.ctx, spec)
+	walk, err := t.s.pool.Submit(t.s.ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -69,13 +69,13 @@ func (t *task) start() error {
 	return nil
 }
 
-// admit is asked on a worker before each directory is opened.
+// admit is called on a worker before each directory is opened.
 func (t *task) admit(dir string) bool {
 	t.mu.Lock()
 	t.begun = true
 	walk := t.walk
 	t.mu.Unlock()
-	return t.x.flights.begin(dir, walk)
+	return t.s.inflight.begin(dir, walk)
 }
 
 // opened is called on a worker before the names of a directory are read.
@@ -84,42 +84,54 @@ func (t *task) opened(dir string, dev uint64, st *listing.Stat) {
 	if !st.Btime.IsZero() {
 		want.Born = st.Btime.Sec*1e9 + int64(st.Btime.Nsec)
 	}
-	t.x.watchDir(dir, want, st.Mtime)
+	t.s.watchDir(dir, want, st.Mtime)
 }
 
-// count makes the task one of those under way; uncount ends that.
+// count counts the task as active, uncount ends that.
 func (t *task) count() {
 	dir := t.alone
 	if dir == "" && len(t.trees) > 0 {
 		dir = t.trees[0]
 	}
-	t.home = t.x.rootOf(dir)
-	t.home.hold(1)
-	t.x.active.add(1)
-	t.x.epochs.add(t.epoch)
+	t.home = t.s.rootOf(dir)
+	t.home.addUnwritten(1)
+	t.s.active.add(1)
+	t.s.epochs.add(t.epoch)
 }
 
 func (t *task) uncount() {
-	t.home.hold(-1)
-	t.x.epochs.done(t.epochNow())
-	t.x.active.add(-1)
+	t.home.addUnwritten(-1)
+	t.s.epochs.done(t.currentEpoch())
+	t.s.active.add(-1)
 }
 
-func (t *task) epochNow() uint64 {
+func (t *task) currentEpoch() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.epoch
 }
 
-// inherit makes the task part of an older epoch's work too. Called under mu.
-func (t *task) inherit(epoch uint64) {
-	if epoch == 0 || t.epoch != 0 && t.epoch <= epoch {
-		return
+// join adds a user, unless the task has begun: what was listed before somebody asked is no
+// answer.
+func (t *task) join(u jobs.User, attach func(*task), epoch uint64) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.begun {
+		return false
 	}
-	was := t.epoch
-	t.x.epochs.add(epoch)
-	t.epoch = epoch
-	t.x.epochs.done(was)
+	if attach != nil {
+		attach(t)
+	}
+	if u != nil {
+		t.users = append(t.users, u)
+	}
+	if epoch != 0 && (t.epoch == 0 || epoch < t.epoch) { // part of an older epoch's work too
+		was := t.epoch
+		t.s.epochs.add(epoch)
+		t.epoch = epoch
+		t.s.epochs.done(was)
+	}
+	return true
 }
 
 // Stats implements jobs.Task.
@@ -147,29 +159,28 @@ func (t *task) Leave(u jobs.User) {
 	t.begun = t.begun || last // nobody may join what is being cancelled
 	t.mu.Unlock()
 	if last {
-		t.x.queue.drop(t)
+		t.s.tasks.drop(t)
 	}
 }
 
-// walking returns the walk, nil where the task was not started.
+// walking returns the walk, nil if the task was not started.
 func (t *task) walking() *walker.Job {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.walk
 }
 
-func (t *task) each(f func(jobs.User)) {
+func (t *task) eachUser(f func(jobs.User)) {
 	t.mu.Lock()
-	users := t.users // never changed in place but by join, which appends
+	users := t.users // only join changes it in place, by appending
 	t.mu.Unlock()
 	for _, u := range users {
 		f(u)
 	}
 }
 
-// done is called by the pool when the walk has ended. It follows what the walk
-// found on the way to the store, so that who waits for the task finds in the
-// store what it listed.
+// done is called by the pool when the walk has ended. The end follows the listings to the
+// writer, so that whoever waits for the task finds them in the store.
 func (t *task) done(stats walker.JobStats, err error) {
 	finish := func(commitErr error) {
 		if err == nil {
@@ -178,19 +189,18 @@ func (t *task) done(stats walker.JobStats, err error) {
 		t.finish(stats, err)
 	}
 	it := commit.Item{When: commit.Soon, Do: func(*store.Tx) error { return nil }, Done: finish}
-	t.mu.Lock()
-	if t.urgent || len(t.users) > 0 {
+	if t.urgent {
 		it.When = commit.Now
 	}
-	t.mu.Unlock()
-	if putErr := t.x.writer.Put(t.x.ctx, it); putErr != nil {
+	t.eachUser(func(jobs.User) { it.When = commit.Now })
+	if putErr := t.s.writer.Put(t.s.ctx, it); putErr != nil {
 		finish(putErr)
 	}
 }
 
-// finish tells everybody.
+// finish reports the end to everybody.
 func (t *task) finish(stats walker.JobStats, err error) {
-	t.x.queue.ended(t)
+	t.s.tasks.ended(t)
 	if t.ended != nil {
 		t.ended(stats, err)
 	}
@@ -198,6 +208,6 @@ func (t *task) finish(stats walker.JobStats, err error) {
 		stats.Dirs--
 		stats.Entries -= t.aloneEntries
 	}
-	t.each(func(u jobs.User) { u.TaskEnded(t, stats, err) })
+	t.eachUser(func(u jobs.User) { u.TaskEnded(t, stats, err) })
 	t.uncount()
 }

@@ -28,7 +28,7 @@ func TestHungFileSystem(t *testing.T) {
 		files = append(files, fmt.Sprintf("d%d/e/f", i))
 	}
 	mounted := fsstress.MountFS(t, root+"/m", files...)
-	cfg := Config{patience: hangs}
+	cfg := Config{Timing: Timing{StuckAfter: hangs}}
 	l := startLive(t, "", root, cfg, nil)
 	l.do(l.WaitReady(deadline(t)))
 	l.compare()
@@ -96,7 +96,7 @@ func TestFirstIndexWithAHungFileSystem(t *testing.T) {
 	root := tree(t, "a/b", "m/", "z/y")
 	mounted := fsstress.MountFS(t, root+"/m", "d/f")
 	mounted.Hang()
-	l := startLive(t, "", root, Config{patience: hangs}, nil)
+	l := startLive(t, "", root, Config{Timing: Timing{StuckAfter: hangs}}, nil)
 	l.do(l.WaitReady(deadline(t)))
 	l.do(l.present(root+"/a/b"), l.present(root+"/z/y"))
 	l.do(os.WriteFile(root+"/z/later", nil, 0o644), l.Sync(deadline(t), []string{root + "/z"}), l.present(root+"/z/later"))

@@ -19,7 +19,7 @@ func TestRemovedDatabaseIsWrittenAgain(t *testing.T) {
 	db := filepath.Join(t.TempDir(), "db", "index.db")
 	must(t, os.Mkdir(filepath.Dir(db), 0o755))
 	var told atomic.Int64
-	l := startLive(t, db, root, Config{lookAgain: 1, Degraded: func(why string) {
+	l := startLive(t, db, root, Config{Timing: Timing{FileCheck: 1}, Degraded: func(why string) {
 		if strings.Contains(why, "removed") {
 			told.Add(1)
 		}
@@ -46,7 +46,7 @@ func TestReplacedDatabaseIsSaid(t *testing.T) {
 	root := tree(t, "a/x", "b/y")
 	db := filepath.Join(t.TempDir(), "index.db")
 	var log bytes.Buffer
-	l := startLive(t, db, root, Config{lookAgain: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}, nil)
+	l := startLive(t, db, root, Config{Timing: Timing{FileCheck: 1}, Log: slog.New(slog.NewTextHandler(&log, nil))}, nil)
 	must(t, l.WaitReady(deadline(t)))
 	moved, other := db+".old", []byte("no database")
 	must(t, os.Rename(db, moved))

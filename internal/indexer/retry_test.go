@@ -16,10 +16,10 @@ func TestReapedIsSettled(t *testing.T) {
 	before := r.stamp()
 	r.rescan(root + "/a/b/c") // and a/b
 	r.idle()
-	key, _, err := r.places.Load().key(root + "/a")
+	key, _, err := r.mounts.Load().key(root + "/a")
 	must(t, err)
 	must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error { return tx.Drop(key, before) }))
-	r.nudge()
+	r.wake()
 	waitFor(t, func() bool { return r.st.DeadCount() == 0 && r.st.PendingCount() == 0 })
 	r.idle()
 	r.same(root)
@@ -31,7 +31,7 @@ func TestSettledAgainAndAgain(t *testing.T) {
 	root := tree(t, "a/x")
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
-	key, _, err := r.places.Load().key(root + "/a")
+	key, _, err := r.mounts.Load().key(root + "/a")
 	must(t, err)
 	mark := func(key record.Key) {
 		must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error {
@@ -44,7 +44,7 @@ func TestSettledAgainAndAgain(t *testing.T) {
 		return err
 	}))
 	mark(record.MakeKey(away, ""))
-	for range 2 * settleTries {
+	for range 2 * maxTries {
 		mark(key)
 		waitFor(t, func() bool { return r.st.PendingCount() == 1 })
 		r.idle()

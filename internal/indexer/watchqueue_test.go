@@ -25,7 +25,7 @@ func TestFreedWatchesArePlaced(t *testing.T) {
 		must(t, os.Chtimes(dir, when, when))
 	}
 	must(t, os.Chtimes(root+"/cold", time.Unix(1, 0), time.Unix(1, 0)))
-	l := startLive(t, "", root, Config{gather: time.Millisecond}, fewWatches(root, few))
+	l := startLive(t, "", root, Config{Timing: Timing{FreedPause: time.Millisecond}}, fewWatches(root, few))
 	must(t, l.WaitReady(deadline(t)))
 	l.idle()
 	l.sameWatched(few)
@@ -56,14 +56,14 @@ func TestWaitingForgetsWhatChangedLongAgo(t *testing.T) {
 	t.Log("seed", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	const most = 500
-	w := waiting{most: most}
-	var all []waiter
+	w := watchQueue{max: most}
+	var all []unwatchedDir
 	for n, i := range r.Perm(5 * most) {
-		d := waiter{fmt.Sprintf("/%d", n), int64(i)}
+		d := unwatchedDir{fmt.Sprintf("/%d", n), int64(i)}
 		all = append(all, d)
 		w.add(d.dir, d.changed)
 	}
-	slices.SortFunc(all, func(a, b waiter) int { return cmp.Compare(b.changed, a.changed) })
+	slices.SortFunc(all, func(a, b unwatchedDir) int { return cmp.Compare(b.changed, a.changed) })
 	first, left, lacking := w.take(100)
 	if !slices.Equal(first, all[:100]) || !left || lacking {
 		t.Errorf("%v %v %v", first, left, lacking)
@@ -77,7 +77,7 @@ func TestWaitingForgetsWhatChangedLongAgo(t *testing.T) {
 	}
 	w.add("/new", 0)
 	w.add("/new", 1)
-	if list, _, lacking := w.take(9); !slices.Equal(list, []waiter{{"/new", 1}}) || lacking {
+	if list, _, lacking := w.take(9); !slices.Equal(list, []unwatchedDir{{"/new", 1}}) || lacking {
 		t.Errorf("%v %v", list, lacking)
 	}
 }
@@ -92,7 +92,7 @@ func TestFreedWatchesOfManyThatWait(t *testing.T) {
 		when := time.Unix(1e9-int64(n), 0)
 		must(t, os.Chtimes(dir, when, when))
 	}
-	l := startLive(t, "", root, Config{gather: time.Millisecond, waits: 8}, fewWatches(root, dirs+10))
+	l := startLive(t, "", root, Config{Timing: Timing{FreedPause: time.Millisecond, WatchQueue: 8}}, fewWatches(root, dirs+10))
 	must(t, l.WaitReady(deadline(t)))
 	l.idle()
 	must(t, os.RemoveAll(root+"/a"))

@@ -9,7 +9,7 @@ import (
 // A file written ten times a second is looked at after 0, 1, 2, 4 … s and then
 // once a minute; when it has been quiet for a while, at once again.
 func TestBackoff(t *testing.T) {
-	b := backoff{files: make(map[string]*busyFile)}
+	b := busyFiles{files: make(map[string]*busyFile)}
 	begun := time.Unix(1000, 0)
 	var looks []int
 	for tenth := range 3000 {
@@ -21,7 +21,7 @@ func TestBackoff(t *testing.T) {
 			looks = append(looks, tenth/10)
 		}
 		b.take(now, false, look)
-		if b.changed("/d", "f", now) {
+		if b.noteChange("/d", "f", now) {
 			look("/d", "f")
 		}
 	}
@@ -37,7 +37,7 @@ func TestBackoff(t *testing.T) {
 		t.Errorf("%d looks when all are asked for, and more to come: %v", n, ok)
 	}
 	quiet := begun.Add(time.Hour)
-	if !b.changed("/d", "f", quiet) || b.changed("/d", "f", quiet.Add(time.Second/2)) {
+	if !b.noteChange("/d", "f", quiet) || b.noteChange("/d", "f", quiet.Add(time.Second/2)) {
 		t.Error("after an hour it is not as new")
 	}
 	b.take(quiet.Add(time.Second), false, func(string, string) { n++ })
@@ -48,7 +48,7 @@ func TestBackoff(t *testing.T) {
 
 // Files that are written side by side are soon looked at together.
 func TestBackoffTogether(t *testing.T) {
-	b := backoff{files: make(map[string]*busyFile)}
+	b := busyFiles{files: make(map[string]*busyFile)}
 	begun := time.Unix(1000, 0)
 	looks := 0
 	var moments []time.Duration
@@ -57,7 +57,7 @@ func TestBackoffTogether(t *testing.T) {
 		before := looks
 		b.take(now, false, func(string, string) { looks++ })
 		for i := range 3 {
-			if tick >= 5*i && b.changed("/d", fmt.Sprint(i), now) {
+			if tick >= 5*i && b.noteChange("/d", fmt.Sprint(i), now) {
 				looks++
 			}
 		}
@@ -71,17 +71,17 @@ func TestBackoffTogether(t *testing.T) {
 }
 
 func TestBackoffIsBounded(t *testing.T) {
-	b := backoff{files: make(map[string]*busyFile)}
+	b := busyFiles{files: make(map[string]*busyFile)}
 	now := time.Unix(1000, 0)
-	for i := range 3 * backoffFiles {
-		if !b.changed("/d", fmt.Sprint(i), now) {
+	for i := range 3 * busyMax {
+		if !b.noteChange("/d", fmt.Sprint(i), now) {
 			t.Fatal("a first change was put off")
 		}
 	}
-	if len(b.files) != backoffFiles {
+	if len(b.files) != busyMax {
 		t.Errorf("%d files", len(b.files))
 	}
-	b.changed("/d", "new", now.Add(time.Hour))
+	b.noteChange("/d", "new", now.Add(time.Hour))
 	if len(b.files) != 1 {
 		t.Errorf("%d files are remembered an hour later", len(b.files))
 	}
