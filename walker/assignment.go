@@ -100,7 +100,7 @@ func (a *assignment) list() error {
 	ls.stop, ls.opened = &a.job.cancelled, a.job.spec.Opened
 	var takeSlot func(uint64) bool
 	p := a.worker.pool
-	if p.o.PerDevice > 0 {
+	if p.o.PerDevice > 0 || p.o.DeviceLimit != nil {
 		takeSlot = func(dev uint64) bool { return p.takeSlot(a, dev) }
 	}
 	ls.heartbeat.enter()

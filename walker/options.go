@@ -15,6 +15,10 @@ type Options struct {
 	// PerDevice is how many directories of one device (st_dev) are listed at once. 0
 	// means no limit besides Workers.
 	PerDevice int
+	// DeviceLimit, if not nil, returns how many directories of a device are listed at
+	// once, in place of PerDevice. 0 means no limit besides Workers. It must be safe for
+	// concurrent use and must not block.
+	DeviceLimit func(dev uint64) int
 	// BigDir is the number of entries above which a listing is returned in parts of that
 	// size. 0 means 8192.
 	BigDir int

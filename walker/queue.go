@@ -30,6 +30,7 @@ type lane struct {
 type device struct {
 	id    uint64
 	users int // lanes and assignments that refer to it
+	limit int // listings at once; 0: there is no limit
 	busy  int // workers in system calls on it, counted only if there is a limit
 	stuck int // workers whose system calls on it do not return
 	rings [priorities]ring
@@ -88,9 +89,21 @@ func (p *Pool) device(id uint64) *device {
 			return d
 		}
 	}
-	d := &device{id: id}
+	d := &device{id: id, limit: p.deviceLimit(id)}
 	p.devices = append(p.devices, d)
 	return d
+}
+
+// deviceLimit returns how many directories of a device may be listed at once, 0 if there is
+// no limit.
+func (p *Pool) deviceLimit(id uint64) int {
+	switch {
+	case id == 0:
+		return 0
+	case p.o.DeviceLimit != nil:
+		return p.o.DeviceLimit(id)
+	}
+	return p.o.PerDevice
 }
 
 // dropIfUnused removes a device that nothing refers to. Containers make devices come and
@@ -259,5 +272,5 @@ func (p *Pool) mayServe(l *lane) bool {
 
 // hasSlot reports whether a device allows one more listing.
 func (p *Pool) hasSlot(d *device) bool {
-	return p.o.PerDevice <= 0 || d.id == 0 || d.busy < p.o.PerDevice
+	return d.limit <= 0 || d.busy < d.limit
 }

@@ -32,6 +32,10 @@ func (p *Pool) takeSlot(h *assignment, dev uint64) bool {
 	if !p.hasSlot(d) {
 		return false
 	}
+	if d.limit <= 0 {
+		p.dropIfUnused(d)
+		return true
+	}
 	d.busy++
 	h.slot = d
 	return true

@@ -71,7 +71,7 @@ func (w *worker) serve(l *lane) {
 	h.job, h.dir, h.reader, h.queuedOn = j, it.dir, it.reader, l.dev
 	if l.dev.stuck >= stuckLimit {
 		h.preset = stuckError(it.dir)
-	} else if p.o.PerDevice > 0 && l.dev.id != 0 {
+	} else if l.dev.limit > 0 {
 		h.slot = l.dev
 		h.slot.busy++
 	}

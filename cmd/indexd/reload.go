@@ -74,7 +74,7 @@ func needRestart(old, now *config.Config) (names []string) {
 	values := func(c *config.Config) map[string]any {
 		return map[string]any{
 			"db": c.DB, "max-size": c.MaxSize, "socket": c.Socket, "socket-mode": c.SocketMode, "admin-group": c.AdminGroup,
-			"workers": c.Workers, "watch": c.Watch, "watch-share": c.WatchShare,
+			"workers": c.Workers, "rotating-readers": c.RotatingReaders, "watch": c.Watch, "watch-share": c.WatchShare,
 			"sweep-interval": c.SweepInterval, "log-format": c.LogFormat,
 		}
 	}

@@ -120,7 +120,7 @@ func (p *process) index() (err error) {
 	}
 	icfg := indexer.Config{
 		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
-		Workers: cfg.Workers, SweepInterval: cfg.SweepInterval, Log: p.log,
+		Workers: cfg.Workers, RotatingReaders: cfg.RotatingReaders, SweepInterval: cfg.SweepInterval, Log: p.log,
 		Watch: p.src, Cookies: cookies, DB: unlinked(cfg.DB), Socket: unlinked(cfg.Socket),
 		Degraded: p.notify.setDegraded, Queue: p.sizes.queue,
 	}

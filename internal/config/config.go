@@ -36,10 +36,13 @@ type Config struct {
 	AdminGroup string
 	AdminGID   int
 
-	Workers       int           // directories to list at once; 0 means the walker's default
-	Watch         string        // "auto", "inotify", "fanotify" or "off"
-	WatchShare    int           // percentage of the system's watches to use
-	SweepInterval time.Duration // how often unwatched directories are checked; 0 means never
+	Workers int // directories to list at once; 0 means the walker's default
+	// RotatingReaders is how many directories of a rotating disk are read at once; 0 means
+	// as many as there are workers.
+	RotatingReaders int
+	Watch           string        // "auto", "inotify", "fanotify" or "off"
+	WatchShare      int           // percentage of the system's watches to use
+	SweepInterval   time.Duration // how often unwatched directories are checked; 0 means never
 
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"

@@ -114,6 +114,7 @@ func TestPrecedence(t *testing.T) {
 		{"socket-mode", "0600", "660", "0666", func(c *Config) any { return int(c.SocketMode) }, [3]any{0o600, 0o660, 0o666}, false},
 		{"workers", "1", "2", "3", func(c *Config) any { return c.Workers }, [3]any{1, 2, 3}, true},
 		{"watch", "off", "inotify", "fanotify", func(c *Config) any { return c.Watch }, [3]any{"off", "inotify", "fanotify"}, false},
+		{"rotating-readers", "0", "1", "1024", func(c *Config) any { return c.RotatingReaders }, [3]any{0, 1, 1024}, true},
 		{"watch-share", "1", "2", "100", func(c *Config) any { return c.WatchShare }, [3]any{1, 2, 100}, true},
 		{"sweep-interval", "10m", "2d", "0", func(c *Config) any { return c.SweepInterval }, [3]any{10 * time.Minute, 48 * time.Hour, time.Duration(0)}, false},
 		{"log-level", "debug", "warn", "error", func(c *Config) any { return c.LogLevel }, [3]any{slog.LevelDebug, slog.LevelWarn, slog.LevelError}, false},
@@ -147,7 +148,7 @@ func TestPrecedenceCoversEverySetting(t *testing.T) {
 	for _, s := range Settings() {
 		switch s.Name {
 		case "exclude", "prune-name", "prune-fs", "updatedb-conf": // TestLists, TestUpdatedbConf
-		case "db", "max-size", "socket", "socket-mode", "workers", "watch", "watch-share", "sweep-interval", "log-level", "log-format", "admin-group":
+		case "db", "max-size", "socket", "socket-mode", "workers", "rotating-readers", "watch", "watch-share", "sweep-interval", "log-level", "log-format", "admin-group":
 		default:
 			t.Errorf("%s has no test", s.Name)
 		}

@@ -58,6 +58,8 @@ func Settings() []Setting {
 			set: func(b *builder, v string) error { return setOptionalPath(&b.updatedb, v) }},
 		{Name: "workers", Value: "N", Usage: "how many directories to read at once (4 per processor, 8 to 32)", number: true,
 			set: func(b *builder, v string) error { return setNumber(&b.Workers, v, 1, 1024) }},
+		{Name: "rotating-readers", Value: "N", Usage: "how many directories of a rotating disk to read at once (2; 0: no limit)", number: true,
+			set: func(b *builder, v string) error { return setNumber(&b.RotatingReaders, v, 0, 1024) }},
 		{Name: "watch", Value: "HOW", Usage: "how to detect changes", Choices: []string{"auto", "inotify", "fanotify", "off"},
 			set: func(b *builder, v string) error { b.Watch = v; return nil }},
 		{Name: "watch-share", Value: "PCT", Usage: "percentage of the system's inotify watches to use (80)", number: true,
@@ -204,7 +206,8 @@ func defaults(a Args) *Config {
 		AdminGID: -1,
 		Watch:    "auto",
 		// The rest is for other programs of the same user.
-		WatchShare: 80,
+		RotatingReaders: 2,
+		WatchShare:      80,
 		// Checking 34,000 directories with 400,000 entries takes about half a second on
 		// two processors: 0.01 % of an hour.
 		SweepInterval: time.Hour,

@@ -38,6 +38,9 @@ type Config struct {
 	Mounts func() (*mounts.Table, error)
 	// Workers is the size of the pool; 0: the walker's default.
 	Workers int
+	// RotatingReaders is how many directories of a rotating disk are listed at once; 0: no
+	// limit besides Workers.
+	RotatingReaders int
 	// OnAccess is walker.Options.OnAccess.
 	OnAccess func()
 	// SweepInterval is how often the times of all directories are compared with the
@@ -66,7 +69,9 @@ type Config struct {
 	Eager bool
 	// NoVerify leaves out the check of the database after a start.
 	NoVerify bool
-	Timing   Timing
+	// Sysfs is where sysfs is mounted; "": /sys.
+	Sysfs  string
+	Timing Timing
 }
 
 // Timing has pauses and limits that tests shorten. Zero values stand for the defaults.
@@ -158,8 +163,8 @@ func (x *Indexer) Run(ctx context.Context) error {
 	x.pool = walker.New(walker.Options{
 		Workers:  x.cfg.Workers,
 		Stamp:    x.stamp,
-		OnAccess: x.cfg.OnAccess,
-		Device:   x.deviceOf, StuckAfter: x.cfg.Timing.StuckAfter, MaxStuck: maxStuck,
+		OnAccess: x.cfg.OnAccess, DeviceLimit: x.deviceLimit,
+		Device: x.deviceOf, StuckAfter: x.cfg.Timing.StuckAfter, MaxStuck: maxStuck,
 		OnStuck: func(worker int, dir string, since time.Duration) {
 			x.log.Warn("a directory does not answer; going on without it", "dir", dir, "worker", worker, "since", since)
 		},

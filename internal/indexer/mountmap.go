@@ -21,6 +21,7 @@ type mountMap struct {
 	table    *mounts.Table
 	byLen    []mountedVolume         // longest mount point first
 	children map[string][]childMount // mounts on the children of a directory
+	rotating map[uint64]bool         // devices (st_dev) that are rotating disks
 }
 
 // A mountedVolume is a mount point below or above a root, and the volume whose directories
@@ -189,6 +190,28 @@ func (m *mountMap) addChild(point string, c childMount) {
 	m.children[dir] = append(m.children[dir], c)
 }
 
+// findRotating finds out which devices of the mounted volumes are rotating disks.
+func (m *mountMap) findRotating(sysfs string) {
+	m.rotating = make(map[uint64]bool)
+	for _, v := range m.byLen {
+		if !v.mount.Rotating(sysfs) {
+			continue
+		}
+		m.rotating[v.mount.Dev] = true
+		if st, err := watch.Lstat(v.point); err == nil { // another number on btrfs
+			m.rotating[st.Dev] = true
+		}
+	}
+}
+
+// deviceLimit is walker.Options.DeviceLimit.
+func (c *core) deviceLimit(dev uint64) int {
+	if m := c.mounts.Load(); m != nil && m.rotating[dev] {
+		return c.cfg.RotatingReaders
+	}
+	return 0
+}
+
 // assignVolumes gives each mounted volume its number in the store, a new one if it was
 // never seen, and stores what is mounted where. A volume that is not mounted anywhere is
 // offline; nothing of it is deleted.
@@ -246,6 +269,7 @@ func (c *core) refreshMounts(old *mountMap) error {
 	if err != nil {
 		return err
 	}
+	m.findRotating(cmp.Or(c.cfg.Sysfs, "/sys"))
 	if err := c.writer.Update(c.ctx, m.assignVolumes); err != nil {
 		return fmt.Errorf("store the mounted file systems: %w", err)
 	}
