@@ -68,6 +68,8 @@ const (
 	Substring TextKind = iota
 	GlobPattern
 	RegexPattern
+	LocateGlob // a glob of ModeLocate, for ParseLocateGlob
+	WordRegex  // a POSIX regular expression with \< \> \b or \B, for package pattern
 )
 
 type TextWhere uint8
@@ -162,15 +164,14 @@ func inParens(x Expr) string {
 }
 
 func (e *Text) String() string {
-	switch {
-	case e.Kind == RegexPattern:
+	switch e.Kind {
+	case RegexPattern, WordRegex: // of which the language knows only the first
 		return "re:" + quoteValue(e.Pattern)
-	case e.Where == WhereName:
-		return "name:" + e.word()
-	case e.Where == WherePath:
-		return "path:" + e.word()
+	case LocateGlob: // for people: the language has no word for it
+		return "fnmatch:" + quoteValue(e.Pattern)
+	case Substring, GlobPattern:
 	}
-	return e.word()
+	return [...]string{WhereAuto: "", WhereName: "name:", WherePath: "path:"}[e.Where] + e.word()
 }
 
 func (e *Text) word() string {

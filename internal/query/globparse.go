@@ -36,11 +36,16 @@ const (
 	OpAlt
 )
 
-// globClass is a set of characters; '/' is in none.
+// GlobClass is a set of characters.
 type GlobClass struct {
 	Negated bool
-	Ranges  []RuneRange // in order, apart
-	Named   []string    // of classNames
+	Ranges  []RuneRange // in order and disjoint, unless Locate is set
+	Named   []string    // names that classTest knows
+
+	// Locate is set for a class as fnmatch(3) has it, which may match '/'; any other never
+	// does. If case is ignored, its Ranges are in lower case, and those of Exact are not.
+	Locate bool
+	Exact  []RuneRange
 }
 
 type RuneRange struct{ Lo, Hi rune }
@@ -337,9 +342,13 @@ func classTest(name string) func(rune) bool {
 	return nil
 }
 
-// has reports whether c, one character of a name, is in the class; with fold,
-// whether any that it folds with is.
-func (k *GlobClass) Has(c rune, fold bool) bool {
+// Has reports whether c, one character of a name, is in the class. folded is c, or what it
+// becomes if case is ignored; see Locate. Any other class then has c if it has any
+// character that c folds with.
+func (k *GlobClass) Has(c, folded rune, fold bool) bool {
+	if k.Locate {
+		return (inRanges(k.Ranges, folded) || inRanges(k.Exact, c)) != k.Negated
+	}
 	if c == '/' {
 		return false
 	}
@@ -350,6 +359,10 @@ func (k *GlobClass) Has(c rune, fold bool) bool {
 		}
 	}
 	return in != k.Negated
+}
+
+func inRanges(list []RuneRange, c rune) bool {
+	return slices.ContainsFunc(list, func(r RuneRange) bool { return r.Lo <= c && c <= r.Hi })
 }
 
 func (k *GlobClass) listed(c rune) bool {

@@ -37,20 +37,8 @@ func parseLocateTerm(r *Request, s string) (Expr, error) {
 	default:
 		return literally(unescape(s), where), nil
 	}
-	return &PosixGlob{where, s, fold}, nil
+	return &Text{Kind: LocateGlob, Where: where, Pattern: s}, nil
 }
-
-// posixGlob is a pattern of ModeLocate that is more than a substring.
-type PosixGlob struct {
-	Where   TextWhere
-	Pattern string
-	Fold    bool
-}
-
-func (*PosixGlob) isExpr() {}
-
-// String is for people: the language has no word for it.
-func (x *PosixGlob) String() string { return "fnmatch:" + quoteValue(x.Pattern) }
 
 // wildcard reports whether plocate sees a wildcard in s. Where it sees none, end
 // is the offset of a '\' or '[' that is not finished, or len(s).

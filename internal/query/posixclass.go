@@ -3,7 +3,7 @@ package query
 // posixClass is what the class [:name:] of POSIX has in it, as a piece of an RE2
 // class: what glibc 2.36 has in UTF-8, but for marks and for letters in circles,
 // which Unicode lists one by one. It is "" where there is no class of the name.
-func PosixClass(name string) string {
+func posixClass(name string) string {
 	const (
 		alpha = `\p{L}\p{Nl}`
 		spare = `\x{2028}\x{2029}`
@@ -40,4 +40,4 @@ func PosixClass(name string) string {
 }
 
 // posixWord is a piece of an RE2 class: what \w stands for.
-func posixWord() string { return PosixClass("alnum") + "_" }
+func posixWord() string { return posixClass("alnum") + "_" }

@@ -15,7 +15,7 @@ func parsePosixRegex(r *Request, s string, extended bool) (Expr, error) {
 		if strings.ContainsAny(s, `\.[*^$`) || extended && strings.ContainsAny(s, `+?(){|`) {
 			return nil, &SyntaxError{s, ValidLen(s), "a regular expression must be UTF-8", "or nothing but a text"}
 		}
-		return &PosixGlob{where, "*" + globEscape(s) + "*", fold}, nil
+		return literally(s, where), nil
 	}
 	p := regexTranslator{in: s, extended: extended, fold: fold}
 	p.alternatives(false)
@@ -29,7 +29,11 @@ func parsePosixRegex(r *Request, s string, extended bool) (Expr, error) {
 	if _, _, err := parseRegex(re, plain(re, 0), false); err != nil {
 		return nil, &SyntaxError{s, 0, err.Error(), ""}
 	}
-	return &PosixRegex{where, re, p.edges, p.bytes}, nil
+	x := &Text{Kind: RegexPattern, Where: where, Pattern: re}
+	if p.edges {
+		x.Kind = WordRegex
+	}
+	return x, nil
 }
 
 // regexTranslator goes through a POSIX regular expression and writes the RE2
@@ -42,14 +46,15 @@ type regexTranslator struct {
 	depth    int // of parentheses
 	out      []byte
 	edges    bool // it has edges of words
-	bytes    bool // it has what RE2 finds in a byte that is not UTF-8, and regexec does not
 	err      *SyntaxError
 }
 
-// globEscape makes a pattern of ModeLocate of a text.
-func globEscape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
-}
+// In the RE2 of a WordRegex, the beginning and the end of a word are written as RE2 writes
+// those of a line, which no POSIX regular expression needs.
+const (
+	wordBegins = `(?m:^)`
+	wordEnds   = `(?m:$)`
+)
 
 // maxRepeat is how often RE2 repeats anything.
 const maxRepeat = 1000
@@ -182,7 +187,6 @@ func (p *regexTranslator) atom() {
 	switch {
 	case c == '.':
 		p.at++
-		p.bytes = true
 		p.out = append(p.out, '.')
 	case c == '[':
 		p.bracket()
@@ -198,7 +202,7 @@ func (p *regexTranslator) atom() {
 			p.class(c == 'W', posixWord())
 		case 's', 'S':
 			p.at++
-			p.class(c == 'S', PosixClass("space"))
+			p.class(c == 'S', posixClass("space"))
 		case '1', '2', '3', '4', '5', '6', '7', '8', '9':
 			p.fail(p.at-1, "there are no back-references", "")
 		default:
@@ -221,7 +225,6 @@ func (p *regexTranslator) char() {
 func (p *regexTranslator) class(negated bool, in string) {
 	p.out = append(p.out, '[')
 	if negated {
-		p.bytes = true
 		p.out = append(p.out, '^')
 	}
 	p.out = append(p.out, in...)

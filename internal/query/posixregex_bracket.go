@@ -25,9 +25,9 @@ func (p *regexTranslator) bracket() {
 			return
 		case strings.HasPrefix(s, "[:"):
 			name, _, ok := strings.Cut(s[2:], ":]")
-			class := PosixClass(name)
+			class := posixClass(name)
 			if p.fold && (name == "upper" || name == "lower") {
-				class = PosixClass("alpha") // as regcomp has it
+				class = posixClass("alpha") // as regcomp has it
 			}
 			switch {
 			case !ok:

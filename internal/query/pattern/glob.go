@@ -1,24 +1,84 @@
 package pattern
 
 import (
+	"slices"
 	"unicode/utf8"
 
 	"indexd/internal/casefold"
 	"indexd/internal/query"
 )
 
-// glob is a compiled glob: a program for a machine that is in many places of
-// it at once, so that a text costs at most its length times the program's.
+// Glob is a compiled glob: a program for a machine that is in many places of it at once,
+// so that a text costs at most its length times the program's.
 type Glob struct {
 	prog []globInst
 	fold bool
+	kind GlobKind
+	// Linear is set for a glob without alternatives whose stars all pass over '/' too.
+	// Match then needs no states.
+	Linear bool
+}
+
+// GlobKind says how a glob reads a text.
+type GlobKind uint8
+
+const (
+	// FindGlob reads characters, and a byte that is not UTF-8 as a character of its own.
+	// Case is ignored by Unicode's simple folding.
+	FindGlob GlobKind = iota
+	// LocateBytes reads bytes, LocateChars characters, and matches no text that is not
+	// UTF-8. They are for what query.ParseLocateGlob gives; case is ignored as
+	// query.LowerChar does.
+	LocateBytes
+	LocateChars
+)
+
+// decode returns the first character of text, the same as its case is ignored, and its
+// length. The length is 0 if there is no such character.
+func (g *Glob) decode(text string) (c, folded rune, w int) {
+	if text[0] < utf8.RuneSelf && !g.fold {
+		return rune(text[0]), rune(text[0]), 1
+	}
+	switch g.kind {
+	case FindGlob:
+		c, w = query.DecodeChar(text)
+	case LocateBytes:
+		c, w = rune(text[0]), 1
+	case LocateChars:
+		if c, w = utf8.DecodeRuneInString(text); c == utf8.RuneError && w == 1 {
+			return 0, 0, 0
+		}
+	}
+	return c, g.folded(c), w
+}
+
+// has reports whether the class of in has c.
+func (g *Glob) has(in *globInst, c, folded rune) bool {
+	if c < 256 {
+		return in.low[c]
+	}
+	return in.class.Has(c, folded, g.fold)
+}
+
+// folded returns what g compares of a character.
+func (g *Glob) folded(c rune) rune {
+	switch {
+	case !g.fold:
+		return c
+	case g.kind != FindGlob:
+		return query.LowerChar(c, g.kind == LocateBytes)
+	case c < query.InvalidByte:
+		return casefold.Rune(c)
+	}
+	return c
 }
 
 type globInst struct {
 	op    globInstOp
 	c     rune
 	class *query.GlobClass
-	to    []int // of instSplit
+	low   *[256]bool // of instClass: which characters below 256 it has
+	to    []int      // of instSplit
 }
 
 type globInstOp uint8
@@ -40,9 +100,12 @@ const (
 const maxClassTests = 8
 
 // compileGlob makes the program. budget is lessened by its length.
-func CompileGlob(parts []query.GlobPart, fold bool, budget *int) (*Glob, bool) {
-	g := &Glob{fold: fold}
+func CompileGlob(parts []query.GlobPart, kind GlobKind, fold bool, budget *int) (*Glob, bool) {
+	g := &Glob{kind: kind, fold: fold}
 	ok := g.emit(parts, budget) && g.inst(globInst{op: instMatch}, budget)
+	g.Linear = !slices.ContainsFunc(g.prog, func(in globInst) bool {
+		return in.op == instStar || in.op == instDirs || in.op == instSplit
+	})
 	return g, ok
 }
 
@@ -58,13 +121,15 @@ func (g *Glob) emit(parts []query.GlobPart, budget *int) bool {
 		switch p.Op {
 		case query.OpChar:
 			in.op = instChar
-			if g.fold && p.Char < query.InvalidByte {
-				in.c = casefold.Rune(p.Char)
-			}
+			in.c = g.folded(p.Char)
 		case query.OpAny:
 			in.op = instAny
 		case query.OpClass:
 			in.op = instClass
+			in.low = new([256]bool)
+			for c := range rune(256) {
+				in.low[c] = p.Class.Has(c, g.folded(c), g.fold)
+			}
 			*budget -= maxClassTests * len(p.Class.Named) // what it costs to ask for each
 		case query.OpStar:
 			in.op = instStar
@@ -176,14 +241,10 @@ func (g *Glob) Run(cur, spare *GlobState, text string, t *StepBudget) (*GlobStat
 		spare.index = make([]int32, len(g.prog))
 	}
 	for len(text) > 0 && len(cur.Places) > 0 {
-		c, w := query.DecodeChar(text)
+		c, folded, w := g.decode(text)
 		text = text[w:]
-		folded := c
-		if g.fold && c < query.InvalidByte {
-			folded = casefold.Rune(c)
-		}
 		spare.clear()
-		if t.Spend(len(cur.Places)) {
+		if w == 0 || t.Spend(len(cur.Places)) {
 			return spare, cur
 		}
 		for _, pc := range cur.Places {
@@ -198,7 +259,7 @@ func (g *Glob) Run(cur, spare *GlobState, text string, t *StepBudget) (*GlobStat
 					g.add(spare, at+1)
 				}
 			case instClass:
-				if in.class.Has(c, g.fold) {
+				if g.has(in, c, folded) {
 					g.add(spare, at+1)
 				}
 			case instStar:
@@ -225,11 +286,52 @@ func (g *Glob) Accepts(s *GlobState) bool {
 	return len(s.Places) > 0 && s.has(len(g.prog)-1)
 }
 
-// match reports whether g matches the whole of text.
+// Match reports whether g matches the whole of text.
 func (g *Glob) Match(a, b *GlobState, text string, t *StepBudget) bool {
+	if g.Linear {
+		return g.matchLinear(text, t)
+	}
 	g.Begin(a)
 	a, _ = g.Run(a, b, text, t)
 	return g.Accepts(a)
+}
+
+// matchLinear is Match of a linear glob: at a mismatch it goes back to the last star, since
+// what an earlier one could pass over the last can too.
+func (g *Glob) matchLinear(text string, t *StepBudget) bool {
+	pc, i := 0, 0
+	star, from := -1, 0 // the last star passed, and where in text the search behind it began
+	for steps := 1; ; steps++ {
+		if steps&63 == 0 && t.Spend(64) {
+			return false
+		}
+		switch in := &g.prog[pc]; {
+		case in.op == instMatch && i == len(text):
+			return true
+		case in.op == instStars:
+			if pc++; g.prog[pc].op == instMatch && g.kind != LocateChars {
+				return true
+			}
+			star, from = pc, i
+			continue
+		case i == len(text):
+			return false // a later beginning leaves even less
+		case in.op != instMatch:
+			if c, folded, w := g.decode(text[i:]); w == 0 {
+				return false
+			} else if in.op == instChar && in.c == folded || in.op == instAny && c != '/' || in.op == instClass && g.has(in, c, folded) {
+				pc++
+				i += w
+				continue
+			}
+		}
+		if star < 0 {
+			return false
+		}
+		_, _, w := g.decode(text[from:])
+		from += w
+		pc, i = star, from
+	}
 }
 
 // validGlob reports whether every character of parts is a rune.

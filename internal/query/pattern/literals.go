@@ -189,7 +189,7 @@ func GlobLiterals(parts []query.GlobPart, fold bool) Literals {
 		}
 	}
 	for _, p := range parts {
-		if p.Op == query.OpChar {
+		if p.Op == query.OpChar && !(fold && p.Char == 'İ') { // its lower case is i, and casefold leaves it
 			run = query.AppendChar(run, p.Char)
 			continue
 		}
@@ -213,7 +213,7 @@ func GlobLiterals(parts []query.GlobPart, fold bool) Literals {
 
 // classLiterals is the class as a list of texts, if it is a short one.
 func classLiterals(k *query.GlobClass, fold bool) Literals {
-	if k.Negated || len(k.Named) > 0 {
+	if k.Locate || k.Negated || len(k.Named) > 0 {
 		return AnyText()
 	}
 	var texts []string

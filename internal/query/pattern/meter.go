@@ -8,7 +8,8 @@ type StepBudget struct {
 	left    int         // steps until it is asked
 	Stopped bool        // it said so
 
-	runes budgetedRunes // of the regular expression in hand
+	runes budgetedRunes   // of the regular expression in hand
+	words wordBoundaryNFA // likewise
 }
 
 // A step takes at most about 8 ns [measured: regular expressions of nothing but
@@ -28,4 +29,6 @@ func (t *StepBudget) Spend(n int) bool {
 }
 
 // reset makes t ask gone from now on; nil: it never stops.
-func (t *StepBudget) Reset(gone func() bool) { *t = StepBudget{gone: gone, left: meterSteps} }
+func (t *StepBudget) Reset(gone func() bool) {
+	t.gone, t.left, t.Stopped = gone, meterSteps, false
+}

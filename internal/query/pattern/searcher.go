@@ -3,13 +3,32 @@ package pattern
 import (
 	"io"
 	"regexp"
+	"regexp/syntax"
 	"unicode/utf8"
 )
 
-// searcher is a compiled regular expression, searched for anywhere in a text.
+// Searcher is a compiled regular expression, searched for anywhere in a text.
 type Searcher struct {
 	*regexp.Regexp
-	Steps int // of its program, about
+	words *syntax.Prog // of a query.WordRegex, in place of Regexp
+	steps int          // of its program, about
+}
+
+// CompileRegex compiles src, which is RE2 in the way that query.ParseRegex reads it. tree
+// and steps are what that returned for it. words says that it is a query.WordRegex.
+func CompileRegex(src string, tree *syntax.Regexp, steps int, fold, words bool) (*Searcher, error) {
+	r := &Searcher{steps: steps}
+	var err error
+	if words {
+		r.words, err = syntax.Compile(tree.Simplify())
+		return r, err
+	}
+	flags := "(?s)"
+	if fold {
+		flags = "(?si)"
+	}
+	r.Regexp, err = regexp.Compile(flags + src)
+	return r, err
 }
 
 // maxAtOnce is how many steps package regexp takes without being asked to stop,
@@ -19,10 +38,13 @@ const maxAtOnce = 500_000
 
 // match reports whether r finds a match in text.
 func (r *Searcher) Match(text string, t *StepBudget) bool {
-	if cost := r.Steps * len(text); cost <= maxAtOnce {
+	if r.words != nil {
+		return t.words.match(r.words, text, t)
+	}
+	if cost := r.steps * len(text); cost <= maxAtOnce {
 		return !t.Spend(cost) && r.MatchString(text)
 	}
-	t.runes = budgetedRunes{text, r.Steps, t}
+	t.runes = budgetedRunes{text, r.steps, t}
 	return r.MatchReader(&t.runes)
 }
 

@@ -2,9 +2,9 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"indexd/internal/casefold"
 	"indexd/internal/query"
@@ -96,9 +96,8 @@ func comparePaths(a, b string) int {
 
 func leaf(t test) *step { return &step{test: t} }
 
-// leafOf is the leaf of a test that holds for no text but those that x is of.
-func leafOf(t test, x pattern.Literals, path, fold bool) *step {
-	s := leaf(t)
+// withTexts notes that s holds for no text but those that x is about.
+func withTexts(s *step, x pattern.Literals, path, fold bool) *step {
 	if len(x.Lists) > 0 {
 		s.more = &moreTexts{path, fold, x.Lists}
 	}
@@ -136,10 +135,6 @@ func (c *compiler) step(x query.Expr, negated bool) (*step, error) {
 		return &step{op: stepNot, kids: []*step{k}}, err
 	case *query.Text:
 		return c.text(x, negated)
-	case *query.PosixGlob:
-		return c.posixGlob(x)
-	case *query.PosixRegex:
-		return c.posixRegex(x)
 	case *query.Exts:
 		t := &litTest{fold: true, end: true, needsStem: true}
 		for _, ext := range x.List {
@@ -228,8 +223,10 @@ func (c *compiler) text(x *query.Text, negated bool) (*step, error) {
 		s = c.literal(m.lit)
 	case query.GlobPattern:
 		s, m.glob, err = c.glob(x.Pattern, path)
-	default:
-		s, m.re, err = c.regex(x.Pattern, path)
+	case query.RegexPattern, query.WordRegex:
+		s, m.re, err = c.regex(x, path)
+	case query.LocateGlob:
+		s, err = c.locateGlob(x.Pattern, path)
 	}
 	if !negated && len(c.marks) < maxMarks {
 		m.path = path
@@ -251,18 +248,52 @@ func (c *compiler) glob(src string, path bool) (*step, *pattern.Glob, error) {
 	if path {
 		parts = query.AnyParent(parts)
 	}
-	g, ok := pattern.CompileGlob(parts, fold, &c.budget)
+	g, ok := pattern.CompileGlob(parts, pattern.FindGlob, fold, &c.budget)
 	if !ok {
 		return nil, nil, c.tooLarge(src)
 	}
-	if s := c.wholeGlob(parts, path, fold); s != nil {
+	if s := c.wholeGlob(parts, path, fold); s != nil && pattern.ValidGlob(parts) {
 		return s, g, nil
 	}
 	x := pathLiterals(parts, path, fold)
 	list := c.required(x, path, fold, true, true)
 	t := &globTest{Glob: g, onText: onText{path}, id: c.globs}
 	c.globs++
-	return all(append(list, leafOf(t, x, path, fold))...), g, nil
+	return all(append(list, withTexts(leaf(t), x, path, fold))...), g, nil
+}
+
+// locateGlob compiles a glob of locate. What fnmatch matches by bytes or by characters is
+// two tests, unless both are sure to say the same.
+func (c *compiler) locateGlob(src string, path bool) (*step, error) {
+	fold := c.foldCase(query.HasUpper(src))
+	parts := query.ParseLocateGlob(src, fold, false)
+	ascii := query.IsASCII(src)
+	if !fold || ascii {
+		if s := c.wholeGlob(parts, path, fold); s != nil {
+			return s, nil
+		}
+	}
+	kinds := []pattern.GlobKind{pattern.LocateBytes}
+	plain := !slices.ContainsFunc(parts, func(p query.GlobPart) bool { return p.Op == query.OpClass })
+	if utf8.ValidString(src) && !(plain && (!fold || ascii)) {
+		kinds = append(kinds, pattern.LocateChars)
+	}
+	x := pattern.GlobLiterals(parts, fold)
+	list := c.required(x, path, fold, true, true)
+	var either []*step
+	for _, kind := range kinds {
+		g, ok := pattern.CompileGlob(query.ParseLocateGlob(src, fold, kind == pattern.LocateBytes), kind, fold, &c.budget)
+		if !ok {
+			return nil, c.tooLarge(src)
+		}
+		either = append(either, leaf(&globTest{Glob: g, onText: onText{path}, id: c.globs, wider: ascii && kind == pattern.LocateChars}))
+		c.globs++
+	}
+	s := either[0]
+	if len(either) > 1 {
+		s = &step{op: stepOr, kids: either}
+	}
+	return all(append(list, withTexts(s, x, path, fold))...), nil
 }
 
 // caseClass reports whether parts have a class that is about case.
@@ -292,9 +323,6 @@ func beginsComponent(parts []query.GlobPart) bool {
 // wholeGlob compiles a glob that is no more than a few texts, with a star
 // before or after; nil for any other.
 func (c *compiler) wholeGlob(parts []query.GlobPart, path, fold bool) *step {
-	if !pattern.ValidGlob(parts) {
-		return nil
-	}
 	crosses := func(p query.GlobPart) bool { return p.Op == query.OpStars || p.Op == query.OpStar && !path }
 	t := &litTest{onText: onText{path}, fold: fold, start: true, end: true}
 	before := ""
@@ -340,7 +368,8 @@ func (c *compiler) required(x pattern.Literals, path, fold, start, end bool) []*
 	return list
 }
 
-func (c *compiler) regex(src string, path bool) (*step, *regexp.Regexp, error) {
+func (c *compiler) regex(t *query.Text, path bool) (*step, *pattern.Searcher, error) {
+	src := t.Pattern
 	fold := c.foldCase(query.RegexHasUpper(src))
 	tree, steps, err := query.ParseRegex(src, fold)
 	if err != nil {
@@ -349,11 +378,7 @@ func (c *compiler) regex(src string, path bool) (*step, *regexp.Regexp, error) {
 	if c.budget -= steps; c.budget < 0 {
 		return nil, nil, c.tooLarge(src)
 	}
-	flags := "(?s)"
-	if fold {
-		flags = "(?si)"
-	}
-	re, err := regexp.Compile(flags + src)
+	re, err := pattern.CompileRegex(src, tree, steps, fold, t.Kind == query.WordRegex)
 	if err != nil {
 		return nil, nil, &query.SyntaxError{Text: src, Msg: err.Error()}
 	}
@@ -369,7 +394,7 @@ func (c *compiler) regex(src string, path bool) (*step, *regexp.Regexp, error) {
 		return c.literal(&litTest{onText: onText{path}, fold: fold, start: start, end: end, alts: x.Exact}), re, nil
 	}
 	list := c.required(x, path, folds, start, end)
-	return all(append(list, leafOf(&regexTest{re: &pattern.Searcher{Regexp: re, Steps: steps}, onText: onText{path}}, x, path, folds))...), re, nil
+	return all(append(list, withTexts(leaf(&regexTest{re: re, onText: onText{path}}), x, path, folds))...), re, nil
 }
 
 func (c *compiler) exclude(x query.ExcludeGlob) (*step, error) {
@@ -381,7 +406,7 @@ func (c *compiler) exclude(x query.ExcludeGlob) (*step, error) {
 		return leaf(t), nil
 	}
 	var ok bool
-	if t.Glob, ok = pattern.CompileGlob(x.Parts, false, &c.budget); !ok {
+	if t.Glob, ok = pattern.CompileGlob(x.Parts, pattern.FindGlob, false, &c.budget); !ok {
 		return nil, c.tooLarge(x.Pattern)
 	}
 	return leaf(t), nil

@@ -18,7 +18,7 @@ func matchGlob(t *testing.T, glob, s string, fold bool) (bool, error) {
 		return false, err
 	}
 	budget := query.MaxSteps
-	g, ok := pattern.CompileGlob(parts, fold, &budget)
+	g, ok := pattern.CompileGlob(parts, pattern.FindGlob, fold, &budget)
 	if !ok {
 		return false, errors.New("too large")
 	}

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,7 +18,7 @@ type highlight struct {
 	lit   *litTest
 	bytes *bytesTest
 	glob  *pattern.Glob
-	re    *regexp.Regexp
+	re    *pattern.Searcher
 }
 
 // At most so many terms are coloured, and so many matches of each in one path.
@@ -52,11 +51,11 @@ func (m *Matcher) Spans(dst []Span, path string) []Span {
 				all = append(all, Span{from + at + i, from + at + j})
 				at += j
 			}
-		case k.re != nil:
+		case k.re != nil && k.re.Regexp != nil:
 			for _, at := range k.re.FindAllStringIndex(s, maxSpans) {
 				all = append(all, Span{from + at[0], from + at[1]})
 			}
-		case k.glob.Match(&m.scratch[0], &m.scratch[1], s, &m.budget):
+		case k.glob != nil && k.glob.Match(&m.scratch[0], &m.scratch[1], s, &m.budget):
 			all = append(all, Span{name, len(path)})
 		}
 	}

@@ -90,15 +90,15 @@ func (d *piece) in(s string) bool {
 // seeds are conditions that all matches of s meet.
 func (s *step) seeds() []*Seeds {
 	var list []*Seeds
+	if s.more != nil {
+		for _, alts := range s.more.lists {
+			list = append(list, textSeeds(alts, s.more.path, s.more.fold, false, false)...)
+		}
+	}
 	switch s.op {
 	case stepTest:
 		if t, ok := s.test.(*litTest); ok {
-			list = textSeeds(t.alts, t.path, t.fold, t.start, t.end)
-		}
-		if s.more != nil {
-			for _, alts := range s.more.lists {
-				list = append(list, textSeeds(alts, s.more.path, s.more.fold, false, false)...)
-			}
+			list = append(list, textSeeds(t.alts, t.path, t.fold, t.start, t.end)...)
 		}
 	case stepAnd:
 		for _, k := range s.kids {
@@ -109,7 +109,7 @@ func (s *step) seeds() []*Seeds {
 		for _, k := range s.kids {
 			side := bothSeeds(k.seeds())
 			if len(side) == 0 || len(sides) == maxSeedTexts {
-				return nil
+				return list
 			}
 			sides = append(sides, side[0])
 		}

@@ -43,7 +43,6 @@ type Matcher struct {
 	tails   []pathRemainder
 	globs   []pattern.GlobState // of globs on the path, behind the directory
 	scratch [2]pattern.GlobState
-	edges   *pattern.WordBoundaryNFA // or nil
 
 	folded   []byte // the directory entered, folded, if foldedOK
 	foldedOK bool

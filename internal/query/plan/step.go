@@ -13,11 +13,11 @@ type step struct {
 	op   stepOp
 	test test
 	kids []*step
-	more *moreTexts // of a test; or nil
+	more *moreTexts // or nil
 }
 
-// moreTexts are texts that all have for which a test holds, besides those that
-// it is about: one of each list.
+// moreTexts are texts that all matches of a step have, besides those that its tests are
+// about: one of each list.
 type moreTexts struct {
 	path, fold bool
 	lists      [][]string

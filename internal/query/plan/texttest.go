@@ -178,7 +178,8 @@ func (t *litTest) has(name, alt string, start bool) bool {
 type globTest struct {
 	onText
 	*pattern.Glob
-	id int // of Matcher.globs, for a path
+	id    int  // of Matcher.globs, for a path
+	wider bool // a text of ASCII is judged by another test
 }
 
 func (t *globTest) cost() int                    { return costGlob }
@@ -191,8 +192,9 @@ func (t *globTest) enter(m *Matcher) (here, below query.Truth) {
 
 func (t *globTest) entry(m *Matcher, c *candidate) query.Truth {
 	a, b := &m.scratch[0], &m.scratch[1]
-	if !t.path {
-		return query.TruthOf(t.Match(a, b, c.name, &m.budget))
+	if !t.path || t.Linear {
+		text := m.text(c, t.path)
+		return query.TruthOf(!(t.wider && query.IsASCII(text)) && t.Match(a, b, text, &m.budget))
 	}
 	// The state behind the directory is the same for all its entries.
 	dir := &m.globs[t.id]

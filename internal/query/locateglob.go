@@ -1,37 +1,89 @@
-package pattern
+package query
 
 import (
-	"indexd/internal/query"
 	"regexp/syntax"
 	"slices"
 	"unicode"
+	"unicode/utf8"
 )
 
-// bracket is a bracket expression of a posixGlob: a set of characters.
-type bracket struct {
-	negated bool
-	ranges  []query.RuneRange // in lower case if the glob folds
-	named   []rune            // what is not folded: pairs, each a range
+// ParseLocateGlob reads a pattern of ModeLocate as fnmatch(3) of glibc does without flags.
+// It reads characters, or bytes if bytes is set, since fnmatch tries both. With fold, the
+// ranges of classes are in lower case, as LowerChar has it.
+func ParseLocateGlob(s string, fold, bytes bool) []GlobPart {
+	p := &locateParser{fold: fold, bytes: bytes}
+	for i := 0; i < len(s); {
+		c, w := rune(s[i]), 1
+		if !bytes {
+			c, w = DecodeChar(s[i:])
+		}
+		p.in = append(p.in, c)
+		i += w
+	}
+	return p.parse()
 }
 
-// has reports whether c, which in lower case is folded, is in the set.
-func (b *bracket) has(c, folded rune) bool {
-	for _, r := range b.ranges {
-		if r.Lo <= folded && folded <= r.Hi {
-			return !b.negated
-		}
-	}
-	for i := 0; i < len(b.named); i += 2 {
-		if b.named[i] <= c && c <= b.named[i+1] {
-			return !b.negated
-		}
-	}
-	return b.negated
+type locateParser struct {
+	in    []rune
+	bytes bool
+	fold  bool
 }
 
-// addNamed adds a named class. It returns false where there is none.
-func (b *bracket) addNamed(name string, bytes bool) bool {
-	class := query.PosixClass(name)
+// LowerChar returns c in lower case, as towlower does. Of bytes, only those of ASCII have a
+// lower case.
+func LowerChar(c rune, bytes bool) rune {
+	switch {
+	case 'A' <= c && c <= 'Z':
+		return c + 'a' - 'A'
+	case c < utf8.RuneSelf || bytes:
+		return c
+	}
+	return unicode.ToLower(c)
+}
+
+func (p *locateParser) lower(c rune) rune {
+	if !p.fold {
+		return c
+	}
+	return LowerChar(c, p.bytes)
+}
+
+func (p *locateParser) parse() []GlobPart {
+	var parts []GlobPart
+	for i := 0; i < len(p.in); {
+		part := GlobPart{Op: OpChar, Char: p.in[i]}
+		n := 1
+		switch p.in[i] {
+		case '*':
+			part.Op = OpStars
+		case '?':
+			part = GlobPart{Op: OpClass, Class: &GlobClass{Locate: true, Negated: true}}
+		case '[':
+			part, n = p.bracket(p.in[i:])
+		case '\\':
+			if i+1 == len(p.in) {
+				part = never
+				break
+			}
+			part.Char = p.in[i+1]
+			n = 2
+		}
+		i += n
+		if part.Op == OpStars && len(parts) > 0 && parts[len(parts)-1].Op == OpStars {
+			continue
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+// never is a part that matches nothing. It stands for something malformed.
+var never = GlobPart{Op: OpClass, Class: &GlobClass{Locate: true}}
+
+// addNamed adds the named class to k. It returns false if there is no such class. Bytes
+// beyond ASCII are in no class.
+func (k *GlobClass) addNamed(name string, bytes bool) bool {
+	class := posixClass(name)
 	if class == "" {
 		return false
 	}
@@ -41,11 +93,11 @@ func (b *bracket) addNamed(name string, bytes bool) bool {
 	}
 	for i := 0; i < len(re.Rune); i += 2 {
 		lo, hi := re.Rune[i], re.Rune[i+1]
-		if bytes { // of which those beyond ASCII are in no class
+		if bytes {
 			hi = min(hi, unicode.MaxASCII)
 		}
 		if lo <= hi {
-			b.named = append(b.named, lo, hi)
+			k.Exact = append(k.Exact, RuneRange{lo, hi})
 		}
 	}
 	return true
@@ -54,24 +106,23 @@ func (b *bracket) addNamed(name string, bytes bool) bool {
 // bracket reads what s begins with, a '[', and returns its length. As for
 // fnmatch, one that is not closed is a '[' itself; what stands behind a class
 // of a name that there is not is not in the set.
-func (p *posixParser) bracket(s []rune) (posixInst, int) {
-	never := posixInst{op: posixNever}
-	b := &bracket{}
+func (p *locateParser) bracket(s []rune) (GlobPart, int) {
+	b := &GlobClass{Locate: true}
 	i := 1
 	if i < len(s) && (s[i] == '!' || s[i] == '^') {
-		b.negated = true
+		b.Negated = true
 		i++
 	}
 	cut := false
 	for first := true; ; first = false {
 		if i >= len(s) {
-			return posixInst{op: posixChar, c: '['}, 1
+			return GlobPart{Op: OpChar, Char: '['}, 1
 		}
 		if s[i] == ']' && !first {
-			if cut && b.negated {
+			if cut && b.Negated {
 				return never, i + 1
 			}
-			return posixInst{op: posixBracket, class: b}, i + 1
+			return GlobPart{Op: OpClass, Class: b}, i + 1
 		}
 		if name, n, ok := className(s[i:]); ok {
 			cut = cut || !b.addNamed(name, p.bytes)
@@ -79,7 +130,9 @@ func (p *posixParser) bracket(s []rune) (posixInst, int) {
 			continue
 		}
 		if c, n, ok := symbol(s[i:], '='); ok && c >= 0 {
-			b.addSymbol(cut, c)
+			if !cut {
+				b.Exact = append(b.Exact, RuneRange{c, c})
+			}
 			i += n
 			continue
 		}
@@ -98,31 +151,19 @@ func (p *posixParser) bracket(s []rune) (posixInst, int) {
 			i += 1 + n
 			single = false
 		}
-		if single && n > 2 {
-			b.addSymbol(cut, lo)
-		} else {
-			b.add(p, cut, lo, hi)
+		switch {
+		case cut:
+		case single && n > 2: // "[.c.]", in which case always counts
+			b.Exact = append(b.Exact, RuneRange{lo, lo})
+		default:
+			b.Ranges = append(b.Ranges, RuneRange{p.lower(lo), p.lower(hi)})
 		}
-	}
-}
-
-// addSymbol adds what was written "[.c.]" or "[=c=]", of which case counts
-// always.
-func (b *bracket) addSymbol(cut bool, c rune) {
-	if !cut {
-		b.named = append(b.named, c, c)
-	}
-}
-
-func (b *bracket) add(p *posixParser, cut bool, lo, hi rune) {
-	if !cut {
-		b.ranges = append(b.ranges, query.RuneRange{Lo: p.lower(lo), Hi: p.lower(hi)})
 	}
 }
 
 // element reads one end of a range; c is negative for one that there is not.
 // ok is false where the pattern ends in it.
-func (p *posixParser) element(s []rune) (c rune, n int, ok bool) {
+func (p *locateParser) element(s []rune) (c rune, n int, ok bool) {
 	if len(s) == 0 {
 		return 0, 0, false
 	}

@@ -6,8 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// edgeMachine runs a program in all the places at once where it may be.
-type WordBoundaryNFA struct {
+// wordBoundaryNFA runs the program of a query.WordRegex, which has \< \> \b or \B. Package
+// regexp cannot: its words are of ASCII, and it cannot tell where one begins from where it
+// ends. The machine is in all places of the program at once.
+type wordBoundaryNFA struct {
 	enter  []uint32 // the instructions that the last character led to
 	places []uint32 // those behind them that take a character
 	seen   []uint32 // by instruction, the round that entered it last
@@ -15,7 +17,7 @@ type WordBoundaryNFA struct {
 }
 
 // match reports whether prog finds a match in text.
-func (m *WordBoundaryNFA) Match(prog *syntax.Prog, text string, t *StepBudget) bool {
+func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) bool {
 	if len(m.seen) < len(prog.Inst) {
 		m.seen = make([]uint32, len(prog.Inst))
 		m.round = 0
@@ -26,13 +28,11 @@ func (m *WordBoundaryNFA) Match(prog *syntax.Prog, text string, t *StepBudget) b
 		c, w, is := rune(-1), 0, false
 		if i < len(text) {
 			c, w = utf8.DecodeRuneInString(text[i:])
-			is = isWord(c)
-			if c == utf8.RuneError && w == 1 {
-				is = isWord(rune(text[i])) // so it is for glibc, though it is no character
-				c = -1
+			if is = isWord(c); c == utf8.RuneError && w == 1 {
+				is = isWord(rune(text[i])) // as for glibc
 			}
 		}
-		at := edgesAt(was, is, i == 0, i == len(text))
+		at := boundariesAt(was, is, i == 0, i == len(text))
 		m.nextRound()
 		m.places = m.places[:0]
 		if m.add(prog, uint32(prog.Start), at) {
@@ -57,7 +57,7 @@ func (m *WordBoundaryNFA) Match(prog *syntax.Prog, text string, t *StepBudget) b
 	}
 }
 
-func (m *WordBoundaryNFA) nextRound() {
+func (m *wordBoundaryNFA) nextRound() {
 	if m.round++; m.round == 0 { // after four thousand million characters
 		clear(m.seen)
 		m.round = 1
@@ -66,7 +66,7 @@ func (m *WordBoundaryNFA) nextRound() {
 
 // add enters pc, and all that it leads to without a character. It reports
 // whether that is the end.
-func (m *WordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) bool {
+func (m *wordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) bool {
 	for m.seen[pc] != m.round {
 		m.seen[pc] = m.round
 		switch in := &prog.Inst[pc]; in.Op {
@@ -94,9 +94,9 @@ func (m *WordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) b
 	return false
 }
 
-// edgesAt is what there is between two characters, of which the one before was,
+// boundariesAt is what there is between two characters, of which the one before was,
 // and the one behind is, a letter of a word.
-func edgesAt(was, is, begin, end bool) syntax.EmptyOp {
+func boundariesAt(was, is, begin, end bool) syntax.EmptyOp {
 	var at syntax.EmptyOp
 	if begin {
 		at |= syntax.EmptyBeginText
