@@ -1,6 +1,5 @@
-// Package cgroup runs programs with little memory, for tests and benchmarks: in
-// a control group of their own, of whichever version there is, in which page cache
-// and what the kernel keeps for a process count too.
+// Package cgroup runs programs with little memory in tests and benchmarks: in a cgroup of
+// either version, whose limit includes page cache and kernel memory.
 package cgroup
 
 import (
@@ -14,14 +13,14 @@ import (
 	"time"
 )
 
-// Group is a control group with a limit on memory.
+// Group is a cgroup with a memory limit.
 type Group struct {
 	dir string
 	v2  bool
 }
 
-// New makes a group of limit bytes. An error says why there can be none here, which
-// is a reason to skip. It is to be removed.
+// New creates a group limited to limit bytes. An error is a reason to skip the test. The
+// group must be removed.
 func New(limit int64) (*Group, error) {
 	var errs []error
 	name := fmt.Sprintf("indexd-test-%d-%d", os.Getpid(), time.Now().UnixNano())
@@ -37,7 +36,7 @@ func New(limit int64) (*Group, error) {
 		}
 		err := os.WriteFile(filepath.Join(g.dir, file), []byte(strconv.FormatInt(limit, 10)), 0)
 		if err == nil {
-			_ = os.WriteFile(filepath.Join(g.dir, "memory.swap.max"), []byte("0"), 0) // version 1 has no such
+			_ = os.WriteFile(filepath.Join(g.dir, "memory.swap.max"), []byte("0"), 0) // does not exist in version 1
 			return g, nil
 		}
 		errs = append(errs, err, os.Remove(g.dir))
@@ -45,18 +44,18 @@ func New(limit int64) (*Group, error) {
 	return nil, fmt.Errorf("no control group with a limit on memory can be made: %w", errors.Join(errs...))
 }
 
-// In is what to put before a command, for it to run in the group from its start.
+// In returns what to put before a command to run it in the group.
 func (g *Group) In() []string {
 	return []string{"sh", "-c", `echo $$ >"$0" && exec "$@"`, filepath.Join(g.dir, "cgroup.procs")}
 }
 
-// Command runs name in the group.
+// Command returns a command that runs in the group.
 func (g *Group) Command(name string, args ...string) *exec.Cmd {
 	words := append(append(g.In(), name), args...)
 	return exec.Command(words[0], words[1:]...)
 }
 
-// Peak is the most memory that was in use at once, in bytes; 0: it cannot be told.
+// Peak returns the maximum memory usage in bytes, or 0 if unknown.
 func (g *Group) Peak() int64 {
 	if g.v2 {
 		return g.number("memory.peak", "")
@@ -64,7 +63,7 @@ func (g *Group) Peak() int64 {
 	return g.number("memory.max_usage_in_bytes", "")
 }
 
-// Usage is the memory in use, and how much of it is the kernel's own, in bytes.
+// Usage returns the memory in use, and how much of it is kernel memory, in bytes.
 func (g *Group) Usage() (all, kernel int64) {
 	if g.v2 {
 		return g.number("memory.current", ""), g.number("memory.stat", "kernel")
@@ -72,7 +71,7 @@ func (g *Group) Usage() (all, kernel int64) {
 	return g.number("memory.usage_in_bytes", ""), g.number("memory.kmem.usage_in_bytes", "")
 }
 
-// Killed is how many processes were killed for want of memory.
+// Killed returns how many processes were killed for lack of memory.
 func (g *Group) Killed() int64 {
 	if g.v2 {
 		return g.number("memory.events", "oom_kill")
@@ -80,8 +79,8 @@ func (g *Group) Killed() int64 {
 	return g.number("memory.oom_control", "oom_kill")
 }
 
-// number reads a file of the group that has a number, or one behind a name in a line
-// of its own.
+// number reads a file of the group that contains a number, or lines of a name and a
+// number.
 func (g *Group) number(file, name string) int64 {
 	b, err := os.ReadFile(filepath.Join(g.dir, file))
 	if err != nil {
@@ -101,10 +100,10 @@ func (g *Group) number(file, name string) int64 {
 	return 0
 }
 
-// Remove removes the group, in which nothing may run any more.
+// Remove removes the group, in which no process may run.
 func (g *Group) Remove() error {
 	var err error
-	for range 100 { // what has just ended may still be in it
+	for range 100 { // processes that have just ended may still be in it
 		if err = os.Remove(g.dir); err == nil {
 			return nil
 		}

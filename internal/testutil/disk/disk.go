@@ -1,6 +1,6 @@
-// Package disk gives tests disks that fill up and fail: small file systems of
-// their own, which the kernel itself refuses to write to. A test for which there
-// is no such thing here is skipped, with the reason.
+// Package disk provides disks that fill up and fail: small file systems of a test's own,
+// to which the kernel refuses to write. Tests skip, with the reason, where they cannot be
+// created.
 package disk
 
 import (
@@ -14,17 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk is a mounted file system of a test's own, which ends with it.
+// Disk is a file system mounted for the duration of a test.
 type Disk struct {
-	// Dir is where it is mounted; its path is short enough for a socket's name.
+	// Dir is the mount point. Its path is short enough for the name of a socket.
 	Dir string
 
 	t     testing.TB
-	under string // the tmpfs that has the room
+	under string // the tmpfs that limits the space
 }
 
-// Full makes a tmpfs of size bytes ("2m"): when it is full a write is told so
-// (ENOSPC).
+// Full mounts a tmpfs of the given size ("2m"). When it is full, writes fail with ENOSPC.
 func Full(t testing.TB, size string) *Disk {
 	t.Helper()
 	d := &Disk{t: t, Dir: tempDir(t)}
@@ -33,10 +32,9 @@ func Full(t testing.TB, size string) *Disk {
 	return d
 }
 
-// Failing makes an ext4 of size bytes on a loop device with room for fewer: when
-// that is used up writes succeed as before, into the page cache, and it is the
-// sync that fails (EIO or ENOSPC), after which the cache shows what the disk does
-// not have.
+// Failing mounts an ext4 of the given size on a loop device that has less room. When the
+// room is used up, writes still succeed, into the page cache. It is the sync that fails,
+// with EIO or ENOSPC, after which the cache contains data that the disk does not.
 func Failing(t testing.TB, size, room string) *Disk {
 	t.Helper()
 	d := &Disk{t: t, Dir: tempDir(t), under: tempDir(t)}
@@ -49,8 +47,7 @@ func Failing(t testing.TB, size, room string) *Disk {
 	}
 	device := strings.TrimSpace(string(out))
 	t.Cleanup(func() { _ = exec.Command("losetup", "-d", device).Run() })
-	// One page at a time: a larger write of which a part was done the loop device
-	// says was done.
+	// One page at a time: the loop device reports a larger, partial write as complete.
 	queue := filepath.Join("/sys/block", filepath.Base(device), "queue/max_sectors_kb")
 	if err := os.WriteFile(queue, []byte("4"), 0); err != nil {
 		t.Skip(err)
@@ -59,16 +56,16 @@ func Failing(t testing.TB, size, room string) *Disk {
 	return d
 }
 
-// Image is the file that has what a Failing disk has on it.
+// Image returns the file that holds the contents of a Failing disk.
 func (d *Disk) Image() string { return filepath.Join(d.under, "image") }
 
-// Room changes how much there is room for, in all.
+// Room changes the total room.
 func (d *Disk) Room(size string) {
 	d.t.Helper()
 	d.must("mount", "-o", "remount,size="+size, d.under)
 }
 
-// Tighten leaves a Failing disk no more room than is in use.
+// Tighten leaves a Failing disk no more room than it uses.
 func (d *Disk) Tighten() {
 	d.t.Helper()
 	d.must("fstrim", d.Dir)
@@ -79,13 +76,13 @@ func (d *Disk) Tighten() {
 	d.Room(strconv.FormatUint((st.Blocks-st.Bfree)*uint64(st.Bsize)>>10, 10) + "k")
 }
 
-// AfterPowerCut calls check with a directory that has what a Failing disk has now,
-// without what is in the page cache alone.
+// AfterPowerCut calls check with a directory that has the present contents of a Failing
+// disk, without what is only in the page cache.
 func (d *Disk) AfterPowerCut(check func(dir string)) {
 	d.t.Helper()
 	image, dir := filepath.Join(tempDir(d.t), "image"), tempDir(d.t)
 	d.must("cp", "--sparse=always", d.Image(), image)
-	_ = exec.Command("e2fsck", "-fy", image).Run() // tells by its status that it mended something
+	_ = exec.Command("e2fsck", "-fy", image).Run() // its status only says that it repaired something
 	d.must("mount", "-o", "loop", image, dir)
 	defer func() { _ = exec.Command("umount", "-l", dir).Run() }()
 	check(dir)

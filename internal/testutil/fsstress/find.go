@@ -9,15 +9,15 @@ import (
 	"testing"
 )
 
-// Full is what Find prints of an entry: path, type, mode, size, mtime, inode.
+// Full is the format that Find is mostly used with: path, type, mode, size, mtime, inode.
 const Full = `%p %y %m %s %T@ %i\0`
 
-// Find returns what find(1) has below root in a format of its -printf that ends
-// in NUL, sorted.
+// Find returns what find(1) prints for everything below root, sorted. format is for
+// -printf and must end in NUL.
 func Find(t testing.TB, root, format string) []string {
 	t.Helper()
 	out, err := exec.Command("find", root, "-mindepth", "1", "-printf", format).Output()
-	// An ordinary user's find fails on what it may not read.
+	// For an ordinary user, find fails on directories that it may not read.
 	if exit := (*exec.ExitError)(nil); err != nil && (!errors.As(err, &exit) || os.Geteuid() == 0) {
 		t.Fatal("find(1): ", err)
 	}
@@ -27,8 +27,8 @@ func Find(t testing.TB, root, format string) []string {
 	return list
 }
 
-// Same fails where have, sorted, is not what find(1) has, with some of what only
-// one of them has.
+// Same fails the test if have, sorted, differs from the output of find(1), and shows some
+// of the differences.
 func Same(t testing.TB, have, want []string) {
 	t.Helper()
 	if slices.Equal(have, want) {

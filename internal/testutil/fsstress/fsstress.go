@@ -1,6 +1,6 @@
-// Package fsstress has what tests of a live index share: writers that make, move,
-// swap and remove whatever they can, find(1) to say what came of it, and a file
-// system that stops answering.
+// Package fsstress contains what the tests of a live index share: writers that create,
+// move, swap and remove whatever they can, comparisons with find(1), and a file system
+// that hangs.
 package fsstress
 
 import (
@@ -17,8 +17,8 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// Seed returns a seed and has the test print it. INDEXD_SEED names one to do a
-// storm again with; what several writers make of it is never twice the same.
+// Seed returns a random seed, which the test logs, or the value of INDEXD_SEED. Several
+// concurrent writers never do exactly the same again.
 func Seed(t testing.TB) uint64 {
 	t.Helper()
 	seed := rand.Uint64()
@@ -39,21 +39,21 @@ func Ops(t testing.TB, sample, full int) int {
 	return scale.Size(t, "INDEXD_STORM", sample, full)
 }
 
-// A Writer does hostile things to a tree of few names, so that they meet.
+// Writer makes hostile changes to a tree with few names, so that they collide.
 type Writer struct {
 	rnd       *rand.Rand
 	top, away string
 }
 
-// NewWriter makes the nth writer of a storm below top. outside is a directory of
-// the same file system that nobody looks at; things are moved there and back.
+// NewWriter returns the nth writer of a storm below top. outside is an unwatched
+// directory on the same file system; the writer moves things there and back.
 func NewWriter(seed uint64, n int, top, outside string) *Writer {
 	return &Writer{
 		rnd: rand.New(rand.NewPCG(seed, uint64(n))), top: top, away: filepath.Join(outside, fmt.Sprint("away-", n)),
 	}
 }
 
-// Blow has several writers do n things in all, and returns when they have.
+// Blow makes n changes with several concurrent writers, and returns when they are done.
 func Blow(seed uint64, writers, n int, top, outside string) {
 	var wg sync.WaitGroup
 	for i := range writers {
@@ -63,7 +63,7 @@ func Blow(seed uint64, writers, n int, top, outside string) {
 	wg.Wait()
 }
 
-// Times does n things.
+// Times makes n changes.
 func (w *Writer) Times(n int) {
 	for range n {
 		w.Do()
@@ -78,8 +78,8 @@ func (w *Writer) path() string {
 	return p
 }
 
-// Do does one thing, if it can be done. It makes no hard links: of a write by one
-// of a file's names nothing tells the others.
+// Do makes one change, if possible. It creates no hard links, because a write through one
+// name of a file raises no event for the others.
 func (w *Writer) Do() {
 	switch p, q := w.path(), w.path(); w.rnd.IntN(16) {
 	case 0, 1, 2, 3:

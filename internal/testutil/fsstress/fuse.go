@@ -13,16 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FS is a small read-only file system, served through /dev/fuse by the test
-// itself, that stops answering when told to.
+// FS is a small read-only file system that the test serves through /dev/fuse. It hangs on
+// request.
 type FS struct {
 	dir   string
 	fd    int
-	nodes []*node // by number, less 1; the first is the root
+	nodes []*node // by inode number, minus 1; the first is the root
 	ended chan struct{}
 
-	// mu is held by the server from before it reads a request until it has
-	// answered: who has it knows that none is half done.
+	// The server holds mu from before it reads a request until it has replied. Whoever
+	// holds it knows that no request is half done.
 	mu     sync.Mutex
 	hung   bool
 	wake   sync.Cond
@@ -32,13 +32,12 @@ type FS struct {
 type node struct {
 	ino      uint64
 	name     string
-	children []*node // of a directory
+	children []*node // nil for files
 	isDir    bool
 }
 
-// MountFS mounts one at dir until the end of the test, with files of these
-// paths; one that ends in "/" is a directory. It skips the test where that
-// cannot be.
+// MountFS mounts a file system at dir until the end of the test, with the given files; a
+// path that ends in "/" is a directory. It skips the test if that is not possible.
 func MountFS(t testing.TB, dir string, files ...string) *FS {
 	t.Helper()
 	f := &FS{dir: dir, ended: make(chan struct{})}
@@ -61,15 +60,15 @@ func MountFS(t testing.TB, dir string, files ...string) *FS {
 	return f
 }
 
-// Hang has all requests wait from now on, unread, as those to a server that is
-// stopped: who makes them can only be killed.
+// Hang makes all further requests wait, unread, as if a server had stopped. Processes
+// that make them can only be killed.
 func (f *FS) Hang() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.hung = true
 }
 
-// Resume answers again, first what has gathered.
+// Resume replies again, first to the requests that are waiting.
 func (f *FS) Resume() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,8 +76,7 @@ func (f *FS) Resume() {
 	f.wake.Broadcast()
 }
 
-// Abort ends the connection: every request, also those that wait, fails from now
-// on with ENOTCONN.
+// Abort ends the connection: all requests, including those that wait, fail with ENOTCONN.
 func (f *FS) Abort() {
 	f.mu.Lock()
 	if !f.closed {
@@ -90,7 +88,7 @@ func (f *FS) Abort() {
 	<-f.ended
 }
 
-// Unmount unmounts it, if it still is mounted.
+// Unmount unmounts the file system, if it is still mounted.
 func (f *FS) Unmount() { _ = unix.Unmount(f.dir, unix.MNT_DETACH) }
 
 func (f *FS) add(n *node) {
@@ -98,7 +96,7 @@ func (f *FS) add(n *node) {
 	n.ino = uint64(len(f.nodes))
 }
 
-// grow adds a path, with the directories above it.
+// grow adds a path and the directories above it.
 func (f *FS) grow(name string) {
 	at := f.nodes[0]
 	for part := range strings.SplitSeq(path.Clean(name), "/") {
@@ -122,15 +120,16 @@ func (n *node) child(name string) *node {
 	return nil
 }
 
-// serve answers until the connection ends.
+// serve replies to requests until the connection ends.
 func (f *FS) serve() {
 	defer close(f.ended)
-	buf := make([]byte, 1<<17) // the kernel wants to be able to hand over this much
+	buf := make([]byte, 1<<17) // the minimum that the kernel accepts
 	for {
 		n, err := f.one(buf)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
-			// Not under the lock. It is looked at again in time if it was closed.
+			// Without the lock, and with a timeout, to notice that the connection was
+			// closed.
 			_, _ = unix.Poll([]unix.PollFd{{Fd: int32(n), Events: unix.POLLIN}}, 20)
 		case errors.Is(err, unix.EINTR), errors.Is(err, unix.ENOENT): // a request was interrupted
 		case err != nil:
@@ -139,8 +138,8 @@ func (f *FS) serve() {
 	}
 }
 
-// one waits until it may, and reads and answers one request. With EAGAIN n is
-// what to wait for.
+// one reads and answers one request, after waiting while the file system hangs. With
+// EAGAIN, n is the descriptor to wait for.
 func (f *FS) one(buf []byte) (n int, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -166,7 +165,7 @@ func (f *FS) one(buf []byte) (n int, err error) {
 
 var le = binary.NativeEndian
 
-// request is what the kernel sends: a header of 40 bytes, and more.
+// request is a message from the kernel: a header of 40 bytes and a body.
 type request struct{ b []byte }
 
 func (r request) opcode() uint32 { return le.Uint32(r.b[4:]) }
@@ -174,7 +173,7 @@ func (r request) unique() uint64 { return le.Uint64(r.b[8:]) }
 func (r request) nodeid() uint64 { return le.Uint64(r.b[16:]) }
 func (r request) body() []byte   { return r.b[40:] }
 
-// The requests that there is an answer to, as in linux/fuse.h.
+// Supported requests, from linux/fuse.h.
 const (
 	opLookup      = 1
 	opForget      = 2
@@ -189,7 +188,7 @@ const (
 	opBatchForget = 42
 )
 
-// answer is what to say to a request; not ok: nothing.
+// answer returns the reply to a request; ok is false if there must be none.
 func (f *FS) answer(r request) (answer []byte, errno unix.Errno, ok bool) {
 	n := f.nodes[min(max(r.nodeid(), 1), uint64(len(f.nodes)))-1]
 	switch r.opcode() {
@@ -197,7 +196,7 @@ func (f *FS) answer(r request) (answer []byte, errno unix.Errno, ok bool) {
 		return nil, 0, false
 	case opInit:
 		answer = make([]byte, 64)
-		le.PutUint32(answer, 7) // the protocol's version
+		le.PutUint32(answer, 7) // protocol version
 		le.PutUint32(answer[4:], 31)
 		le.PutUint32(answer[8:], le.Uint32(r.body()[8:])) // what is read ahead at most
 		le.PutUint32(answer[20:], 1<<16)                  // what is written at most
@@ -206,7 +205,7 @@ func (f *FS) answer(r request) (answer []byte, errno unix.Errno, ok bool) {
 		if c == nil {
 			return nil, unix.ENOENT, true
 		}
-		answer = make([]byte, 40, 128) // valid for no time: each look is a question
+		answer = make([]byte, 40, 128) // valid for no time: the kernel caches nothing
 		le.PutUint64(answer, c.ino)
 		answer = c.appendAttr(answer)
 	case opGetattr:
@@ -245,8 +244,7 @@ func (n *node) appendAttr(b []byte) []byte {
 	return b
 }
 
-// dirents is what of a directory comes from an offset on and takes no more than
-// size.
+// dirents returns the entries of a directory from an offset on, in at most size bytes.
 func (n *node) dirents(from uint64, size int) (b []byte) {
 	for i := from; i < uint64(len(n.children)); i++ {
 		c := n.children[i]

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// queueSetting is how many unread events the kernel keeps for an inotify instance
-// that is made now: one number for the whole machine. Who changes it has a lock on
-// it, who depends on it a shared one, since packages are tested beside each other.
+// queueSetting is the length of the event queue of inotify instances created from then
+// on, for the whole machine. Tests that change it lock it exclusively and tests that
+// depend on it lock it shared, since packages are tested in parallel.
 const queueSetting = "/proc/sys/fs/inotify/max_queued_events"
 
-// locked has do run with queueSetting open and locked, or returns why it cannot.
+// locked calls do with queueSetting locked, or returns why it cannot.
 func locked(flags, how int, do func()) error {
 	lock, err := os.OpenFile(queueSetting, flags, 0)
 	if err != nil {
@@ -32,9 +32,8 @@ func locked(flags, how int, do func()) error {
 	return err
 }
 
-// SmallQueue has the kernel keep no more than n unread events for each inotify
-// instance that is made while do runs, which is to be short. It skips the test where
-// that cannot be had.
+// SmallQueue limits the queue of all inotify instances created while do runs to n events.
+// do should be short. The test is skipped if that is not possible.
 func SmallQueue(t testing.TB, n int, do func()) {
 	t.Helper()
 	err := locked(os.O_RDWR, syscall.LOCK_EX, func() {
@@ -58,17 +57,17 @@ func SmallQueue(t testing.TB, n int, do func()) {
 	}
 }
 
-// UsualQueue has do run while no SmallQueue is wanted: for tests that count on it
-// that what they do makes no queue overflow. It is for making an instance, no longer.
+// UsualQueue calls do while no SmallQueue is in effect. It is for tests that rely on not
+// overflowing a queue, and only for creating the instance.
 func UsualQueue(t testing.TB, do func()) {
 	t.Helper()
 	if locked(os.O_RDONLY, syscall.LOCK_SH, do) != nil {
-		do() // who cannot even look at it cannot change it, nor can others here
+		do() // if it cannot be opened, nobody here can change it either
 	}
 }
 
-// QueueSize is how many unread events are kept where there is no SmallQueue. It skips
-// the test where they are more than a test may make.
+// QueueSize returns the length of the queue without SmallQueue. The test is skipped if
+// that is more than a test may fill.
 func QueueSize(t testing.TB) (n int) {
 	t.Helper()
 	UsualQueue(t, func() {

@@ -7,7 +7,7 @@ import (
 	"indexd/store"
 )
 
-// Killed is what a process leaves that is killed now: all it did.
+// Killed returns what a process leaves behind if it is killed now: everything it did.
 func (d *Disk) Killed() State {
 	s := make(State)
 	for name, f := range d.names {
@@ -16,9 +16,9 @@ func (d *Disk) Killed() State {
 	return s
 }
 
-// KilledWithin is what a process leaves that is killed in the midst of the next
-// step, a write of more than a page, of which some pages are done; false: that
-// is no such write.
+// KilledWithin returns what a process leaves behind if it is killed in the middle of the
+// next step, a write of more than a page, of which some pages are written. It reports
+// false if the next step is no such write.
 func (d *Disk) KilledWithin(r *rand.Rand) (State, bool) {
 	if d.next == len(d.steps) {
 		return nil, false
@@ -35,17 +35,17 @@ func (d *Disk) KilledWithin(r *rand.Rand) (State, bool) {
 
 const pageSize = 4096
 
-// Way is how much of what was not synced a disk has kept.
+// Way is which part of the unsynced data a disk has kept.
 type Way uint8
 
-// The ways.
+// Ways.
 const (
-	Nothing   Way = iota // of it
-	Some                 // of the writes, in the order in which they were made
+	Nothing   Way = iota // nothing
+	Some                 // some of the writes, in order
 	Torn                 // some sectors of 512 bytes
-	TornPages            // some of 4096
-	Tail                 // the last writes, and none before them
-	Reordered            // all, but of two writes to one place perhaps the first
+	TornPages            // some sectors of 4096 bytes
+	Tail                 // the last writes but none before them
+	Reordered            // all, but of two writes to one place possibly the first
 	Ways
 )
 
@@ -53,7 +53,7 @@ func (w Way) String() string {
 	return [...]string{"nothing", "some", "torn", "torn pages", "the tail", "reordered"}[w]
 }
 
-// reorder shuffles what was written between two changes of the file's size.
+// reorder shuffles the writes between two changes of the file's size.
 func reorder(open []store.Point, r *rand.Rand) {
 	for len(open) > 0 {
 		n := slices.IndexFunc(open, func(p store.Point) bool { return p.Op == store.OpTruncate })
@@ -65,7 +65,7 @@ func reorder(open []store.Point, r *rand.Rand) {
 	}
 }
 
-// Cut is what a disk may have when power is cut now.
+// Cut returns what a disk may contain if power is cut now.
 func (d *Disk) Cut(way Way, r *rand.Rand) State {
 	names := make(map[string]*file)
 	for name, f := range d.kept {

@@ -1,13 +1,12 @@
-// Package powercut is for tests: it notes what a store does to its files, and
-// makes of any moment of it the files that a killed process leaves, or those that
-// a disk may have kept when power was cut.
+// Package powercut records what a store does to its files, and reconstructs for any
+// moment what a killed process leaves behind, or what a disk may have kept after a power
+// cut.
 //
-// What a disk keeps is what was synced. Of what was written to a file since, or
-// done to names in a directory, it may have kept anything: nothing, all, some of
-// it and not what was done before, of a write some of its sectors and not others,
-// of two writes to one place the first. A file's name is as it was when the
-// directory was last synced, whatever has become of the file. (Most file systems
-// keep more than that; none may keep less.)
+// A disk keeps what was synced. Of later writes to a file, or later changes of names in a
+// directory, it may have kept anything: nothing, everything, some of it without what was
+// done before, some sectors of a write, or the first of two writes to one place. A file
+// has the name that it had when the directory was last synced, whatever happened to the
+// file. (Most file systems keep more than that; none may keep less.)
 package powercut
 
 import (
@@ -21,17 +20,17 @@ import (
 	"indexd/store"
 )
 
-// Log is store.Faults that notes all that is done in one directory. The zero
-// value is ready.
+// Log implements store.Faults and records everything done in one directory. The zero
+// value is ready to use.
 type Log struct {
-	// Before are the files that were there; they were synced.
+	// Before contains the files that existed before, which were synced.
 	Before State
 
 	mu    sync.Mutex
 	steps []step
 }
 
-// step is one thing done, and what was promised by then.
+// step is one operation, and what was promised by then.
 type step struct {
 	store.Point
 	failed   bool
@@ -46,9 +45,9 @@ func (l *Log) Fault(p store.Point) error {
 	return nil
 }
 
-// Failed notes that what p says fails; whoever calls it lets it. Of a sync that
-// fails the disk has kept some, and the rest is lost: the next sync does not try
-// again what this one did not do. Anything else that fails is not done at all.
+// Failed records that operation p fails; the caller makes it fail. If a sync fails, the
+// disk has kept some of the data and the rest is lost: the next sync does not write it.
+// Any other operation that fails is not done at all.
 func (l *Log) Failed(p store.Point) {
 	if p.Op == store.OpSync {
 		l.note(step{Point: p, failed: true})
@@ -63,8 +62,8 @@ func (l *Log) note(s step) {
 	l.steps = append(l.steps, s)
 }
 
-// Promise notes that whatever is called n has been done for good: from now on
-// every State says at least Promised n. It rises.
+// Promise records that operation number n is durable: every later State has a Promised of
+// at least n. n must not decrease.
 func (l *Log) Promise(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,34 +72,34 @@ func (l *Log) Promise(n uint64) {
 	}
 }
 
-// Len is how many steps there are.
+// Len returns the number of steps.
 func (l *Log) Len() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return len(l.steps)
 }
 
-// Disk is what is on the disk, and what is not yet, as the log is played.
+// Disk is the state of the disk and the page cache while a log is played.
 type Disk struct {
 	steps    []step
 	next     int
 	promised uint64
 	names    map[string]*file // as processes see them
-	kept     map[string]*file // as they were when the directory was synced
-	moves    []move           // since
+	kept     map[string]*file // when the directory was last synced
+	moves    []move           // since then
 }
 
-// file is one file, whatever its name.
+// file is one file, regardless of its name.
 type file struct {
 	now  []byte        // as processes see it
-	kept []byte        // as it was when it was synced
-	open []store.Point // writes and truncations since
+	kept []byte        // when it was last synced
+	open []store.Point // writes and truncations since then
 }
 
-// move is something done to names.
+// move is a change of names.
 type move struct {
 	from, to string // "" for none
-	f        *file  // what to is then
+	f        *file  // the file named to afterwards
 }
 
 // Play returns the disk before the first step.
@@ -115,7 +114,7 @@ func (l *Log) Play() *Disk {
 	return d
 }
 
-// Next does the next step; false: there is none.
+// Next performs the next step. It reports false if there is none.
 func (d *Disk) Next() bool {
 	if d.next == len(d.steps) {
 		return false
@@ -151,10 +150,10 @@ func (d *Disk) Next() bool {
 	return true
 }
 
-// lost is which of the writes before a sync that fails are lost.
+// lost tells which of the writes before a failed sync are lost.
 var lost = [...]byte{1, 1, 0, 1, 0, 0, 1, 0, 1, 1, 1, 0, 0}
 
-// Step says what the last step was.
+// Step describes the last step.
 func (d *Disk) Step() string {
 	if d.next == 0 {
 		return "the beginning"
@@ -166,13 +165,12 @@ func (d *Disk) Step() string {
 	return fmt.Sprintf("step %d, %v", d.next, s.Point)
 }
 
-// Synced reports whether the last step made anything safe: whether the next cut
-// of power is at a boundary.
+// Synced reports whether the last step made anything durable.
 func (d *Disk) Synced() bool {
 	return d.next > 0 && !d.steps[d.next-1].failed && (d.steps[d.next-1].Op == store.OpSync || d.steps[d.next-1].Op == store.OpSyncDir)
 }
 
-// Promised is what was promised by now.
+// Promised returns what has been promised so far.
 func (d *Disk) Promised() uint64 { return d.promised }
 
 func (d *Disk) move(m move) {
@@ -207,10 +205,10 @@ func change(b []byte, p store.Point) []byte {
 	return b
 }
 
-// State is files by name.
+// State maps names to file contents.
 type State map[string][]byte
 
-// WriteTo makes the files in an empty directory.
+// WriteTo creates the files in an empty directory.
 func (s State) WriteTo(dir string) error {
 	for name, b := range s {
 		f, err := os.Create(filepath.Join(dir, name))

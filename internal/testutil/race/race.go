@@ -1,8 +1,8 @@
-// Package race tells tests whether the race detector watches them.
+// Package race tells tests whether the race detector is enabled.
 package race
 
-// Fewer is n, or under the race detector a fifth of it: for tests that do a thing n
-// times on one goroutine, which are ten times as slow there and find no more.
+// Fewer returns n, or a fifth of it under the race detector. It is for tests that repeat
+// something n times on one goroutine, which is ten times slower there and finds no more.
 func Fewer(n int) int {
 	if On {
 		return max(n/5, 1)

@@ -1,4 +1,4 @@
-// Package script has commands that the programs' test scripts share.
+// Package script contains commands shared by the test scripts of both programs.
 package script
 
 import (
@@ -9,7 +9,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// Exits is the command "status N command [arg...]": the command must exit with N.
+// Exits implements the command "status N command [arg...]": the command must exit with
+// status N.
 func Exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: status N command [arg...]")

@@ -7,24 +7,24 @@ import (
 	"indexd/store/record"
 )
 
-// Totals say what Load did.
+// Totals counts what Load did.
 type Totals struct {
 	Dirs, Entries   int
-	Changed         int // directories of which something was written
+	Changed         int // directories that were written
 	Commits         int
-	MaxBytes        int // the most that a transaction held, by its own estimate
+	MaxBytes        int // the largest transaction, by its own estimate
 	Dropped, Reaped int // subtrees; calls of Reap
 }
 
-// Options for Load.
+// Options configure Load.
 type Options struct {
-	// Bulk: the store is loaded for the first time.
+	// Bulk means that the store is loaded for the first time.
 	Bulk bool
-	// Commit is how many bytes a transaction may hold; 0: 8 MiB.
+	// Commit is the size of a transaction in bytes; 0 means 8 MiB.
 	Commit int
 }
 
-// NewVolume makes a volume for a tree, mounted at mountPoint.
+// NewVolume adds a volume for a tree, mounted at mountPoint.
 func NewVolume(s *store.Store, mountPoint string) (record.Volume, error) {
 	tx, err := s.Begin()
 	if err != nil {
@@ -38,8 +38,8 @@ func NewVolume(s *store.Store, mountPoint string) (record.Volume, error) {
 	return v, tx.Commit()
 }
 
-// Load applies the whole tree as volume v, in the order in which a walk finds
-// it, prepared as the walk's workers do, and reaps what died at the end.
+// Load applies the whole tree as volume v, in the order of a walk, encoded as the walk's
+// workers do it, and purges all tombstones at the end.
 func (t Tree) Load(s *store.Store, v record.Volume, o Options) (Totals, error) {
 	var sum Totals
 	if o.Commit == 0 {

@@ -6,15 +6,14 @@ import (
 	"indexd/store"
 )
 
-// Merged says what Merge did.
+// Merged counts what Merge did.
 type Merged struct {
 	Merges, Steps int
-	MaxStep       int // bytes that the largest step said it writes
+	MaxStep       int // estimated bytes written by the largest step
 }
 
-// Merge does what is due for the postings of s, each step in a transaction of its
-// own; see store.Store.NextMerge. between, unless it is nil, is called before
-// each step.
+// Merge performs the due merges of the postings of s, each step in its own transaction;
+// see store.Store.NextMerge. between, unless it is nil, is called before each step.
 func Merge(s *store.Store, idle bool, between func() error) (sum Merged, err error) {
 	for {
 		m, err := s.NextMerge(false, idle)

@@ -1,5 +1,5 @@
-// Package synth makes up directory trees that look like real ones and feeds
-// them to a store, without a file system. It serves tests and benchmarks.
+// Package synth generates directory trees that look like real ones and loads them into a
+// store, without a file system. It serves tests and benchmarks.
 package synth
 
 import (
@@ -12,35 +12,35 @@ import (
 	"indexd/listing"
 )
 
-// Tree is a made-up tree: the same fields give the same tree. As on real
-// systems there are about twelve entries to a directory, most directories are
-// small and a few hold thousands, and what lies in one directory is alike.
+// Tree is a generated tree; the same fields give the same tree. As on real systems, a
+// directory has about twelve entries on average, most directories are small and a few
+// have thousands of entries, and the contents of a directory are alike.
 type Tree struct {
 	Seed    uint64
-	Entries int // about how many
-	// Round is how many times the tree has been changed: each time, in a tenth
-	// of the directories files come, go and grow, and one directory in 200 is
-	// replaced by another with all below it.
+	Entries int // approximately
+	// Round is how many times the tree has been changed. Each time, in a tenth of the
+	// directories files are added, removed and grow, and one directory in 200 is
+	// replaced along with everything below it.
 	Round int
 }
 
-// base is when the newest file of round 0 was written, in seconds: fixed, so
-// that trees are the same whenever they are made.
+// base is the mtime of the newest file of round 0, in seconds. It is fixed, so that trees
+// do not depend on when they are generated.
 const base = 1_760_000_000
 
-// dir is a directory to be made up.
+// dir is a directory to generate.
 type dir struct {
 	rel    string
-	seed   uint64 // all in it follows from that
-	budget int    // entries in it and below
+	seed   uint64 // determines everything in it
+	budget int    // entries in it and below it
 	depth  int
 	ino    uint64
 	born   int64
 }
 
-// Listings iterates over the directories in the order in which a walk lists
-// them, each before what is in it: the path within the tree, "" for its root,
-// and the listing, which is valid until the next. Stamp is for the caller to set.
+// Listings iterates over the directories in the order of a walk, each before its
+// subdirectories: the path within the tree ("" for its root) and the listing, which is
+// valid until the next. The caller sets Stamp.
 func (t Tree) Listings() iter.Seq2[string, *listing.Listing] {
 	return func(yield func(string, *listing.Listing) bool) {
 		stack := []dir{{seed: t.Seed, budget: t.Entries, ino: 2, born: base - 1e8}}
@@ -58,12 +58,12 @@ func (t Tree) Listings() iter.Seq2[string, *listing.Listing] {
 	}
 }
 
-// maker keeps the memory of one listing for the next.
+// maker reuses the memory of a listing for the next one.
 type maker struct {
 	l listing.Listing
 }
 
-// list makes up what is in d, and returns its directories in order too.
+// list generates the contents of d, and returns its subdirectories in order.
 func (m *maker) list(t *Tree, d *dir) (*listing.Listing, []dir) {
 	r := rand.New(rand.NewPCG(d.seed, 1))
 	style := styles[r.IntN(len(styles))]
@@ -74,7 +74,7 @@ func (m *maker) list(t *Tree, d *dir) (*listing.Listing, []dir) {
 		owner = 1000
 	}
 	when := d.born + r.Int64N(1e6)
-	whole := r.IntN(2) == 0 // as packages unpack: whole seconds, near each other
+	whole := r.IntN(2) == 0 // as unpacked from packages: whole seconds, close to each other
 	ino := d.ino + 1 + r.Uint64N(1000)
 	file := func(r *rand.Rand, name string) listing.Entry {
 		e := listing.Entry{Name: name, Stat: listing.Stat{
@@ -119,7 +119,8 @@ func (m *maker) list(t *Tree, d *dir) (*listing.Listing, []dir) {
 		b := &below[i]
 		m.l.Entries = append(m.l.Entries, listing.Entry{Name: b.rel, Stat: b.stat()})
 	}
-	// No name twice; of a file and a directory the directory stays.
+	// No duplicate names. If a file and a directory have the same name, the directory
+	// stays.
 	slices.SortStableFunc(m.l.Entries, func(a, b listing.Entry) int {
 		if c := strings.Compare(a.Name, b.Name); c != 0 {
 			return c
@@ -137,7 +138,7 @@ func (m *maker) list(t *Tree, d *dir) (*listing.Listing, []dir) {
 	return &m.l, below
 }
 
-// change brings a directory from round 0 to t's.
+// change brings a directory from round 0 to t.Round.
 func (m *maker) change(t *Tree, d *dir, below *[]dir, file func(*rand.Rand, string) listing.Entry) {
 	for round := range t.Round {
 		r := rand.New(rand.NewPCG(d.seed, uint64(round)+2))
@@ -167,13 +168,13 @@ func (m *maker) change(t *Tree, d *dir, below *[]dir, file func(*rand.Rand, stri
 	}
 }
 
-// shape chooses how many files and directories there are in d.
+// shape chooses how many files and directories d has.
 func shape(r *rand.Rand, d *dir) (files, dirs int) {
 	b := d.budget
 	if b > 1000 && r.IntN(60) == 0 {
 		return min(b, 1000+r.IntN(20_000)), 0
 	}
-	// So that a directory has about 12 entries, as those of a machine in use do.
+	// Gives about 12 entries per directory, as on a machine in use.
 	if b <= 34 || d.depth > 30 {
 		return b, 0
 	}
@@ -186,14 +187,13 @@ func shape(r *rand.Rand, d *dir) (files, dirs int) {
 }
 
 func fileSize(r *rand.Rand) int64 {
-	if r.IntN(50_000) == 0 { // an image of a disk
+	if r.IntN(50_000) == 0 { // a disk image
 		return 1<<30 + r.Int64N(1<<34)
 	}
 	return int64(r.ExpFloat64() * float64(int64(64)<<r.IntN(14)))
 }
 
-// stat is what statx says of d, the same for who lists its parent and for who
-// lists it.
+// stat returns the stat of d, which is the same in the listing of d and of its parent.
 func (d *dir) stat() listing.Stat {
 	nsec := uint32(d.ino * 7919 % 1e9)
 	changed := d.born + int64(d.seed%1e6)
@@ -209,5 +209,5 @@ func (d *dir) stat() listing.Stat {
 	}
 }
 
-// Now is a time by which all in the tree is old.
+// Now returns a time at which everything in the tree is old.
 func (t Tree) Now() time.Time { return time.Unix(base+int64(t.Round+1)*1000_000, 0) }
