@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"indexd/internal/testutil/scale"
 )
 
 // completionFile writes a completion script to a file and returns its name.
@@ -60,6 +62,7 @@ func tree(t *testing.T) string {
 const allCommands = "find locate rescan jobs cancel wait status explain check completion help"
 
 func TestBashCompletion(t *testing.T) {
+	scale.SkipIfShort(t)
 	file, dir := completionFile(t, "bash"), tree(t)
 	const ask = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 		_indexctl; printf '%s\n' "${COMPREPLY[@]}"`
@@ -99,6 +102,7 @@ func TestBashCompletion(t *testing.T) {
 }
 
 func TestFishCompletion(t *testing.T) {
+	scale.SkipIfShort(t)
 	file, dir := completionFile(t, "fish"), tree(t)
 	for _, c := range []struct{ line, want string }{
 		{"indexctl ", allCommands},
@@ -139,6 +143,7 @@ func TestFishCompletion(t *testing.T) {
 // has become; a blank or slash that was put behind a completed word goes away by
 // itself when something else is typed.
 func TestZshCompletion(t *testing.T) {
+	scale.SkipIfShort(t)
 	file, dir := completionFile(t, "zsh"), tree(t)
 	const ask = `
 		zmodload zsh/zpty || exit 1

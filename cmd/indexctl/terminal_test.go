@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/testutil/scale"
 )
 
 // openPTY makes a terminal: what is written to tty can be read from ctl.
@@ -86,6 +87,7 @@ const rows = `{"path":"/a/Read\u001b[2Jme","type":"f","size":1,"mode":"0644"}
 // TestTerminal: on a terminal control characters are escaped and matches
 // coloured; in a pipe neither, unless asked for.
 func TestTerminal(t *testing.T) {
+	scale.SkipIfShort(t)
 	dir := t.TempDir()
 	_, socket, stop := serve(t, dir)
 	defer stop()
@@ -150,6 +152,7 @@ func TestProgressBar(t *testing.T) {
 
 // TestClosedPipe: nobody reads on, and nothing is said about it.
 func TestClosedPipe(t *testing.T) {
+	scale.SkipIfShort(t)
 	dir := t.TempDir()
 	_, socket, stop := serve(t, dir)
 	defer stop()

@@ -156,6 +156,7 @@ func (m *mortal) change(ctx context.Context, round int) {
 // compacts; the next one finds what find(1) finds, every time. INDEXD_KILLS says
 // how often; some of these times it is killed more than once.
 func TestKilled(t *testing.T) {
+	scale.SkipIfShort(t)
 	m := &mortal{t: t, seed: fsstress.Seed(t), tally: make(map[string]int)}
 	m.r = rand.New(rand.NewPCG(m.seed, 1<<40))
 	var err error

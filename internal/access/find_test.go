@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"indexd/internal/testutil/scale"
 )
 
 // rights are what a directory of a test has.
@@ -147,6 +149,7 @@ func seen(t *testing.T, s *Stats, w Credentials, dir string, after time.Time) (l
 // TestEqualsFind compares with find(1), run as users of all kinds, on trees with
 // all kinds of rights, also after these have changed.
 func TestEqualsFind(t *testing.T) {
+	scale.SkipIfShort(t)
 	if os.Geteuid() != 0 {
 		t.Skip("running find as other users needs root")
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"indexd/internal/testutil/scale"
 )
 
 var options = []Option{
@@ -109,7 +111,7 @@ func TestParseAsGetopt(t *testing.T) {
 		"--count", "--cou", "--count=1", "--limit", "--limit=5", "--limit=", "--lim", "--lim=x=y", "--l",
 		"--sync", "--sync=3s", "--sy", "--s", "--max", "--max-d", "--max-r=1", "--max-results", "--bogus", "-z", "-cz",
 	}
-	for range 300 {
+	for range scale.Size(t, "", 300, 300) {
 		args := make([]string, r.IntN(6))
 		for i := range args {
 			args[i] = words[r.IntN(len(words))]

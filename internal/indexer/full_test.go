@@ -141,6 +141,7 @@ func TestExcludingMakesRoom(t *testing.T) {
 
 // Once the limit is raised all is right again.
 func TestRaisedSizeLimit(t *testing.T) {
+	scale.SkipIfShort(t)
 	small(t, 2<<20)
 	l := startLive(t, filepath.Join(memoryDir(t), "index.db"), memoryDir(t), Config{}, nil)
 	must(t, l.WaitReady(deadline(t)))

@@ -117,6 +117,7 @@ func (l *liveRig) path(name string) string { return filepath.Join(l.root, name) 
 
 // Each kind of change, one at a time, shows after a barrier.
 func TestLiveChanges(t *testing.T) {
+	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	at := l.path
 	outside := t.TempDir()
@@ -263,6 +264,7 @@ func TestLiveStorm(t *testing.T) {
 
 // A barrier that is met under way in a storm shows what was made before it.
 func TestLiveBarrierInAStorm(t *testing.T) {
+	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	l.do(os.Mkdir(l.path("storm"), 0o755), os.Mkdir(l.path("quiet"), 0o755))
 	l.compare()
@@ -357,6 +359,7 @@ func TestLiveOverflow(t *testing.T) {
 // The log lies in the tree that is watched: events that are lost again and again do
 // not fill it.
 func TestLiveLogOfOverflows(t *testing.T) {
+	scale.SkipIfShort(t)
 	root, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
 	log, err := os.Create(root + "/log")
@@ -381,6 +384,7 @@ func TestLiveLogOfOverflows(t *testing.T) {
 
 // Lost changes of names and of sizes are found though nobody asks.
 func TestLiveOverflowUnasked(t *testing.T) {
+	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.WriteFile(l.path("a/b/f"), nil, 0o644))
 	l.compare()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 	"indexd/store/trigram"
 )
@@ -25,6 +26,7 @@ func (r *rig) named(text string) (n int) {
 // TestMerges: what the first index found is posted soon after, what comes later
 // when it is enough, and after a start what was left.
 func TestMerges(t *testing.T) {
+	scale.SkipIfShort(t)
 	var paths []string
 	for d := range 400 {
 		paths = append(paths, fmt.Sprintf("dir%03d/file%03d", d, d))

@@ -93,6 +93,7 @@ func TestHungFileSystem(t *testing.T) {
 
 // A first index that meets a file system that hangs already.
 func TestFirstIndexWithAHungFileSystem(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := tree(t, "a/b", "m/", "z/y")
 	mounted := fsstress.MountFS(t, root+"/m", "d/f")
 	mounted.Hang()

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/testutil/scale"
 	"indexd/internal/watch"
 )
 
@@ -99,6 +100,7 @@ func (l *liveRig) sameWatched(n int) {
 // Where there are fewer watches than directories, those that changed last have
 // them: after a first index, after a start, and when others change.
 func TestWatchesGoToWhatChangedLast(t *testing.T) {
+	scale.SkipIfShort(t)
 	const dirs, few = 200, 25
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)

@@ -18,6 +18,7 @@ import (
 // A barrier that returns was reached by every event before it, under load and
 // each time.
 func TestBarrier(t *testing.T) {
+	scale.SkipIfShort(t)
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	s, dir := open(t, Options{})
@@ -63,6 +64,7 @@ func TestBarrier(t *testing.T) {
 // Who asks while a proof is under way is not answered by it, but by one that
 // all such people share.
 func TestBarriersAtOnce(t *testing.T) {
+	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
 	start(t, s)
 	s.watch(t, dir)

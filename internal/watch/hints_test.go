@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"indexd/internal/testutil/scale"
 )
 
 func TestHintsAreSortedAndCovered(t *testing.T) {
@@ -52,6 +54,7 @@ func TestManyNamesAreAListing(t *testing.T) {
 // Whatever is told, little is held, and what comes out covers all that was
 // told; as long as it is little, nothing is widened.
 func TestPendingIsBounded(t *testing.T) {
+	scale.SkipIfShort(t)
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	for round, names := range []int{10, 200, 5000, 40000, 40000} {

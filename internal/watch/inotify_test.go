@@ -179,6 +179,7 @@ func TestRemovedDirectory(t *testing.T) {
 // What is made while the watches are placed is either listed or reported:
 // adding a watch when the event of a directory comes is not enough.
 func TestMkdirRace(t *testing.T) {
+	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
 	start(t, s)
 	m := newMirror(t, s, dir)
@@ -256,6 +257,7 @@ func TestOverflow(t *testing.T) {
 // After an overflow that ate the events of moves, no watch is left at a path
 // that is another's, whatever the consumer does.
 func TestOverflowDropsWhatMoved(t *testing.T) {
+	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
 	mkdir(t, dir+"/a/sub", dir+"/b/sub")
 	s.watch(t, dir, dir+"/a", dir+"/a/sub", dir+"/b", dir+"/b/sub")

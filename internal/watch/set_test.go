@@ -13,10 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/internal/mounts"
+	"indexd/internal/testutil/scale"
 )
 
 // The set does what a map and a look at all of it do.
 func TestSet(t *testing.T) {
+	scale.SkipIfShort(t)
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	s, naive := newSet(), make(map[string]*node)

@@ -11,6 +11,7 @@ import (
 
 	"indexd/internal/access"
 	"indexd/internal/query"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store/record"
 )
@@ -40,6 +41,7 @@ func (s *watched) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 // TestSortsInBoundedMemory sorts what would not fit, and shows that it is all
 // there, in order, and the heap small.
 func TestSortsInBoundedMemory(t *testing.T) {
+	scale.SkipIfShort(t)
 	st := madeUp(t, filepath.Join(t.TempDir(), "index.db"), 60_000)
 	const memory = 2 << 20
 	run := New(st, Options{SortMemory: memory})

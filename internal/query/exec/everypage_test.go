@@ -17,6 +17,7 @@ import (
 
 	"indexd/internal/query"
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/store"
 )
 
@@ -62,6 +63,7 @@ func pageAnswers(t testing.TB, st *store.Store) (answers []string, err error) {
 // INDEXD_PAGES is how many damages there are, or "all": three of each page.
 // INDEXD_PAGES_ENTRIES is how many entries the database has; 800000 make 40 MB.
 func TestEveryPage(t *testing.T) {
+	scale.SkipIfShort(t)
 	if race.On {
 		t.Skip("a fault in the race detector's own code cannot be recovered from")
 	}

@@ -14,6 +14,7 @@ import (
 	"indexd/internal/query"
 	"indexd/internal/query/plan"
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 )
 
@@ -258,7 +259,7 @@ func newRunner(w *world, q *question) *Runner {
 func TestEqualsBruteForce(t *testing.T) {
 	r := newRand(t)
 	forms := make(map[string]int)
-	every := func() bool { return len(forms) >= 5 || race.On } // one of them is rare
+	every := func() bool { return len(forms) >= 5 || race.On || testing.Short() } // one of them is rare
 	for worlds := 0; worlds < 5 || worlds < 100 && !every(); worlds++ {
 		w := newWorld(t, r)
 		w.grow(10 + r.IntN(60))
@@ -268,7 +269,7 @@ func TestEqualsBruteForce(t *testing.T) {
 				w.mutate(func(string) {}, func(string, listing.Entry) {})
 			}
 		}
-		for range race.Fewer(50) {
+		for range race.Fewer(scale.Size(t, "", 50, 50)) {
 			q := w.question()
 			by, reverse := orders[r.IntN(len(orders))], r.IntN(3) == 0
 			want := w.answer(&q, by, reverse)

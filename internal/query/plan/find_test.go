@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 )
 
@@ -123,6 +124,7 @@ func statEntry(t *testing.T, path string) *listing.Entry {
 }
 
 func TestEqualsFind(t *testing.T) {
+	scale.SkipIfShort(t)
 	if _, err := exec.LookPath("find"); err != nil {
 		t.Skip("no find(1) here")
 	}

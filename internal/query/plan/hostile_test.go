@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"indexd/internal/query"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store/trigram"
 )
@@ -17,6 +18,7 @@ import (
 // Whatever is asked, reading it and judging an entry by it costs bounded time
 // and memory, or it is refused.
 func TestHostileQueries(t *testing.T) {
+	scale.SkipIfShort(t)
 	rep := strings.Repeat
 	name := rep("a", 255)
 	dir := rep("/"+rep("a", 200), 60) // 12 kB

@@ -7,12 +7,14 @@ import (
 
 	"indexd/internal/query"
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 )
 
 // However dear a pattern and however long a path, the matcher asks at least every
 // few milliseconds of its work whether it is to go on, and stops when it is not.
 func TestInterrupt(t *testing.T) {
+	scale.SkipIfShort(t)
 	if race.On {
 		t.Skip("one goroutine, which would take a minute")
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"indexd/internal/testutil/scale"
 	"indexd/internal/testutil/synth"
 	"indexd/store"
 	"indexd/store/record"
@@ -72,6 +73,7 @@ func checked(t *testing.T, s *store.Store) {
 
 // A store that is compacted while it changes ends as one that is not.
 func TestCompactWhileItChanges(t *testing.T) {
+	scale.SkipIfShort(t)
 	const rounds = 6
 	plain, _ := changed(t, rounds)
 	s, v := changed(t, 2)
@@ -102,6 +104,7 @@ func TestCompactWhileItChanges(t *testing.T) {
 }
 
 func TestCompactGivesBack(t *testing.T) {
+	scale.SkipIfShort(t)
 	s, v := changed(t, 1)
 	_, fresh, err := s.Slack()
 	must(t, err)

@@ -8,12 +8,14 @@ import (
 	"testing"
 
 	"indexd/internal/testutil/disk"
+	"indexd/internal/testutil/scale"
 	"indexd/internal/testutil/synth"
 	"indexd/store"
 )
 
 // A compaction for which there is no room is not begun, and says what it takes.
 func TestCompactWithoutRoom(t *testing.T) {
+	scale.SkipIfShort(t)
 	disk := disk.Full(t, "20m")
 	s, err := store.Open(filepath.Join(disk.Dir, "db"), store.Options{})
 	must(t, err)

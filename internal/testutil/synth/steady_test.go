@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"indexd/internal/testutil/scale"
 	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
@@ -171,6 +172,7 @@ func (m *steady) end() {
 
 // TestSteady: 100 new names a second for a while.
 func TestSteady(t *testing.T) {
+	scale.SkipIfShort(t)
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
 	m := newSteady(t, 20_000, namesPerTick, seed)

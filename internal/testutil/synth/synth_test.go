@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/internal/testutil/synth"
 	"indexd/store"
 )
@@ -34,6 +35,7 @@ func open(t testing.TB) *store.Store {
 }
 
 func TestLoad(t *testing.T) {
+	scale.SkipIfShort(t)
 	s := open(t)
 	v, err := synth.NewVolume(s, "/synth")
 	if err != nil {
