@@ -25,6 +25,7 @@ type findFlags struct {
 	quiet, null, long, json bool
 	color                   string
 	noWarn                  bool
+	paged                   bool // --after
 }
 
 const defaultSync = 30 * time.Second
@@ -89,6 +90,8 @@ func (f *findFlags) outputFlags() []*getopt.Flag {
 			Usage: "sort by path, name, size or blocks (largest first), mtime (newest first) or ext"},
 		{Name: "reverse", Usage: "reverse the order", Set: getopt.On(&f.Reverse)},
 		{Name: "limit", Aliases: []string{"n", "max-results"}, Value: "N", Usage: "print only the first N (0: all)", Set: getopt.Number(&f.Limit, 0)},
+		{Name: "after", Value: "TOKEN", Set: f.setAfter,
+			Usage: "continue after the page that ended with this token ('': print the first page and its token)"},
 		{Name: "1", Usage: "print only the first", Set: getopt.Is(&f.Limit, 1)},
 
 		{Name: "count", Aliases: []string{"c"}, Usage: "print only the number of matches", Set: getopt.On(&f.Count)},
@@ -112,6 +115,11 @@ func (f *findFlags) setSync(v string) error {
 		return nil
 	}
 	return getopt.Duration((*time.Duration)(&f.Sync))(v)
+}
+
+func (f *findFlags) setAfter(v string) error {
+	f.After, f.paged = v, true
+	return nil
 }
 
 func (f *findFlags) filter(of func(string) string) func(string) error {
@@ -149,6 +157,8 @@ func (p *program) find(f *findFlags) error {
 		fmt.Fprintf(p.Out, "{\"count\":%d}\n", trailer.Count)
 	case f.Count && !f.quiet:
 		fmt.Fprintln(p.Out, trailer.Count)
+	case f.json && f.paged && trailer.Next != "":
+		fmt.Fprintf(p.Out, "{\"next\":%q}\n", trailer.Next)
 	}
 	if err := p.Out.Flush(); err != nil { // the answer comes before the warning
 		return err
@@ -193,6 +203,9 @@ func (p *program) finish(f *findFlags, t *wire.Trailer) {
 	}
 	if !t.Complete && (t.Count == 0 || f.Strict) || t.SyncMissed {
 		p.Status = console.Stale
+	}
+	if f.paged && t.Next != "" && !f.json {
+		fmt.Fprintf(p.Stderr, "next page: --after %s\n", t.Next)
 	}
 	if f.noWarn {
 		return

@@ -58,6 +58,8 @@ func problem(err error) error {
 		return wire.ErrNotFound.With("%s", err)
 	case errors.Is(err, indexer.ErrStopping):
 		return wire.ErrStopping
+	case errors.Is(err, exec.ErrToken):
+		return wire.ErrBadRequest.With("%s", err)
 	}
 	return userError{err}
 }

@@ -48,7 +48,7 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
 	ask := &exec.Query{
 		Plan: plan, Sort: req.Sort, Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
-		NamesOnly: req.PathsOnly,
+		NamesOnly: req.PathsOnly, After: req.After,
 	}
 	var v *viewer
 	if !c.all {
@@ -78,8 +78,8 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	}
 	t.Stale = append(t.Stale, slices.DeleteFunc(stale, func(s wire.Stale) bool { return !c.enters(s.Path) })...)
 	t.Stale = append(t.Stale, sum.Stale...)
-	t.StaleMore = sum.StaleMore
-	t.Complete = err == nil && len(t.Stale) == 0
+	t.StaleMore, t.Changed, t.Next = sum.StaleMore, sum.Changed, sum.Next
+	t.Complete = err == nil && len(t.Stale) == 0 && t.Changed == 0
 	return t, problem(err)
 }
 

@@ -78,7 +78,7 @@ func (q *request) findParams(req *wire.FindRequest) error {
 	}
 	return q.params(map[string]func([]string) error{
 		"q": texts(&req.Terms), "filter": texts(&req.Filters), "in": texts(&req.In), "exclude": texts(&req.Exclude),
-		"mode": last(&req.Mode), "case": last(&req.Case), "sort": last(&req.Sort),
+		"mode": last(&req.Mode), "case": last(&req.Case), "sort": last(&req.Sort), "after": last(&req.After),
 		"min_depth": number(&req.MinDepth), "max_depth": number(&req.MaxDepth), "limit": number(&req.Limit),
 		"full_path": yes(&req.FullPath), "reverse": yes(&req.Reverse), "count": yes(&req.Count),
 		"strict": yes(&req.Strict), "explain": yes(&req.Explain),

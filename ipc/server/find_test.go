@@ -109,11 +109,11 @@ func TestFindRowsAndPaths(t *testing.T) {
 	}
 	// The same from a shell, without a body and with one that is no list.
 	asked = nil
-	status, head, body := r.ask(get("/v1/find?q=x&q=%ff&in=/tmp&filter=type:f&limit=5&count&sync=2s&mode=fixed&case=ignore&full_path=1&reverse=0&sort=size&exclude=*.o&min_depth=1&max_depth=2&explain&strict"))
+	status, head, body := r.ask(get("/v1/find?q=x&q=%ff&in=/tmp&filter=type:f&limit=5&count&sync=2s&mode=fixed&case=ignore&full_path=1&reverse=0&sort=size&after=t-_0&exclude=*.o&min_depth=1&max_depth=2&explain&strict"))
 	if status != 200 || head.Get("Content-Type") != wire.TypeNDJSON || !strings.Contains(body, `{"end":{"count":40,`) {
 		t.Errorf("%d %v %q", status, head, body)
 	}
-	wantReq := &wire.FindRequest{Request: query.Request{Terms: []string{"x", "\xff"}, In: []string{"/tmp"}, Filters: []string{"type:f"}, Limit: 5, Count: true, Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: []string{"*.o"}, MinDepth: 1, MaxDepth: 2}, Sync: wire.Duration(2 * time.Second), Explain: true, Strict: true, Unresolved: true}
+	wantReq := &wire.FindRequest{Request: query.Request{Terms: []string{"x", "\xff"}, In: []string{"/tmp"}, Filters: []string{"type:f"}, Limit: 5, Count: true, Mode: "fixed", Case: "ignore", FullPath: true, Sort: "size", Exclude: []string{"*.o"}, MinDepth: 1, MaxDepth: 2}, Sync: wire.Duration(2 * time.Second), After: "t-_0", Explain: true, Strict: true, Unresolved: true}
 	if !reflect.DeepEqual(asked[0], wantReq) {
 		t.Errorf("asked %+v", asked[0])
 	}

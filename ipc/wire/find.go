@@ -17,6 +17,9 @@ type FindRequest struct {
 	// Sync makes the answer wait until it includes every change made before the
 	// request, but not longer than this. 0 does not wait.
 	Sync Duration `json:"sync,omitzero"`
+	// After is the Next of the Trailer after which the same query continues; empty for the
+	// first page.
+	After string `json:"after,omitempty"`
 	// Strict says that the caller accepts nothing stale. The daemon ignores it: the
 	// caller decides by the Trailer.
 	Strict bool `json:"strict,omitempty"`
@@ -66,6 +69,12 @@ type Trailer struct {
 	Complete  bool    `json:"complete"`
 	Stale     []Stale `json:"stale,omitempty"`      // bounded
 	StaleMore int     `json:"stale_more,omitempty"` // how many were left out of Stale
+	// Changed is how many matches changed, at least, while the answer was being sorted. Some
+	// of them may be missing or come twice.
+	Changed int64 `json:"changed,omitempty"`
+	// Next is the FindRequest.After of the next page if Limit ended the answer and there may
+	// be more. Opaque.
+	Next string `json:"next,omitempty"`
 	// SyncMissed says that FindRequest.Sync was not met in time.
 	SyncMissed bool   `json:"sync_missed,omitempty"`
 	Plan       string `json:"plan,omitempty"` // for FindRequest.Explain

@@ -83,6 +83,7 @@ func (r *FindRequest) AppendJSON(b []byte) []byte {
 	if r.Sync != 0 {
 		text("sync", time.Duration(r.Sync).String())
 	}
+	text("after", r.After)
 	yes("strict", r.Strict)
 	yes("explain", r.Explain)
 	yes("unresolved", r.Unresolved)
@@ -125,6 +126,8 @@ func parseWholeTrailer(line []byte, t *Trailer) error {
 				t.FirstClock, err = p.str()
 			case "last_clock":
 				t.LastClock, err = p.str()
+			case "next":
+				t.Next, err = p.str()
 			case "complete":
 				t.Complete, err = p.bool()
 			default:

@@ -55,6 +55,8 @@ func TestFindRequestJSON(t *testing.T) {
 				*f = "\ty>"
 			case *query.Sort:
 				*f = "<x"
+			case *string:
+				*f = "é-_<"
 			case *int:
 				*f = 7 - 20*i
 			case *bool:
@@ -74,6 +76,8 @@ func TestTrailerJSON(t *testing.T) {
 	for _, want := range []Trailer{
 		{},
 		{Count: 1 << 40, FirstClock: "a\"é\n", LastClock: "b", Complete: true},
+		{Count: 5, Complete: true, Next: "t-_0"},
+		{Count: 5, Changed: 7},
 		{Count: 3, Stale: []Stale{{Path: "/\xff", Reason: StaleOffline}}, StaleMore: 3},
 		{SyncMissed: true, Plan: "scan\n", Error: ErrStopping},
 	} {
@@ -85,7 +89,7 @@ func TestTrailerJSON(t *testing.T) {
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", b, got, err)
 		}
-		whole := len(want.Stale) == 0 && !want.SyncMissed && want.Error == nil
+		whole := len(want.Stale) == 0 && want.Changed == 0 && !want.SyncMissed && want.Error == nil
 		if err := parseWholeTrailer(b, &got); (err == nil) != whole {
 			t.Errorf("%s by hand: %v", b, err)
 		}

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"indexd/internal/query"
@@ -32,8 +33,9 @@ type answer struct {
 	later   []string // if not nil, the only directories that are looked at now
 	workers []*worker
 
-	last *position // the last row that was given, once the limit is reached
-	more bool      // there may be rows behind it
+	after *position // rows up to it are left out; nil if none is
+	last  *position // the last row that was given, once the limit is reached
+	more  bool      // there may be rows behind it
 }
 
 func (a *answer) run() error {
@@ -59,7 +61,9 @@ func (a *answer) view(fn func(*keyspace) error) error {
 			a.begun = true
 			a.scopes = scopesOf(sn, a.q.Plan)
 			a.seeds = a.r.lookup.seeds(a.q.Plan)
-			a.sum.FirstClock = sn.Clock()
+			if a.after == nil || a.sum.FirstClock == 0 {
+				a.sum.FirstClock = sn.Clock()
+			}
 		}
 		ks, err := newKeyspace(sn, a.scopes)
 		if err != nil {
@@ -105,6 +109,15 @@ func (a *answer) flush() error {
 	return err
 }
 
+// enough reports whether a round with n rows need not go on. One row more than are wanted shows
+// that there is another page; it is not looked for long.
+func (a *answer) enough(n int, b *budget) bool {
+	if n == a.wanted {
+		b.shorten(a.r.tune.probe)
+	}
+	return a.wanted >= 0 && n > a.wanted
+}
+
 // left is how many rows are still wanted; a negative number: all.
 func (a *answer) left() int {
 	if a.q.Limit <= 0 {
@@ -138,6 +151,9 @@ func (a *answer) count() error {
 
 // list gives the matches in the order in which the index has them.
 func (a *answer) list() error {
+	if p := a.after; p != nil {
+		a.tasks[0].from = pos{dir: p.dir, name: p.name}
+	}
 	for {
 		a.wanted = a.left()
 		before := a.marks()
@@ -160,13 +176,17 @@ func (a *answer) list() error {
 			if err != nil {
 				return err
 			}
+			if a.left() == 0 {
+				a.more = a.more || slices.ContainsFunc(a.tasks, func(t *task) bool { return !t.done || t.rows.n > 0 })
+				return nil
+			}
 			t.full = false
 			if !t.done {
 				break
 			}
 			a.tasks = a.tasks[1:]
 		}
-		if len(a.tasks) == 0 || a.left() == 0 {
+		if len(a.tasks) == 0 {
 			return nil
 		}
 		if err := a.flushAll(); err != nil {
@@ -188,9 +208,15 @@ func (a *answer) flushAll() error {
 func (a *answer) giveRows(r *rows) error {
 	err := r.each(func(dir []byte, e *listing.Entry, noMeta bool) error {
 		if a.left() == 0 {
+			a.more = true
 			return nil
 		}
-		return a.give(dir, e, noMeta)
+		err := a.give(dir, e, noMeta)
+		if a.left() == 0 {
+			p := r.given()
+			a.last = &position{dir: p.dir, name: p.name}
+		}
+		return err
 	})
 	if err == nil {
 		r.reset()

@@ -30,6 +30,13 @@ func (t *budget) due(units int) bool {
 	return t.gone() || t.stop.Load() || !t.deadline.IsZero() && !time.Now().Before(t.deadline)
 }
 
+// shorten moves the deadline to d from now, unless it is earlier.
+func (t *budget) shorten(d time.Duration) {
+	if soon := time.Now().Add(d); t.deadline.IsZero() || soon.Before(t.deadline) {
+		t.deadline = soon
+	}
+}
+
 // gone reports whether the context is done.
 func (t *budget) gone() bool {
 	select {

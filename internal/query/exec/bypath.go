@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -59,6 +60,9 @@ func (a *answer) listByPath() error {
 		a.note(b.damage)
 	}()
 	a.cut = true // there is one task for all
+	if p := a.after; p != nil {
+		b.at = append(append(bytes.Clone(p.dir), 0), p.name...)
+	}
 	for !b.done && a.left() != 0 {
 		a.wanted = a.left()
 		at := b.at
@@ -80,6 +84,7 @@ func (a *answer) listByPath() error {
 			continue
 		}
 		err = a.giveRows(&b.rows)
+		a.more = a.more || a.left() == 0 && !b.done
 		if err == errSlow {
 			b.unlist()
 			err = a.drain()
@@ -261,7 +266,7 @@ func (b *byPath) drain(upTo []byte) bool {
 			e, noMeta := b.evaluator.show(f.rec, int(m.i), name, f.sight, stat)
 			b.rows.add(f.s, f.key[2:], e, noMeta, stat)
 			f.next, f.after = f.next+1, name
-			if b.rows.size() >= b.a.buffer() || b.rows.n == b.a.wanted || b.budget.due(2) {
+			if b.rows.size() >= b.a.buffer() || b.a.enough(b.rows.n, &b.budget) || b.budget.due(2) {
 				b.at = append(append(f.s.pathKey(f.key), 0), name...)
 				return false
 			}

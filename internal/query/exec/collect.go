@@ -66,6 +66,6 @@ func (l lister) add(_ *round, t *task, w *walk, h *matches) bool {
 	stat := !l.a.q.NamesOnly
 	e, noMeta := h.entry(stat)
 	t.rows.add(w.s, w.dir[2:], e, noMeta, stat)
-	t.full = t.rows.size() >= l.a.buffer() || t.rows.n == l.a.wanted
+	t.full = t.rows.size() >= l.a.buffer() || l.a.enough(t.rows.n, w.budget)
 	return !t.full
 }

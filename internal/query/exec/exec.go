@@ -93,8 +93,9 @@ func New(st *store.Store, o Options) *Runner {
 
 // tuning is what nobody sets but a test.
 type tuning struct {
-	// probe is how long an answer scans alone before it cuts what is left into
-	// tasks for several goroutines: most are done by then.
+	// probe is how long an answer scans alone before it cuts what is left into tasks for
+	// several goroutines, since most are done by then, and how long it looks for a row beyond
+	// its limit.
 	probe time.Duration
 	// units is the work after which a budget looks up: some 16 KiB of names, a
 	// few hundred matches or a thousand headers, each well under 2 ms.
@@ -138,7 +139,9 @@ type Query struct {
 	// is offline, nor is that said.
 	Viewer Viewer
 
-	after *position // rows up to it are left out
+	// After is Summary.Next of the answer to the same query of which this is the next page;
+	// empty for the first page. It cannot be combined with Count.
+	After string
 }
 
 // Viewer says what an answer may show.
@@ -199,6 +202,9 @@ type Summary struct {
 	StaleMore int
 	// Changed is how many matches changed, at least, while the answer was being sorted.
 	Changed int64
+	// Next is what Query.After is for the next page if Query.Limit ended the answer and there
+	// may be more; else it is empty.
+	Next string
 }
 
 // Complete reports whether there is nothing in Stale.
@@ -211,10 +217,16 @@ func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0
 // is of what was done, also with an error.
 func (r *Runner) Find(ctx context.Context, q *Query, sink Sink) (Summary, error) {
 	a := &answer{r: r, q: q, ctx: ctx, sink: sink, tasks: []*task{{}}}
-	err := a.run()
+	err := a.resume()
+	if err == nil {
+		err = a.run()
+	}
 	a.gather()
 	if err == nil && a.damage != nil {
 		err = fmt.Errorf("a part of the index cannot be read: %w", a.damage)
+	}
+	if a.more && a.last != nil && a.left() == 0 {
+		a.sum.Next = a.token(a.last)
 	}
 	return a.sum, err
 }

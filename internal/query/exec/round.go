@@ -170,7 +170,7 @@ func (rd *round) work(w *worker) {
 		}
 		w.scan(rd, t, &budget)
 		if t == rd.a.tasks[0] {
-			if t.full {
+			if t.full || rd.a.wanted > 0 && t.rows.n >= rd.a.wanted {
 				rd.stop.Store(true) // there is enough to give
 			}
 		} else {

@@ -66,7 +66,7 @@ func (s *sorting) close() {
 
 // sort gathers all matches and gives them in order.
 func (a *answer) sort() error {
-	s := &sorting{order: newOrder(a.q), memory: a.r.memory, after: a.q.after}
+	s := &sorting{order: newOrder(a.q), memory: a.r.memory, after: a.after}
 	defer s.close()
 	if a.q.Limit > 0 && a.q.Limit < 1<<30 {
 		s.limit = a.q.Limit + 1 // one more shows that there is more

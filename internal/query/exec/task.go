@@ -48,6 +48,7 @@ const seekWork = 15
 // stop. It goes at least one record on.
 func (w *worker) scan(rd *round, t *task, budget *budget) {
 	w.begin(rd.ks, t.from, t.to)
+	w.budget = budget
 	w.ev.m.Interrupt(budget.gone)
 	for n := 0; w.next(); n++ {
 		if n > 0 && budget.due(1) {

@@ -30,6 +30,7 @@ type walk struct {
 	least  record.Key // where not, what is before this was passed
 	skip   record.Key // nothing below is wanted; nil: nothing is skipped
 	damage error      // the first
+	budget *budget    // of the worker's round
 
 	s     *keyRange
 	dir   record.Key

@@ -118,6 +118,9 @@ func (c *Console) WarnStale(t *wire.Trailer, reasons ...string) {
 		}
 		reasons = append(reasons, s)
 	}
+	if t.Changed > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d entries changed while the answer was being sorted", t.Changed))
+	}
 	if len(reasons) == 0 {
 		reasons = append(reasons, "a part of the index is not up to date")
 	}
