@@ -12,8 +12,8 @@ import (
 	"indexd/store"
 )
 
-// BenchmarkFirstIndex indexes INDEXD_BENCH_TREE, /usr by default, until all is
-// committed and posted.
+// BenchmarkFirstIndex indexes INDEXD_BENCH_TREE, /usr by default, until everything is
+// committed and in the postings.
 func BenchmarkFirstIndex(b *testing.B) {
 	root := os.Getenv("INDEXD_BENCH_TREE")
 	if root == "" {

@@ -16,7 +16,7 @@ import (
 	"indexd/listing"
 )
 
-// differences is what Check finds below root, sorted.
+// differences returns what Check finds below root, sorted.
 func (r *rig) differences(root string, repair bool) (list []string) {
 	r.t.Helper()
 	res, err := r.Check(deadline(r.t), root, repair, func(d *wire.Difference) error {
@@ -30,9 +30,8 @@ func (r *rig) differences(root string, repair bool) (list []string) {
 	return list
 }
 
-// What changed before a check was asked for, and what changes under it, is no
-// difference where the directory is watched: also of a file that is written to so
-// often that looks at it are put off.
+// Changes made before a check begins, and while it runs, are no differences if the directory
+// is watched. That includes a file written so often that looking at it is put off.
 func TestCheckTakesBarrier(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -54,8 +53,7 @@ func forge(t *testing.T, db string, fn func(listings *bolt.Bucket) error) {
 	must(t, errors.Join(b.Update(func(tx *bolt.Tx) error { return fn(tx.Bucket([]byte("listings"))) }), b.Close()))
 }
 
-// A record that nothing leads to is in answers, though the directory was never
-// there.
+// A record that nothing leads to is a difference, and a repair removes it.
 func TestCheckFindsWhatNothingNames(t *testing.T) {
 	root := tree(t, "a/x")
 	r := run(t, "", Config{Roots: []string{root}})
@@ -95,8 +93,8 @@ func TestCheckFindsWhatNothingNames(t *testing.T) {
 	}
 }
 
-// A damaged record is a difference that can be mended, and hides nothing of what is
-// beside and below it.
+// A damaged record is a difference that can be repaired. It hides nothing beside or below
+// it.
 func TestCheckFindsDamage(t *testing.T) {
 	for name, at := range map[string]func(val []byte) int{
 		"entries": func(val []byte) int { return len(val) - 5 },
@@ -136,9 +134,9 @@ func TestCheckFindsDamage(t *testing.T) {
 	}
 }
 
-// What the daemon itself writes is no difference: its database, which a compaction
-// replaces, the directory that its temporary files come and go in, and that of
-// cookies. What happens to them otherwise is.
+// Changes made by the daemon itself are no differences: of its database, which a compaction
+// replaces, of the directory with its temporary files, and of the barrier directory. Other
+// changes of them are.
 func TestCheckPassesOverOwnFiles(t *testing.T) {
 	root, err := filepath.EvalSymlinks(filepath.Dir(t.TempDir())) // of all that the test makes
 	must(t, err)
@@ -179,7 +177,7 @@ func TestCheckPassesOverOwnFiles(t *testing.T) {
 	same("with a directory in its place", "modified /own/run", "modified /own/run/socket")
 }
 
-// Damage that a check meets is searched for and mended also where it only looks.
+// Damage that a check meets makes the whole database be checked, even without repair.
 func TestCheckHasDamageMended(t *testing.T) {
 	root := tree(t, "a/x", "b/c/z")
 	r := run(t, "", Config{Roots: []string{root}})
@@ -211,7 +209,7 @@ func TestCheckHasDamageMended(t *testing.T) {
 	r.same(root)
 }
 
-// One barrier does for many directories that differ.
+// One barrier serves many directories that differ.
 func TestCheckTakesFewBarriers(t *testing.T) {
 	var paths []string
 	for i := range 300 {
@@ -232,7 +230,7 @@ func TestCheckTakesFewBarriers(t *testing.T) {
 	}
 }
 
-// TestCheckOfWhatVanishes: a directory that is gone at the second look is counted once.
+// A directory that is gone at the second comparison is counted once.
 func TestCheckOfWhatVanishes(t *testing.T) {
 	root := tree(t, "a/x", "b/y")
 	r := run(t, "", Config{Roots: []string{root}})

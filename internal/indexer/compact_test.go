@@ -10,7 +10,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// A database of which most has gone becomes small again, and is right.
+// A database whose content was mostly removed becomes small again.
 func TestCompactsWhatIsFree(t *testing.T) {
 	scale.SkipIfShort(t)
 	var paths []string
@@ -39,8 +39,7 @@ func TestCompactsWhatIsFree(t *testing.T) {
 	r.same(root)
 }
 
-// What changes while a database is compacted has it looked at again soon, but not
-// if that failed.
+// Changes during a compaction cause another check soon, unless the compaction failed.
 func TestFailedCompactionWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newCompactor(&scheduler{watches: &watches{core: &core{}}})

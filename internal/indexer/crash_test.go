@@ -21,7 +21,7 @@ import (
 	"indexd/store"
 )
 
-// memoryDir is a directory in memory, where there is one: to sync is quick there.
+// memoryDir returns a directory in memory if possible, because syncing is fast there.
 func memoryDir(t *testing.T) string {
 	dir, err := os.MkdirTemp("/dev/shm", "indexer-test")
 	if err != nil {
@@ -31,8 +31,8 @@ func memoryDir(t *testing.T) string {
 	return dir
 }
 
-// sample reads how many of something to do: n, or what the environment says, of
-// which "all" is -1.
+// sample returns how many times to do something: n, or what the environment says, where
+// "all" stands for -1.
 func sample(t *testing.T, name string, n int) int {
 	switch s := os.Getenv(name); s {
 	case "":
@@ -46,7 +46,7 @@ func sample(t *testing.T, name string, n int) int {
 	}
 }
 
-// random prints its seed; INDEXER_SEED gives another.
+// random logs its seed. INDEXER_SEED sets it.
 func random(t *testing.T) *rand.Rand {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("INDEXER_SEED"); s != "" {
@@ -74,11 +74,10 @@ func eventful(t *testing.T, root string) {
 	grow(t, root, paths...)
 }
 
-// liveThrough indexes the tree that eventful made at root, into db, which opt
-// opens, and then all happens to it that makes a store write: names come and go,
-// directories are moved, postings are merged, what has become free is compacted.
-// opened, if it is not nil, is given the store; compactions says how often it was
-// compacted.
+// liveThrough indexes the tree that eventful made at root into db, opened with opt, and then
+// does everything that makes a store write: names come and go, directories are moved,
+// postings are merged, free space is compacted. It passes the store to opened, if that is
+// not nil. compactions returns how often the database was compacted.
 func liveThrough(t *testing.T, db, root string, opt store.Options, opened func(*store.Store), compactions func() int) {
 	openOptions = opt
 	defer func() { openOptions = store.Options{} }()
@@ -120,8 +119,8 @@ func liveThrough(t *testing.T, db, root string, opt store.Options, opened func(*
 	r.stop()
 }
 
-// resumed checks what was left at db, of which commits up to promised are there,
-// and goes on with it: the index becomes what find(1) finds.
+// resumed checks the database left at db, which includes the commits up to promised, and
+// runs an Indexer on it until the index is what find(1) finds.
 func resumed(t *testing.T, db, root string, promised uint64) {
 	t.Helper()
 	if _, err := os.Stat(db); promised > 0 && err != nil {
@@ -172,9 +171,9 @@ func (f *fatal) count(what *int) int {
 	return *what
 }
 
-// TestCrashHere is the process that crashes: INDEXD_CRASH is a database, a root
-// and the number of the point, separated by blanks. Where it passes all points
-// it prints how many there were.
+// TestCrashHere is the process that crashes. INDEXD_CRASH holds a database, a root and the
+// number of the point, separated by blanks. If the process passes all points, it prints how
+// many there were.
 func TestCrashHere(t *testing.T) {
 	args := strings.Fields(os.Getenv("INDEXD_CRASH"))
 	if len(args) != 3 {
@@ -187,8 +186,8 @@ func TestCrashHere(t *testing.T) {
 	fmt.Printf("points: %d.\n", f.count(&f.n))
 }
 
-// crash runs TestCrashHere up to point at; where it passed all, it returns how
-// many.
+// crash runs TestCrashHere up to point at. It returns how many points there were if the
+// process passed them all, else 0.
 func crash(t *testing.T, at int) (points int) {
 	dir := memoryDir(t)
 	defer os.RemoveAll(dir)
@@ -216,9 +215,9 @@ func crash(t *testing.T, at int) (points int) {
 	return points
 }
 
-// The process ends at every point in turn, before and after everything that it
-// does to the database's files, from the first start to the last commit.
-// INDEXD_POINTS=all does them all, until one run passes all points.
+// The process ends at every point in turn, before and after everything that it does to the
+// database's files, from the first start to the last commit. INDEXD_POINTS=all tries all
+// of them, until one run passes all points.
 func TestCrashAtEveryPoint(t *testing.T) {
 	scale.SkipIfShort(t)
 	r := random(t)
@@ -261,9 +260,9 @@ func (l *noted) Fault(p store.Point) error {
 	return l.Log.Fault(p)
 }
 
-// Power is cut while an indexer runs, at every step and with any part of what was
-// not synced: what the disk has kept is a whole database from which the index
-// becomes what find(1) finds. INDEXD_IMAGES says how many of them to look at.
+// Power is cut while an Indexer runs, at every step and with any part of what was not
+// synced. What the disk has kept is a whole database, from which the index becomes what
+// find(1) finds. INDEXD_IMAGES says how many such images to try.
 func TestPowerCutWhileIndexing(t *testing.T) {
 	scale.SkipIfShort(t)
 	r := random(t)

@@ -12,8 +12,8 @@ import (
 	"indexd/store"
 )
 
-// A database whose file is removed, be it with its directory, while it is in use
-// comes to be there again with all that is indexed, and meanwhile that is said.
+// If the database's file is removed while it is in use, with or without its directory, it is
+// written again with all that is indexed. Until then the daemon is degraded.
 func TestRemovedDatabaseIsWrittenAgain(t *testing.T) {
 	root := tree(t, "a/x", "b/y")
 	db := filepath.Join(t.TempDir(), "db", "index.db")
@@ -40,8 +40,8 @@ func TestRemovedDatabaseIsWrittenAgain(t *testing.T) {
 	r.same(root)
 }
 
-// A database in whose place there is another goes on, says so, and leaves the other
-// alone; when that is moved away its own is written.
+// If another file replaces the database's, the daemon continues, is degraded, and leaves the
+// other file alone. When that is moved away, the database is written again.
 func TestReplacedDatabaseIsSaid(t *testing.T) {
 	root := tree(t, "a/x", "b/y")
 	db := filepath.Join(t.TempDir(), "index.db")

@@ -16,8 +16,8 @@ import (
 	"indexd/store"
 )
 
-// badDisk fails what is done to the database, while there is something that it
-// fails with: a part of all, before or after it was done.
+// badDisk makes operations on the database fail, all or a share of them, before or after
+// they were done.
 type badDisk struct {
 	mu   sync.Mutex
 	r    *rand.Rand
@@ -40,7 +40,7 @@ func (b *badDisk) set(with unix.Errno, one int) {
 	b.with, b.one = with, one
 }
 
-// lines are the log of a test.
+// lines is the log of a test.
 type lines struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -58,9 +58,9 @@ func (l *lines) count(text string) int {
 	return strings.Count(l.buf.String(), text)
 }
 
-// TestBadDisk: a database on which for a while everything fails, or now and then
-// something, before it is done or after, while the tree changes. It says so once,
-// also of answers; and it becomes right by itself.
+// While the tree changes, all writes to the database fail for a while, and then some of them,
+// before or after they were done. The daemon logs it once and reports it in status and in
+// answers. Afterwards the index becomes right by itself.
 func TestBadDisk(t *testing.T) {
 	scale.SkipIfShort(t)
 	seed := fsstress.Seed(t)

@@ -15,13 +15,13 @@ import (
 	"indexd/store"
 )
 
-// small makes the databases of a test have a size limit.
+// small sets a size limit for the databases of a test.
 func small(t *testing.T, size int) {
 	openOptions.MaxSize = size
 	t.Cleanup(func() { openOptions = store.Options{} })
 }
 
-// longNames are paths of n files in dir that take much room in a database.
+// longNames returns n paths in dir that take much room in a database.
 func longNames(dir string, n int) (paths []string) {
 	for f := range n {
 		paths = append(paths, fmt.Sprintf("%s/%s%d", dir, strings.Repeat("a long name ", 20), f))
@@ -29,7 +29,7 @@ func longNames(dir string, n int) (paths []string) {
 	return paths
 }
 
-// within fails a test whose database is larger than it may be.
+// within fails the test if the database is larger than its limit.
 func (r *rig) within() {
 	r.t.Helper()
 	fi, err := os.Stat(r.db)
@@ -39,7 +39,7 @@ func (r *rig) within() {
 	}
 }
 
-// heals waits until the database is full no more, within its limit all the time.
+// heals waits until the database is no longer full. It stays within its limit meanwhile.
 func (r *rig) heals() {
 	r.t.Helper()
 	waitFor(r.t, func() bool {
@@ -48,7 +48,7 @@ func (r *rig) heals() {
 	})
 }
 
-// full waits until the database is, and an answer says that it lacks something.
+// full waits until the database is full and answers are incomplete.
 func (r *rig) full(root string) {
 	r.t.Helper()
 	defer func() {
@@ -66,9 +66,9 @@ func (r *rig) full(root string) {
 	})
 }
 
-// A storm of new files at the size limit: what was indexed is answered, with a
-// warning, and what goes is seen to go. Once the files are gone, or others in their
-// stead, all is right by itself: as often as it happens.
+// New files exceed the size limit: answers have what is indexed, with a warning, and removals
+// are still indexed. When the files are gone, the index becomes right by itself, as often
+// as this happens.
 func TestHealsAtTheSizeLimit(t *testing.T) {
 	scale.SkipIfShort(t)
 	small(t, 2<<20)
@@ -103,8 +103,8 @@ func TestHealsAtTheSizeLimit(t *testing.T) {
 	}
 }
 
-// A first index of more than the database may hold ends, degraded; what is excluded
-// then makes room for the rest.
+// A first index of more than the database can hold ends, degraded. Excluding files then
+// makes room for the rest.
 func TestExcludingMakesRoom(t *testing.T) {
 	scale.SkipIfShort(t)
 	small(t, 2<<20)
@@ -129,7 +129,7 @@ func TestExcludingMakesRoom(t *testing.T) {
 	if got := r.paths(root); !slices.Equal(got, want) {
 		t.Errorf("%d paths of %d", len(got), len(want))
 	}
-	// And what is excluded no more fills it again, as far as it can.
+	// What is no longer excluded fills it again, as far as possible.
 	must(t, r.Reload(deadline(t), []string{root}, nil, ruleSet(t, rules.Config{})))
 	r.full(root)
 	must(t, os.RemoveAll(root+"/big"))
@@ -139,7 +139,7 @@ func TestExcludingMakesRoom(t *testing.T) {
 	r.same(root)
 }
 
-// Once the limit is raised all is right again.
+// After the limit is raised, everything is indexed.
 func TestRaisedSizeLimit(t *testing.T) {
 	scale.SkipIfShort(t)
 	small(t, 2<<20)

@@ -16,8 +16,8 @@ import (
 	"indexd/store"
 )
 
-// vital finds one by its name.
-func (r *rig) vital(name string) HealthCheck {
+// health returns the check of a part.
+func (r *rig) health(name string) HealthCheck {
 	r.t.Helper()
 	all := r.HealthChecks()
 	i := slices.IndexFunc(all, func(v HealthCheck) bool { return v.Name == name })
@@ -27,8 +27,7 @@ func (r *rig) vital(name string) HealthCheck {
 	return all[i]
 }
 
-// hangs reports whether a part neither answers nor works, as far as a moment
-// can show.
+// hangs reports whether a part neither answers nor makes progress for a moment.
 func (v *HealthCheck) hangs(t *testing.T) bool {
 	t.Helper()
 	before := v.Worked()
@@ -38,7 +37,7 @@ func (v *HealthCheck) hangs(t *testing.T) bool {
 	return errors.Is(err, context.DeadlineExceeded) && v.Worked() == before
 }
 
-// answers fails unless a part answers, however long that takes.
+// answers fails the test unless a part answers, however long that takes.
 func (v *HealthCheck) answers(t *testing.T) {
 	t.Helper()
 	if err := v.Ask(deadline(t)); err != nil {
@@ -46,9 +45,9 @@ func (v *HealthCheck) answers(t *testing.T) {
 	}
 }
 
-// TestVitals: a part that is held up is the one that shows it, and the others
-// answer, but for the writer: any of them may wait for it.
-func TestVitals(t *testing.T) {
+// The check of a part that is blocked fails, and the other parts answer, except that any part
+// may wait for the writer.
+func TestHealthChecks(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	l.idle()
 	for _, c := range []struct {
@@ -94,7 +93,7 @@ func TestVitals(t *testing.T) {
 			held, free := make(chan struct{}, 1), make(chan struct{})
 			c.hold(held, free)
 			<-held
-			v := l.vital(c.name)
+			v := l.health(c.name)
 			if !v.hangs(t) {
 				t.Errorf("%s is held up, but seems alive", c.name)
 			}
@@ -119,8 +118,7 @@ func (l *liveRig) touch(name string) {
 	}
 }
 
-// TestHealthChecksOfFullDisk: while the writer retries, parts that wait for it are not
-// taken to hang.
+// While the writer retries, parts that wait for it do not seem to hang.
 func TestHealthChecksOfFullDisk(t *testing.T) {
 	disk := &badDisk{r: rand.New(rand.NewPCG(0, 0)), one: 1}
 	openOptions.Faults = disk
@@ -132,7 +130,7 @@ func TestHealthChecksOfFullDisk(t *testing.T) {
 	l.touch("one more")
 	waitFor(t, func() bool { return l.writer.Failure() != "" })
 	for _, name := range []string{"indexer", "changes"} {
-		v := l.vital(name)
+		v := l.health(name)
 		before := v.Worked()
 		waitFor(t, func() bool { return v.Worked() != before }) // with a retry
 	}
@@ -140,8 +138,8 @@ func TestHealthChecksOfFullDisk(t *testing.T) {
 	l.compare()
 }
 
-// TestVitalsAfterRun: what has ended does not hang.
-func TestVitalsAfterRun(t *testing.T) {
+// A part that has ended does not seem to hang.
+func TestHealthChecksAfterRun(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	list := l.HealthChecks()
 	l.rig.stop()

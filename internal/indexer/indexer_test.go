@@ -25,7 +25,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// rig is an Indexer over a database of the test's own.
+// rig is an Indexer of a test, with its database.
 type rig struct {
 	*Indexer
 	t    *testing.T
@@ -36,11 +36,11 @@ type rig struct {
 	forged bool // the test wrote to the database itself: it is not checked
 }
 
-// openOptions are those of the databases that run opens.
+// openOptions are used for the databases that run opens.
 var openOptions store.Options
 
-// run starts an Indexer over the database at db ("" for a new one). The store
-// is checked when it has ended.
+// run starts an Indexer on the database at db ("" for a new one). The store is checked when
+// it has ended.
 func run(t *testing.T, db string, cfg Config) *rig {
 	t.Helper()
 	if db == "" {
@@ -120,7 +120,7 @@ func (h logHook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// generous is how long a condition may take to come true on a loaded machine.
+// generous is how long a condition may take to come true on a busy machine.
 const generous = 3 * time.Minute
 
 func deadline(t *testing.T) context.Context {
@@ -136,7 +136,7 @@ func (r *rig) idle() {
 	}
 }
 
-// state says what WaitIdle waits for.
+// state describes what WaitIdle waits for.
 func (r *rig) state() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d under way, %d pending, of them %d that cannot be listed, %d dead, distrusted: %v",
@@ -153,12 +153,12 @@ func (r *rig) state() string {
 	return b.String()
 }
 
-// Rescan is Indexer.Rescan of the test itself.
+// Rescan calls Indexer.Rescan as the user of the test.
 func (r *rig) Rescan(ctx context.Context, paths []string, follow bool) (jobs.Info, error) {
 	return r.Indexer.Rescan(ctx, Asker{UID: ownUID()}, paths, follow)
 }
 
-// rescan has paths listed again and returns how the job ended.
+// rescan lists paths again and returns how the job ended.
 func (r *rig) rescan(paths ...string) jobs.Info {
 	r.t.Helper()
 	j, err := r.Rescan(deadline(r.t), paths, true)
@@ -181,8 +181,7 @@ func (r *rig) end(id uint64) (end jobs.Info) {
 	return end
 }
 
-// each calls visit with the entries of the index at and below root, which is
-// none; they are valid during the call.
+// each calls visit with the index's entries below root. They are valid during the call.
 func (r *rig) each(root string, visit func(dir string, e *listing.Entry)) {
 	r.t.Helper()
 	err := r.st.View(func(sn *store.Snap) error {
@@ -212,7 +211,7 @@ func (r *rig) each(root string, visit func(dir string, e *listing.Entry)) {
 	}
 }
 
-// paths are those of the entries that each gives, sorted.
+// paths returns the paths of the entries below root, sorted.
 func (r *rig) paths(root string) []string {
 	r.t.Helper()
 	list := []string{}
@@ -221,7 +220,7 @@ func (r *rig) paths(root string) []string {
 	return list
 }
 
-// found are the paths that find(1) sees below root, sorted.
+// found returns the paths that find(1) finds below root, sorted.
 func found(t *testing.T, root string, args ...string) []string {
 	t.Helper()
 	out, err := exec.Command("find", append([]string{root, "-mindepth", "1"}, append(args, "-print0")...)...).Output()
@@ -238,7 +237,7 @@ func found(t *testing.T, root string, args ...string) []string {
 	return list
 }
 
-// same fails unless the index has what find(1) finds.
+// same fails the test unless the index has what find(1) finds.
 func (r *rig) same(root string) {
 	r.t.Helper()
 	if diff := cmp.Diff(found(r.t, root), r.paths(root)); diff != "" {

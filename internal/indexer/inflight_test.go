@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 )
 
-// A barrier waits for what was begun before it, and for what comes of that, and
-// for nothing that was begun later.
+// A barrier waits for work that was begun before it and for what results from that, but for
+// nothing that was begun later.
 func TestEpochs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newEpochs()

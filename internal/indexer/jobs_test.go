@@ -16,7 +16,7 @@ import (
 	"indexd/ipc/wire"
 )
 
-// wide makes a tree of n directories of a file each.
+// wide makes a tree of n directories with one file each.
 func wide(t *testing.T, n int) string {
 	paths := make([]string, n)
 	for i := range paths {
@@ -25,7 +25,7 @@ func wide(t *testing.T, n int) string {
 	return tree(t, paths...)
 }
 
-// S1: results name their worker, the directory and how many files it has.
+// S1: events name the worker, the directory and how many files it has.
 func TestS1_EventsNameWorkerDirectoryAndFiles(t *testing.T) {
 	root := tree(t, "a/1", "a/2", "b/3")
 	r := run(t, "", Config{Roots: []string{root}, Workers: 3})
@@ -48,8 +48,8 @@ func TestS1_EventsNameWorkerDirectoryAndFiles(t *testing.T) {
 	}
 }
 
-// S4: any client may wait for any job, more than one at once, also after it
-// ended, and each gets the one it asked for.
+// S4: any client may wait for any job, several may wait at once and after its end, and each
+// gets the job that it asked for.
 func TestS4_AnyoneMayWaitForAnyJob(t *testing.T) {
 	root := tree(t, "a/x", "b/y", "c/z")
 	r := run(t, "", Config{Roots: []string{root}})
@@ -77,8 +77,7 @@ func TestS4_AnyoneMayWaitForAnyJob(t *testing.T) {
 	}
 }
 
-// TestBarriersAreNoJobs: what a barrier has listed again nobody asked for as a job, and
-// it does not push those out that can still be asked about.
+// What a barrier lists is not shown as a job, and does not push others out of the history.
 func TestBarriersAreNoJobs(t *testing.T) {
 	root := tree(t, "a/x")
 	r := run(t, "", Config{Roots: []string{root}})
@@ -96,8 +95,8 @@ func TestBarriersAreNoJobs(t *testing.T) {
 	}
 }
 
-// S6: however much is asked for, there are no more workers than configured and
-// no goroutine a job.
+// S6: however much is requested, there are no more workers than configured, and no goroutine
+// per job.
 func TestS6_TenThousandRescansAtOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
@@ -143,8 +142,8 @@ func TestS6_TenThousandRescansAtOnce(t *testing.T) {
 	r.same(root)
 }
 
-// The same is not walked twice at once: who asks while it is walked gets one walk
-// more, together with all others who asked meanwhile.
+// The same tree is not walked twice at once: all who ask while it is walked share one further
+// walk.
 func TestS6_RescansOfTheSameAreFewWalks(t *testing.T) {
 	scale.SkipIfShort(t)
 	const dirs, rescans = 1000, 300
@@ -168,7 +167,7 @@ func TestS6_RescansOfTheSameAreFewWalks(t *testing.T) {
 	r.same(root)
 }
 
-// S8: results come in the order of the requests where that is asked for.
+// S8: results come in the order of the paths.
 func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 	root := wide(t, 50)
 	r := run(t, "", Config{Roots: []string{root}})
@@ -185,8 +184,7 @@ func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 	}
 }
 
-// S11: jobs of one priority take turns: a small one is done while a huge one
-// runs.
+// S11: jobs of one priority take turns, so that a small one ends while a huge one runs.
 func TestS11_SmallJobBesideAHugeOne(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := wide(t, 1000)
@@ -213,8 +211,8 @@ func TestS11_SmallJobBesideAHugeOne(t *testing.T) {
 	}
 }
 
-// S13: whoever waits for a job when the daemon stops is told, and the job is
-// done by the next run, under its id.
+// S13: whoever waits for a job when the daemon stops is told, and the next run does the job,
+// under its id.
 func TestS13_StopTellsWaitersAndTheJobIsResumed(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := wide(t, 1000)
@@ -280,7 +278,7 @@ func TestCancel(t *testing.T) {
 	if j, _ := r.Jobs().Get(first.ID); j.State != wire.JobCancelled {
 		t.Errorf("the job is %s", j.State)
 	}
-	// What was cancelled is as if it had not been asked for.
+	// The index is as if it had not been requested.
 	r.idle()
 	r.same(root)
 	if end := r.rescan(root); end.State != wire.JobDone {
@@ -288,7 +286,7 @@ func TestCancel(t *testing.T) {
 	}
 }
 
-// S7: one failed directory is an error in its place, and the job goes on.
+// S7: a failed directory is counted as an error, and the job continues.
 func TestS7_UnreadableDirectoryIsCounted(t *testing.T) {
 	if os.Geteuid() == 0 {
 		t.Skip("root can read everything")
@@ -320,8 +318,7 @@ func TestS7_UnreadableDirectoryIsCounted(t *testing.T) {
 	r.same(root)
 }
 
-// Followers who do not read are told how many events they missed, and hold up
-// nobody.
+// A follower that does not read is told how many events it missed, and delays nobody.
 func TestSlowFollowerLosesEventsNotTheEnd(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := wide(t, 4096+500)
@@ -350,7 +347,7 @@ func TestSlowFollowerLosesEventsNotTheEnd(t *testing.T) {
 	}
 }
 
-// waitFor polls for a state that is announced nowhere.
+// waitFor polls for a condition that nothing announces.
 func waitFor(t *testing.T, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(generous); !ok(); time.Sleep(time.Millisecond) {

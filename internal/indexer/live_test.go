@@ -41,7 +41,7 @@ func runLive(t *testing.T, db, root string, limits func() (watch.Limits, error))
 	return l
 }
 
-// startLive is runLive that does not wait for a first index.
+// startLive is runLive without waiting for the first index.
 func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.Limits, error)) *liveRig {
 	t.Helper()
 	if root == "" {
@@ -80,7 +80,7 @@ func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.L
 	return l
 }
 
-// compare has all changes so far in the index and compares it with find(1).
+// compare waits for a barrier and compares the index with find(1).
 func (l *liveRig) compare() {
 	l.t.Helper()
 	if err := l.Sync(deadline(l.t), nil); err != nil {
@@ -89,13 +89,13 @@ func (l *liveRig) compare() {
 	l.same()
 }
 
-// same compares what the index has with find(1).
+// same compares the index with find(1).
 func (l *liveRig) same() {
 	l.t.Helper()
 	fsstress.Same(l.t, l.entries(), fsstress.Find(l.t, l.root, fsstress.Full))
 }
 
-// entries are those of the index, as same has find print them.
+// entries returns the index's entries in the format in which same has find print them.
 func (l *liveRig) entries() (list []string) {
 	l.t.Helper()
 	l.each(l.root, func(dir string, e *listing.Entry) {
@@ -115,7 +115,7 @@ func (l *liveRig) do(errs ...error) {
 
 func (l *liveRig) path(name string) string { return filepath.Join(l.root, name) }
 
-// Each kind of change, one at a time, shows after a barrier.
+// Each kind of change, one at a time, is in the index after a barrier.
 func TestLiveChanges(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -199,7 +199,7 @@ func TestLiveChanges(t *testing.T) {
 	}
 }
 
-// A change shows without anybody asking.
+// A change is indexed without a barrier.
 func TestLiveUnasked(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.WriteFile(l.path("a/b/f"), []byte("x"), 0o644))
@@ -209,7 +209,7 @@ func TestLiveUnasked(t *testing.T) {
 	l.until("it shows", func() bool { return has(l.path("a/b/f")) })
 }
 
-// In a directory of very many files a change costs a look at one of them.
+// In a directory with very many files, only the changed file is looked at.
 func TestLiveBigDirectory(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -227,8 +227,8 @@ func TestLiveBigDirectory(t *testing.T) {
 	}
 }
 
-// A file that is written all the time is looked at ever less often, and is right
-// when somebody asks.
+// A file that is written all the time is looked at less and less often, but is right after a
+// barrier.
 func TestLiveBusyFile(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	f, err := os.Create(l.path("log"))
@@ -246,8 +246,8 @@ func TestLiveBusyFile(t *testing.T) {
 	}
 }
 
-// After any batch of hostile changes by several writers a barrier makes the
-// index what find(1) finds.
+// After any batch of hostile changes by several writers, a barrier makes the index what
+// find(1) finds.
 func TestLiveStorm(t *testing.T) {
 	seed := fsstress.Seed(t)
 	l := runLive(t, "", "", nil)
@@ -262,7 +262,7 @@ func TestLiveStorm(t *testing.T) {
 	l.same()
 }
 
-// A barrier that is met under way in a storm shows what was made before it.
+// A barrier in the middle of a storm includes what was changed before it.
 func TestLiveBarrierInAStorm(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -296,7 +296,7 @@ func TestLiveBarrierInAStorm(t *testing.T) {
 	wg.Wait()
 }
 
-// With few watches, or none, the rest is looked at when somebody asks.
+// With few watches or none, a barrier looks at the rest.
 func TestLiveBudget(t *testing.T) {
 	scale.SkipIfShort(t)
 	for _, watches := range []int{0, 10} {
@@ -314,7 +314,8 @@ func TestLiveBudget(t *testing.T) {
 	}
 }
 
-// What changed while nobody ran, names and sizes, is right at the first barrier.
+// What changed while the daemon did not run, names and sizes, is right after the first
+// barrier.
 func TestLiveRestart(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -331,13 +332,13 @@ func TestLiveRestart(t *testing.T) {
 	}
 }
 
-// Events that were lost cost a look at everything, not the truth.
+// Lost events cost a look at everything, but leave the index right.
 func TestLiveOverflow(t *testing.T) {
 	scale.SkipUnlessLong(t)
 	l := runLive(t, "", "", nil)
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.MkdirAll(l.path("c"), 0o755), os.WriteFile(l.path("c/f"), nil, 0o644))
 	l.compare()
-	// The consumer of events is held by a rule being read: nothing is drained.
+	// The goroutine that drains events is blocked in Excluded.
 	gate := l.hold()
 	for i := range 2*fsstress.QueueSize(t) + 100 {
 		l.do(os.WriteFile(l.path("a/x"), nil, 0o644), os.Remove(l.path("a/x")))
@@ -356,8 +357,7 @@ func TestLiveOverflow(t *testing.T) {
 	l.compare()
 }
 
-// The log lies in the tree that is watched: events that are lost again and again do
-// not fill it.
+// The log lies in the watched tree. Repeated loss of events does not fill it.
 func TestLiveLogOfOverflows(t *testing.T) {
 	scale.SkipIfShort(t)
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -382,7 +382,7 @@ func TestLiveLogOfOverflows(t *testing.T) {
 	}
 }
 
-// Lost changes of names and of sizes are found though nobody asks.
+// Lost changes of names and sizes are found without a barrier.
 func TestLiveOverflowUnasked(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -403,7 +403,7 @@ func TestLiveOverflowUnasked(t *testing.T) {
 	l.same()
 }
 
-// hold keeps events from being drained until the function returned is called.
+// hold keeps events from being drained until the returned function is called.
 func (l *liveRig) hold() (release func()) {
 	gone := make(chan struct{})
 	held := make(chan struct{})
@@ -417,7 +417,7 @@ func (l *liveRig) hold() (release func()) {
 	return func() { close(gone) }
 }
 
-// A barrier that cannot be met in time says so.
+// A barrier that is not reached in time returns an error.
 func TestLiveSyncTooLate(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	why := errors.New("too late")
@@ -428,7 +428,7 @@ func TestLiveSyncTooLate(t *testing.T) {
 	}
 }
 
-// The root itself may go, and come again.
+// The root itself may disappear and come back.
 func TestLiveRoot(t *testing.T) {
 	top, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

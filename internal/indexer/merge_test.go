@@ -23,8 +23,8 @@ func (r *rig) named(text string) (n int) {
 	return n
 }
 
-// TestMerges: what the first index found is posted soon after, what comes later
-// when it is enough, and after a start what was left.
+// The first index is merged into the postings soon after it, later changes once there are
+// enough of them, and after a start whatever is left.
 func TestMerges(t *testing.T) {
 	scale.SkipIfShort(t)
 	var paths []string

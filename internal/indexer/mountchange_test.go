@@ -11,9 +11,9 @@ import (
 	"indexd/store"
 )
 
-// tmpfs mounts one at dir, and returns what unmounts it. Its files live as long
-// as it is mounted anywhere: at keep, too. (-l: the daemon may just look at something
-// there.)
+// mountTmpfs mounts a tmpfs at dir and returns a function that unmounts it. Its files exist as
+// long as it is mounted somewhere, such as at keep. (umount -l, because the daemon may just
+// be using it.)
 func mountTmpfs(t *testing.T, dir, keep string) (umount, again func()) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -32,8 +32,8 @@ func mountTmpfs(t *testing.T, dir, keep string) (umount, again func()) {
 		func() { must(t, exec.Command("mount", "--bind", keep, dir).Run()) }
 }
 
-// What is mounted below a root while the daemon runs is indexed; unmounted it
-// stays, offline; mounted again it is looked at.
+// What is mounted below a root while the daemon runs is indexed. When it is unmounted it
+// remains, offline, and when it is mounted again it is listed again.
 func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 	root, keep := tree(t, "a/x", "m/"), t.TempDir()
 	r := run(t, "", Config{Roots: []string{root}})
@@ -57,8 +57,7 @@ func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 		t.Errorf("and after a rescan %s", got)
 	}
 
-	// What is in the directory that it was mounted on is not in answers meanwhile, and
-	// that is said.
+	// Answers do not show what is in the directory under the mount point, and explain says so.
 	grow(t, root, "m/bare")
 	r.rescan(root)
 	r.idle()
@@ -73,7 +72,7 @@ func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 		}
 	}
 
-	// And the directory itself has as many entries as answers have in it: p.
+	// The directory itself has as many entries as answers show in it: p.
 	grow(t, root, "m/more")
 	r.rescan(root)
 	r.idle()
@@ -94,7 +93,7 @@ func TestMountedAndUnmountedBelowARoot(t *testing.T) {
 	}
 }
 
-// One change in a directory does not walk what is mounted in it.
+// A change in a directory does not walk what is mounted in it.
 func TestAChangeBesideAMount(t *testing.T) {
 	root, keep := tree(t, "m/"), t.TempDir()
 	_, _ = mountTmpfs(t, root+"/m", keep)
@@ -113,8 +112,7 @@ func TestAChangeBesideAMount(t *testing.T) {
 	}
 }
 
-// A root whose file system is not mounted is offline, with all its entries: at
-// the start too.
+// A root whose file system is not mounted is offline, with all its entries, also at a start.
 func TestRootUnmounted(t *testing.T) {
 	root, keep := tree(t, "m/")+"/m", t.TempDir()
 	umount, again := mountTmpfs(t, root, keep)
@@ -155,8 +153,8 @@ func TestRootUnmounted(t *testing.T) {
 	r.same(root)
 }
 
-// A root that was never listed completely is not complete because its file system
-// is away; when it is back the rest is listed.
+// A root that was never listed completely does not count as complete while its file system is
+// not mounted. When it is mounted again, the rest is listed.
 func TestIncompleteRootUnmounted(t *testing.T) {
 	root, keep := tree(t, "m/")+"/m", t.TempDir()
 	umount, again := mountTmpfs(t, root, keep)

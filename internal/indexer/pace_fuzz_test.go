@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzPressure reads anything as a pressure file: what comes out is a share, and,
-// of a file as the kernel writes it, the right one.
+// FuzzPressure parses anything as a pressure file. The result is a share of time, and for a
+// file as the kernel writes it the right one.
 func FuzzPressure(f *testing.F) {
 	f.Add([]byte("some avg10=12.34 avg60=0.00 avg300=0.00 total=1\nfull avg10=1.00 avg60=0.00"), uint16(1234))
 	f.Add([]byte("some avg10=NaN "), uint16(0))

@@ -104,7 +104,7 @@ func TestRescanOfOnePath(t *testing.T) {
 	r.same(root)
 }
 
-// S3: names that do not exist are reported and counted, the rest is done.
+// S3: paths that do not exist are reported and counted, and the others are listed.
 func TestS3_MissingPathsAreReported(t *testing.T) {
 	root := tree(t, "a/x", "b/x", "gone/x")
 	r := run(t, "", Config{Roots: []string{root}})
@@ -128,8 +128,8 @@ func TestS3_MissingPathsAreReported(t *testing.T) {
 	r.same(root)
 }
 
-// What is gone with directories above it is missing like anything else, and
-// those directories leave the index with it.
+// A path that is gone together with directories above it is missing like any other, and those
+// directories leave the index too.
 func TestRescanBelowWhatIsGone(t *testing.T) {
 	for _, path := range []string{"/a/b/c/file", "/a/b/c", "/a/b/c/no/such"} {
 		root := tree(t, "a/b/c/file", "d/e")
@@ -144,7 +144,7 @@ func TestRescanBelowWhatIsGone(t *testing.T) {
 	}
 }
 
-// A rescan that finds the root missing has verified nothing.
+// A rescan that does not find the root has verified nothing.
 func TestRescanOfARootThatIsGone(t *testing.T) {
 	root := tree(t, "dir/a")
 	r := run(t, "", Config{Roots: []string{root + "/dir"}})

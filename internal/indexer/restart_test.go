@@ -15,8 +15,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// A first index that is stopped goes on where it was: nothing that was listed
-// is listed again.
+// A first index that is stopped resumes where it was: what was listed is not listed again.
 func TestFirstIndexResumes(t *testing.T) {
 	scale.SkipIfShort(t)
 	const dirs = 1500
@@ -39,7 +38,7 @@ func TestFirstIndexResumes(t *testing.T) {
 		complete = r.allComplete() // it may have become so during the stop
 		total += r.Progress().Dirs
 	}
-	// A directory that was in hand at the stop may be listed twice.
+	// A directory that was being listed at the stop may be listed twice.
 	if total < dirs+1 || total > dirs+1+uint64(4*runs) {
 		t.Errorf("%d directories were listed in %d runs, there are %d", total, runs, dirs+1)
 	}
@@ -47,8 +46,8 @@ func TestFirstIndexResumes(t *testing.T) {
 
 // What changed while the daemon did not run is found without listing the rest.
 func TestReconcileListsOnlyWhatChanged(t *testing.T) {
-	// A directory that changed in the last 3 s is not trusted to be unchanged,
-	// so what is not to be listed again is one that has been there for long.
+	// A directory that changed in the last 3 s is always listed again, so a directory that
+	// must not be has to be older.
 	const old = "/usr/share/doc"
 	if fi, err := os.Stat(old); err != nil || time.Since(fi.ModTime()) < time.Minute {
 		t.Skip("there is no old " + old)
@@ -93,8 +92,7 @@ func TestExcludesAndReload(t *testing.T) {
 	r.same(root)
 }
 
-// A reload waits for nothing that is done at leisure, and what it asks for is done
-// whatever is under way.
+// A reload waits for no paced work, and is acted on whatever is being done.
 func TestReloadDuringALook(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := tree(t)
@@ -141,7 +139,7 @@ func TestReloadDuringALook(t *testing.T) {
 	}
 }
 
-// Rules for a root that is not there wait until it is.
+// New rules for a root that does not exist take effect when it does.
 func TestReloadWithoutTheRoot(t *testing.T) {
 	root := tree(t, "a/x", "skip/y")
 	r := run(t, "", Config{Roots: []string{root}, SweepInterval: 50 * time.Millisecond})
@@ -184,8 +182,8 @@ func TestRootsComeAndGo(t *testing.T) {
 	r.same(root)
 }
 
-// Mounts: another file system below a root is entered, a bind mount is not
-// entered twice, a pruned one is absent.
+// Another file system mounted below a root is entered, a bind mount is not entered twice, and
+// a pruned file system is absent.
 func TestMountsBelowARoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting needs root")

@@ -7,8 +7,8 @@ import (
 	"indexd/store/record"
 )
 
-// What turns out to be unsettled when what is dead is cleared away is listed though
-// nothing else happens.
+// Directories that become pending because tombstones are purged are listed though nothing else
+// happens.
 func TestReapedIsSettled(t *testing.T) {
 	root := tree(t, "a/b/c/x")
 	r := run(t, "", Config{Roots: []string{root}})
@@ -25,8 +25,8 @@ func TestReapedIsSettled(t *testing.T) {
 	r.same(root)
 }
 
-// While there is something pending that cannot be listed, what becomes pending again
-// and again is listed each time.
+// While something is pending that cannot be listed, other directories are listed each time
+// they become pending.
 func TestSettledAgainAndAgain(t *testing.T) {
 	root := tree(t, "a/x")
 	r := run(t, "", Config{Roots: []string{root}})

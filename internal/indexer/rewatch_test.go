@@ -9,9 +9,8 @@ import (
 	"indexd/store"
 )
 
-// restartAt stops the daemon, starts it again, and calls at once all names are
-// verified and before what is not watched yet is watched. again has returned when
-// the reconcile goes on.
+// restartAt stops the daemon, starts it again, and calls at once all names are verified and
+// before the remaining directories are watched. The reconcile continues after at returns.
 func (l *liveRig) restartAt(at func(again *liveRig)) *liveRig {
 	l.t.Helper()
 	l.stop()
@@ -41,8 +40,8 @@ func (l *liveRig) restartAt(at func(again *liveRig)) *liveRig {
 	return again
 }
 
-// What changes when names are verified and little is watched yet is found without
-// anybody asking, and nobody is told before that the root is live.
+// Changes between the verification of names and watching the rest are found, and the root is
+// not live before.
 func TestChangesBeforeWatched(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	for i := range 20 {
@@ -81,7 +80,7 @@ func TestChangesBeforeWatched(t *testing.T) {
 	}
 }
 
-// A barrier that is asked for in that time waits for the watches.
+// A barrier in that time waits for the watches.
 func TestSyncBeforeWatched(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	l.do(os.MkdirAll(l.path("a/b"), 0o755), os.MkdirAll(l.path("c/d"), 0o755))
@@ -100,8 +99,7 @@ func TestSyncBeforeWatched(t *testing.T) {
 	again.same()
 }
 
-// A barrier for one directory has what is pending there listed, however much is
-// pending elsewhere.
+// A barrier for one directory lists what is pending there, however much is pending elsewhere.
 func TestSyncBesideMuchElse(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	l.do(os.Mkdir(l.path("a"), 0o755), os.Mkdir(l.path("z"), 0o755))

@@ -11,8 +11,8 @@ import (
 	"indexd/internal/mounts"
 )
 
-// Of a device that sysfs declares rotating, at most two directories are read at once, of
-// others more.
+// At most two directories of a device that sysfs declares rotating are read at once, and more
+// of other devices.
 func TestFewReadersOfARotatingDisk(t *testing.T) {
 	root := wide(t, 300)
 	for _, rotational := range []string{"1", "0"} {

@@ -14,12 +14,12 @@ import (
 	"indexd/ipc/wire"
 )
 
-// hangs is how long a system call takes of which these tests say that it hangs; on a
-// loaded machine others take a second now and then.
+// hangs is how long a system call takes before these tests call it stuck. On a busy machine
+// others take a second now and then.
 const hangs = 2 * time.Second
 
-// A file system that hangs is said to do so, and holds up nothing else; when it
-// answers again, or is gone, the index is right without anybody asking.
+// A file system that does not answer is reported and delays nothing else. When it answers
+// again, or is gone, the index becomes right by itself.
 func TestHungFileSystem(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := tree(t, "live/a", "m/")
@@ -91,7 +91,7 @@ func TestHungFileSystem(t *testing.T) {
 	}
 }
 
-// A first index that meets a file system that hangs already.
+// A first index meets a file system that does not answer.
 func TestFirstIndexWithAHungFileSystem(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := tree(t, "a/b", "m/", "z/y")
@@ -109,13 +109,13 @@ func TestFirstIndexWithAHungFileSystem(t *testing.T) {
 	l.compare()
 }
 
-// as is l for a part of the test.
+// as returns l for a part of the test.
 func (l *liveRig) as(t *testing.T) *liveRig {
 	l.t = t
 	return l
 }
 
-// hangsAt fails unless a directory is said to be one that cannot be read.
+// hangsAt fails the test unless a directory is reported as unreadable.
 func (l *liveRig) hangsAt(dir string) {
 	l.t.Helper()
 	e, err := l.Explain(dir)

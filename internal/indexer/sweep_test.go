@@ -17,8 +17,8 @@ import (
 	"indexd/store"
 )
 
-// Without a watch a sweep finds names by their directory's times, and a rarer
-// one what a file has become.
+// Without watches, sweeps find changed names by the times of directories, and a rarer sweep
+// finds changes of files.
 func TestSweepFindsNamesThenSizes(t *testing.T) {
 	scale.SkipIfShort(t)
 	root := tree(t, "a/x", "b/y")
@@ -91,7 +91,7 @@ func TestParsePressure(t *testing.T) {
 // has reports whether the index has a path.
 func (r *rig) has(path string) bool { return slices.Contains(r.paths(filepath.Dir(path)), path) }
 
-// sizeOf returns the size that the index has of a file, -1 for none.
+// sizeOf returns the size of a file in the index, -1 if it has none.
 func (r *rig) sizeOf(path string) (size int64) {
 	r.t.Helper()
 	size = -1
@@ -114,8 +114,8 @@ func (r *rig) sizeOf(path string) (size int64) {
 	return size
 }
 
-// A root that is removed, replaced by a link or renamed is offline with all it
-// had; made again, or back, it is what is there then.
+// A root that is removed, replaced by a link or renamed is offline, with all its entries. When
+// it is back, the index has what is there then.
 func TestRootGoneAndBack(t *testing.T) {
 	scale.SkipIfShort(t)
 	top := tree(t, "r/a/x", "r/b/y", "other/z")

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// What became of a file while nobody looked shows in no directory's time. It is
-// found after the start by listing everything, at a pace; until then answers
-// that use sizes say so.
+// Changes of files while the daemon did not run do not show in the times of directories. They
+// are found after the start by listing everything at a pace. Until then answers that use
+// sizes are stale.
 func TestSizesAreVerifiedAfterDowntime(t *testing.T) {
 	l := runLive(t, "", "", nil)
 	grow(t, l.root, "a/file", "b/c/other")

@@ -15,7 +15,7 @@ import (
 	"indexd/internal/watch"
 )
 
-// fewWatches are limits of which n watches come beside those above a root.
+// fewWatches returns limits that leave n watches besides those above a root.
 func fewWatches(root string, n int) func() (watch.Limits, error) {
 	n += strings.Count(root, "/")
 	return func() (watch.Limits, error) {
@@ -23,8 +23,7 @@ func fewWatches(root string, n int) func() (watch.Limits, error) {
 	}
 }
 
-// TestMoreWatches: who raises the limit and then reloads has all watched, without a
-// sweep or an event that happens to come.
+// After the limit is raised, a reload watches everything, without a sweep or an event.
 func TestMoreWatches(t *testing.T) {
 	const dirs = 300 // more than are placed at once
 	root := tree(t)
@@ -54,7 +53,7 @@ func TestMoreWatches(t *testing.T) {
 	l.compare()
 }
 
-// newest are the n directories of a root that find(1) says changed last.
+// newest returns the n directories of a root that changed last according to find(1).
 func newest(t *testing.T, root string, n int) []string {
 	t.Helper()
 	out, err := exec.Command("sh", "-c", fmt.Sprintf("find '%s' -type d -printf '%%T@ %%p\\n' | sort -rn | head -n %d", root, n)).Output()
@@ -70,7 +69,7 @@ func newest(t *testing.T, root string, n int) []string {
 	return list
 }
 
-// watched are the directories of the index that are watched, sorted.
+// watched returns the directories of the index that are watched, sorted.
 func (l *liveRig) watched() (list []string) {
 	for _, dir := range append(l.paths(l.root), l.root) {
 		if l.src.Watched(dir) {
@@ -81,7 +80,7 @@ func (l *liveRig) watched() (list []string) {
 	return list
 }
 
-// sameWatched fails where not just the n directories that changed last are watched.
+// sameWatched fails the test unless exactly the n directories that changed last are watched.
 func (l *liveRig) sameWatched(n int) {
 	l.t.Helper()
 	got, want := l.watched(), newest(l.t, l.root, n)
@@ -97,8 +96,8 @@ func (l *liveRig) sameWatched(n int) {
 	}
 }
 
-// Where there are fewer watches than directories, those that changed last have
-// them: after a first index, after a start, and when others change.
+// If there are fewer watches than directories, those that changed last have them: after a
+// first index, after a start, and when others change.
 func TestWatchesGoToWhatChangedLast(t *testing.T) {
 	scale.SkipIfShort(t)
 	const dirs, few = 200, 25
@@ -134,7 +133,7 @@ func TestWatchesGoToWhatChangedLast(t *testing.T) {
 	l.idle()
 	l.sameWatched(few)
 
-	// Names come where nobody watches: who looks again finds it and watches there.
+	// A name is added in an unwatched directory: listing it finds the name and watches it.
 	cold := func() (list []string) {
 		for _, dir := range paths {
 			if !l.src.Watched(dir) {
@@ -149,7 +148,7 @@ func TestWatchesGoToWhatChangedLast(t *testing.T) {
 	l.compare()
 	l.sameWatched(few)
 
-	// And so where only a file's content is another, which no directory's time tells.
+	// The same if only a file's content changes, which the directory's times do not show.
 	busy := cold()[0]
 	must(t, os.WriteFile(busy+"/file", []byte("more"), 0o644))
 	l.compare()
@@ -159,7 +158,7 @@ func TestWatchesGoToWhatChangedLast(t *testing.T) {
 	must(t, os.Remove(busy+"/file"))
 	waitFor(t, func() bool { return !slices.Contains(l.paths(busy), busy+"/file") })
 
-	// Events count as changes do: what is written to all the time stays watched.
+	// Events count as changes: a directory that is written to all the time stays watched.
 	for i, dir := range cold()[:2*few] {
 		must(t, os.WriteFile(dir+"/newer", nil, 0o644))
 		must(t, os.WriteFile(busy+"/log", []byte(fmt.Sprint(i)), 0o644))

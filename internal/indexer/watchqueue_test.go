@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Watches of a tree that was removed go to directories that wait for one, those that
-// changed last first; nobody has to sweep, or to ask.
+// Watches of a removed tree go to directories that wait for one, those that changed last
+// first, without a sweep or a barrier.
 func TestFreedWatchesArePlaced(t *testing.T) {
 	const dirs, few = 60, 25
 	root := tree(t)
@@ -33,12 +33,12 @@ func TestFreedWatchesArePlaced(t *testing.T) {
 	must(t, os.RemoveAll(root+"/hot"))
 	want := newest(t, root, few)
 	waitFor(t, func() bool { return slices.Equal(l.watched(), want) })
-	// And what is watched is live.
+	// What is watched is live.
 	at := fmt.Sprintf("%s/cold/%d", root, few)
 	must(t, os.WriteFile(at+"/f", nil, 0o644))
 	waitFor(t, func() bool { return slices.Contains(l.paths(at), at+"/f") })
 
-	// When all are watched the root is said to be live.
+	// When all directories are watched, the root is live.
 	for n := few - 2; n < dirs-few/2; n++ {
 		must(t, os.RemoveAll(fmt.Sprintf("%s/cold/%d", root, n)))
 	}
@@ -50,7 +50,7 @@ func TestFreedWatchesArePlaced(t *testing.T) {
 	l.compare()
 }
 
-// More wait than are remembered.
+// More directories wait than are remembered.
 func TestWaitingForgetsWhatChangedLongAgo(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)
@@ -82,7 +82,7 @@ func TestWaitingForgetsWhatChangedLongAgo(t *testing.T) {
 	}
 }
 
-// What waits and is not remembered is found by a pass over all.
+// Directories that wait and are not remembered are found by a pass over all of them.
 func TestFreedWatchesOfManyThatWait(t *testing.T) {
 	const dirs = 150
 	root := tree(t)

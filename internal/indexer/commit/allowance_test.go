@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Commits of 40 KB, wanted at a rate for ten minutes; of a hundred a second there
-// are two thousand a minute at most, those of people are all made at once.
+// Changes come at a constant rate for ten minutes, with commits of 40 KB. At a hundred a second
+// no more than 6 MB a minute are written; those that people make are all committed at once.
 func TestAllowance(t *testing.T) {
 	const commit = 40_000
 	start := time.Unix(1e9, 0)
@@ -57,8 +57,8 @@ func TestAllowance(t *testing.T) {
 	}
 }
 
-// Bursts of constant change leave what lone changes have as it is, and are
-// forgotten in a second or two.
+// Bursts of constant change do not use up the allowance for lone changes, and are forgotten in
+// a second or two.
 func TestAllowanceAfterARush(t *testing.T) {
 	const commit = 40_000
 	now := time.Unix(1e9, 0)
@@ -84,8 +84,7 @@ func TestAllowanceAfterARush(t *testing.T) {
 	}
 }
 
-// Constant change that comes in batches, since the machine is slow, is none the
-// less constant.
+// Constant change in batches, because the machine is slow, is still constant change.
 func TestAllowanceOfBatches(t *testing.T) {
 	now, written := time.Unix(1e9, 0), 0
 	var a allowance
@@ -101,8 +100,8 @@ func TestAllowanceOfBatches(t *testing.T) {
 	}
 }
 
-// What nobody waits for is committed late by a writer in debt, but at once when it
-// is a lone change, or when somebody waits for whatever there is.
+// A writer in debt commits what nobody waits for late, but lone changes, and anything while
+// somebody is in a hurry, at once.
 func TestWriterInDebt(t *testing.T) {
 	var w Writer
 	w.allowance.spend(false, 1<<40, time.Now())
