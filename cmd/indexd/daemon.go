@@ -19,37 +19,37 @@ import (
 	"indexd/store"
 )
 
-// daemon is server.Daemon made of the store, the indexer and the query runner:
-// it turns their values into those of the wire and back, and decides nothing but
-// what of them is for whom: see caller.
+// daemon implements server.Daemon with the store, the indexer and the query runner. It
+// decides only who may see and do what; see principal.
 type daemon struct {
 	st     *store.Store
 	x      *indexer.Indexer
 	runner *exec.Runner
-	src    *watch.Source  // nil: nothing is watched
+	src    *watch.Source  // nil if nothing is watched
 	cfg    *config.Config // as it was at the start
 	begun  time.Time
 
-	unwatched string // why nothing is watched though it was wanted; set before use
+	unwatched string // why nothing is watched although it should be; set before use
 	stats     *access.Stats
 }
 
 var _ server.Daemon = (*daemon)(nil)
 
-// newDaemon's goroutines end with close, which is for when nobody asks any more.
+// newDaemon returns a daemon whose goroutines end with close. Close must not be called
+// before all requests have ended.
 func newDaemon(st *store.Store, x *indexer.Indexer, src *watch.Source, cfg *config.Config, r *exec.Runner) *daemon {
 	return &daemon{st: st, x: x, src: src, cfg: cfg, runner: r, begun: time.Now(), stats: access.NewStats()}
 }
 
 func (d *daemon) close() { d.stats.Close() }
 
-// clock is the wire's form of a moment in this database's life.
+// clock returns the opaque form of the store's clock, which clients get.
 func (d *daemon) clock(n uint64) string {
 	id := d.st.ID()
 	return hex.EncodeToString(id[:8]) + "-" + strconv.FormatUint(n, 10)
 }
 
-// problem makes the indexer's and the store's errors those of the wire.
+// problem turns errors of the indexer and the store into those that a client gets.
 func problem(err error) error {
 	switch {
 	case err == nil:
@@ -73,7 +73,7 @@ func (e userError) Error() string {
 
 func (e userError) Unwrap() error { return e.error }
 
-// Wait is server.Daemon's.
+// Wait implements server.Daemon.
 func (d *daemon) Wait(ctx context.Context, _ server.Peer, ready bool) error {
 	if ready {
 		return problem(d.x.WaitReady(ctx))
@@ -81,7 +81,7 @@ func (d *daemon) Wait(ctx context.Context, _ server.Peer, ready bool) error {
 	return problem(d.x.WaitIdle(ctx))
 }
 
-// timePtr is nil for a time that is not known.
+// timePtr returns nil for the zero time.
 func timePtr(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil

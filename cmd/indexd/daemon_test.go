@@ -53,7 +53,7 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
-			f := follower{c: &caller{d: newDaemon(nil, nil, nil, &config.Config{}, nil), all: true}, results: make(map[int]wire.PathResult), told: time.Now()}
+			f := follower{pr: &principal{d: newDaemon(nil, nil, nil, &config.Config{}, nil), all: true}, results: make(map[int]wire.PathResult), sent: time.Now()}
 			f.event = func(e *wire.JobEvent) error {
 				switch {
 				case e.Path != nil:
@@ -83,7 +83,7 @@ func TestFollowerTellsResultsInOrder(t *testing.T) {
 
 func TestFollowerStopsWithItsReader(t *testing.T) {
 	gone := errors.New("gone")
-	f := follower{c: &caller{all: true}, event: func(*wire.JobEvent) error { return gone }, results: make(map[int]wire.PathResult), told: time.Now()}
+	f := follower{pr: &principal{all: true}, event: func(*wire.JobEvent) error { return gone }, results: make(map[int]wire.PathResult), sent: time.Now()}
 	if err := f.take(1, &jobs.Event{Dir: &wire.JobDir{Dir: "/a"}}); err != gone {
 		t.Error(err)
 	}

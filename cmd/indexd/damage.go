@@ -15,26 +15,25 @@ import (
 	"indexd/store"
 )
 
-// A damaged database is put aside and a new one begun: all that was in it can be
-// had from the file system again.
+// A damaged database is quarantined and a new one is created, because everything in it
+// can be read from the file system again.
 
 const (
-	asideInfix = ".damaged-" // in its name, before the time
-	asideKept  = 2           // so many, the newest, are kept
+	quarantineInfix = ".damaged-" // in the file's name, before the time
+	quarantineKeeps = 2           // how many of the newest files are kept
 )
 
-// keyAside is the setting in which a new database says what it is in the place of.
-var keyAside = []byte("set aside")
+// keyQuarantined is the setting in which a new database names the one that it replaces.
+var keyQuarantined = []byte("set aside")
 
-// aside is what was put aside.
-type aside struct {
+// quarantined describes a database that was quarantined.
+type quarantined struct {
 	At   time.Time
-	Kept []byte // the path; of any bytes
+	Kept []byte // its path now; any bytes
 	Why  string
 }
 
-// openStore opens the database, or a new one in the place of what is damaged or is
-// no database.
+// openStore opens the database. A damaged file, or one that is no database, is replaced.
 func (p *process) openStore() (*store.Store, error) {
 	file := p.cfg.DB
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
@@ -45,35 +44,35 @@ func (p *process) openStore() (*store.Store, error) {
 	case errors.Is(err, store.ErrLocked):
 		return nil, fmt.Errorf("%s: another indexd has this database open", file)
 	case errors.Is(err, store.ErrDamaged), errors.Is(err, store.ErrNotDatabase) && isFile(file):
-		return p.beginAnew(err)
+		return p.replaceStore(err)
 	}
 	return st, err
 }
 
-// isFile keeps a directory or a device from being put aside.
+// isFile keeps directories and devices from being quarantined.
 func isFile(path string) bool {
 	fi, err := os.Stat(path)
 	return err == nil && fi.Mode().IsRegular()
 }
 
-// beginAnew puts the database aside and returns a new one that says so.
-func (p *process) beginAnew(why error) (*store.Store, error) {
+// replaceStore quarantines the database and returns a new one that says so.
+func (p *process) replaceStore(why error) (*store.Store, error) {
 	file := p.cfg.DB
-	a := aside{At: time.Now(), Why: userError{why}.Error()}
-	kept := file + asideInfix + a.At.Format("20060102T150405.000")
+	a := quarantined{At: time.Now(), Why: userError{why}.Error()}
+	kept := file + quarantineInfix + a.At.Format("20060102T150405.000")
 	a.Kept = []byte(kept)
 	if err := os.Rename(file, kept); err != nil {
 		return nil, errors.Join(why, err)
 	}
-	p.log.Error("the database is damaged; beginning a new one", "err", a.Why, "kept", kept)
-	p.dropAside()
+	p.log.Error("the database is damaged; creating a new one", "err", a.Why, "kept", kept)
+	p.removeOld()
 	st, err := store.Open(file, store.Options{Logger: p.log, MaxSize: p.cfg.MaxSize})
 	if err != nil {
 		return nil, err
 	}
 	tx, err := st.Begin()
 	if err == nil {
-		err = errors.Join(tx.PutValue(store.Settings, keyAside, a), tx.Commit())
+		err = errors.Join(tx.PutValue(store.Settings, keyQuarantined, a), tx.Commit())
 	}
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
@@ -81,8 +80,8 @@ func (p *process) beginAnew(why error) (*store.Store, error) {
 	return st, nil
 }
 
-// dropAside removes all that was put aside but the newest.
-func (p *process) dropAside() {
+// removeOld removes all quarantined databases except the newest.
+func (p *process) removeOld() {
 	dir, base := filepath.Split(p.cfg.DB)
 	ents, err := os.ReadDir(filepath.Clean(dir + "."))
 	if err != nil {
@@ -91,12 +90,12 @@ func (p *process) dropAside() {
 	}
 	var names []string
 	for _, e := range ents {
-		if strings.HasPrefix(e.Name(), base+asideInfix) && e.Type().IsRegular() {
+		if strings.HasPrefix(e.Name(), base+quarantineInfix) && e.Type().IsRegular() {
 			names = append(names, e.Name())
 		}
 	}
 	slices.Sort(names) // by time
-	for len(names) > asideKept {
+	for len(names) > quarantineKeeps {
 		old := dir + names[0]
 		names = names[1:]
 		if err := os.Remove(old); err != nil {
@@ -107,11 +106,11 @@ func (p *process) dropAside() {
 	}
 }
 
-// asideOf returns what a database is in the place of; nil: nothing.
-func asideOf(st *store.Store) (a *aside) {
+// quarantineOf returns the database that st replaces, or nil.
+func quarantineOf(st *store.Store) (a *quarantined) {
 	_ = st.View(func(sn *store.Snap) error {
-		var v aside
-		if ok, err := sn.Value(store.Settings, keyAside, &v); ok && err == nil {
+		var v quarantined
+		if ok, err := sn.Value(store.Settings, keyQuarantined, &v); ok && err == nil {
 			a = &v
 		}
 		return nil
@@ -119,31 +118,31 @@ func asideOf(st *store.Store) (a *aside) {
 	return a
 }
 
-// errDamaged ends run where the database turned out to be damaged.
+// errDamaged is returned by run when the database turns out to be damaged.
 var errDamaged = errors.New("the database is damaged")
 
 const (
-	// answersGrace is how long answers under way have when the database turned
-	// out to be damaged: some may be held up in it for ever.
+	// answersGrace is how long answers in progress have when the database turns out to
+	// be damaged. Some may hang in it forever.
 	answersGrace = 2 * time.Second
-	// A database that was begun anew less than restartSoon ago and is damaged is
-	// left alone for restartPause: the disk may damage whatever is written to it.
+	// A database that is damaged less than restartSoon after it was created is left
+	// alone for restartPause, because the disk may damage whatever is written to it.
 	restartSoon  = time.Minute
 	restartPause = 10 * time.Second
 )
 
-// restart puts the damaged database aside and begins anew in this process's place,
-// under its number: what hangs in the old one is gone then, with its memory. It
-// returns only with an error.
+// restart quarantines the damaged database, creates a new one and executes indexd again
+// in this process, which ends everything that hangs in the old database. It returns
+// only with an error.
 func (p *process) restart() error {
-	if p.aside != nil && time.Since(p.aside.At) < restartSoon {
+	if p.replaced != nil && time.Since(p.replaced.At) < restartSoon {
 		time.Sleep(restartPause)
 	}
 	why := p.st.Damage()
 	if err := p.st.Close(); err != nil {
 		return errors.Join(why, err)
 	}
-	st, err := p.beginAnew(why)
+	st, err := p.replaceStore(why)
 	if err != nil {
 		return err
 	}
@@ -156,12 +155,12 @@ func (p *process) restart() error {
 			return err
 		}
 	}
-	p.log.Warn("indexd begins anew")
-	return fmt.Errorf("begin anew: %w", unix.Exec("/proc/self/exe", os.Args, env))
+	p.log.Warn("indexd restarts")
+	return fmt.Errorf("restart: %w", unix.Exec("/proc/self/exe", os.Args, env))
 }
 
-// handOver puts the listener that systemd gave us where it was, for who comes after
-// us in this process; the environment still says so.
+// handOver puts the listener from systemd back at its descriptor, for the next program
+// in this process. The environment still announces it.
 func handOver(l net.Listener) error {
 	ul, ok := l.(*net.UnixListener)
 	if !ok {

@@ -18,7 +18,7 @@ import (
 	"indexd/store"
 )
 
-// Find is server.Daemon's.
+// Find implements server.Daemon.
 func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest, sink exec.Sink) (wire.Trailer, error) {
 	var t wire.Trailer
 	plan, err := compile(req)
@@ -28,14 +28,14 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	if req.Explain {
 		t.Plan = plan.Explain()
 	}
-	var asked time.Time // nothing that decides is to be older
+	var asked time.Time // nothing that decides may be older
 	if req.Sync > 0 {
 		asked = time.Now()
 	}
-	c := d.caller(p, asked)
+	pr := d.principal(p, asked)
 	for _, dir := range plan.In() {
-		if !d.x.Within(dir) || !c.enters(dir) {
-			return t, c.outside(ctx, dir)
+		if !d.x.Within(dir) || !pr.enters(dir) {
+			return t, pr.outside(ctx, dir)
 		}
 	}
 	if req.Sync > 0 {
@@ -45,19 +45,20 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 	}
 	key, _ := req.Sort.Key()
 	metadata := plan.NeedsMeta() || !req.PathsOnly && !req.Count || key.NeedsMeta
-	stale := d.x.Stale(plan.In(), metadata) // before, so that what is done meanwhile is said
+	stale := d.x.Stale(plan.In(), metadata) // before the search, which may take a while
 	ask := &exec.Query{
 		Plan: plan, Sort: req.Sort, Reverse: req.Reverse, Limit: req.Limit, Count: req.Count,
 		NamesOnly: req.PathsOnly, After: req.After,
 	}
 	var v *viewer
-	if !c.all {
-		v = c.viewer()
+	if !pr.all {
+		v = pr.viewer()
 		ask.Viewer = v
 	}
 	sum, err := d.runner.Find(ctx, ask, sink)
 	if errors.Is(err, store.ErrCorrupt) || errors.Is(err, store.ErrDamaged) {
-		// What could be read was given. Who begins anew is told by the store itself.
+		// Everything readable was sent. The store itself reports damage that needs a new
+		// database.
 		err = nil
 		d.x.Distrust()
 		for _, path := range d.x.Touched(plan.In()) {
@@ -68,22 +69,22 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 			stale = append(stale, wire.Stale{Path: path, Reason: wire.StalePending})
 		}
 	} else if err == nil && len(sum.Missing) > 0 {
-		err = c.outside(ctx, sum.Missing[0])
+		err = pr.outside(ctx, sum.Missing[0])
 	}
 	t.Count = sum.Count
-	if c.all { // else they would tell that something happened
+	if pr.all { // to others the clocks would tell of changes that they may not see
 		t.FirstClock, t.LastClock = d.clock(sum.FirstClock), d.clock(sum.LastClock)
 	} else {
-		t.Stale = v.stale()
+		t.Stale = v.missed
 	}
-	t.Stale = append(t.Stale, slices.DeleteFunc(stale, func(s wire.Stale) bool { return !c.enters(s.Path) })...)
+	t.Stale = append(t.Stale, slices.DeleteFunc(stale, func(s wire.Stale) bool { return !pr.enters(s.Path) })...)
 	t.Stale = append(t.Stale, sum.Stale...)
 	t.StaleMore, t.Changed, t.Next = sum.StaleMore, sum.Changed, sum.Next
 	t.Complete = err == nil && len(t.Stale) == 0 && t.Changed == 0
 	return t, problem(err)
 }
 
-// compile makes a request of the wire a plan.
+// compile turns a request into a plan. It resolves req first if the client has not.
 func compile(req *wire.FindRequest) (*plan.Plan, error) {
 	if err := knownNames(req); err != nil {
 		return nil, err
@@ -98,8 +99,8 @@ func compile(req *wire.FindRequest) (*plan.Plan, error) {
 	return plan, badQuery(err)
 }
 
-// knownNames refuses modes, cases and orders that there are not: a person cannot
-// type them in a query, so it is the request that is wrong.
+// knownNames rejects unknown modes, cases and orders. Nobody can type them in a query,
+// so the request itself is wrong.
 func knownNames(req *wire.FindRequest) error {
 	for _, f := range []struct {
 		name, value string
@@ -144,10 +145,10 @@ func lookupGroup(name string) (uint32, error) {
 	return uint32(n), err
 }
 
-// outside says why a directory that was to be searched cannot be.
-func (c *caller) outside(ctx context.Context, dir string) error {
+// outside returns why a directory cannot be searched.
+func (pr *principal) outside(ctx context.Context, dir string) error {
 	why := "it is not in the index"
-	if e, hidden, err := c.explain(ctx, dir); err == nil && hidden {
+	if e, hidden, err := pr.explain(ctx, dir); err == nil && hidden {
 		why = "permission denied"
 	} else if err == nil && e.Reason != "" {
 		why = e.Reason
@@ -157,8 +158,8 @@ func (c *caller) outside(ctx context.Context, dir string) error {
 	return wire.ErrOutside.With("%s: %s", dir, why)
 }
 
-// sync waits until every change below dirs, or in all roots, that was made before
-// is in the index, for at most limit.
+// sync waits, but no longer than limit, until the index includes every change below dirs
+// that was made before the call. Without dirs it waits for all roots.
 func (d *daemon) sync(ctx context.Context, dirs []string, limit time.Duration) (missed bool, err error) {
 	resume := server.Waiting(ctx)
 	tooLate := errors.New("--sync: not met in time")

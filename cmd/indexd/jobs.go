@@ -16,15 +16,15 @@ import (
 	"indexd/ipc/wire"
 )
 
-// Rescan is server.Daemon's. Who is no admin may have listed again what it may
+// Rescan implements server.Daemon. Those who are not admins may rescan what they may
 // list.
 func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *wire.RescanRequest) (wire.Job, error) {
-	c := d.caller(p, time.Time{})
+	pr := d.principal(p, time.Time{})
 	who, paths := indexer.Asker{UID: p.UID}, []string(req.Paths)
-	if !c.all {
-		who.May = c.mayRescan
+	if !pr.all {
+		who.May = pr.mayRescan
 		if len(paths) == 0 {
-			paths = c.roots()
+			paths = pr.roots()
 			if len(paths) == 0 {
 				return wire.Job{}, wire.ErrForbidden.With("there is no root that you may read")
 			}
@@ -34,36 +34,34 @@ func (d *daemon) Rescan(ctx context.Context, p server.Peer, req *wire.RescanRequ
 	if err != nil {
 		return wire.Job{}, problem(err)
 	}
-	return c.wireJob(ctx, &info)
+	return pr.wireJob(ctx, &info)
 }
 
-// errUnreadable is the result of a path that the caller sees and may not have
-// listed again.
+// errUnreadable is the result of a path that the principal sees but may not rescan.
 var errUnreadable = errors.New("permission denied")
 
-func (c *caller) mayRescan(p string) error {
+func (pr *principal) mayRescan(p string) error {
 	switch {
-	case !c.sees(p):
+	case !pr.sees(p):
 		return indexer.ErrNotIndexed
-	case !c.admin && !c.lists(p) && c.view.IsDir(p):
+	case !pr.admin && !pr.lists(p) && pr.view.IsDir(p):
 		return errUnreadable
 	}
 	return nil
 }
 
-// Jobs is server.Daemon's. The daemon's own jobs are not shown: of a root's
-// first index and of what it finds to do, status tells.
+// Jobs implements server.Daemon. It does not show the daemon's own work; status does.
 func (d *daemon) Jobs(ctx context.Context, p server.Peer) ([]wire.Job, error) {
-	return d.caller(p, time.Time{}).jobs(ctx, func(*jobs.Info) bool { return true })
+	return d.principal(p, time.Time{}).jobs(ctx, func(*jobs.Info) bool { return true })
 }
 
-// jobs are the rescans that the caller may know of and that keep wants, those under
-// way first, then the newest.
-func (c *caller) jobs(ctx context.Context, keep func(*jobs.Info) bool) ([]wire.Job, error) {
+// jobs returns the rescans that the principal may know of and that keep selects: the
+// running ones first, then the newest.
+func (pr *principal) jobs(ctx context.Context, keep func(*jobs.Info) bool) ([]wire.Job, error) {
 	list := []wire.Job{}
-	for _, info := range c.d.x.Jobs().All() {
-		if c.knows(&info) && keep(&info) {
-			j, err := c.wireJob(ctx, &info)
+	for _, info := range pr.d.x.Jobs().All() {
+		if pr.knows(&info) && keep(&info) {
+			j, err := pr.wireJob(ctx, &info)
 			if err != nil {
 				return nil, err
 			}
@@ -82,39 +80,39 @@ func (c *caller) jobs(ctx context.Context, keep func(*jobs.Info) bool) ([]wire.J
 	return list, nil
 }
 
-// knows reports whether the caller may know of a job: its own, and an admin also of
-// one of paths that it sees.
-func (c *caller) knows(info *jobs.Info) bool {
-	if c.all || info.UID == c.uid {
+// knows reports whether the principal may know of a job. Everyone knows their own jobs;
+// an admin also knows jobs whose paths it sees.
+func (pr *principal) knows(info *jobs.Info) bool {
+	if pr.all || info.UID == pr.uid {
 		return true
 	}
-	return c.admin && !slices.ContainsFunc(info.Paths, func(p wire.PathResult) bool { return !c.sees(p.Path) })
+	return pr.admin && !slices.ContainsFunc(info.Paths, func(p wire.PathResult) bool { return !pr.sees(p.Path) })
 }
 
-// Job is server.Daemon's.
+// Job implements server.Daemon.
 func (d *daemon) Job(ctx context.Context, p server.Peer, id uint64) (wire.Job, error) {
-	c := d.caller(p, time.Time{})
-	info, err := c.rescan(id)
+	pr := d.principal(p, time.Time{})
+	info, err := pr.rescan(id)
 	if err != nil {
 		return wire.Job{}, err
 	}
-	return c.wireJob(ctx, &info)
+	return pr.wireJob(ctx, &info)
 }
 
-// rescan is a job that the caller may know of; of another it is told what it is
-// told of one that never was.
-func (c *caller) rescan(id uint64) (jobs.Info, error) {
-	info, err := c.d.x.Jobs().Get(id)
-	if err == nil && !c.knows(&info) {
+// rescan returns a job that the principal may know of. Any other job looks as if it had
+// never existed.
+func (pr *principal) rescan(id uint64) (jobs.Info, error) {
+	info, err := pr.d.x.Jobs().Get(id)
+	if err == nil && !pr.knows(&info) {
 		err = jobs.ErrNoJob
 	}
 	return info, problem(err)
 }
 
-// Cancel is server.Daemon's. Who may know of a job may cancel it: it asked for it,
-// or is an admin.
+// Cancel implements server.Daemon. Those who may know of a job may cancel it: they
+// requested it or are admins.
 func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (wire.Job, error) {
-	if _, err := d.caller(p, time.Time{}).rescan(id); err != nil {
+	if _, err := d.principal(p, time.Time{}).rescan(id); err != nil {
 		return wire.Job{}, err
 	}
 	if err := d.x.Jobs().Cancel(id); err != nil {
@@ -123,25 +121,25 @@ func (d *daemon) Cancel(ctx context.Context, p server.Peer, id uint64) (wire.Job
 	return d.Job(ctx, p, id)
 }
 
-// FollowJob is server.Daemon's.
+// FollowJob implements server.Daemon.
 func (d *daemon) FollowJob(ctx context.Context, p server.Peer, id uint64, event func(*wire.JobEvent) error) error {
-	c := d.caller(p, time.Time{})
-	if _, err := c.rescan(id); err != nil {
+	pr := d.principal(p, time.Time{})
+	if _, err := pr.rescan(id); err != nil {
 		return err
 	}
-	f := follower{c: c, ctx: ctx, event: event, results: make(map[int]wire.PathResult), told: time.Now()}
+	f := follower{pr: pr, ctx: ctx, event: event, results: make(map[int]wire.PathResult), sent: time.Now()}
 	return problem(d.x.Jobs().Follow(ctx, id, func(e jobs.Event) error { return f.take(id, &e) }))
 }
 
-// follower turns the indexer's events into those of the wire: results of paths
-// in the order asked, and progress now and then.
+// follower turns the events of a job into those that a client sees: results in the
+// order of the request's paths, and progress from time to time.
 type follower struct {
-	c       *caller
+	pr      *principal
 	ctx     context.Context
 	event   func(*wire.JobEvent) error
-	results map[int]wire.PathResult // that have to wait for those before
-	next    int                     // the path whose result is told next
-	told    time.Time               // when progress was
+	results map[int]wire.PathResult // results that wait for those of earlier paths
+	next    int                     // index of the path whose result is sent next
+	sent    time.Time               // when progress was
 }
 
 const progressEvery = 200 * time.Millisecond
@@ -152,18 +150,18 @@ func (f *follower) take(id uint64, e *jobs.Event) error {
 		return f.end(e.End)
 	case e.Path != nil:
 		var err error
-		if f.results[e.Path.Index], err = f.c.wireResult(f.ctx, *e.Path); err != nil {
+		if f.results[e.Path.Index], err = f.pr.wireResult(f.ctx, *e.Path); err != nil {
 			return err
 		}
-		return f.tellResults()
+		return f.sendResults()
 	case e.Dir != nil:
-		if !f.c.lists(e.Dir.Dir) {
+		if !f.pr.lists(e.Dir.Dir) {
 			return nil
 		}
 		err := f.event(&wire.JobEvent{Dir: e.Dir})
-		if now := time.Now(); err == nil && f.c.all && now.Sub(f.told) >= progressEvery {
-			f.told = now
-			if info, jerr := f.c.d.x.Jobs().Get(id); jerr == nil {
+		if now := time.Now(); err == nil && f.pr.all && now.Sub(f.sent) >= progressEvery {
+			f.sent = now
+			if info, jerr := f.pr.d.x.Jobs().Get(id); jerr == nil {
 				p := progressOf(&info)
 				err = f.event(&wire.JobEvent{Progress: &p})
 			}
@@ -173,7 +171,8 @@ func (f *follower) take(id uint64, e *jobs.Event) error {
 	return nil
 }
 
-func (f *follower) tellResults() error {
+// sendResults sends the results whose turn it is.
+func (f *follower) sendResults() error {
 	for {
 		r, ok := f.results[f.next]
 		if !ok {
@@ -187,19 +186,19 @@ func (f *follower) tellResults() error {
 	}
 }
 
-// end tells what was not told and that the job has ended.
+// end sends the results that were not sent yet, and the end of the job.
 func (f *follower) end(info *jobs.Info) (err error) {
 	for i := f.next; i < len(info.Paths); i++ {
 		if !info.Interrupted {
-			if f.results[i], err = f.c.wireResult(f.ctx, info.Paths[i]); err != nil {
+			if f.results[i], err = f.pr.wireResult(f.ctx, info.Paths[i]); err != nil {
 				return err
 			}
 		}
 	}
-	if err := f.tellResults(); err != nil {
+	if err := f.sendResults(); err != nil {
 		return err
 	}
-	job, err := f.c.wireJob(f.ctx, info)
+	job, err := f.pr.wireJob(f.ctx, info)
 	if err != nil {
 		return err
 	}
@@ -210,20 +209,20 @@ func (f *follower) end(info *jobs.Info) (err error) {
 	return f.event(&wire.JobEvent{End: end})
 }
 
-// wireJob is a job as the caller may see it: how much was listed is for who sees
-// all.
-func (c *caller) wireJob(ctx context.Context, info *jobs.Info) (wire.Job, error) {
+// wireJob returns a job as the principal may see it. Only principals that see everything
+// see how much was listed.
+func (pr *principal) wireJob(ctx context.Context, info *jobs.Info) (wire.Job, error) {
 	j := wire.Job{
 		ID: info.ID, State: info.State, Created: info.Created, Ended: timePtr(info.Ended),
-		UID: info.UID, Resumed: info.Created.Before(c.d.begun),
+		UID: info.UID, Resumed: info.Created.Before(pr.d.begun),
 	}
-	if c.all {
+	if pr.all {
 		j.Progress = progressOf(info)
 	}
 	for _, p := range info.Paths {
 		j.Paths = append(j.Paths, p.Path)
 		if p.State.Ended() {
-			r, err := c.wireResult(ctx, p)
+			r, err := pr.wireResult(ctx, p)
 			if err != nil {
 				return j, err
 			}
@@ -243,10 +242,10 @@ func progressOf(info *jobs.Info) (sum wire.Progress) {
 	return sum
 }
 
-// wireResult is the result of a path as the caller may see it. Who may not see all
-// is told how many entries it sees there, and nothing of what went wrong below.
-func (c *caller) wireResult(ctx context.Context, r wire.PathResult) (wire.PathResult, error) {
-	if c.all {
+// wireResult returns the result of a path as the principal may see it: one that does not
+// see everything gets the number of entries that it sees there, and no errors from below.
+func (pr *principal) wireResult(ctx context.Context, r wire.PathResult) (wire.PathResult, error) {
+	if pr.all {
 		return r, nil
 	}
 	r.Dirs, r.Entries, r.Errors = 0, 0, 0
@@ -254,22 +253,22 @@ func (c *caller) wireResult(ctx context.Context, r wire.PathResult) (wire.PathRe
 	case r.State == wire.JobDone:
 		r.Error = ""
 	case r.State != wire.JobFailed, r.Error == errUnreadable.Error():
-	case r.Error != wire.NotIndexed && c.sees(r.Path):
+	case r.Error != wire.NotIndexed && pr.sees(r.Path):
 		r.Error = "it could not be listed"
-	default: // whatever became of it, it is not for the caller any more
+	default: // the principal no longer sees it, whatever became of it
 		r.Error = wire.NotIndexed
 	}
-	if r.State != wire.JobDone || !c.lists(r.Path) {
+	if r.State != wire.JobDone || !pr.lists(r.Path) {
 		return r, nil
 	}
 	var err error
-	r.Dirs, r.Entries, err = c.count(ctx, r.Path)
+	r.Dirs, r.Entries, err = pr.count(ctx, r.Path)
 	return r, err
 }
 
-// count counts the directories and the entries below a directory that the caller
-// sees.
-func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, err error) {
+// count counts the directories and entries below a directory, itself included, that the
+// principal sees.
+func (pr *principal) count(ctx context.Context, dir string) (dirs, entries int64, err error) {
 	for _, n := range []struct {
 		filters []string
 		to      *int64
@@ -278,7 +277,7 @@ func (c *caller) count(ctx context.Context, dir string) (dirs, entries int64, er
 		if err != nil {
 			return 0, 0, err
 		}
-		sum, err := c.d.runner.Find(ctx, &exec.Query{Plan: plan, Count: true, Viewer: c.viewer()}, nil)
+		sum, err := pr.d.runner.Find(ctx, &exec.Query{Plan: plan, Count: true, Viewer: pr.viewer()}, nil)
 		if err != nil {
 			return 0, 0, err
 		}

@@ -30,7 +30,7 @@ import (
 type process struct {
 	args     config.Args
 	cfg      *config.Config // as it was at the start
-	limit    int64          // on the memory of its control group, in bytes; 0: none
+	limit    int64          // memory limit of its control group in bytes; 0 if none
 	sizes    sizes
 	console  *console
 	log      *slog.Logger
@@ -39,19 +39,19 @@ type process struct {
 	testHook func(*indexer.Config) // nil except in tests
 
 	st        *store.Store
-	aside     *aside          // that st is in the place of
-	ballast   *cgroup.Ballast // nil: none is needed, or can be had
+	replaced  *quarantined    // the damaged database that st replaces; nil if none
+	ballast   *cgroup.Ballast // nil if none is needed or possible
 	listener  net.Listener
-	inherited bool // systemd made it
+	inherited bool // from systemd
 	x         *indexer.Indexer
-	src       *watch.Source // nil: nothing is watched
-	unwatched string        // why not, though it was wanted
+	src       *watch.Source // nil if nothing is watched
+	unwatched string        // why nothing is watched although it should be
 }
 
-// serve runs the daemon until a signal ends it. Nothing is touched before it is
-// clear that it can run.
+// serve runs the daemon until a signal ends it. It changes nothing on disk before it is
+// clear that the daemon can run.
 func serve(cfg *config.Config, args config.Args, testHook func(*indexer.Config)) error {
-	signal.Ignore(unix.SIGPIPE) // of a log that nobody reads any more
+	signal.Ignore(unix.SIGPIPE) // when the reader of the log has gone
 	signals := catchSignals()
 	defer signals.stop()
 	limit := cgroup.MemoryLimit()
@@ -76,7 +76,7 @@ func serve(cfg *config.Config, args config.Args, testHook func(*indexer.Config))
 	return err
 }
 
-// open takes the socket and the database, or neither.
+// open opens the socket and the database, or neither.
 func (p *process) open() (err error) {
 	if p.listener, err = server.Inherited(); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (p *process) open() (err error) {
 	if p.st, err = p.openStore(); err != nil {
 		return err
 	}
-	p.aside = asideOf(p.st)
+	p.replaced = quarantineOf(p.st)
 	if p.listener == nil {
 		if p.listener, err = server.Listen(p.cfg.Socket, p.cfg.SocketMode); err != nil {
 			p.listener = nil
@@ -107,14 +107,14 @@ func (p *process) open() (err error) {
 	return nil
 }
 
-// index makes the indexer, and the source of its hints, if one is wanted and can
-// be had.
+// index creates the indexer, and the source of its events unless watching is off or
+// impossible.
 func (p *process) index() (err error) {
 	cfg := p.cfg
 	cookies := ""
 	if cfg.Watch != "off" {
 		if p.src, cookies, err = p.watch(); err != nil {
-			p.log.Warn("changes are not watched; directories are only looked at again on time", "err", err)
+			p.log.Warn("changes are not watched; directories are only listed again periodically", "err", err)
 			p.unwatched = err.Error()
 		}
 	}
@@ -128,7 +128,7 @@ func (p *process) index() (err error) {
 		if p.ballast, err = cgroup.NewBallast(filepath.Dir(cfg.DB), p.limit); err == nil {
 			icfg.OnAccess = p.ballast.Accessed
 		} else {
-			p.log.Debug("no page cache is kept to be given back when memory is short", "err", err)
+			p.log.Debug("no page cache is kept as a reserve for when memory is short", "err", err)
 		}
 	}
 	if p.testHook != nil {
@@ -141,8 +141,8 @@ func (p *process) index() (err error) {
 	return err
 }
 
-// watch makes a source of hints with a directory of its own for barriers: beside
-// the socket, where files are best, in memory, else beside the database.
+// watch creates a source of events. Its directory for barriers is next to the socket,
+// which is usually in memory, or else next to the database.
 func (p *process) watch() (src *watch.Source, cookies string, err error) {
 	if p.cfg.Watch == "fanotify" {
 		p.log.Warn("fanotify is not supported yet; watching by inotify")
@@ -163,8 +163,8 @@ func (p *process) watch() (src *watch.Source, cookies string, err error) {
 	return nil, "", err
 }
 
-// unlinked returns a path of ours by which events tell of it: that of its directory
-// is free of symbolic links.
+// unlinked resolves the symbolic links in the directory of path, because events name
+// files by such paths.
 func unlinked(path string) string {
 	if dir, err := filepath.EvalSymlinks(filepath.Dir(path)); path != "" && err == nil {
 		return filepath.Join(dir, filepath.Base(path))
@@ -172,11 +172,11 @@ func unlinked(path string) string {
 	return path
 }
 
-// close is for what open took.
+// close closes what open and index opened.
 func (p *process) close() error {
 	err := p.listener.Close()
 	if errors.Is(err, net.ErrClosed) {
-		err = nil // by the server
+		err = nil // the server has closed it
 	}
 	if p.ballast != nil {
 		err = errors.Join(err, p.ballast.Close())
@@ -203,7 +203,7 @@ func (p *process) run(signals *signals) error {
 		case <-p.st.Damaged():
 			return errDamaged // Run may never return
 		case sig := <-signals.all:
-			if sig != unix.SIGHUP { // what it asks for has just been done
+			if sig != unix.SIGHUP { // the configuration has just been read
 				signals.end()
 				return stopIndexer()
 			}
@@ -231,7 +231,7 @@ func (p *process) run(signals *signals) error {
 	go func() {
 		defer close(shown)
 		watchFirstIndex(sctx, p.x, p.console, p.notify)
-		debug.FreeOSMemory() // what the first index took is not needed again soon
+		debug.FreeOSMemory() // the first index needed more than what follows
 	}()
 
 	reload := newReloader(p)
@@ -245,7 +245,7 @@ func (p *process) run(signals *signals) error {
 			}
 			p.log.Info("stopping", "signal", sig.String())
 			waiting = false
-		// Neither ends by itself but with an error. It is received again below.
+		// Neither ends by itself except with an error. It is received again below.
 		case err = <-served:
 			served <- nil
 			waiting = false
@@ -265,8 +265,8 @@ func (p *process) run(signals *signals) error {
 	signals.end()
 	p.notify.stopping()
 	reload.stop()
-	// The server first: who waits for a job is told that it goes on later, and
-	// answers under way need the store.
+	// The server stops first: it tells those who wait for a job that the job is resumed
+	// later, and answers in progress need the store.
 	stopServer()
 	err = errors.Join(err, <-served)
 	d.close()

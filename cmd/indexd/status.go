@@ -20,16 +20,16 @@ import (
 	"indexd/store"
 )
 
-// Status is server.Daemon's. Numbers of what there is in all are for admins, the
-// roots and jobs for who may know of them, and what moves with every change for who
-// sees all.
+// Status implements server.Daemon. Totals are for admins. Roots and jobs are for those
+// who may know of them. Values that change with every event are for those who see
+// everything.
 func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error) {
-	c := d.caller(p, time.Time{})
+	pr := d.principal(p, time.Time{})
 	s, err := d.x.Status()
 	if err != nil {
 		return wire.Status{}, problem(err)
 	}
-	running, err := c.jobs(ctx, func(j *jobs.Info) bool { return j.Ended.IsZero() })
+	running, err := pr.jobs(ctx, func(j *jobs.Info) bool { return j.Ended.IsZero() })
 	if err != nil {
 		return wire.Status{}, problem(err)
 	}
@@ -45,18 +45,18 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error)
 		w.Entries += r.Entries
 		w.Dirs += r.Dirs
 		w.Watch.Needed += r.Dirs
-		if !c.enters(r.Path) {
+		if !pr.enters(r.Path) {
 			continue
 		}
-		if !c.admin {
+		if !pr.admin {
 			r = wire.Root{Path: r.Path, State: r.State, NamesVerified: r.NamesVerified, MetadataVerified: r.MetadataVerified}
 		}
 		w.Roots = append(w.Roots, r)
 	}
-	if !c.admin {
+	if !pr.admin {
 		w.Restricted = true
 		if w.Degraded != "" {
-			w.Degraded = "the database cannot be written, or its file is not in its place"
+			w.Degraded = "the database cannot be written, or its file was moved"
 		}
 		w.Pending, w.Entries, w.Dirs = min(w.Pending, 1), 0, 0
 		w.Watch = wire.StatusWatch{Backend: w.Watch.Backend}
@@ -82,18 +82,18 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error)
 	if s.NoRoom != nil {
 		w.DB.Needs = s.NoRoom.Need
 	}
-	if a := asideOf(d.st); a != nil && c.sees(string(a.Kept)) {
-		w.DB.Aside = &wire.StatusAside{Path: string(a.Kept), At: a.At, Why: a.Why}
+	if q := quarantineOf(d.st); q != nil && pr.sees(string(q.Kept)) {
+		w.DB.Aside = &wire.StatusAside{Path: string(q.Kept), At: q.At, Why: q.Why}
 	}
-	if c.all {
+	if pr.all {
 		w.Clock = d.clock(stats.Clock)
-	} else if !c.sees(w.DB.Path) {
+	} else if !pr.sees(w.DB.Path) {
 		w.DB.Path = ""
 	}
 	return w, nil
 }
 
-// watching says what is watched; what would be needed is still to be counted.
+// watching returns the state of watching, without Needed.
 func (d *daemon) watching() wire.StatusWatch {
 	if d.src == nil {
 		return wire.StatusWatch{Backend: "off", Reason: d.unwatched}
@@ -119,7 +119,7 @@ func (d *daemon) wireRoot(r *indexer.RootStatus) wire.Root {
 	return w
 }
 
-// memory is what the kernel says of this process, zero where it does not.
+// memory returns the memory of this process; zero where the kernel does not tell.
 func memory() (m wire.StatusMem) {
 	f, err := os.Open("/proc/self/status")
 	if err != nil {
@@ -145,9 +145,9 @@ func memory() (m wire.StatusMem) {
 	return m
 }
 
-// Explain is server.Daemon's.
+// Explain implements server.Daemon.
 func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (wire.Explanation, error) {
-	e, hidden, err := d.caller(p, time.Time{}).explain(ctx, path)
+	e, hidden, err := d.principal(p, time.Time{}).explain(ctx, path)
 	if err != nil {
 		return wire.Explanation{}, problem(err)
 	}
@@ -162,9 +162,9 @@ func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (wire.
 		switch {
 		case e.Offline != "":
 			w.Coverage = "none"
-			w.Notes = append(w.Notes, "the file system of "+e.Offline+" is not mounted; it is as it was")
+			w.Notes = append(w.Notes, "the file system of "+e.Offline+" is not mounted; the index shows its last state")
 		case hidden:
-			w.Notes = append(w.Notes, "what is in it is not for you to see")
+			w.Notes = append(w.Notes, "you may not see its contents")
 		case e.Watched:
 			w.Coverage = "watched"
 		case d.cfg.SweepInterval > 0:
@@ -179,35 +179,35 @@ func (d *daemon) Explain(ctx context.Context, p server.Peer, path string) (wire.
 	return w, nil
 }
 
-// Check is server.Daemon's. To compare is for all, each of what it sees; to repair
-// for admins.
+// Check implements server.Daemon. Everyone may compare what they see; only admins may
+// repair.
 func (d *daemon) Check(ctx context.Context, p server.Peer, req *wire.CheckRequest, each func(*wire.Difference) error, progress func(wire.CheckResult) error) (sum wire.CheckResult, err error) {
-	c := d.caller(p, time.Now())
-	if req.Repair && !c.admin {
+	pr := d.principal(p, time.Now())
+	if req.Repair && !pr.admin {
 		return sum, wire.ErrForbidden.With("to repair the index needs root, indexd's own user or a member of its --admin-group")
 	}
 	paths := []string{req.Path}
 	if req.Path == "" {
-		paths = c.roots()
-	} else if !c.sees(req.Path) {
+		paths = pr.roots()
+	} else if !pr.sees(req.Path) {
 		return sum, problem(indexer.ErrNotIndexed)
 	}
-	if !c.all {
-		each, progress = c.checkSeen(&sum, each), func(wire.CheckResult) error { return nil }
+	if !pr.all {
+		each, progress = pr.checkSeen(&sum, each), func(wire.CheckResult) error { return nil }
 	}
 	for _, path := range paths {
 		before := sum
 		r, err := d.x.Check(ctx, path, req.Repair, func(diff *wire.Difference) error {
-			if !c.all && indexer.IsInternal(diff) {
+			if !pr.all && indexer.IsInternal(diff) {
 				return nil
 			}
 			return each(diff)
 		}, func(r wire.CheckResult) error { return progress(checked(before, r)) })
-		if c.all {
+		if pr.all {
 			sum = checked(before, r)
-		} else if err == nil && c.lists(path) {
+		} else if err == nil && pr.lists(path) {
 			var dirs, entries int64
-			dirs, entries, err = c.count(ctx, path)
+			dirs, entries, err = pr.count(ctx, path)
 			sum.Dirs += dirs
 			sum.Entries += entries
 		}
@@ -218,19 +218,18 @@ func (d *daemon) Check(ctx context.Context, p server.Peer, req *wire.CheckReques
 	return sum, nil
 }
 
-// checkSeen passes on the differences that the caller may know of, and counts them:
-// of what is on disk those that it sees now, of what is stored those that it would
-// find.
-func (c *caller) checkSeen(sum *wire.CheckResult, each func(*wire.Difference) error) func(*wire.Difference) error {
+// checkSeen passes on and counts the differences that the principal may know of: what it
+// sees on disk now, and what of the index a query would show it.
+func (pr *principal) checkSeen(sum *wire.CheckResult, each func(*wire.Difference) error) func(*wire.Difference) error {
 	return func(diff *wire.Difference) error {
 		dir := filepath.Dir(diff.Path)
 		if diff.Change == wire.DiffCreated {
-			if !c.lists(dir) {
+			if !pr.lists(dir) {
 				return nil
 			}
-		} else if sight, err := c.sightNow(dir); err != nil {
+		} else if visible, err := pr.visibilityNow(dir); err != nil {
 			return err
-		} else if sight != access.Full && (sight != access.List || diff.Change != wire.DiffRemoved) {
+		} else if visible != access.Full && (visible != access.List || diff.Change != wire.DiffRemoved) {
 			return nil
 		}
 		sum.Differences++
