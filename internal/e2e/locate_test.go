@@ -194,14 +194,14 @@ func TestLocateEqualsPlocate(t *testing.T) {
 // Flags, their order and their mistakes.
 func TestLocateFlagsEqualPlocates(t *testing.T) {
 	l := newLocator(t)
-	for _, args := range [][]string{
+	for _, args := range scale.Sample([][]string{
 		{}, {"--"}, {"a"}, {"a", "b"}, {"a", "b", "c", "go"}, {"go", "-b"}, {"go", "-c", "main"}, {"-c"}, {"-c", "nonesuch"}, {"nonesuch"}, {"-A", "a"}, {"--all", "a"}, {"-w", "usr"}, {"-bw", "usr/lib"}, {"-wb", "usr/lib"},
 		{"-c", "-l", "3", "a"}, {"-cl3", "a"}, {"-cl99999999", "a"}, {"-l", "99999999999999999999999", "-c", "a"}, {"--limit=3", "-c", "a"}, {"--lim", "3", "-c", "a"}, {"--limi=3", "-c", "a"}, {"-cn3", "a"}, {"-c", "-l 3", "a"}, {"-c", "-l", "3x", "a"}, {"-c", "-l", "+3", "a"},
 		{"-l0", "a"}, {"-l", "-1", "a"}, {"-l", "x", "a"}, {"-l", "", "a"}, {"-l"}, {"a", "-l"}, {"--limit"}, {"--li", "3", "a"}, {"--l=3", "a"}, {"--bogus", "a"}, {"-z", "a"}, {"-cz", "a"}, {"--count=1", "a"}, {"--rege", "a"}, {"--de", "-c", "nonesuch"},
 		{"--base", "a"}, {"--cou", "a"}, {"--ignore", "README"}, {"--exist", "a"}, {"--nul", "a"}, {"--lite", "a"}, {"--whole", "a"}, {"--regexp", "a.b"}, {"--regex", "a.b"}, {"--regex", "-r", "(a)"}, {"-r", "--regex", "(a)"}, {"-e", "a"}, {"-ec", "dangling"}, {"-ecl2", "a"}, {"-el5c", "a"},
 		{"-N", "hostile"}, {"-N0", "hostile"}, {"-0c", "hostile"}, {"-0", "hostile"}, {"-i", "README", "usr"}, {"-i", "README", "Main"}, {"", "go"}, {"*go", "main"}, {"-r", "go$", "^/"}, {"-b", "main", "*.go"}, {"-rb", "main", "go$"}, {"-e", "-b", "dangling"},
 		{"--flush-cache", "-c", "main"}, {"--", "-rf"}, {"-c", "--", "--help"}, {"-b", "--", "-"}, {"-"}, {"-d"}, {"--database"}, {"\xff", "-i"}, {"-i", "*\xff*"},
-	} {
+	}, 3) {
 		l.compare(args...)
 	}
 	for _, args := range [][]string{{"-l3", "a"}, {"-el3", "a"}, {"-0l3", "hostile"}} { // which ones is for each to choose
