@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Whoever wants to be told of each file that is looked at is told, before.
+// Options.OnAccess is called before each access to a file.
 func TestLook(t *testing.T) {
 	const files = 100
 	dir := t.TempDir()
@@ -31,7 +31,7 @@ func TestLook(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	// The two directories are opened, and looked at when they are.
+	// Both directories are opened, and their own stat is read once they are open.
 	if n := looks.Load(); n < files+3 {
 		t.Errorf("%d looks at %d files and two directories", n, files)
 	}

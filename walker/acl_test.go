@@ -29,8 +29,8 @@ func (k *aclKernel) fstatfs(_ int, st *unix.Statfs_t) unix.Errno {
 
 func (k *aclKernel) fgetxattr(int, *byte) unix.Errno { k.asked++; return k.acl }
 
-// That there is no ACL is said where the kernel says so of a directory that would
-// have another ctime with one, and nowhere else; servers are not asked.
+// NoACL is set only if the kernel reports that there is no ACL, for a directory whose
+// ctime would change with one. Network servers are not asked.
 func TestNoACL(t *testing.T) {
 	old := listing.Time{Sec: time.Now().Unix() - 60}
 	young := listing.Time{Sec: time.Now().Unix() + 60}
@@ -65,7 +65,7 @@ func TestNoACL(t *testing.T) {
 	}
 }
 
-// aclOf is what setfacl makes for u:uid:perm on a directory of mode 0755.
+// aclOf returns what setfacl creates for u:uid:perm on a directory of mode 0755.
 func aclOf(uid, perm uint32) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, 2)
 	for _, e := range [][3]uint32{{1, 7, ^uint32(0)}, {2, perm, uid}, {4, 5, ^uint32(0)}, {16, 5, ^uint32(0)}, {32, 5, ^uint32(0)}} {
@@ -76,9 +76,9 @@ func aclOf(uid, perm uint32) []byte {
 	return b
 }
 
-// TestACLGivesAnotherCtime is what NoACL rests on, of the file systems that there
-// are here: an ACL that is set, changed or removed gives the directory another
-// ctime, though its mode stays as it was.
+// TestACLGivesAnotherCtime checks what NoACL relies on, for the file systems available
+// here: setting, changing or removing an ACL changes the ctime of the directory, even if
+// its mode stays the same.
 func TestACLGivesAnotherCtime(t *testing.T) {
 	for _, top := range []string{os.TempDir(), "/dev/shm", "/var/tmp", "/run"} {
 		t.Run(top, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestACLGivesAnotherCtime(t *testing.T) {
 				"set":     func(perm uint32) error { return unix.Setxattr(dir, name, aclOf(61001, perm), 0) },
 				"removed": func(uint32) error { return unix.Removexattr(dir, name) },
 			} {
-				// Twice in one tick of the clock is no change that shows.
+				// Two changes within one tick of the clock are not distinguishable.
 				for end := time.Now().Add(time.Minute); ; {
 					if err := unix.Setxattr(dir, name, aclOf(61001, rand.Uint32N(2)), 0); errors.Is(err, unix.EOPNOTSUPP) {
 						t.Skip("without ACLs")

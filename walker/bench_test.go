@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A tree of a real machine, warm, with the pool. What bfs and find take for the
-// same is measured by bench/walk.
+// BenchmarkWalk walks a real tree with a warm cache and a pool. bench/walk measures bfs
+// and find on the same tree.
 func BenchmarkWalk(b *testing.B) {
 	const root = "/usr"
 	p := testPool(b, Options{}, nil)
@@ -20,7 +20,7 @@ func BenchmarkWalk(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(entries), "ns/entry")
 }
 
-// One directory of 1,000 entries, without the pool.
+// BenchmarkDirectory lists one directory of 1,000 entries without a pool.
 func BenchmarkDirectory(b *testing.B) {
 	dir := b.TempDir()
 	for i := range 1000 {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fakeFS is a kernel with a file system of its own in memory: any size in no
-// time, any fault, and calls that hang. Add directories before use; the hooks
-// may block. Its directories are of device 1 unless dev says otherwise.
+// fakeFS is a kernel with an in-memory file system: of any size, with any fault, and with
+// calls that hang. Directories must be added before use; hooks may block. All directories
+// are on device 1 unless dev says otherwise.
 type fakeFS struct {
 	mu   sync.Mutex
 	dirs map[string]*fakeDir
@@ -46,7 +46,7 @@ func newFakeFS() *fakeFS {
 	return &fakeFS{dirs: map[string]*fakeDir{}, open: map[int]*fakeOpen{}, last: 1000}
 }
 
-// dir adds a directory with files, and its name to its parent if that is there.
+// dir adds a directory with files, and its name to its parent if that exists.
 func (f *fakeFS) dir(path string, files ...string) *fakeDir {
 	d := &fakeDir{ino: uint64(len(f.dirs) + 1), dev: 1}
 	for _, name := range files {
@@ -161,5 +161,5 @@ func (f *fakeFS) close(fd int) {
 	f.busy.Add(-1)
 }
 
-// leaked tells of descriptors that were not closed.
+// leaked returns the number of descriptors that were not closed.
 func (f *fakeFS) leaked() int { return int(f.busy.Load()) }

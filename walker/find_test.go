@@ -23,14 +23,17 @@ import (
 	"indexd/listing"
 )
 
-// The tests of this file compare what the walker says with what find(1) says
-// of the same tree, name by name and number by number.
+// The tests of this file compare the walker with find(1) on the same tree, name by name
+// and number by number.
+//
+// findFormat prints everything that a listing contains of an entry except the birth time
+// (for which find 4.9 prints nonsense).
 
 // findFormat prints, of one entry, all that a listing has but the birth time
 // (find 4.9 prints nonsense there).
 const findFormat = `%p\0%y %s %b %T@ %C@ %m %U %G %i %n\0`
 
-// line is the same of an entry.
+// line returns the same for an entry.
 func line(e *listing.Entry) string {
 	return fmt.Sprintf("%c %d %d %s %s %o %d %d %d %d", e.Type().Letter(), e.Size, e.Blocks,
 		findTime(e.Mtime), findTime(e.Ctime), e.Mode&0o7777, e.UID, e.GID, e.Ino, e.Nlink)
@@ -40,7 +43,7 @@ func findTime(t listing.Time) string {
 	return fmt.Sprintf("%d.%09d0", t.Sec, t.Nsec)
 }
 
-// find returns find's lines by path, root left out.
+// find returns find's lines by path, without the root.
 func find(t *testing.T, root string) map[string]string {
 	t.Helper()
 	cmd := exec.Command("find", root, "-mindepth", "1", "-printf", findFormat)
@@ -57,8 +60,7 @@ func find(t *testing.T, root string) map[string]string {
 	return found
 }
 
-// walkTree returns the same as find, from the walker, and checks that listings
-// are as listing.Listing says.
+// walkTree returns the same from the walker, and checks that listings are as documented.
 func walkTree(t *testing.T, p *Pool, root string) map[string]string {
 	t.Helper()
 	var mu sync.Mutex
@@ -122,14 +124,14 @@ func compare(t *testing.T, got, want map[string]string) {
 	}
 }
 
-// hostileNames are names that programs trip over.
+// hostileNames are names that trip up programs.
 var hostileNames = []string{
 	"new\nline", "\n", "tab\there", " ", "  lead", "trail ", "-rf", "--", "*", "?", "[a-z]", "\\", "'", "\"", "$(x)", "~", "#", "%s",
 	"\xff\xfe", "caf\xe9", "cafe\u0301", "café", "\x01\x02\x1b[31m", "\x7f", "...", "..a", ".hidden", ".\n", "a:b", "日本語", "🗂",
 	strings.Repeat("x", 255), strings.Repeat("\xff", 255), strings.Repeat("é", 127), "sameprefix", "sameprefix0", "sameprefi", "sameprefiy", "s",
 }
 
-// hostileTree makes a tree of everything at a new directory.
+// hostileTree creates a tree with entries of every kind.
 func hostileTree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -176,8 +178,8 @@ func hostileTree(t *testing.T) string {
 	return root
 }
 
-// deepDir makes directories below root until the path is longer than n bytes,
-// with a file in each, and returns the path of the deepest.
+// deepDir creates directories below root until the path is longer than n bytes, with a
+// file in each, and returns the path of the deepest.
 func deepDir(t *testing.T, root string, n int, name string) string {
 	t.Helper()
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -281,7 +283,7 @@ func TestUsrIsAsFindSeesIt(t *testing.T) {
 	compare(t, got, before)
 }
 
-// What is not listed by find's rules either: another uid's closed directory.
+// The walker may list as little as find may: nothing of another user's closed directory.
 func TestUnreadableDirectories(t *testing.T) {
 	root := t.TempDir()
 	for dir := root; dir != "/" && dir != os.TempDir(); dir = filepath.Dir(dir) {
@@ -298,9 +300,8 @@ func TestUnreadableDirectories(t *testing.T) {
 		}
 		defer os.Chmod(filepath.Join(root, name), 0o755)
 	}
-	// As another user, and without root's power to read everything: the ids that
-	// files are opened with are the thread's own. The thread ends with the
-	// goroutine, since it is never unlocked.
+	// As another user, without root's power to read everything. Files are opened with
+	// the ids of the thread, which ends with the goroutine, since it is never unlocked.
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() {
@@ -332,7 +333,7 @@ func TestUnreadableDirectories(t *testing.T) {
 	})
 }
 
-// What changes in a directory while it is opened, before somebody watches it, is in
+// Changes of a directory made after it is opened and before the caller watches it are in
 // its listing: names, and its own times.
 func TestChangedWhileOpened(t *testing.T) {
 	dir := t.TempDir()

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestIdly: ionice(1) says that the thread is idle meanwhile, and after it what it
-// was, also where that is another class or level than its niceness gives: a
-// service may be started with one.
+// TestIdly checks with ionice(1) that the thread has idle priority during the call and
+// its previous priority afterwards, even if that differs from what its niceness implies:
+// a service may be started with one.
 func TestIdly(t *testing.T) {
 	if _, err := exec.LookPath("ionice"); err != nil {
 		t.Skip("ionice is not installed")

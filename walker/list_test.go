@@ -20,8 +20,8 @@ import (
 
 func errorsIs(err, target error) bool { return err != nil && errors.Is(err, target) }
 
-// lockThreadAs lets this goroutine open files as another user. The thread is
-// never given back.
+// lockThreadAs lets this goroutine open files as another user. The thread is never
+// unlocked.
 func lockThreadAs(uid int) {
 	runtime.LockOSThread()
 	if _, err := unix.SetfsgidRetGid(uid); err != nil {
@@ -32,7 +32,7 @@ func lockThreadAs(uid int) {
 	}
 }
 
-// realKernel is the real one, with a look at each call.
+// realKernel is the real kernel with hooks.
 type realKernel struct {
 	linux
 	before2 func(path string, how *unix.OpenHow) unix.Errno
@@ -65,8 +65,7 @@ func (k *realKernel) statx(dirfd int, name *byte, flags int, st *unix.Statx_t) u
 	return k.linux.statx(dirfd, name, flags, st)
 }
 
-// visitOne lists one directory with a pool over k and returns the last result,
-// a clone.
+// visitOne lists one directory with a pool over k and returns a clone of the last result.
 func visitOne(t *testing.T, k kernel, o Options, dir string) (last Result) {
 	t.Helper()
 	p := testPool(t, o, k)
@@ -167,7 +166,7 @@ func TestADirectoryRemovedWhileItIsRead(t *testing.T) {
 	}
 }
 
-// One of which nothing can be learned.
+// A directory whose stat fails.
 func TestADirectoryThatCannotBeStated(t *testing.T) {
 	k := &realKernel{beforeX: func(name string) unix.Errno {
 		if name == "" {
@@ -225,8 +224,8 @@ func TestPathsThatNobodyShouldGive(t *testing.T) {
 	}
 }
 
-// Where openat2 is not there, or a sandbox refuses it, the same is found one
-// component after the other, and links are no more followed than before.
+// Without openat2, or if a sandbox denies it, paths are opened one component after the
+// other, and links are still not followed.
 func TestWithoutOpenat2(t *testing.T) {
 	root := hostileTree(t)
 	deepDir(t, root, 9000, strings.Repeat("d", 200))
@@ -252,7 +251,7 @@ func TestWithoutOpenat2(t *testing.T) {
 	}
 }
 
-// O_NOATIME is refused to who is not the owner.
+// O_NOATIME is denied to all but the owner.
 func TestWithoutNoatime(t *testing.T) {
 	dir := t.TempDir()
 	k := &realKernel{before2: func(_ string, how *unix.OpenHow) unix.Errno {
@@ -266,7 +265,7 @@ func TestWithoutNoatime(t *testing.T) {
 	}
 }
 
-// Nothing is allocated for an entry, and hardly anything for a directory.
+// Listing allocates nothing per entry, and hardly anything per directory.
 func TestNoAllocationPerEntry(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 1000 {
@@ -288,7 +287,7 @@ func TestNoAllocationPerEntry(t *testing.T) {
 	}
 }
 
-// A lister does not keep the memory that one huge directory took.
+// A lister does not keep the memory of one huge directory.
 func TestALargeDirectorysMemoryIsGivenBack(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 100000, 0)

@@ -11,8 +11,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testPool returns a pool over k (nil: the real kernel) that is closed at the
-// end of the test, which fails if that leaves anything behind.
+// testPool returns a pool over k (nil: the real kernel) that is closed at the end of the
+// test, which fails if anything is left.
 func testPool(t testing.TB, o Options, k kernel) *Pool {
 	t.Helper()
 	if k == nil {
@@ -37,7 +37,7 @@ func testPool(t testing.TB, o Options, k kernel) *Pool {
 	return p
 }
 
-// submit is Pool.Submit that must work.
+// submit is Pool.Submit for jobs that must be accepted.
 func submit(t testing.TB, p *Pool, s Spec) *Job {
 	t.Helper()
 	j, err := p.Submit(context.Background(), s)
@@ -47,7 +47,7 @@ func submit(t testing.TB, p *Pool, s Spec) *Job {
 	return j
 }
 
-// descend is a Visit that goes on to every directory.
+// descend is a Visit that descends into every directory.
 func descend(r *Result) []string {
 	if r.Err != nil {
 		return nil
@@ -55,7 +55,7 @@ func descend(r *Result) []string {
 	return subdirs(r.Listing)
 }
 
-// waitFor waits for the end of j, which must be without error.
+// waitFor waits for j, which must succeed.
 func waitFor(t testing.TB, j *Job) JobStats {
 	t.Helper()
 	s, err := j.Wait(context.Background())

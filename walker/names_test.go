@@ -13,7 +13,7 @@ import (
 	"indexd/listing"
 )
 
-// takeAll returns the names in the order in which they come out.
+// takeAll returns the names in the order in which they are taken.
 func takeAll(ns *names) (out []string) {
 	for {
 		n, ok := ns.take()
@@ -68,7 +68,7 @@ func TestNamesComeOutSortedAndOnce(t *testing.T) {
 	}
 }
 
-// Names have bounds: what never ends is an error, not the end of memory.
+// Names are bounded: an endless directory is an error and does not exhaust the memory.
 func TestThereIsRoomForSoMuch(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/", strings.Repeat("x", 200))
@@ -109,7 +109,7 @@ func FuzzDirents(f *testing.F) {
 	})
 }
 
-// Every name that can be an entry's is kept as it is.
+// Every valid name is kept unchanged.
 func TestEveryByteInANameIsKept(t *testing.T) {
 	f := newFakeFS()
 	d := f.dir("/")

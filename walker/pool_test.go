@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Jobs that wait for each other are told so instead of waiting for ever.
+// Jobs that wait for each other get an error instead of waiting forever.
 func TestWaitingInACircle(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -49,7 +49,7 @@ func TestWaitingInACircle(t *testing.T) {
 	})
 }
 
-// A Visit that waits is let go when its own job is cancelled.
+// A waiting Visit is released when its own job is cancelled.
 func TestCancelLetsAWaitingVisitGo(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -70,7 +70,7 @@ func TestCancelLetsAWaitingVisitGo(t *testing.T) {
 	}
 }
 
-// Wait in Visit tells how the other job ended.
+// Wait in Visit returns the result of the other job.
 func TestWaitTellsHowTheOtherEnded(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -114,7 +114,7 @@ func TestOrderOfWork(t *testing.T) {
 	}
 }
 
-// What Admit refuses is not opened and not visited, and may be added again.
+// A directory refused by Admit is neither opened nor visited, and may be added again.
 func TestAdmit(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 0, 20)
@@ -162,7 +162,7 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-// A job that crosses very many mounts forgets those that it is done with.
+// A job that crosses many mounts forgets those that it has finished.
 func TestVeryManyDevices(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -184,7 +184,7 @@ func TestVeryManyDevices(t *testing.T) {
 	}
 }
 
-// Names that Visit returns are names, nothing else.
+// Visit can only return names, not paths.
 func TestDescendTakesOnlyNames(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -247,7 +247,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// A job that is given nothing ends, and tells.
+// An empty job ends and reports that.
 func TestAnEmptyJob(t *testing.T) {
 	f := newFakeFS()
 	p := testPool(t, Options{Workers: 1}, f)
@@ -273,9 +273,9 @@ func TestAnEmptyJob(t *testing.T) {
 	waitFor(t, held)
 }
 
-// At random: jobs of all kinds, stopped, cancelled, added to, failing, waiting
-// for each other, on several devices. Whatever happens, every directory that
-// was begun has exactly one last call of Visit, all jobs end, nothing is left.
+// Random jobs of all kinds are stopped, cancelled, added to, fail and wait for each
+// other, on several devices. Whatever happens, every directory that was begun has exactly
+// one last call of Visit, all jobs end, and nothing is left.
 func TestRandomJobs(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	rnd := rand.New(rand.NewPCG(seed, 0))

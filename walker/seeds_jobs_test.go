@@ -78,7 +78,7 @@ func TestS9_HigherPrioritiesGoFirst(t *testing.T) {
 	}
 }
 
-// S10: a limit for a scarce resource.
+// S10: a limit on a scarce resource.
 func TestS10_ListingsOfOneDeviceAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeFS()
@@ -105,7 +105,7 @@ func TestS10_ListingsOfOneDeviceAreLimited(t *testing.T) {
 		}
 		p := testPool(t, Options{Workers: 16, PerDevice: 2}, f)
 		begin := time.Now()
-		// Each device by one job from its root, of which nothing is known, and
+		// Each device is listed by one job from its root, whose device is unknown, and
 		// by one that crosses mounts.
 		a := submit(t, p, Spec{Dirs: []string{"/0", "/1", "/2"}, Visit: descend})
 		b := submit(t, p, Spec{Dirs: []string{"/"}, Visit: descend})
@@ -120,7 +120,7 @@ func TestS10_ListingsOfOneDeviceAreLimited(t *testing.T) {
 				t.Errorf("device %d: %d at once", dev, n)
 			}
 		}
-		// 42 directories a device, of two reads of a second each, two at once:
+		// 42 directories per device, of two reads of a second each, two at a time:
 		// devices do not wait for each other.
 		if d := time.Since(begin); d > 50*time.Second {
 			t.Errorf("took %v", d)
@@ -155,8 +155,7 @@ func TestS11_ASmallJobEndsWhileAHugeOneRuns(t *testing.T) {
 	waitFor(t, huge)
 }
 
-// S12: wait until all that was queued is done, also what was added meanwhile
-// from outside.
+// S12: wait until everything queued is done, including what is added meanwhile.
 func TestS12_WaitIsForAllThatWasQueued(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 0, 500)
@@ -239,13 +238,12 @@ func TestS14_SlowDirectoriesOverlap(t *testing.T) {
 	})
 }
 
-// S15: bursts of clients; those that read their results slowly harm nobody.
+// S15: bursts of clients; slow readers do not affect others.
 func TestS15_ABurstOfClientsWithSlowOnes(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 5, 5)
 	p := testPool(t, Options{Workers: 8}, f)
-	// The slow ones wait for their jobs elsewhere, never in Visit; they hold
-	// theirs open all the while.
+	// The slow ones wait for their jobs outside of Visit, and hold them open meanwhile.
 	var slow []*Job
 	for range 100 {
 		slow = append(slow, submit(t, p, Spec{Dirs: []string{"/"}, Held: true, Visit: descend}))
@@ -274,7 +272,7 @@ func TestS15_ABurstOfClientsWithSlowOnes(t *testing.T) {
 	}
 }
 
-// S16: what was started ends with who started it.
+// S16: whatever is started ends with the one who started it.
 func TestS16_AJobEndsWithItsContext(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 0, 3000)

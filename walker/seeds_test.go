@@ -19,8 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests of this file are named after the rows of the table that the
-// project grew from: each thing that worker threads do or warn of.
+// The tests of this file are named after the rows of the table that the project grew
+// from: things that worker threads do or warn of.
+//
+// S1: a worker takes a directory and returns (worker, directory, entries).
 
 // S1: a worker takes a directory and gives back (worker, directory, entries).
 func TestS1_ResultsNameTheirWorkerAndDirectory(t *testing.T) {
@@ -69,7 +71,7 @@ func TestS2_IdleBurnsNoCPU(t *testing.T) {
 	}
 }
 
-// S2: and set no timers: nothing wakes while nothing is to be done.
+// S2: and set no timers: nothing wakes up while there is nothing to do.
 func TestS2_IdleSetsNoTimers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeFS()
@@ -86,7 +88,7 @@ func TestS2_IdleSetsNoTimers(t *testing.T) {
 	})
 }
 
-// S2: a stop request is polite: what is in hand is finished, with all its
+// S2: a stop request is polite: directories being processed are finished, with all their
 // parts, and nothing else is begun.
 func TestS2_StopFinishesWhatIsInHand(t *testing.T) {
 	f := newFakeFS()
@@ -111,8 +113,7 @@ func TestS2_StopFinishesWhatIsInHand(t *testing.T) {
 	}
 }
 
-// S2: a cancelled job ends in the middle of a directory of very many entries,
-// within 32 statx.
+// S2: a cancelled job ends in the middle of a huge directory, within 32 statx calls.
 func TestS2_CancelIsSeenWithin32Statx(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 30000, 0)
@@ -182,7 +183,7 @@ func TestS2_CancelIsSeenBetweenReadsOfNames(t *testing.T) {
 	}
 }
 
-// S2: join is request and wait: Close returns when every goroutine has ended.
+// S2: join is a request and a wait: Close returns when every goroutine has ended.
 func TestS2_CloseWaitsForEveryGoroutine(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	f := newFakeFS()
@@ -219,8 +220,8 @@ func TestS3_MissingDirectoriesAreCounted(t *testing.T) {
 	}
 }
 
-// S4: a request has a number that comes back with its results; any number of
-// waiters get its own result, also after it ended.
+// S4: a request has a number that its results carry; any number of waiters get its own
+// result, even after it has ended.
 func TestS4_EveryWaiterGetsItsOwnJobsResult(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -261,7 +262,7 @@ func TestS4_EveryWaiterGetsItsOwnJobsResult(t *testing.T) {
 	}
 }
 
-// S5: work that submits work and waits for it, at any depth, with one worker.
+// S5: jobs submit jobs and wait for them, to any depth, with one worker.
 func TestS5_NestedWorkNeedsOneWorker(t *testing.T) {
 	f := newFakeFS()
 	f.dir("/")
@@ -289,7 +290,8 @@ func TestS5_NestedWorkNeedsOneWorker(t *testing.T) {
 	}
 }
 
-// S6: whatever is asked, no more workers than configured and bounded memory.
+// S6: whatever is requested, there are no more workers than configured, and memory is
+// bounded.
 func TestS6_TenThousandJobsAtOnce(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 10, 2)
@@ -325,7 +327,7 @@ func TestS6_TenThousandJobsAtOnce(t *testing.T) {
 	}
 }
 
-// S6: a directory of very many subdirectories does not make a queue of them.
+// S6: a directory with many subdirectories does not fill the queue with them.
 func TestS6_QueueIsBounded(t *testing.T) {
 	const dirs, part, bound = 20000, 100, 500
 	f := newFakeFS()
@@ -374,7 +376,7 @@ func TestS6_BackPressure(t *testing.T) {
 	waitFor(t, j)
 }
 
-// S7: one failed directory is an error in its place, and the pool goes on.
+// S7: a failed directory yields an error in its place, and the pool continues.
 func TestS7_AnErrorIsItsDirectorysResult(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 0, 200)
@@ -411,7 +413,7 @@ func TestS7_AnErrorIsItsDirectorysResult(t *testing.T) {
 	}
 }
 
-// S7: so is a panic, which reappears at the waiter.
+// S7: so does a panic, which the waiter sees.
 func TestS7_APanicIsItsDirectorysResult(t *testing.T) {
 	f := newFakeFS()
 	f.flat("/", 0, 10)

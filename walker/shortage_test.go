@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A directory that cannot be opened or read for want of descriptors or memory is
-// no unreadable one: it is tried until it can, or until nobody wants it.
+// A directory that cannot be opened or read for lack of descriptors or memory is not
+// unreadable: it is retried until that succeeds or the job is cancelled.
 func TestShortage(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM} {
 		synctest.Test(t, func(t *testing.T) {
@@ -44,7 +44,7 @@ func TestShortage(t *testing.T) {
 			if entries != 4 {
 				t.Errorf("%v: %d entries", errno, entries)
 			}
-			// For ever short: a cancelled one ends.
+			// A permanent shortage: a cancelled job still ends.
 			left.Store(1 << 40)
 			j := submit(t, p, Spec{Dirs: []string{"/r"}, Visit: func(r *Result) []string {
 				if r.Err != ErrCancelled {

@@ -13,7 +13,7 @@ import (
 	"indexd/listing"
 )
 
-// Stat says of each name what a listing says.
+// Stat returns for each name what a listing contains.
 func TestStat(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stuckTree is a tree with a mount of device 9 that does not answer until thaw
-// is called: at hangs in the calls whose path begins with /dead.
+// stuckTree is a tree with a mount of device 9 that hangs until thaw is called: calls for
+// paths below /dead hang.
 func stuckTree(dirs int) (f *fakeFS, hang func(dir string) unix.Errno, thaw func()) {
 	f = newFakeFS()
 	f.dir("/")
@@ -75,8 +75,7 @@ func TestAStuckWorkerIsReplaced(t *testing.T) {
 	})
 }
 
-// Every worker is in the dead mount when it dies; then those that replace them
-// leave it alone.
+// Every worker is stuck in the dead mount; those that replace them avoid it.
 func TestADeadMountDoesNotTakeThePoolAlong(t *testing.T) {
 	for _, kind := range []string{"open", "names"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -123,7 +122,7 @@ func TestADeadMountDoesNotTakeThePoolAlong(t *testing.T) {
 	}
 }
 
-// With a limit for each device, only so many are ever in the dead mount.
+// With a limit per device, only that many workers get stuck.
 func TestADeadMountWithALimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, hang, thaw := stuckTree(100)
@@ -137,7 +136,7 @@ func TestADeadMountWithALimit(t *testing.T) {
 		defer thaw()
 		outer := submit(t, p, Spec{Dirs: []string{"/"}, Visit: func(r *Result) []string {
 			if r.Dir == "/live" {
-				// Work on the dead mount is waited for by a worker that helps.
+				// A worker that helps waits for work on the dead mount.
 				j := submit(t, p, Spec{Dirs: []string{"/dead"}, Visit: descend})
 				if s, err := r.Wait(j); err != nil || s.Errors == 0 {
 					t.Errorf("%+v, %v", s, err)
@@ -145,7 +144,7 @@ func TestADeadMountWithALimit(t *testing.T) {
 			}
 			return descend(r)
 		}})
-		// One of the two that got stuck is the worker that helped.
+		// One of the two stuck workers is the one that helped.
 		if s := waitFor(t, submit(t, p, Spec{Dirs: []string{"/live"}, Visit: descend})); s.Dirs != 51 {
 			t.Errorf("%+v", s)
 		}
@@ -162,7 +161,7 @@ func TestADeadMountWithALimit(t *testing.T) {
 	})
 }
 
-// No more than MaxStuck are replaced; the others come back when they can.
+// No more than MaxStuck workers are replaced; the others return when they can.
 func TestStuckWorkersAreReplacedUpToACap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, hang, thaw := stuckTree(100)
@@ -200,8 +199,8 @@ func TestStuckWorkersAreReplacedUpToACap(t *testing.T) {
 	})
 }
 
-// A worker that helps another job gets stuck in it: that job ends, and the one
-// that waits for it goes on when the call returns.
+// A worker gets stuck while it helps another job. That job ends, and the one that waits
+// for it continues when the call returns.
 func TestAHelpingWorkerGetsStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, hang, thaw := stuckTree(0)
@@ -262,7 +261,7 @@ func TestCloseLeavesStuckWorkersBehind(t *testing.T) {
 	})
 }
 
-// Visit may take as long as it likes.
+// Visit may take any time.
 func TestASlowVisitIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeFS()
@@ -278,7 +277,7 @@ func TestASlowVisitIsNotStuck(t *testing.T) {
 	})
 }
 
-// Nor is a directory of very many entries, each of which takes a while.
+// A huge directory, each of whose entries takes a while, does not count as stuck.
 func TestASlowDirectoryIsNotStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFakeFS()

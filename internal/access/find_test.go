@@ -17,7 +17,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// rights are what a directory of a test has.
+// rights are the permissions of a directory in a test.
 type rights struct {
 	mode     uint32
 	uid, gid int
@@ -78,9 +78,8 @@ func (x *rights) give(t *testing.T, dir string) {
 	}
 }
 
-// findAs returns what find(1), run by w, lists in each of dirs: also in those
-// that it would not have come to by itself, through one that it may search but
-// not read.
+// findAs returns what find(1), run by w, lists in each of dirs, including those that it
+// would not reach by itself, because it may search but not read a directory above.
 func findAs(t *testing.T, w Credentials, dirs []string) []string {
 	t.Helper()
 	groups := "--clear-groups"
@@ -109,7 +108,7 @@ func findAs(t *testing.T, w Credentials, dirs []string) []string {
 	return list
 }
 
-// seen is what the package says that w may list below dir, of what root finds.
+// seen returns what the package lets w list below dir, out of what root finds.
 func seen(t *testing.T, s *Stats, w Credentials, dir string, after time.Time) (list []string, verdicts int) {
 	t.Helper()
 	var dirs []string
@@ -146,8 +145,8 @@ func seen(t *testing.T, s *Stats, w Credentials, dir string, after time.Time) (l
 	return list, len(dirs)
 }
 
-// TestEqualsFind compares with find(1), run as users of all kinds, on trees with
-// all kinds of rights, also after these have changed.
+// TestEqualsFind compares with find(1), run as users of all kinds, on trees with all
+// kinds of permissions, also after these have changed.
 func TestEqualsFind(t *testing.T) {
 	scale.SkipIfShort(t)
 	if os.Geteuid() != 0 {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A directory of one's own that was above when that was looked at, and is not any
-// more when what is below is, is no way to it.
+// A directory that a user puts above another one only while the parent is checked does
+// not lead to it.
 func TestAnotherDirectoryAboveForAMoment(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("to look into what is closed needs root")
@@ -43,7 +43,7 @@ func TestAnotherDirectoryAboveForAMoment(t *testing.T) {
 	if got := v.PathChecker(nil).Visibility(top+"/a/d/e", below.stored()); got != None || v.CanList(top+"/a/d/e") {
 		t.Errorf("what is below that is seen as %d", got)
 	}
-	// Nor by one walk.
+	// Nor with a single PathChecker.
 	v = s.View(v.cred, time.Now())
 	w := v.PathChecker(nil)
 	swap()
@@ -52,7 +52,8 @@ func TestAnotherDirectoryAboveForAMoment(t *testing.T) {
 	if got := w.Visibility(top+"/a/d", was.stored()); got != None {
 		t.Errorf("by one walk it is seen as %d", got)
 	}
-	// Who may go there sees it at once, though another was there before.
+	// A caller with permission sees it at once, although another directory was there
+	// before.
 	swap()
 	v = s.View(NewCredentials(61001, []uint32{61001}), time.Now())
 	_ = v.CanList(top + "/a")
@@ -63,7 +64,7 @@ func TestAnotherDirectoryAboveForAMoment(t *testing.T) {
 	}
 }
 
-// What is looked for in the directory above it and what by its path.
+// Which directories are found through their open parent, and which by path.
 func TestLinked(t *testing.T) {
 	rights := map[string]perms{
 		"/tmp": {mode: 0o1777}, "/usr": {mode: 0o755}, "/usr/group": {mode: 0o775}, "/usr/group/root": {mode: 0o755},
@@ -104,11 +105,11 @@ func TestLinked(t *testing.T) {
 	}
 	b := &batch{requests: []request{{dir: "/usr"}, {dir: "/usr/root/in"}}, above: []pathStep{{"", true}}}
 	if _, left := s.refresh(b); left || b.requests[0].linked || !b.requests[1].linked {
-		t.Error("of what is not in one that was looked at before it is not known that it is firm")
+		t.Error("a directory whose parent has not been checked is taken for controlled by root")
 	}
 }
 
-// Of those that are looked at together what does not answer is hidden alone.
+// If one directory of a batch hangs, only that one is hidden.
 func TestOneOfManyHangs(t *testing.T) {
 	hung := make(chan struct{})
 	defer close(hung)

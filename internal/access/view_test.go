@@ -18,12 +18,12 @@ import (
 	"indexd/listing"
 )
 
-// stored is what a listing would have kept.
+// stored returns what a listing would have stored.
 func (s *dirStat) stored() *Stored {
 	return &Stored{Ino: s.ino, Ctime: s.ctime, Mount: uint64(s.mount)}
 }
 
-// lookAt looks at dir by its path.
+// lookAt returns the stat of dir, found by path.
 func lookAt(dir string, last *dirStat) dirStat {
 	q := request{dir: dir}
 	if last != nil {
@@ -45,8 +45,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// A directory that was put in the place of the one that was listed shows nothing
-// of what was listed.
+// A directory that replaced the one that was listed shows nothing of the listing.
 func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	top := t.TempDir()
 	dir := top + "/d"
@@ -79,7 +78,7 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	if told, more := v.Changed(); !slices.Equal(told, []string{dir}) || more {
 		t.Errorf("told of %q, %v", told, more)
 	}
-	// Listed again it is seen, unless it is another once more.
+	// Once listed again it is visible, unless it has changed once more.
 	is := lookAt(dir, nil)
 	v.Relisted([]string{dir}, 17)
 	for _, c := range []struct {
@@ -98,8 +97,8 @@ func TestAnotherDirectoryInItsPlace(t *testing.T) {
 	}
 }
 
-// A directory in the place of the one above, or a link to where that has gone, is
-// not a way to what it had.
+// A directory that replaced the parent, or a link to where the parent has gone, does not
+// lead to the contents of the parent.
 func TestAnotherDirectoryAbove(t *testing.T) {
 	top := t.TempDir()
 	must(t, os.MkdirAll(top+"/a/d", 0o700))
@@ -119,8 +118,8 @@ func TestAnotherDirectoryAbove(t *testing.T) {
 	}
 }
 
-// looking is a Stats that looks by a function, with a clock of its own if now is
-// not nil.
+// looking returns a Stats that calls look instead of the kernel, with a clock of its own
+// if now is not nil.
 func looking(t *testing.T, now *time.Time, look func(string, *dirStat) dirStat) *Stats {
 	s := newStats(t)
 	s.workers.stat = func(q *request, _ *parents) dirStat { return look(q.dir, &q.last) }
@@ -131,7 +130,7 @@ func looking(t *testing.T, now *time.Time, look func(string, *dirStat) dirStat) 
 	return s
 }
 
-// What is known is known for a moment, and never for who wants it newer.
+// A stat is valid for a moment, and never for a View that requires a newer one.
 func TestStatsAge(t *testing.T) {
 	var now time.Time
 	var looks atomic.Int64
@@ -163,8 +162,8 @@ func TestStatsAge(t *testing.T) {
 	ask("/a/b/c", 17)
 }
 
-// The way that a Walk has found is forgotten in time, and there are no more looks
-// than directories however one goes.
+// A PathChecker drops its way after a while, and makes no more requests than there are
+// directories, in whatever order they are checked.
 func TestWalkAge(t *testing.T) {
 	var now time.Time
 	closed := false
@@ -199,8 +198,8 @@ func TestWalkAge(t *testing.T) {
 	}
 }
 
-// Who waits for what does not answer waits once, and never for what is below;
-// when it answers again it is looked at again.
+// A caller waits once for a directory that hangs, and never for what is below it. When it
+// responds again, it is checked again.
 func TestHungIsHidden(t *testing.T) {
 	hung := make(chan struct{})
 	var looks atomic.Int64
@@ -243,7 +242,7 @@ func TestHungIsHidden(t *testing.T) {
 	}
 }
 
-// An ACL is read with each look while it may change unseen, and else once.
+// An ACL is read with each stat while it may change unnoticed, and otherwise once.
 func TestACLsAreKept(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))
@@ -264,8 +263,8 @@ func TestACLsAreKept(t *testing.T) {
 	}
 }
 
-// BenchmarkSight asks about the same directories again and again: cached, of each
-// anew, and for the first time.
+// BenchmarkSight checks the same directories again and again: cached, with new stats, and
+// for the first time.
 func BenchmarkSight(b *testing.B) {
 	type dir struct {
 		path   string
@@ -310,8 +309,7 @@ func BenchmarkSight(b *testing.B) {
 	}
 }
 
-// What is stored of a directory without an ACL is believed of that very one, as it
-// was then, and of no other.
+// NoACL applies to the very directory that was listed, as it was then, and to no other.
 func TestNoACLIsOfOneDirectory(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.Chmod(dir, 0o755))
@@ -343,7 +341,7 @@ func TestNoACLIsOfOneDirectory(t *testing.T) {
 			t.Errorf("%s: it is taken for a directory without an ACL", what)
 		}
 	}
-	// By a whole question, with the others that are looked at along with it.
+	// Through a whole query, with the others that are requested along with it.
 	sub := dir + "/sub"
 	must(t, os.Mkdir(sub, 0o755))
 	must(t, os.Chmod(sub, 0o755))
@@ -363,7 +361,7 @@ func TestNoACLIsOfOneDirectory(t *testing.T) {
 	}
 }
 
-// denying is an ACL that is of no other effect on a directory of mode 0755.
+// denying returns an ACL that has no other effect on a directory of mode 0755.
 func denying(uid uint32) string {
 	b := binary.LittleEndian.AppendUint32(nil, 2)
 	for _, e := range [][3]uint32{{aclUserObj, 7, ^uint32(0)}, {aclUser, 0, uid}, {aclGroupObj, 5, ^uint32(0)}, {aclMask, 5, ^uint32(0)}, {aclOther, 5, ^uint32(0)}} {

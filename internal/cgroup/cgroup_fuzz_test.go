@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// FuzzMemoryLimit reads anything as a process's groups, with anything as the limit
-// of one of them: what comes out is a limit that stands there, and never that of a
-// group beside the mount point.
+// FuzzMemoryLimit reads arbitrary input as the cgroups of a process, with an arbitrary
+// limit for one of them. The result must be a limit that exists, and never that of a
+// cgroup beside the mount point.
 func FuzzMemoryLimit(f *testing.F) {
 	top := f.TempDir()
 	mount := filepath.Join(top, "m")

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// FuzzTOML reads anything as a configuration file, and makes rules of what it
-// says: a mistake is an error with a text.
+// FuzzTOML parses arbitrary input as a configuration file and makes rules of it: a
+// mistake gives an error with a text.
 func FuzzTOML(f *testing.F) {
 	f.Add("roots = [\"/home\", \"/srv\"]\nworkers = 4\nwatch = \"inotify\"\nsweep-interval = \"10m\"\n")
 	f.Add("exclude = [\"*.o\", \"\", \"/a/**\"]\nprune-fs = [\"ext4\"]\nprune-name = [\".git\"]\n")

@@ -13,8 +13,7 @@ import (
 	"indexd/internal/rules"
 )
 
-// sandbox empties the environment of what Load reads and gives it a home with
-// a few directories.
+// sandbox removes from the environment what Load reads, and provides a home directory.
 func sandbox(t *testing.T) (home string) {
 	t.Helper()
 	home, err := filepath.EvalSymlinks(t.TempDir())
@@ -99,7 +98,7 @@ func TestDefaultsOfRoot(t *testing.T) {
 	}
 }
 
-// Of each setting: flag over environment over file.
+// For each setting: flags take precedence over the environment, and that over the file.
 func TestPrecedence(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -284,7 +283,7 @@ func TestRootsPrecedence(t *testing.T) {
 	check("a")
 }
 
-// Each mistake is one line that says where it is.
+// Each error is one line that says where the mistake is.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {
 		file  string // of the TOML file
@@ -377,8 +376,8 @@ func TestNoPlace(t *testing.T) {
 	}
 }
 
-// TestDBLink: where the database is to be is what a symbolic link leads to, be there a
-// file or not.
+// TestDBLink checks that a database path that is a symbolic link is resolved, whether or
+// not the target exists.
 func TestDBLink(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

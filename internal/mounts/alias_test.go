@@ -193,8 +193,8 @@ func TestAlias(t *testing.T) {
 	}
 }
 
-// Whatever is mounted, each tree is indexed by exactly one path: on a mount
-// that is no alias, in no directory that is a duplicate.
+// Whatever is mounted, each tree is indexed by exactly one path: on a mount that is no
+// alias, in no directory that is a duplicate.
 func TestEachTreeOnce(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 1))

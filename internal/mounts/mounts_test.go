@@ -12,8 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// table parses lines; an empty one is left out, so that a literal may begin
-// with one.
+// table parses lines. A leading newline is ignored, so that a literal may begin with one.
 func table(t *testing.T, lines string) *Table {
 	t.Helper()
 	tab, err := Parse(strings.NewReader(strings.TrimLeft(lines, "\n")))
@@ -174,8 +173,7 @@ func TestTableWithoutRoot(t *testing.T) {
 	}
 }
 
-// A table that is no tree, as a table read while it changes may be, still makes
-// a Table.
+// A table that is not a tree, such as one read while it changes, still gives a Table.
 func TestTableOfAnyShape(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 1))
@@ -207,7 +205,7 @@ func TestComparePaths(t *testing.T) {
 	}
 }
 
-// What the kernel says of each directory near the root is the oracle.
+// The oracle is what the kernel reports for each directory near the root.
 func TestContainingOnThisMachine(t *testing.T) {
 	tab, err := Read()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzMountinfo reads anything as mountinfo: a mount a line, or an error.
+// FuzzMountinfo parses arbitrary input as mountinfo: one mount per line, or an error.
 func FuzzMountinfo(f *testing.F) {
 	f.Add([]byte("36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw,errors=continue\n"))
 	f.Add([]byte("25 1 0:22 / /a\\040b\\011\\134 rw shared:7 - fuse.x y\\012 rw\n26 25 0:5 / /c rw - proc  rw\n"))

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inNamespace runs the calling test again, alone in a mount namespace of its
-// own, where it may mount what it likes, and reports whether this is that run.
+// inNamespace runs the calling test again, alone in a mount namespace of its own, where
+// it may mount anything, and reports whether this is that run.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
 	const env = "INDEXD_TEST_NAMESPACE"
@@ -104,7 +104,7 @@ func TestRealMounts(t *testing.T) {
 	}
 }
 
-// mkfs knows which UUID it gave.
+// The oracle is the UUID given to mkfs.
 func TestRealIdentity(t *testing.T) {
 	if !inNamespace(t) {
 		return
@@ -178,7 +178,7 @@ func TestIdentityWithoutUUID(t *testing.T) {
 			t.Errorf("%s: %q, want %q", p, got, want)
 		}
 	}
-	// Nothing that a server could keep waiting is touched on the way.
+	// Nothing on the way may wait for a server.
 	for p, want := range map[string]bool{"/": true, "/net work": false, "/net work/disk": false, "/tmp": false} {
 		if got := tab.local(tab.At(p)); got != want {
 			t.Errorf("%s is local: %v", p, got)

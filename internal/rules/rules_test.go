@@ -92,8 +92,8 @@ func TestExcludeIsOfAnyType(t *testing.T) {
 	}
 }
 
-// A child of a directory that is not excluded is excluded just when the whole
-// pattern matches its whole path.
+// A child of a directory that is not excluded is excluded exactly if the whole pattern
+// matches its whole path.
 func TestChildAgainstWholePath(t *testing.T) {
 	seed := rand.Uint64()
 	rnd := rand.New(rand.NewPCG(seed, 1))

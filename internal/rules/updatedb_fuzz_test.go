@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// FuzzUpdatedb reads anything as an updatedb.conf: what can be read makes rules,
-// and what cannot is told with its line.
+// FuzzUpdatedb parses arbitrary input as updatedb.conf: it gives rules, or an error with
+// a line number.
 func FuzzUpdatedb(f *testing.F) {
 	f.Add("PRUNE_BIND_MOUNTS = \"yes\"\n# PRUNENAMES=\".git .bzr\"\nPRUNEPATHS=\"/tmp /var/spool\"\nPRUNEFS=\"NFS afs\"\n")
 	f.Add(" PRUNENAMES = \".git\" # x\r\nPRUNENAMES=\"\"")

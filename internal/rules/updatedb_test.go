@@ -73,7 +73,7 @@ func TestReadUpdatedbErrors(t *testing.T) {
 	}
 }
 
-// The file that plocate itself brings, where it is installed.
+// The file installed by plocate, if there is one.
 func TestReadUpdatedbOfTheSystem(t *testing.T) {
 	const file = "/etc/updatedb.conf"
 	if _, err := os.Stat(file); err != nil {

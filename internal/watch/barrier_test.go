@@ -15,8 +15,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// A barrier that returns was reached by every event before it, under load and
-// each time.
+// When a barrier returns, every earlier event has arrived, under load and every time.
 func TestBarrier(t *testing.T) {
 	scale.SkipIfShort(t)
 	seed := rand.Uint64()
@@ -61,8 +60,8 @@ func TestBarrier(t *testing.T) {
 	}
 }
 
-// Who asks while a proof is under way is not answered by it, but by one that
-// all such people share.
+// A caller that arrives during a proof is not answered by it, but by the next one, which
+// all such callers share.
 func TestBarriersAtOnce(t *testing.T) {
 	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
@@ -104,8 +103,8 @@ func TestBarriersAtOnce(t *testing.T) {
 	wg.Wait()
 }
 
-// gate is an Excluded that blocks, so that nothing is drained, until open is
-// called. held is closed when it first does.
+// gate returns an Excluded that blocks, so that nothing is drained, until open is called.
+// held is closed when it first blocks.
 func gate() (excluded func(string) bool, held <-chan struct{}, open func()) {
 	blocked, gone := make(chan struct{}), make(chan struct{})
 	first := sync.OnceFunc(func() { close(blocked) })
@@ -116,8 +115,8 @@ func gate() (excluded func(string) bool, held <-chan struct{}, open func()) {
 	}, blocked, sync.OnceFunc(func() { close(gone) })
 }
 
-// A cookie that an overflow ate is made again; what the barrier then stands for
-// has the overflow in it.
+// A cookie lost in an overflow is created again, and the barrier then covers the
+// overflow.
 func TestCookieLostByOverflow(t *testing.T) {
 	scale.SkipIfShort(t)
 	excluded, held, opened := gate()
@@ -182,7 +181,7 @@ func TestBarrierGivenUp(t *testing.T) {
 	}
 }
 
-// Somebody may remove the directory of the cookies, or move it away.
+// The barrier directory may be removed or moved away.
 func TestDirectoryOfCookiesIsGone(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
@@ -233,7 +232,7 @@ func TestDirectoryOfCookies(t *testing.T) {
 	}
 }
 
-// Watching ends while people wait.
+// Watching ends while callers wait.
 func TestBarrierAtTheEnd(t *testing.T) {
 	excluded, held, opened := gate()
 	s, dir := open(t, Options{Excluded: excluded})

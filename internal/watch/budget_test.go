@@ -70,7 +70,7 @@ func TestBudget(t *testing.T) {
 		t.Error("what is always to be watched is not")
 	}
 	s.Unwatch(path(9))
-	// A limit that was raised is found out in time.
+	// A raised limit is noticed after a while.
 	limits.Watches = 100
 	at(1, 1)
 	at(2, 1)
@@ -120,7 +120,7 @@ func TestNeeded(t *testing.T) {
 	}
 }
 
-// The kernel's own limits, in a namespace that has few.
+// The real limits of the kernel, in a namespace with low ones.
 func init() {
 	inside["limits"] = func() {
 		dir := os.Getenv("WATCH_TEST_DIR")

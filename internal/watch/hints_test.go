@@ -51,8 +51,8 @@ func TestManyNamesAreAListing(t *testing.T) {
 	}
 }
 
-// Whatever is told, little is held, and what comes out covers all that was
-// told; as long as it is little, nothing is widened.
+// Whatever is added, memory is bounded, and the result covers everything that was added.
+// As long as it is little, nothing is widened.
 func TestPendingIsBounded(t *testing.T) {
 	scale.SkipIfShort(t)
 	seed := rand.Uint64()

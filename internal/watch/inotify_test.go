@@ -57,7 +57,7 @@ func TestHints(t *testing.T) {
 	if b := s.sync(t); !b.says(dir+"/.../x", Named) {
 		t.Errorf("in a directory of three dots: %+v", b)
 	}
-	// Reading raises nothing.
+	// Reading raises no events.
 	if _, err := os.ReadDir(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestRootDirectory(t *testing.T) {
 	}
 }
 
-// The watches below a renamed directory would go on reporting its old path.
+// The watches below a renamed directory would keep reporting its old path.
 func TestRenamedDirectoryWithWatchesBelow(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
@@ -110,8 +110,8 @@ func TestRenamedDirectoryWithWatchesBelow(t *testing.T) {
 	}
 }
 
-// Who finds the new place before the event of the old is read gets a watch
-// that lasts. fsnotify alone keeps the old path, and then drops the watch.
+// If the new place is found before the event of the old one is read, the new watch lasts.
+// With fsnotify alone it has the old path and is then dropped.
 func TestMoveThenAddBeforeTheEvent(t *testing.T) {
 	s, dir := open(t, Options{})
 	mkdir(t, dir+"/a/sub")
@@ -130,7 +130,7 @@ func TestMoveThenAddBeforeTheEvent(t *testing.T) {
 	}
 }
 
-// A name that is another directory now loses the watches of the one before.
+// A name that now belongs to another directory loses the watches of the previous one.
 func TestAnotherDirectoryByThatName(t *testing.T) {
 	s, dir := open(t, Options{})
 	mkdir(t, dir+"/a/sub", dir+"/b/sub")
@@ -176,8 +176,8 @@ func TestRemovedDirectory(t *testing.T) {
 	}
 }
 
-// What is made while the watches are placed is either listed or reported:
-// adding a watch when the event of a directory comes is not enough.
+// Whatever is created while watches are added is either listed or reported. Adding a
+// watch when the event of a directory arrives would not be enough.
 func TestMkdirRace(t *testing.T) {
 	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
@@ -213,7 +213,7 @@ func TestMkdirRace(t *testing.T) {
 	}
 }
 
-// manyEvents makes more events than the kernel keeps.
+// manyEvents makes more events than the kernel's queue holds.
 func manyEvents(t testing.TB, dir string) {
 	t.Helper()
 	file := dir + "/many"
@@ -235,7 +235,7 @@ func TestOverflow(t *testing.T) {
 	mkdir(t, dir+"/a/b", dir+"/c", dir+"/d")
 	m := newMirror(t, s, dir)
 	manyEvents(t, dir+"/a")
-	// Of what follows no event is kept.
+	// The events of what follows are lost.
 	mkdir(t, dir+"/new/er")
 	write(t, dir+"/c/f")
 	rename(t, dir+"/a", dir+"/z")
@@ -254,8 +254,8 @@ func TestOverflow(t *testing.T) {
 	}
 }
 
-// After an overflow that ate the events of moves, no watch is left at a path
-// that is another's, whatever the consumer does.
+// After an overflow that lost the events of moves, no watch is left at the path of
+// another directory, whatever the consumer does.
 func TestOverflowDropsWhatMoved(t *testing.T) {
 	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
@@ -280,11 +280,11 @@ func within(t testing.TB, ok func() bool) {
 	}
 }
 
-// fsnotify sends EINVAL while it holds its lock, where a directory is made,
-// moved and removed while watches come and go: who adds on the goroutine that
-// drains errors hangs.
+// fsnotify sends EINVAL while it holds its lock if a directory is created, moved and
+// removed while watches come and go. Adding on the goroutine that drains errors would
+// hang.
 //
-// INDEXD_SOAK=2000 makes the fifty rounds long ones.
+// INDEXD_SOAK=2000 makes the rounds long.
 func TestStormOfDirectoriesDoesNotDeadlock(t *testing.T) {
 	scale.SkipIfShort(t)
 	s, dir := open(t, Options{})
@@ -339,7 +339,7 @@ func TestLinkInPlaceOfTheDirectory(t *testing.T) {
 	if _, err := s.Watch(dir+"/l", Ident{}, time.Time{}); !errors.Is(err, unix.ENOTDIR) {
 		t.Error(err)
 	}
-	// Swapped after it was opened: want is what was opened.
+	// Swapped after it was opened: want identifies what was opened.
 	want, err := identOf(dir + "/d")
 	if err != nil {
 		t.Fatal(err)
@@ -360,8 +360,8 @@ func TestLinkInPlaceOfTheDirectory(t *testing.T) {
 	}
 }
 
-// While a directory and a link are swapped all the time, nothing but the
-// directory is watched in the end.
+// While a directory and a link are swapped continuously, nothing but the directory is
+// watched in the end.
 func TestSymlinkSwap(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
@@ -472,7 +472,7 @@ func TestEnded(t *testing.T) {
 	s.Unwatch(dir)
 }
 
-// A log may lie in the tree that is watched: it has no line for each overflow.
+// The log may lie in the watched tree: it must not get a line for each overflow.
 func TestOverflowsAreSaidSeldom(t *testing.T) {
 	var log bytes.Buffer
 	s, _ := open(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
@@ -489,8 +489,8 @@ func TestOverflowsAreSaidSeldom(t *testing.T) {
 	}
 }
 
-// A directory was removed whose parent is watched just now: fsnotify keeps the news
-// of it to itself, taking it that the parent tells. No watch is left of it.
+// A directory is removed whose parent has just been watched. fsnotify suppresses its
+// event, assuming that the parent reports it. No watch of it must be left.
 func TestRemovedBeforeItsParentIsWatched(t *testing.T) {
 	s, dir := open(t, Options{})
 	mkdir(t, dir+"/other")

@@ -24,14 +24,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience is how long a condition may take to come true on a loaded machine.
+// patience is how long a condition may take to become true on a loaded machine.
 const patience = 3 * time.Minute
 
-// inside are what runs in namespaces of its own; see inNamespaces.
+// inside are functions that run in namespaces of their own; see inNamespaces.
 var inside = map[string]func(){}
 
-// inNamespaces runs one of inside in a new user and mount namespace, where even
-// an ordinary user is root. It fails with what that prints, if anything.
+// inNamespaces runs one of inside in a new user and mount namespace, where even an
+// ordinary user is root. The test fails with its output, if any.
 func inNamespaces(t *testing.T, name string) {
 	t.Helper()
 	self, err := os.Executable()
@@ -66,7 +66,7 @@ func tempDir(t testing.TB) string {
 	return dir
 }
 
-// open makes a Source that is not run, and a tree to watch.
+// open returns a Source that is not running, and a tree to watch.
 func open(t testing.TB, o Options) (s *Source, dir string) {
 	t.Helper()
 	top := tempDir(t)
@@ -117,8 +117,8 @@ func (s *Source) sync(t testing.TB) Batch {
 	return b
 }
 
-// consistent fails where fsnotify watches something else than s thinks. Only where
-// nothing happens.
+// consistent fails if fsnotify watches something else than s believes. It must be called
+// only while nothing happens.
 func (s *Source) consistent(t testing.TB) {
 	t.Helper()
 	s.removeWith(func() {})
@@ -136,7 +136,7 @@ func (s *Source) consistent(t testing.TB) {
 	}
 }
 
-// watch is Watch that must work.
+// watch is Watch for directories that must be watchable.
 func (s *Source) watch(t testing.TB, dirs ...string) {
 	t.Helper()
 	for _, dir := range dirs {

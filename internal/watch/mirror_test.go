@@ -14,8 +14,8 @@ import (
 	"indexd/internal/testutil/fsstress"
 )
 
-// mirror is a consumer as simple as can be: it keeps the names of a tree by
-// nothing but hints, watching each directory before it lists it.
+// mirror is the simplest possible consumer: it maintains the names of a tree only by
+// following hints, and watches each directory before listing it.
 type mirror struct {
 	t    testing.TB
 	s    *Source
@@ -29,10 +29,10 @@ func newMirror(t testing.TB, s *Source, root string) *mirror {
 	return m
 }
 
-// walk makes what is known of dir and all below what is there.
+// walk lists dir and everything below it.
 func (m *mirror) walk(dir string) { m.list(dir, true) }
 
-// list lists dir, and what of its directories is new, or all of them.
+// list lists dir, and its new subdirectories, or all of them.
 func (m *mirror) list(dir string, all bool) {
 	if _, err := m.s.Watch(dir, Ident{}, time.Time{}); err != nil && !errors.Is(err, ErrBudget) {
 		if !errors.Is(err, ErrMoved) && !errors.Is(err, fs.ErrNotExist) && !isNotDir(err) {
@@ -66,8 +66,8 @@ func (m *mirror) list(dir string, all bool) {
 	}
 }
 
-// up forgets dir, which cannot be listed, and lists its parent again, which says
-// whether it is there: its name alone may be asked for through a link further up.
+// up forgets dir, which cannot be listed, and lists its parent again, which tells whether
+// it exists: asking for its name alone might follow a link further up.
 func (m *mirror) up(dir string) {
 	m.forget(dir)
 	if dir != m.root {
@@ -85,7 +85,7 @@ func (m *mirror) forget(dir string) {
 	}
 }
 
-// name looks at one name.
+// name checks one name.
 func (m *mirror) name(dir, name string) {
 	known := m.dirs[dir]
 	if known == nil {
@@ -105,7 +105,7 @@ func (m *mirror) name(dir, name string) {
 	}
 }
 
-// apply does what a batch asks for.
+// apply follows the hints of a batch.
 func (m *mirror) apply(b Batch) {
 	if b.Overflow {
 		m.walk(m.root)
@@ -126,8 +126,8 @@ func (m *mirror) apply(b Batch) {
 	}
 }
 
-// settle takes hints up to a barrier and applies them, until a barrier brings
-// none: what is found while applying them may be out of date at once.
+// settle takes hints up to a barrier and applies them, until a barrier brings none: what
+// is found while applying them may be stale at once.
 func (m *mirror) settle() {
 	for range 100 {
 		b := m.s.sync(m.t)
@@ -139,7 +139,7 @@ func (m *mirror) settle() {
 	m.t.Error("hints do not end")
 }
 
-// paths is what the mirror has, as find(1) prints it.
+// paths returns the paths of the mirror, as find(1) prints them.
 func (m *mirror) paths() []string {
 	var list []string
 	for dir, names := range m.dirs {

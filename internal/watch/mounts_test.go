@@ -53,7 +53,7 @@ func init() {
 			}
 		}
 		told("the table as it is at first")
-		// Each is told of, however soon it comes after another.
+		// Each change is reported, however soon it follows another.
 		for range 300 {
 			try("mount", unix.Mount("none", dir+"/m", "tmpfs", 0, ""))
 			for seen != mountsNow() && ctx.Err() == nil {
@@ -84,7 +84,7 @@ func init() {
 		if b := s.Take(); !b.says(dir+"/m/f", Named) {
 			fmt.Printf("below what was unmounted: %+v\n", b)
 		}
-		// A bind mount shows one directory at two paths; one of them is watched.
+		// A bind mount shows one directory at two paths, only one of which is watched.
 		try("mkdir", os.Mkdir(dir+"/bind", 0o755))
 		try("bind", unix.Mount(dir+"/m", dir+"/bind", "", unix.MS_BIND, ""))
 		if _, err := s.Watch(dir+"/bind", Ident{}, time.Time{}); !errors.Is(err, ErrElsewhere) {
@@ -105,7 +105,7 @@ func mountsNow() string {
 	return string(b)
 }
 
-// Mounting and unmounting over what is watched raises no event of inotify's.
+// Mounting over a watched directory, and unmounting, raises no inotify event.
 func TestMountTable(t *testing.T) { inNamespaces(t, "mounts") }
 
 func TestLocal(t *testing.T) {

@@ -16,12 +16,12 @@ import (
 
 // TestScripts runs each of testdata/*.txt, a txtar archive of
 //
-//	before  shell commands that make what is watched
+//	before  shell commands that create the watched tree
 //	do      shell commands
-//	hints   what the Source says then: a line each, the kind and the path
+//	hints   the expected hints: one line each, with the kind and the path
 //
-// once with each directory watched before do, comparing the hints, and once with a
-// consumer that does what the hints ask for, comparing with find(1).
+// once with all directories watched, comparing the hints, and once with a consumer that
+// follows the hints, comparing with find(1).
 func TestScripts(t *testing.T) {
 	scale.SkipIfShort(t)
 	files, err := filepath.Glob("testdata/*.txt")
@@ -86,7 +86,7 @@ func shell(t *testing.T, dir, commands string) {
 	}
 }
 
-// lines is a batch as a script has it, with paths as seen from dir.
+// lines formats a batch as in a script, with paths relative to dir.
 func lines(b *Batch, dir string) string {
 	var out strings.Builder
 	line := func(kind, path string) {

@@ -16,7 +16,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// The set does what a map and a look at all of it do.
+// The set behaves like a map that is searched exhaustively.
 func TestSet(t *testing.T) {
 	scale.SkipIfShort(t)
 	seed := rand.Uint64()
@@ -110,7 +110,7 @@ func check(t *testing.T, seed uint64, s *set, naive map[string]*node) {
 	}
 }
 
-// What a watch takes here, beside its path.
+// The memory of a watch in this process, besides its path.
 func TestMemoryOfAWatch(t *testing.T) {
 	const n = 40_000
 	paths := make([]string, n)
@@ -135,8 +135,8 @@ func TestMemoryOfAWatch(t *testing.T) {
 	}
 }
 
-// After events were lost a watch is kept where what stands at its path is surely
-// what it was placed on.
+// After an overflow, a watch is kept if its path certainly leads to the directory it was
+// added for.
 func TestStill(t *testing.T) {
 	s := Source{createdAt: time.Unix(1000, 0)}
 	born, unborn := Ident{Dev: 1, Ino: 2, Born: 7}, Ident{Dev: 1, Ino: 2}
@@ -160,7 +160,7 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// The children of a directory are those whose path without the last name is its own.
+// The children of a directory are the paths whose parent it is.
 func TestSetChildren(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Log("seed", seed)

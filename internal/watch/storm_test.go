@@ -8,8 +8,8 @@ import (
 	"indexd/internal/testutil/fsstress"
 )
 
-// Whatever several writers do to a tree, moves above all, a consumer that does
-// no more than the hints ask for ends with what find(1) finds.
+// Whatever several writers do to a tree, above all moves, a consumer that only follows
+// the hints ends up with what find(1) finds.
 func TestRandomStorm(t *testing.T) {
 	seed := fsstress.Seed(t)
 	s, dir := open(t, Options{})
@@ -41,8 +41,8 @@ func TestRandomStorm(t *testing.T) {
 	}
 }
 
-// An event may take a directory out while it is being watched: then fsnotify does
-// not watch it either.
+// An event may remove a directory while it is being watched: then fsnotify must not watch
+// it either.
 func TestLostWhileBeingWatched(t *testing.T) {
 	s, dir := open(t, Options{})
 	start(t, s)
