@@ -32,7 +32,7 @@ func completionFile(t *testing.T, shell string) string {
 
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // a shell that asks something
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // the shell may ask something
 	defer cancel()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
@@ -46,7 +46,7 @@ func run(t *testing.T, dir, name string, args ...string) string {
 	return string(out)
 }
 
-// tree has what file names complete to.
+// tree returns a directory with files to complete.
 func tree(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -67,7 +67,7 @@ func TestBashCompletion(t *testing.T) {
 	const ask = `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
 		_indexctl; printf '%s\n' "${COMPREPLY[@]}"`
 	for _, c := range []struct {
-		words []string // as bash splits them: "=" is one by itself
+		words []string // as bash splits them: "=" is a word of its own
 		want  string   // separated by "|"
 	}{
 		{[]string{""}, strings.ReplaceAll(allCommands, " ", "|")},
@@ -139,9 +139,8 @@ func TestFishCompletion(t *testing.T) {
 	}
 }
 
-// TestZshCompletion types into a zsh of its own and has it print what the line
-// has become; a blank or slash that was put behind a completed word goes away by
-// itself when something else is typed.
+// TestZshCompletion types into a zsh and lets it print what the line has become. A space or
+// slash that was added after a completed word disappears when something else is typed.
 func TestZshCompletion(t *testing.T) {
 	scale.SkipIfShort(t)
 	file, dir := completionFile(t, "zsh"), tree(t)

@@ -16,11 +16,10 @@ import (
 	"indexd/ipc/wire"
 )
 
-// fakeDaemon answers what the files in its directory say, each read anew for a
-// request: "problem" (any request), "rows" and "trailer" (find), "job" and
-// "events" (rescan), "jobs", "status", "explanation", "differences" and
-// "checked". All are JSON as it goes over the wire, lists a line each. What was
-// asked last is written to "request", beside them.
+// fakeDaemon answers with the files in its directory, which it reads for each request:
+// "problem" (any request), "rows" and "trailer" (find), "job" and "events" (rescan), "jobs",
+// "status", "explanation", "differences" and "checked". They contain JSON as it is sent, lists
+// one element per line. The last request is written to the file "request".
 type fakeDaemon struct {
 	dir string
 
@@ -28,7 +27,7 @@ type fakeDaemon struct {
 	cancelled map[uint64]chan struct{} // closed when the job is cancelled
 }
 
-// serve starts the daemon at dir/sock until the test ends.
+// serve runs a fakeDaemon at dir/sock until stop is called.
 func serve(t testing.TB, dir string) (d *fakeDaemon, socket string, stop func()) {
 	t.Helper()
 	d = &fakeDaemon{dir: dir, cancelled: map[uint64]chan struct{}{}}

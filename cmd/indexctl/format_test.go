@@ -115,7 +115,7 @@ func TestNamesAsGetent(t *testing.T) {
 	}
 }
 
-// TestNamesFromGetent has a user in none of the files, as in LDAP.
+// TestNamesFromGetent has a user that is in none of the files, as with LDAP.
 func TestNamesFromGetent(t *testing.T) {
 	bin := t.TempDir()
 	fake := "#!/bin/sh\ncase $1:$2 in passwd:far|passwd:70001) echo far:x:70001:70001:::;; *) exit 2;; esac\n"

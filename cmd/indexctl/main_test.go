@@ -19,17 +19,16 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"indexctl": main, "locate": main})
 }
 
-// noRaceSleep keeps a program that the race detector watches from sleeping for a
-// second at its end.
+// noRaceSleep keeps a program that is built with the race detector from sleeping for a second
+// when it exits.
 const noRaceSleep = "GORACE=atexit_sleep_ms=0"
 
-// TestScripts runs testdata/script/*.txt. Each has a daemon of its own, which
-// answers what the files in answer/ say (see fakeDaemon) and is found by
-// INDEXD_SOCKET. A script may also
+// TestScripts runs testdata/script/*.txt. INDEXD_SOCKET names a fakeDaemon, which answers with
+// the files in answer/. Scripts have two additional commands:
 //
-//	status N CMD ARG...  run a command as exec does, which must exit with status N
-//	raw SOCKET FILE      answer the next request at SOCKET with FILE's text and hang
-//	                     up; \0 in it stands for NUL
+//	status N CMD ARG...  run a command as exec does; it must exit with status N
+//	raw SOCKET FILE      answer the next request at SOCKET with the text of FILE, in which
+//	                     \0 stands for NUL, and close the connection
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
@@ -51,7 +50,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// raw is a server without manners.
+// raw is a server that sends what it is given.
 func raw(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: raw SOCKET FILE")

@@ -20,7 +20,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// openPTY makes a terminal: what is written to tty can be read from ctl.
+// openPTY opens a pseudoterminal. What is written to tty can be read from ctl.
 func openPTY(t *testing.T) (ctl, tty *os.File) {
 	t.Helper()
 	ctl, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -46,22 +46,21 @@ func openPTY(t *testing.T) (ctl, tty *os.File) {
 	return ctl, tty
 }
 
-// asked is indexctl asking at a daemon's socket.
+// asked returns a run of indexctl that asks the daemon at socket.
 func asked(socket string, args ...string) *exec.Cmd {
 	cmd := exec.Command("indexctl", args...)
 	cmd.Env = append(os.Environ(), "INDEXD_SOCKET="+socket, "NO_COLOR=", "TERM=xterm", noRaceSleep)
 	return cmd
 }
 
-// onTerminal runs cmd with stdout and stderr at a terminal, and returns what is
-// to be seen there.
+// onTerminal runs cmd with a terminal as stdout and stderr and returns what is shown there.
 func onTerminal(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	ctl, tty := openPTY(t)
 	cmd.Stdout, cmd.Stderr = tty, tty
 	var shown bytes.Buffer
 	var wg sync.WaitGroup
-	wg.Go(func() { io.Copy(&shown, ctl) }) // ends with EIO when nobody has the terminal open
+	wg.Go(func() { io.Copy(&shown, ctl) }) // ends with EIO when the terminal is closed
 	if err := cmd.Run(); err != nil {
 		var exit *exec.ExitError
 		if !errors.As(err, &exit) {
@@ -84,8 +83,8 @@ const rows = `{"path":"/a/Read\u001b[2Jme","type":"f","size":1,"mode":"0644"}
 {"path":"/readme/x\ny readme","type":"f","size":1,"mode":"0644"}
 `
 
-// TestTerminal: on a terminal control characters are escaped and matches
-// coloured; in a pipe neither, unless asked for.
+// TestTerminal checks that control characters are escaped and matches coloured on a terminal,
+// but not in a pipe unless requested.
 func TestTerminal(t *testing.T) {
 	scale.SkipIfShort(t)
 	dir := t.TempDir()
@@ -131,7 +130,7 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
-// TestProgressBar is drawn over and taken away before a line is printed.
+// TestProgressBar checks that the bar is erased before a line is printed.
 func TestProgressBar(t *testing.T) {
 	dir := t.TempDir()
 	_, socket, stop := serve(t, dir)
@@ -150,7 +149,7 @@ func TestProgressBar(t *testing.T) {
 	}
 }
 
-// TestClosedPipe: nobody reads on, and nothing is said about it.
+// TestClosedPipe checks that a reader that goes away causes no message.
 func TestClosedPipe(t *testing.T) {
 	scale.SkipIfShort(t)
 	dir := t.TempDir()
@@ -158,7 +157,7 @@ func TestClosedPipe(t *testing.T) {
 	defer stop()
 	write(t, dir, "rows", strings.Repeat(`{"path":"/a/file","type":"f","size":1,"mode":"0644"}`+"\n", 50_000))
 	for _, args := range [][]string{{"find"}, {"find", "-0"}, {"find", "-l"}, {"find", "--json"}, {"find", "--color=always", "f"}} {
-		for _, trap := range []string{"", "trap '' PIPE; "} { // by SIGPIPE, and where that is ignored by EPIPE
+		for _, trap := range []string{"", "trap '' PIPE; "} { // by SIGPIPE or, if that is ignored, by EPIPE
 			cmd := exec.Command("bash", append([]string{"-c",
 				trap + `"$@" | head -c 1 >/dev/null; echo ${PIPESTATUS[0]}`, "bash", "indexctl"}, args...)...)
 			cmd.Env = asked(socket).Env
@@ -169,7 +168,7 @@ func TestClosedPipe(t *testing.T) {
 		}
 	}
 
-	// A disk that is full is another matter.
+	// A full disk is an error.
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
 		t.Skip(err)
@@ -184,11 +183,11 @@ func TestClosedPipe(t *testing.T) {
 	}
 }
 
-// TestInterrupt: Ctrl-C cancels the job that the command began.
+// TestInterrupt checks that Ctrl-C cancels the job that the command started.
 func TestInterrupt(t *testing.T) {
 	for sig, want := range map[syscall.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143, syscall.SIGHUP: 129} {
 		if signal.Ignored(sig) {
-			continue // as of a shell's background job: who starts it so wants it to go on
+			continue // as in a background job of a shell, which is meant to go on
 		}
 		dir := t.TempDir()
 		d, socket, stop := serve(t, dir)
@@ -202,7 +201,7 @@ func TestInterrupt(t *testing.T) {
 			t.Fatal(err)
 		}
 		line := make([]byte, len("worker 1: 5 files in /etc\n"))
-		if _, err := io.ReadFull(stderr, line); err != nil { // it is under way
+		if _, err := io.ReadFull(stderr, line); err != nil { // it is running
 			t.Error(err)
 		}
 		cmd.Process.Signal(sig)
@@ -214,7 +213,7 @@ func TestInterrupt(t *testing.T) {
 		select {
 		case <-d.cancel(7):
 		default:
-			t.Errorf("%v: the job goes on", sig)
+			t.Errorf("%v: the job still runs", sig)
 		}
 		stop()
 	}

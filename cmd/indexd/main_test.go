@@ -40,25 +40,24 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// TestScripts runs testdata/script/*.txt. Each has a home directory of its own,
-// and in it a small tree, $HOME/tree. A script may also
+// TestScripts runs testdata/script/*.txt. Each has its own home directory with a small tree,
+// $HOME/tree. Scripts have these additional commands:
 //
-//	status N CMD ARG...  run a command as exec does, which must exit with status N
-//	line REGEXP          the last command's stderr is one line, which matches
+//	status N CMD ARG...  run a command as exec does; it must exit with status N
+//	line REGEXP          the last command's stderr must be one line that matches
 //	send SIGNAL SOCKET   send a signal, TERM or HUP, to the daemon at SOCKET
 //	ready SOCKET         wait until the daemon at SOCKET is ready
 //	found SOCKET TERM... print the paths that the daemon there finds
 //	synced SOCKET TERM...
-//	                     the same, of what there is now
+//	                     the same, with --sync
 //	inside SOCKET DIR    print all paths that it finds below DIR
 //	state SOCKET         print its status as JSON
-//	rescan SOCKET PATH   have PATH listed again, wait, and print the job's events
-//	told REGEXP          wait until systemd ($NOTIFY_SOCKET) has been told REGEXP
+//	rescan SOCKET PATH   rescan PATH, wait, and print the events of the job
+//	told REGEXP          wait until $NOTIFY_SOCKET has received text that matches
 //	settled SOCKET       wait until the daemon at SOCKET has nothing to do
 //	damage FILE TEXT     change TEXT in FILE
-//	zeros FILE           make the last page that is in use in FILE zeros
-//	anew SOCKET          wait until the daemon there has a database in the place of
-//	                     a damaged one, asking it for all it has
+//	zeros FILE           overwrite pages of FILE that contain a listing with zeros
+//	anew SOCKET          query the daemon until it has replaced a damaged database
 //	newer FILE           make FILE a database of a newer schema
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{

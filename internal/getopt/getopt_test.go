@@ -33,7 +33,7 @@ func TestParse(t *testing.T) {
 		{"-cn5", "--count --limit=5", "", ""},
 		{"-cn 5 x", "--count --limit=5", "x", ""},
 		{"-tf", "--type=f", "", ""},
-		{"-n=5", "--limit==5", "", ""}, // getopt_long has no "=" after short ones
+		{"-n=5", "--limit==5", "", ""}, // getopt_long accepts no "=" after a short flag
 		{"-S -10k", "--size=-10k", "", ""},
 		{"-n --", "--limit=--", "", ""},
 		{"-1 x", "--1", "x", ""},
@@ -93,8 +93,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-// TestParseAsGetopt compares with util-linux's getopt(1), which is glibc's
-// getopt_long on a command line.
+// TestParseAsGetopt compares with util-linux's getopt(1), which calls glibc's getopt_long.
 func TestParseAsGetopt(t *testing.T) {
 	path, err := exec.LookPath("getopt")
 	if err != nil {
@@ -132,7 +131,7 @@ func TestParseAsGetopt(t *testing.T) {
 	}
 }
 
-// likeGetopt writes what was parsed as getopt(1) prints it.
+// likeGetopt formats what was parsed as getopt(1) does.
 func likeGetopt(flags []Arg, operands []string) string {
 	var b strings.Builder
 	for _, f := range flags {
@@ -152,8 +151,7 @@ func likeGetopt(flags []Arg, operands []string) string {
 	return b.String()
 }
 
-// canonical puts the names of Option in the place of their synonyms, in
-// front of the "--" that ends the flags. Values are in quotes.
+// canonical replaces the flags before "--" by their first names. Values are in quotes.
 func canonical(out string) string {
 	words := strings.Split(strings.TrimSuffix(out, "\n"), " ")
 	for i, w := range words {
@@ -191,7 +189,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		// What was read, written in the one plain form, reads the same.
+		// The canonical form parses to the same.
 		var again []string
 		for _, f := range flags {
 			if f.HasValue && !f.Option.TakesValue() || !f.HasValue && f.Option.TakesValue() && !optional(f.Option) {
