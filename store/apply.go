@@ -99,7 +99,6 @@ func (w *work) begin() bool {
 	if w.blank = !t.anyFrom(w.key, w.key); !w.blank {
 		w.old = t.stored(w.key)
 	}
-	w.lost = w.old.damaged
 	if w.old.alive {
 		w.was = *w.old.rec.Header()
 	}
@@ -123,7 +122,7 @@ func (w *work) begin() bool {
 // clear deletes what is left of a dead listing before a new one comes to its
 // place: with a living record its chunks would live again.
 func (w *work) clear() error {
-	if w.blank || w.old.alive || w.old.damaged {
+	if w.blank || w.old.alive {
 		return nil
 	}
 	return w.t.deleteChunks(w.key)
@@ -131,7 +130,7 @@ func (w *work) clear() error {
 
 // takeDoc finds the directory's doc id or gives it a new one.
 func (w *work) takeDoc() {
-	if w.old.there && !w.old.damaged {
+	if w.old.there {
 		w.id = w.old.rec.Header().Doc
 	} else {
 		w.id = w.t.newDoc(w.doc)
@@ -156,7 +155,7 @@ func (w *work) whole(p *record.EncodedListing) error {
 			}
 			w.merge(&before[i], "", "", &in, bound, nil)
 			if before[i].key != nil {
-				if err := t.deleteRecord(before[i].key, &before[i].rec, before[i].damaged); err != nil {
+				if err := t.deleteRecord(before[i].key, &before[i].rec); err != nil {
 					return err
 				}
 			}
@@ -197,7 +196,7 @@ func (w *work) whole(p *record.EncodedListing) error {
 // key of its own.
 func (w *work) before() []storedChunk {
 	switch {
-	case w.old.damaged || w.was.Chunked:
+	case w.was.Chunked:
 		return w.t.chunks(w.key, "", "")
 	case w.old.alive:
 		return []storedChunk{{rec: w.old.rec}}

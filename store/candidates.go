@@ -13,9 +13,8 @@ import (
 
 // Candidates returns the ids of the docs that may have names that meet a need:
 // more, maybe, but of the living none too few. Docs that are fresh are always
-// among them, and where postings are damaged all that these are about; that is
-// noted for NextMerge to mend. nil stands for every doc. The bitmap is the
-// caller's own, and outlives the snapshot.
+// among them. nil stands for every doc. The bitmap is the caller's own, and outlives the
+// snapshot. The error is ErrDamaged.
 func (sn *Snap) Candidates(need *trigram.Need) (*roaring.Bitmap, error) {
 	if need.Any() || sn.state.nextDoc > maxDoc {
 		return nil, nil
@@ -26,9 +25,7 @@ func (sn *Snap) Candidates(need *trigram.Need) (*roaring.Bitmap, error) {
 	for k, v := segs.First(); k != nil; k, v = segs.Next() {
 		g, err := decodeSeg(k, v, true)
 		if err != nil {
-			// Which docs it has is not known.
-			sn.s.hurtSegment(g.num)
-			return nil, nil
+			return nil, sn.s.corrupt(bucketSegments, k)
 		}
 		if g.state != segLive {
 			continue
@@ -37,19 +34,16 @@ func (sn *Snap) Candidates(need *trigram.Need) (*roaring.Bitmap, error) {
 		docs, all, err := l.need(need, nil, true)
 		switch {
 		case err != nil:
-			sn.s.hurtSegment(g.num)
-			out.Or(g.docs)
+			return nil, sn.s.corrupt(bucketPostings, k)
 		case all:
 			out.Or(g.docs)
 		default:
 			g.add(out, docs)
 		}
 	}
-	gone, _ := sn.docSet(goneDocs)
-	out.AndNot(gone)
+	out.AndNot(sn.docSet(goneDocs))
 	for _, set := range [...]docSet{freshDocs, takenDocs, oddDocs} {
-		docs, _ := sn.docSet(set)
-		out.Or(docs)
+		out.Or(sn.docSet(set))
 	}
 	// What came whole out of a segment's record may still be in it.
 	out.CloneCopyOnWriteContainers()

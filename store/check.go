@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
@@ -14,22 +13,12 @@ import (
 	"indexd/store/record"
 )
 
-// Problem is something that Check found wrong.
-type Problem struct {
-	Where string // a bucket, and what in it
-	What  string
-}
-
-func (p Problem) String() string { return p.Where + ": " + p.What }
-
 // Check reads everything and reports what does not hold: checksums, the order of
 // names, doc ids and what they stand for, children that have neither a record
-// nor a mark, counts, and bbolt's own pages. An error says why it did not come to
-// the end: ctx's, or ErrDamaged, where the pages do not hold together. While it
-// reads the pages the writer waits. A report is never made by two goroutines at
-// once.
+// nor a mark, and counts. An error says why it did not come to the end: ctx's, or ErrDamaged.
+// A report is never made by two goroutines at once.
 func (s *Store) Check(ctx context.Context, report func(Problem)) error {
-	if err := s.guard(func() error { return s.checkBolt(ctx, report) }); err != nil {
+	if err := s.checkBolt(ctx, report); err != nil {
 		return err
 	}
 	return s.View(func(sn *Snap) error {
@@ -39,8 +28,7 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 	})
 }
 
-// checkBolt checks the pages, then has bbolt check them, which it does on a
-// goroutine where a page that leads beyond the file would end the process.
+// checkBolt has bbolt check its pages.
 func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 	// The list of free pages is read too, which is the writer's.
 	s.writer.Lock()
@@ -50,23 +38,17 @@ func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
 		return err
 	}
 	defer s.files.release(h)
+	if err := (pageCheck{all: true, bucket: noValues}).check(ctx, h.file); err != nil {
+		s.notice(err)
+		return err
+	}
 	tx, err := h.db.Begin(!s.readOnly)
 	if err != nil {
 		return openErr(err)
 	}
 	defer tx.Rollback()
-	if !s.readOnly { // whose pages Verify has looked at, or nobody writes
-		s.sound = false
-	}
-	if err := s.soundLocked(ctx, h); err != nil {
-		return err
-	}
-	defer h.sequential(tx)()
-	n := 0
 	for err := range tx.Check() {
-		if n++; n <= 100 {
-			report(Problem{"pages", err.Error()})
-		}
+		report(Problem{"pages", err.Error()})
 	}
 	return context.Cause(ctx)
 }
@@ -75,8 +57,7 @@ type checker struct {
 	sn      *Snap
 	ctx     context.Context
 	report  func(Problem)
-	note    func(finding) // nil: nobody is to mend anything
-	damaged bool          // records that could not be read: sums need not fit
+	damaged bool // records that could not be read: sums need not fit
 	counts  map[record.Volume]*Counts
 	records uint64
 	rows    uint64          // of zones, that say that there are entries
@@ -96,13 +77,6 @@ type checkedDir struct {
 	last  string            // name
 	inAny bool              // it has chunks
 	loose bool              // nothing leads to it, and Reap is to see to it
-}
-
-// found tells who mends things where to look.
-func (c *checker) found(kind findingKind, raw []byte) {
-	if c.note != nil {
-		c.note(finding{kind, bytes.Clone(raw)})
-	}
 }
 
 func (c *checker) problem(where string, format string, args ...any) {
@@ -194,31 +168,17 @@ const anyCount = 1<<64 - 1
 
 // listings checks all records, dead ones too.
 func (c *checker) listings() error {
-	_, err := c.listingsFrom(nil, math.MaxInt)
-	return err
-}
-
-// listingsFrom checks the records from a key on, n of them and the chunks of the
-// last, and says where to go on; nil: that was the end. Of the directories that
-// the end is in the checker remembers what it was at.
-func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 	cur := c.sn.b.listings.Cursor()
 	dead := deadWalk{c: c.sn.b.dead.Cursor()}
-	dead.seek(c.sn, from)
+	dead.seek(c.sn, nil)
 	var rec record.Record
-	for raw, val := cur.Seek(from); raw != nil; raw, val = cur.Next() {
+	for raw, val := cur.First(); raw != nil; raw, val = cur.Next() {
 		if c.records++; c.records%1024 == 0 {
 			if err := context.Cause(c.ctx); err != nil {
-				return nil, err
-			}
-			if tell := c.sn.s.tell; tell != nil {
-				tell(c.records, c.sn.state.docs)
+				return err
 			}
 		}
 		dir, first, chunk := record.SplitChunk(raw)
-		if n--; n < 0 && !chunk {
-			return bytes.Clone(raw), nil
-		}
 		where := fmt.Sprintf("listings %s", dir)
 		if chunk {
 			where += fmt.Sprintf(" chunk %q", first)
@@ -229,13 +189,11 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 		}
 		if len(dir) < 2 {
 			c.problem(where, "no key of a directory")
-			c.found(misplaced, raw)
 			continue
 		}
 		if err := rec.Decode(raw, val); err != nil {
 			c.damaged = true
 			c.problem(where, "header: %v", err)
-			c.found(unreadable, raw)
 			continue
 		}
 		h := *rec.Header()
@@ -251,7 +209,6 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 		}
 		if err := rec.Verify(); err != nil {
 			c.problem(where, "%v", err)
-			c.found(unreadable, raw)
 		}
 		if chunk {
 			c.chunk(where, raw, first, &rec)
@@ -262,7 +219,7 @@ func (c *checker) listingsFrom(from []byte, n int) (next []byte, err error) {
 	for len(c.stack) > 0 {
 		c.leave()
 	}
-	return nil, nil
+	return nil
 }
 
 func (c *checker) count(v record.Volume, h *record.Header) {
@@ -287,26 +244,21 @@ func (c *checker) directory(where string, key record.Key, rec *record.Record, sp
 	top := c.sn.isTop(key)
 	if !named && !top && !spared && !(ok && c.sn.IsPending(dir)) {
 		c.problem(where, "no record above names it")
-		c.found(unnamed, key)
 	}
 	kind, parent, text, err := c.sn.doc(h.Doc)
 	switch {
 	case err != nil:
 		c.problem(where, "doc %d: %v", h.Doc, err)
-		c.found(badDocs, nil)
 	case kind == docTop && bytes.Equal(text, key) && (top || named):
 	case kind == docChild && string(text) == name && (!named || parent == up.head.Doc):
 	default:
 		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
-		c.strange(kind, key)
 	}
 	if failed := c.sn.b.failed.Get(key) != nil; failed != isFailure(h.Errno) {
 		c.problem(where, "error %d, and it is among the failed: %v", h.Errno, failed)
-		c.found(unreadable, key)
 	}
 	if h.InProgress && c.sn.b.pending.Get(key) == nil {
 		c.problem(where, "in progress and not pending")
-		c.found(unreadable, key)
 	}
 	d := checkedDir{key: bytes.Clone(key), head: *h, loose: !top && (!named || up.loose)}
 	if !h.Chunked {
@@ -315,15 +267,6 @@ func (c *checker) directory(where string, key record.Key, rec *record.Record, sp
 		}
 	}
 	c.stack = append(c.stack, d)
-}
-
-// strange is for a record of which docs says something else than its key.
-func (c *checker) strange(kind docKind, raw []byte) {
-	if kind == docNone {
-		c.found(badDocs, nil)
-	} else {
-		c.found(misplaced, raw)
-	}
 }
 
 // meet passes over the children of d before name, which have no record, and
@@ -347,7 +290,6 @@ func (c *checker) unrecorded(d *checkedDir, name string) {
 		return
 	}
 	c.problem(fmt.Sprintf("listings %s", d.key), "its child %q has no record and is not pending", name)
-	c.found(missing, key)
 }
 
 // in reports whether dir is the directory that the walk is in.
@@ -360,7 +302,6 @@ func (c *checker) chunk(where string, raw []byte, first string, rec *record.Reco
 	dir, _, _ := record.SplitChunk(raw)
 	if !c.in(dir) || !c.stack[len(c.stack)-1].head.Chunked {
 		c.problem(where, "its listing has no chunks")
-		c.found(misplaced, raw)
 		return
 	}
 	d := &c.stack[len(c.stack)-1]
@@ -368,18 +309,14 @@ func (c *checker) chunk(where string, raw []byte, first string, rec *record.Reco
 	switch {
 	case err != nil:
 		c.problem(where, "doc %d: %v", h.Doc, err)
-		c.found(badDocs, nil)
 	case kind != docChunk || string(text) != first || parent != d.head.Doc:
 		c.problem(where, "doc %d stands for %q in doc %d", h.Doc, text, parent)
-		c.strange(kind, raw)
 	}
 	if n := rec.Len(); n == 0 || n > record.MaxSingle {
 		c.problem(where, "it has %d entries", n)
-		c.found(unreadable, raw)
 	} else {
 		if rec.Name(0) < first || d.inAny && first <= d.last {
 			c.problem(where, "it begins with %q, after a chunk that ends with %q", rec.Name(0), d.last)
-			c.found(unreadable, raw)
 		}
 		d.last, d.inAny = rec.Name(n-1), true
 	}
@@ -400,7 +337,6 @@ func (c *checker) leave() {
 		if a.Count != b.Count || a.Dirs != b.Dirs || a.Bytes != b.Bytes || a.Blocks != b.Blocks ||
 			b.Count > 0 && (a.MinSize > b.MinSize || a.MaxSize < b.MaxSize || a.Oldest.Compare(b.Oldest) > 0 || a.Newest.Compare(b.Newest) < 0) {
 			c.problem(fmt.Sprintf("listings %s", d.key), "the header says %+v, the chunks come to %+v", *a, *b)
-			c.found(unreadable, d.key)
 		}
 	}
 	c.stack = c.stack[:len(c.stack)-1]

@@ -19,10 +19,7 @@ import (
 func (c *checker) postings() error {
 	var sets [docSets]*roaring.Bitmap
 	for set := range docSet(docSets) {
-		var ok bool
-		if sets[set], ok = c.sn.docSet(set); !ok {
-			c.problem("fresh", "a part of set %d is damaged", set)
-		}
+		sets[set] = c.sn.docSet(set)
 	}
 	for set, n := range map[docSet]uint64{freshDocs: c.sn.state.fresh, takenDocs: c.sn.state.taken} {
 		if got := sets[set].GetCardinality(); got != n {
@@ -32,11 +29,8 @@ func (c *checker) postings() error {
 	if both := roaring.And(sets[goneDocs], c.living); !both.IsEmpty() {
 		c.problem("fresh", "%d docs that live are said to be gone, %d the first", both.GetCardinality(), both.Minimum())
 	}
-	segs, damaged := c.sn.postSegs()
-	for _, num := range damaged {
-		c.problem("segments", "segment %d is damaged", num)
-	}
-	whole, err := c.pages(segs, damaged)
+	segs := c.sn.postSegs()
+	whole, err := c.pages(segs)
 	if err != nil {
 		return err
 	}
@@ -57,7 +51,7 @@ func (c *checker) postings() error {
 			return err
 		}
 	}
-	if !left.IsEmpty() && len(damaged) == 0 {
+	if !left.IsEmpty() {
 		c.problem("postings", "%d docs are in no segment and not fresh, %d the first", left.GetCardinality(), left.Minimum())
 	}
 	return nil
@@ -65,7 +59,7 @@ func (c *checker) postings() error {
 
 // pages checks each page by itself, and returns the segments of which all are
 // there and whole.
-func (c *checker) pages(segs []postSeg, damaged []uint32) (whole map[uint32]bool, err error) {
+func (c *checker) pages(segs []postSeg) (whole map[uint32]bool, err error) {
 	whole = make(map[uint32]bool)
 	count := make(map[uint32]uint64)
 	for i := range segs {
@@ -82,7 +76,7 @@ func (c *checker) pages(segs []postSeg, damaged []uint32) (whole map[uint32]bool
 			return nil
 		}
 		num := binary.BigEndian.Uint32(k)
-		if _, ok := whole[num]; !ok && !slices.Contains(damaged, num) {
+		if _, ok := whole[num]; !ok {
 			c.problem(where, "there is no such segment")
 			return nil
 		}

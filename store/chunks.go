@@ -147,7 +147,7 @@ func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress
 	if m := t.pending(w.key); prog.lost || m != nil && m.Unnamed {
 		var dirs []string
 		for i := range chunks {
-			if chunks[i].damaged || chunks[i].rec.Load() != nil {
+			if chunks[i].rec.Load() != nil {
 				continue
 			}
 			for name := range chunks[i].rec.Dirs() {
@@ -191,7 +191,7 @@ func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress
 				all = append(all, e)
 			}
 		}
-		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec, chunks[i].damaged); err != nil {
+		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec); err != nil {
 			return err
 		}
 	}
@@ -202,9 +202,7 @@ func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress
 // sumOf returns what chunks come to.
 func sumOf(chunks []storedChunk) (agg record.Aggregates) {
 	for i := range chunks {
-		if !chunks[i].damaged {
-			agg.Merge(&chunks[i].rec.Header().Agg)
-		}
+		agg.Merge(&chunks[i].rec.Header().Agg)
 	}
 	return agg
 }
@@ -253,7 +251,7 @@ func (cw *chunkWriter) write(p *record.EncodedListing) error {
 			continue
 		}
 		n := len(cw.buf)
-		joining = n > 0 && n < minChunk && !last && !chunks[i+1].damaged && chunks[i+1].rec.Header().Agg.Count <= record.ChunkLen
+		joining = n > 0 && n < minChunk && !last && chunks[i+1].rec.Header().Agg.Count <= record.ChunkLen
 		if joining {
 			continue
 		}
@@ -308,14 +306,12 @@ func (cw *chunkWriter) remove(ch *storedChunk) {
 	cw.uncount(ch)
 	cw.touched = true
 	if cw.err == nil {
-		cw.err = cw.t.deleteRecord(ch.key, &ch.rec, ch.damaged)
+		cw.err = cw.t.deleteRecord(ch.key, &ch.rec)
 	}
 }
 
 func (cw *chunkWriter) uncount(ch *storedChunk) {
-	if !ch.damaged {
-		cw.agg.Subtract(&ch.rec.Header().Agg)
-	}
+	cw.agg.Subtract(&ch.rec.Header().Agg)
 }
 
 // putChunk stores a chunk under its key, whose name is first.
@@ -323,12 +319,11 @@ func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *record.
 	e := docEnt{docChunk, dir, strings.Clone(first)}
 	h := record.Header{Stamp: stamp}
 	old := t.stored(raw)
-	if old.there && !old.damaged { // a dead one
+	if old.there { // a dead one
 		h.Doc = old.rec.Header().Doc
 		t.setDoc(h.Doc, e)
 	} else {
 		h.Doc = t.newDoc(e)
-		t.damage = t.damage || old.damaged // for the doc that it had
 	}
 	return t.putRecord(raw, &h, body)
 }

@@ -31,7 +31,8 @@ func (s *Store) Slack() (slack, size int64, err error) {
 		}
 		if puts := s.puts.Load(); !s.slack.known || puts-s.slack.puts > records/4 {
 			inPages := int64(0)
-			for _, name := range allBuckets() {
+			for i := range bucketTable {
+				name := bucketTable[i].name
 				st := sn.tx.Bucket(name).Stats()
 				inPages += int64(st.LeafAlloc + st.BranchAlloc - st.LeafInuse - st.BranchInuse)
 				if string(name) == string(bucketListings) {
@@ -318,7 +319,7 @@ func (c *compaction) swap() error {
 	if err := c.to.sync(); err != nil {
 		return err
 	}
-	if err := checkPages(c.ctx, c.to.file, false); err != nil {
+	if err := (pageCheck{bucket: noValues}).check(c.ctx, c.to.file); err != nil {
 		return err
 	}
 	err = s.opt.at(Point{Op: OpRename, Path: compactName(s.path), To: s.path}, func() error { return c.putInPlace(h) })

@@ -97,21 +97,22 @@ func (c *Cursor) Next() bool {
 				continue
 			}
 		}
-		err := c.rec.Decode(c.raw, c.val)
-		if err != nil && c.err == nil {
-			c.err = fmt.Errorf("directory %s: %w", c.dir, err)
+		if c.rec.Decode(c.raw, c.val) != nil {
+			c.err = c.sn.s.corrupt(bucketListings, c.raw)
+			c.raw = nil
+			return false
 		}
-		if (died == 0 || c.alive(died, err)) && err == nil {
+		if died == 0 || c.alive(died) {
 			return true
 		}
 	}
 }
 
-// alive reports whether the record that was decoded, with err, lives, where what
-// is not stamped higher than died does not. A chunk does as its directory does.
-func (c *Cursor) alive(died uint64, err error) bool {
+// alive reports whether the record that was decoded lives, where what is not stamped higher
+// than died does not. A chunk does as its directory does.
+func (c *Cursor) alive(died uint64) bool {
 	if !c.chunk {
-		c.owner, c.lives = c.dir, err == nil && c.rec.Header().Stamp > died
+		c.owner, c.lives = c.dir, c.rec.Header().Stamp > died
 	} else if !c.owner.Equal(c.dir) {
 		val := c.sn.b.listings.Get(c.dir)
 		var rec record.Record
@@ -137,6 +138,5 @@ func (c *Cursor) Chunk() (first string, ok bool) { return c.first, c.chunk }
 // that fails, ErrCorrupt is to be told to the user.
 func (c *Cursor) Record() *record.Record { return &c.rec }
 
-// Err returns the damage that was met: ErrCorrupt for the first record whose
-// header is damaged, which are passed over, or ErrDamaged where that was the end.
+// Err returns ErrDamaged if the cursor stopped because it met damage.
 func (c *Cursor) Err() error { return c.err }

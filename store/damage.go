@@ -4,18 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"indexd/store/internal/codec"
+	"slices"
 
-	bolt "go.etcd.io/bbolt"
+	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
-// Damaged is closed when the file's pages turn out to be broken while the
-// database is open. From then on whatever needs them returns ErrDamaged, Close
-// waits for nobody, and goroutines of before may never come back from bbolt: who
-// uses the Store had best end the process, or begin a new one in its place.
+// The index is a cache, so damage is not repaired. A listing whose entries do not match their
+// checksum is listed again; after any other damage the Store gives nothing out any more, and
+// the caller puts the file aside and begins a new one.
+
+// Damaged is closed when the database turns out to be damaged while it is open. From then on
+// everything that needs the file returns ErrDamaged, Close waits for nobody, and goroutines
+// that are inside bbolt may never return: the caller should end the process, or begin a new
+// one in its place.
 func (s *Store) Damaged() <-chan struct{} { return s.damaged }
 
-// Damage is why Damaged is closed; nil while it is not.
+// Damage returns why Damaged is closed, nil while it is not.
 func (s *Store) Damage() error {
 	if p := s.broken.Load(); p != nil {
 		return *p
@@ -23,101 +28,179 @@ func (s *Store) Damage() error {
 	return nil
 }
 
-// guard is Guard for what goes through the file; it remembers damage, and does
-// nothing when there is some.
+// guard is Guard for everything that goes through the file. It returns the Store's damage
+// also where fn met it and went on.
 func (s *Store) guard(fn func() error) error {
 	if err := s.Damage(); err != nil {
 		return err
 	}
 	err := Guard(fn)
 	s.notice(err)
+	if err == nil {
+		err = s.Damage()
+	}
 	return err
 }
 
-// notice takes note of an error that says that the file is broken.
+// notice closes Damaged if err is ErrDamaged.
 func (s *Store) notice(err error) {
 	if errors.Is(err, ErrDamaged) && s.broken.CompareAndSwap(nil, &err) {
 		close(s.damaged)
 	}
 }
 
-// Suspect has all pages looked at again before the next is written, and by
-// CheckPages. It is for who met something damaged while the database is open: what
-// is wrong may not be a value alone. It does not wait.
-func (s *Store) Suspect() { s.suspect.Store(true) }
-
-// CheckPages reads all pages, as checkPages has it, if nothing did since Open or
-// Suspect.
-// The writer waits meanwhile, snapshots do not. ErrDamaged is returned, or ctx's
-// error.
-func (s *Store) CheckPages(ctx context.Context) error {
-	s.writer.Lock()
-	defer s.writer.Unlock()
-	h, err := s.files.take()
-	if err != nil {
-		return err
-	}
-	defer s.files.release(h)
-	return s.soundLocked(ctx, h)
-}
-
-// soundLocked sees to it that all pages were looked at before the first is written
-// to: bbolt, which joins and splits what it takes for pages, makes of little
-// damage a great one, or comes to no end.
-func (s *Store) soundLocked(ctx context.Context, h *handle) error {
-	if !s.suspect.Swap(false) && s.sound {
-		return nil
-	}
-	err := checkPages(ctx, h.file, true)
-	s.sound = err == nil
+// corrupt notes that a value does not match its checksum, and returns ErrDamaged.
+func (s *Store) corrupt(bucket, key []byte) error {
+	err := fmt.Errorf("%w: the value of %x in %s", ErrDamaged, key, bucket)
 	s.notice(err)
 	return err
 }
 
-// checkSmall looks at all values of the buckets of which each matters for
-// everything, and which are small. Which directory a damaged one is about cannot
-// be known, since it may be the key that is: so there is nothing to be mended.
-func checkSmall(b *buckets, st *state) error {
-	for _, x := range []struct {
-		name  []byte
-		in    *bolt.Bucket
-		count uint64
-	}{
-		{bucketMeta, b.meta, 3}, {bucketVolumes, b.volumes, anyCount}, {bucketCounts, b.counts, anyCount},
-		{bucketPending, b.pending, st.pending}, {bucketDead, b.dead, st.dead}, {bucketStops, b.stops, anyCount},
-		{bucketFailed, b.failed, anyCount}, {bucketRoots, b.roots, anyCount}, {bucketJobs, b.jobs, anyCount},
-		{bucketSettings, b.settings, anyCount},
-	} {
-		n := uint64(0)
-		err := x.in.ForEach(func(k, v []byte) error {
-			n++
-			if _, err := codec.VerifyChecksum(k, v); err != nil {
-				return fmt.Errorf("%w: a value of %s", ErrDamaged, x.name)
-			}
-			return nil
-		})
-		if err == nil && x.count != anyCount && n != x.count {
-			err = fmt.Errorf("%w: %s has %d values, counted %d", ErrDamaged, x.name, n, x.count)
+// RequestVerify makes the next Verify or commit check all pages and values again. It is
+// called when a damaged listing was met, and does not wait.
+func (s *Store) RequestVerify() { s.suspect.Store(true) }
+
+// Verify reads all pages and checks them and the checksums of all values, unless that has
+// been done since Open or RequestVerify. It returns the directories whose listings are
+// damaged, each once, for the caller to list again. It returns ErrDamaged for any other
+// damage, or ctx's error. Meanwhile the writer waits; snapshots do not.
+func (s *Store) Verify(ctx context.Context) (damaged []record.Key, err error) {
+	s.writer.Lock()
+	defer s.writer.Unlock()
+	h, err := s.files.take()
+	if err != nil {
+		return nil, err
+	}
+	defer s.files.release(h)
+	err = s.verifyLocked(ctx, h)
+	damaged, s.relist = s.relist, nil
+	return damaged, err
+}
+
+// verifyLocked is called before the first page is written: bbolt, which joins and splits
+// what it takes for pages, turns little damage into great damage, or comes to no end.
+func (s *Store) verifyLocked(ctx context.Context, h *handle) error {
+	if !s.suspect.Swap(false) && s.sound {
+		return nil
+	}
+	var v valueCheck
+	err := pageCheck{all: true, bucket: v.bucket}.check(ctx, h.file)
+	if err == nil {
+		err = v.counts(true)
+	}
+	s.sound = err == nil
+	s.relist = append(s.relist, v.listings...)
+	s.notice(err)
+	return err
+}
+
+// valueCheck checks the values of a database when the page check comes to them.
+type valueCheck struct {
+	report   func(Problem) // gets each damaged value; if nil, the first is an error
+	listings []record.Key  // directories whose entries are damaged, in order
+	values   [len(bucketTable)]uint64
+	found    [len(bucketTable)]uint64 // as the rows count
+	state    state
+}
+
+// noValues is a pageCheck.bucket that leaves the values alone, for a file whose schema is
+// not known yet.
+func noValues(name string) (large bool, verify verifyFunc) {
+	i := bucketIndex(name)
+	return i >= 0 && bucketTable[i].large, nil
+}
+
+// bucket is a pageCheck.bucket.
+func (v *valueCheck) bucket(name string) (large bool, verify verifyFunc) {
+	i := bucketIndex(name)
+	if i < 0 {
+		return false, nil
+	}
+	return bucketTable[i].large, func(key, val []byte) error { return v.value(i, key, val) }
+}
+
+func (v *valueCheck) value(i int, key, val []byte) error {
+	b, n := &bucketTable[i], uint64(1)
+	var err error
+	if b.verify != nil {
+		n, err = b.verify(key, val)
+	} else {
+		_, err = codec.VerifyChecksum(key, val)
+	}
+	v.values[i]++
+	v.found[i] += n
+	if string(b.name) == string(bucketMeta) && string(key) == string(keyState) && err == nil {
+		v.state, err = decodeState(val)
+	}
+	if errors.Is(err, errEntries) {
+		dir, _, _ := record.SplitChunk(key)
+		if n := len(v.listings); n == 0 || !v.listings[n-1].Equal(dir) {
+			v.listings = append(v.listings, slices.Clone(dir))
 		}
-		if err != nil {
+	}
+	switch {
+	case err == nil:
+		return nil
+	case v.report != nil:
+		v.report(Problem{describe(b.name, key), err.Error()})
+		return nil
+	case errors.Is(err, errEntries):
+		return nil
+	}
+	return fmt.Errorf("has a damaged value, %s", describe(b.name, key))
+}
+
+// describe names a value for people.
+func describe(bucket, key []byte) string {
+	if string(bucket) == string(bucketListings) && len(key) >= 2 {
+		dir, first, chunk := record.SplitChunk(key)
+		if chunk {
+			return fmt.Sprintf("listings %s chunk %q", dir, first)
+		}
+		return fmt.Sprintf("listings %s", dir)
+	}
+	return fmt.Sprintf("%s %q", bucket, key)
+}
+
+// counts compares the number of things with what the state says. A difference means that
+// pages are of different times: the disk has lost a write.
+func (v *valueCheck) counts(large bool) error {
+	differ := func(where string, found, want uint64) error {
+		if found == want {
+			return nil
+		}
+		p := Problem{where, fmt.Sprintf("%d found, %d counted", found, want)}
+		if v.report == nil {
+			return fmt.Errorf("%w: %v", ErrDamaged, p)
+		}
+		v.report(p)
+		return nil
+	}
+	for i := range bucketTable {
+		b := &bucketTable[i]
+		if b.count == nil || b.large && !large {
+			continue
+		}
+		if err := differ(string(b.name), v.found[i], b.count(&v.state)); err != nil {
 			return err
 		}
 	}
-	// The values of these are mended, but not in a place that nobody looks at.
-	for _, x := range []struct {
-		name []byte
-		in   *bolt.Bucket
-		len  int
-	}{{bucketSegments, b.segments, 4}, {bucketFresh, b.fresh, 3}} {
-		err := x.in.ForEach(func(k, _ []byte) error {
-			if len(k) != x.len {
-				return fmt.Errorf("%w: a key of %s", ErrDamaged, x.name)
-			}
-			return nil
-		})
+	// A block of docs has one of zones.
+	docs, zones := bucketIndex(string(bucketDocs)), bucketIndex(string(bucketZones))
+	return differ(string(bucketZones), v.values[zones], v.values[docs])
+}
+
+// checkSmall checks the values of all small buckets, which decide about everything else.
+func checkSmall(b *buckets) error {
+	var v valueCheck
+	for i := range bucketTable {
+		if bucketTable[i].large {
+			continue
+		}
+		err := (*bucketTable[i].of(b)).ForEach(func(k, val []byte) error { return v.value(i, k, val) })
 		if err != nil {
-			return err
+			return fmt.Errorf("%w: it %w", ErrDamaged, err)
 		}
 	}
-	return nil
+	return v.counts(false)
 }

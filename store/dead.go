@@ -38,9 +38,7 @@ func (d *deadRange) encode() []byte {
 	return codec.AddChecksum(d.prefix, append(b, d.resume...))
 }
 
-// decodeDead reads a value of dead. A damaged one covers nothing until Check or
-// Reap finds it: to show what is gone is a smaller wrong than to hide what is
-// there.
+// decodeDead reads a value of dead. Opening the database has checked that it is whole.
 func decodeDead(key, val []byte) (deadRange, error) {
 	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) == 0 {
@@ -168,8 +166,11 @@ func (t *Tx) drop(key record.Key, stamp uint64) error {
 	if bytes.Equal(k, key) {
 		if next, _ := c.Next(); next == nil || bytes.Compare(next, end) >= 0 {
 			rec, err := record.Decode(k, v)
-			if err != nil || rec.Header().Stamp <= stamp && !t.seenSince(key, stamp) {
-				return t.deleteRecord(bytes.Clone(k), &rec, err != nil)
+			if err != nil {
+				return t.s.corrupt(bucketListings, k)
+			}
+			if rec.Header().Stamp <= stamp && !t.seenSince(key, stamp) {
+				return t.deleteRecord(bytes.Clone(k), &rec)
 			}
 		}
 	}
@@ -207,22 +208,18 @@ func (t *Tx) unsolid(key record.Key) error {
 	return nil
 }
 
-// deleteRecord deletes a record or a chunk, which rec is unless it is damaged,
-// with its doc and what it counts for.
-func (t *Tx) deleteRecord(raw []byte, rec *record.Record, damaged bool) error {
-	t.damage = t.damage || damaged
+// deleteRecord deletes a record or a chunk with its doc and what it counts for.
+func (t *Tx) deleteRecord(raw []byte, rec *record.Record) error {
 	dir, _, chunk := record.SplitChunk(raw)
 	if !chunk {
 		if err := t.setFailed(dir, 0); err != nil {
 			return err
 		}
 	}
-	if !damaged {
-		h := rec.Header()
-		t.setDoc(h.Doc, docEnt{})
-		if !chunk {
-			t.count(dir.Volume()).subtract(h)
-		}
+	h := rec.Header()
+	t.setDoc(h.Doc, docEnt{})
+	if !chunk {
+		t.count(dir.Volume()).subtract(h)
 	}
 	return t.del(t.b.listings, raw)
 }

@@ -55,7 +55,8 @@ func (t *Tx) touch(b *bolt.Bucket, key []byte) {
 	}
 	if t.named == nil {
 		t.named = make(map[*bolt.Bucket]string)
-		for _, name := range allBuckets() {
+		for i := range bucketTable {
+			name := bucketTable[i].name
 			t.named[t.tx.Bucket(name)] = string(name)
 		}
 	}

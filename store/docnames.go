@@ -17,7 +17,6 @@ type nameReader struct {
 
 	block uint64 // of ents; 0 and have false: none
 	have  bool
-	bad   bool // the block is damaged
 	ents  [blockLen]readDoc
 
 	listings *bolt.Cursor // one for all, which makes looking up cheaper
@@ -43,7 +42,7 @@ func (r *nameReader) begin(sn *Snap) {
 
 // load reads the block of a doc.
 func (r *nameReader) load(sn *Snap, doc uint64) {
-	r.block, r.have, r.bad = doc/blockLen, true, false
+	r.block, r.have = doc/blockLen, true
 	clear(r.ents[:])
 	key := blockKey(doc)
 	val := sn.b.docs.Get(key)
@@ -58,7 +57,9 @@ func (r *nameReader) load(sn *Snap, doc uint64) {
 		}
 		r.ents[i] = readDoc{kind, parent, name}
 	}
-	r.bad = err != nil || d.r.Bad
+	if err != nil || d.r.Bad {
+		sn.s.corrupt(bucketDocs, key)
+	}
 }
 
 // names returns the names that the record of a doc has, as Entries.Names does.
@@ -69,10 +70,7 @@ func (r *nameReader) names(sn *Snap, doc uint64, rec *record.Record) (names []by
 		r.load(sn, doc)
 	}
 	e := r.ents[doc%blockLen]
-	switch {
-	case r.bad:
-		return nil, false, false
-	case e.kind == docNone:
+	if e.kind == docNone {
 		return nil, false, true
 	}
 	key := r.key[:0]

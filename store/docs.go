@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
@@ -113,8 +112,7 @@ func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok 
 	return i, kind, parent, name, true
 }
 
-// block returns the block of doc id, to be changed. What is damaged in it is
-// not known until mend finds it from the records.
+// block returns the block of doc id, to be changed.
 func (t *Tx) block(id uint64) *docBlock {
 	n := id / blockLen
 	if b := t.blocks[n]; b != nil {
@@ -133,9 +131,7 @@ func (t *Tx) block(id uint64) *docBlock {
 			b.size += len(name)
 		}
 		if err != nil || d.r.Bad {
-			t.s.log.Warn("doc ids are damaged and are made anew", "block", n)
-			t.badDocs = append(t.badDocs, n)
-			t.damage = true
+			t.s.corrupt(bucketDocs, key)
 		}
 	}
 	t.blocks[n] = b
@@ -224,7 +220,7 @@ func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err er
 			break
 		}
 	}
-	return docNone, 0, nil, fmt.Errorf("docs %x: %w", key, err)
+	return docNone, 0, nil, sn.s.corrupt(bucketDocs, key)
 }
 
 // Doc returns the directory that a doc id stands for and, where it stands for a

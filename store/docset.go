@@ -55,47 +55,40 @@ func encodeSet(m *roaring.Bitmap) ([]byte, error) {
 	return m.ToBytes()
 }
 
-// part returns the ids of one value of a set. Where it is damaged, ok is false
-// and all ids that it could have are returned, or, for what is gone, none: to
-// look at too many costs time, to pass over one hides what is there.
-func (sn *Snap) setPart(set docSet, part uint16) (m *roaring.Bitmap, ok bool) {
+// setPart returns the ids of one value of a set.
+func (sn *Snap) setPart(set docSet, part uint16) *roaring.Bitmap {
 	key := setKey(set, part)
 	val := sn.b.fresh.Get(key)
 	if val == nil {
-		return roaring.New(), true
+		return roaring.New()
 	}
-	return sn.decodePart(set, part, key, val)
+	return sn.decodePart(part, key, val)
 }
 
-func (sn *Snap) decodePart(set docSet, part uint16, key, val []byte) (m *roaring.Bitmap, ok bool) {
+func (sn *Snap) decodePart(part uint16, key, val []byte) *roaring.Bitmap {
 	b, err := codec.VerifyChecksum(key, val)
 	if err == nil {
-		if m, err = decodeSet(b); err == nil && (m.IsEmpty() || m.Minimum()>>16 == uint32(part) && m.Maximum()>>16 == uint32(part)) {
-			return m, true
+		if m, err := decodeSet(b); err == nil && (m.IsEmpty() || m.Minimum()>>16 == uint32(part) && m.Maximum()>>16 == uint32(part)) {
+			return m
 		}
 	}
-	m = roaring.New()
-	if lo := uint64(part) * setLen; set != goneDocs && lo < sn.state.nextDoc {
-		m.AddRange(lo, min(lo+setLen, sn.state.nextDoc))
-	}
-	return m, false
+	sn.s.corrupt(bucketFresh, key)
+	return roaring.New()
 }
 
-// docSet returns a set, in memory of its own, and whether all of it could be read.
-func (sn *Snap) docSet(set docSet) (m *roaring.Bitmap, ok bool) {
-	m, ok = roaring.New(), true
+// docSet returns a set, in memory of its own.
+func (sn *Snap) docSet(set docSet) *roaring.Bitmap {
+	m := roaring.New()
 	c := sn.b.fresh.Cursor()
 	for k, v := c.Seek([]byte{byte(set)}); len(k) == 3 && k[0] == byte(set); k, v = c.Next() {
-		p, fits := sn.decodePart(set, binary.BigEndian.Uint16(k[1:]), k, v)
-		m.Or(p)
-		ok = ok && fits
+		m.Or(sn.decodePart(binary.BigEndian.Uint16(k[1:]), k, v))
 	}
-	return m, ok
+	return m
 }
 
 // putSet stores what one value of a set is to be.
-func (t *Tx) putSet(set docSet, part uint16, was, m *roaring.Bitmap, readable bool) error {
-	if readable && was.Equals(m) {
+func (t *Tx) putSet(set docSet, part uint16, was, m *roaring.Bitmap) error {
+	if was.Equals(m) {
 		return nil
 	}
 	switch set {
@@ -119,24 +112,12 @@ func (t *Tx) putSet(set docSet, part uint16, was, m *roaring.Bitmap, readable bo
 // nil.
 func (t *Tx) changeSet(set docSet, add, del *roaring.Bitmap) error {
 	return eachPart(func(part uint16, adds, dels *roaring.Bitmap) error {
-		was, ok := t.snap.setPart(set, part)
-		if !ok {
-			t.s.log.Warn("a set of doc ids is damaged and is made anew", "set", set, "part", part)
-			t.recount(set)
-		}
+		was := t.snap.setPart(set, part)
 		m := was.Clone()
 		m.AndNot(dels)
 		m.Or(adds)
-		return t.putSet(set, part, was, m, ok)
+		return t.putSet(set, part, was, m)
 	}, add, del)
-}
-
-// recount has the number of docs in a set counted anew at the end: what a damaged
-// value had counted for is not known.
-func (t *Tx) recount(set docSet) {
-	if set == freshDocs || set == takenDocs {
-		t.uncounted = true
-	}
 }
 
 // eachPart calls fn with what add and del have of each value that either is about.
@@ -171,22 +152,5 @@ func eachPart(fn func(part uint16, add, del *roaring.Bitmap) error, add, del *ro
 			return err
 		}
 		at += setLen
-	}
-}
-
-// addBlock adds the ids of the docs that a value of the docs bucket has; of a
-// damaged one all that it may have.
-func addBlock(all *roaring.Bitmap, k, v []byte) {
-	d, err := readBlock(k, v)
-	if err != nil {
-		if len(k) != 5 {
-			return
-		}
-		d.first, d.there = (uint64(k[0])<<32|uint64(binary.BigEndian.Uint32(k[1:])))*blockLen, 1<<blockLen-1
-	}
-	for i := range uint64(blockLen) {
-		if id := d.first + i; d.there>>i&1 != 0 && id <= maxDoc {
-			all.Add(uint32(id))
-		}
 	}
 }

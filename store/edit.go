@@ -94,10 +94,12 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 		} else {
 			_, first, _ := record.SplitChunk(raw)
 			ch = storedChunk{key: append([]byte(nil), raw...), first: first}
-			ch.damaged = ch.rec.Decode(raw, val) != nil
+			if ch.rec.Decode(raw, val) != nil {
+				return t.s.corrupt(bucketListings, raw)
+			}
 		}
 	}
-	if ch.damaged || ch.rec.Load() != nil {
+	if ch.rec.Load() != nil {
 		w.again(false) // what else is in it cannot be kept
 		return nil
 	}

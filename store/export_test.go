@@ -140,7 +140,7 @@ func DirtyZones(t *Tx) (n int) {
 // looked into.
 func EachSegment(s *Store, fn func(num uint32, docs *roaring.Bitmap)) {
 	_ = s.View(func(sn *Snap) error {
-		segs, _ := sn.postSegs()
+		segs := sn.postSegs()
 		for i := range segs {
 			if segs[i].state == segLive {
 				fn(segs[i].num, segs[i].docs)

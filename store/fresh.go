@@ -106,12 +106,6 @@ func (t *Tx) flushFresh() error {
 			return err
 		}
 	}
-	if t.uncounted {
-		fresh, _ := t.snap.docSet(freshDocs)
-		taken, _ := t.snap.docSet(takenDocs)
-		t.state.fresh, t.state.taken = fresh.GetCardinality(), taken.GetCardinality()
-		t.uncounted = false
-	}
 	return nil
 }
 

@@ -121,7 +121,7 @@ func (a *ancestry) block(docs []uint32) error {
 	}
 	d, err := readBlock(key, val)
 	if err != nil {
-		return fmt.Errorf("docs %x: %w", key, err)
+		return a.sn.s.corrupt(bucketDocs, key)
 	}
 	var ents [blockLen]struct {
 		name   []byte
@@ -135,7 +135,7 @@ func (a *ancestry) block(docs []uint32) error {
 	for d.there != 0 && want>>bits.TrailingZeros64(d.there) != 0 {
 		i, kind, parent, name, ok := d.next()
 		if !ok {
-			return fmt.Errorf("docs %x: %w", key, codec.ErrCorrupt)
+			return a.sn.s.corrupt(bucketDocs, key)
 		}
 		e := &ents[i]
 		e.name, e.parent, e.kind = name, parent, kind
@@ -150,7 +150,7 @@ func (a *ancestry) block(docs []uint32) error {
 		n := docNode{name: e.name, doc: uint32(d.first) + uint32(i), kind: e.kind, up: -1}
 		if e.kind != docTop {
 			if e.parent > math.MaxUint32 {
-				return fmt.Errorf("docs %x: %w", key, codec.ErrCorrupt)
+				return a.sn.s.corrupt(bucketDocs, key)
 			}
 			known := len(a.nodes)
 			n.up = a.node(uint32(e.parent))

@@ -123,11 +123,15 @@ func TestKeysSayDamage(t *testing.T) {
 	})
 	s := must(store.Open(path, store.Options{}))(t)
 	defer s.Close()
-	view(t, s, func(sn *store.Snap) {
+	err := s.View(func(sn *store.Snap) error {
 		for _, doc := range []uint32{5, 400} {
-			if keys, err := sn.Keys(roaring.BitmapOf(doc)); !errors.Is(err, store.ErrCorrupt) {
+			if keys, err := sn.Keys(roaring.BitmapOf(doc)); !errors.Is(err, store.ErrDamaged) {
 				t.Errorf("doc %d: %q, %v", doc, keys, err)
 			}
 		}
+		return nil
 	})
+	if !errors.Is(err, store.ErrDamaged) {
+		t.Error(err)
+	}
 }

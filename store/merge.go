@@ -66,7 +66,7 @@ func (in *newEntries) skip() { in.chunks = in.chunks[1:] }
 // same reports whether ch holds just the entries of b.
 func (ch *storedChunk) same(b *record.Body) bool {
 	old := ch.rec.Body()
-	return !ch.damaged && old.Equal(b)
+	return old.Equal(b)
 }
 
 // merge goes through the entries of a stored chunk, nil for none, and through
@@ -81,7 +81,7 @@ func (w *work) merge(ch *storedChunk, lo, hi string, in *newEntries, bound strin
 	changed := false
 	var old record.Entries
 	if ch != nil {
-		if err := ch.rec.Load(); ch.damaged || err != nil {
+		if ch.rec.Load() != nil {
 			w.t.s.log.Warn("a listing is damaged and is made anew", "directory", w.key.String())
 			w.lost, changed = true, true
 		} else {

@@ -55,7 +55,8 @@ func migrate(db *bolt.DB, from, to int, list []migration, log *slog.Logger) erro
 
 // initialise creates the buckets of an empty database of the current schema.
 func initialise(tx *bolt.Tx) error {
-	for _, name := range allBuckets() {
+	for i := range bucketTable {
+		name := bucketTable[i].name
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ func wantNamed(t *testing.T, s *store.Store, want error) {
 // TestRemovedFileIsMadeAgain: a file that was removed while it is open is made again
 // by a compaction, with all that is in it, and locked.
 func TestRemovedFileIsMadeAgain(t *testing.T) {
-	path, v, _ := scrubbed(t)
+	path, v, _ := someDatabase(t)
 	s := must(store.Open(path, store.Options{}))(t)
 	wantNamed(t, s, nil)
 	if err := os.Remove(path); err != nil {
@@ -54,7 +54,7 @@ func TestRemovedFileIsMadeAgain(t *testing.T) {
 func TestReplacedFileIsLeftAlone(t *testing.T) {
 	for _, when := range []string{"before", "meanwhile"} {
 		t.Run(when, func(t *testing.T) {
-			path, _, _ := scrubbed(t)
+			path, _, _ := someDatabase(t)
 			var other *store.Store
 			replace := func() {
 				other = must(store.Open(path, store.Options{}))(t)

@@ -112,7 +112,8 @@ func (s *Store) start(h *handle) error {
 		if s.readOnly {
 			return fmt.Errorf("%w, %d: open it for writing once", ErrOlderSchema, v)
 		}
-		if err := s.soundLocked(context.Background(), h); err != nil {
+		err := pageCheck{all: true, bucket: noValues}.check(context.Background(), h.file)
+		if err != nil {
 			return err
 		}
 		if err := migrate(db, v, schemaVersion, migrations(), s.log); err != nil {
@@ -130,7 +131,7 @@ func (s *Store) start(h *handle) error {
 				return fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
 			}
 			s.state.Store(&st)
-			if err := checkSmall(&b, &st); err != nil {
+			if err := checkSmall(&b); err != nil {
 				return err
 			}
 			id, err := codec.VerifyChecksum(keyID, b.meta.Get(keyID))
@@ -235,7 +236,7 @@ func inspect(path string, o Options) error {
 		return err
 	}
 	defer f.Close()
-	return checkPages(context.Background(), f, false)
+	return pageCheck{bucket: noValues}.check(context.Background(), f)
 }
 
 // openPlain opens for reading a file that can be a database, once nobody writes to

@@ -39,7 +39,7 @@ func TestPageThatGoesOn(t *testing.T) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, err := store.Verify(t.Context(), path, nil, nil)
+	_, err := store.VerifyFile(t.Context(), path, nil, nil)
 	runtime.ReadMemStats(&after)
 	if !errors.Is(err, store.ErrDamaged) {
 		t.Errorf("page %d: %v", last, err)

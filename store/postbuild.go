@@ -14,7 +14,7 @@ import (
 func (m *merging) recover() error {
 	return m.apply(Step{Wait: true, Do: func(t *Tx) error {
 		return t.do(func() error {
-			segs, _ := t.snap.postSegs()
+			segs := t.snap.postSegs()
 			for _, g := range segs {
 				if g.state == segBuilding {
 					if err := t.putSeg(&postSeg{num: g.num, state: segDropping}); err != nil {
@@ -23,7 +23,7 @@ func (m *merging) recover() error {
 				}
 			}
 			for _, set := range [...]docSet{takenDocs, oddDocs} {
-				docs, _ := t.snap.docSet(set)
+				docs := t.snap.docSet(set)
 				if err := errors.Join(t.changeSet(set, nil, docs), t.changeSet(freshDocs, docs, nil)); err != nil {
 					return err
 				}
@@ -58,8 +58,8 @@ func (m *merging) fresh() error {
 	var taken *roaring.Bitmap
 	others := roaring.New()
 	err = m.s.View(func(sn *Snap) error {
-		taken, _ = sn.docSet(takenDocs)
-		segs, _ := sn.postSegs()
+		taken = sn.docSet(takenDocs)
+		segs := sn.postSegs()
 		for i := range segs {
 			if segs[i].state == segLive {
 				others.Or(segs[i].docs)
@@ -89,8 +89,8 @@ func (m *merging) fresh() error {
 			if err := t.liveSeg(&seg); err != nil {
 				return err
 			}
-			gone, _ := t.snap.docSet(goneDocs)
-			left, _ := t.snap.docSet(takenDocs)
+			gone := t.snap.docSet(goneDocs)
+			left := t.snap.docSet(takenDocs)
 			unknown := roaring.AndNot(odd, gone)
 			return errors.Join(
 				t.changeSet(takenDocs, nil, left),
@@ -111,7 +111,7 @@ func (t *Tx) take() (num uint32, err error) {
 	if t.state.taken > 0 {
 		return 0, errTwoMerges
 	}
-	docs, _ := t.snap.docSet(freshDocs)
+	docs := t.snap.docSet(freshDocs)
 	if docs.IsEmpty() {
 		return 0, nil
 	}

@@ -3,12 +3,10 @@ package store
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"fmt"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
-	"indexd/store/internal/codec"
 	"indexd/store/trigram"
 )
 
@@ -40,14 +38,8 @@ func (j *joining) do(m *merging) error {
 			sources[i], to[i] = trigram.Unpack(readers[i].page), renumber(&j.segs[i], j.left[i], j.docs)
 		}
 		seg.pages, err = m.pages(seg.num, trigram.Merge(sources, to))
-		for i, r := range readers {
-			damaged := errors.Is(r.err, codec.ErrCorrupt) || r.err == nil && errors.Is(sources[i].Err(), trigram.ErrPage)
-			if damaged {
-				m.s.hurtSegment(j.segs[i].num)
-			}
-			if r.err != nil {
-				err = cmp.Or(r.err, err)
-			}
+		for _, r := range readers {
+			err = cmp.Or(r.err, err)
 		}
 		if err != nil {
 			return fmt.Errorf("merge segments of the postings: %w", err)
@@ -69,7 +61,7 @@ func (j *joining) do(m *merging) error {
 					return err
 				}
 			}
-			gone, _ := t.snap.docSet(goneDocs)
+			gone := t.snap.docSet(goneDocs)
 			return t.forgetGone(gone, j.others)
 		})
 	}})

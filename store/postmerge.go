@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"sync"
 	"sync/atomic"
 
 	"indexd/store/trigram"
@@ -10,28 +9,9 @@ import (
 
 // merges is what the Store knows of merges.
 type merges struct {
-	quiet atomic.Bool // nothing but new fresh docs can make one due
-	begun bool        // NextMerge was called since Open
-
-	wasFresh bool // the last merge was one of fresh docs
-
-	mu   sync.Mutex
-	hurt map[uint32]struct{} // segments of which something damaged was met
-}
-
-// hurtSegment notes that something of a segment is damaged.
-func (s *Store) hurtSegment(num uint32) {
-	m := &s.merges
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.hurt == nil {
-		m.hurt = make(map[uint32]struct{})
-	}
-	if _, ok := m.hurt[num]; !ok {
-		m.hurt[num] = struct{}{}
-		s.log.Warn("a segment of the postings is damaged and is made anew", "segment", num)
-	}
-	m.quiet.Store(false)
+	quiet    atomic.Bool // nothing but new fresh docs can make one due
+	begun    bool        // NextMerge was called since Open
+	wasFresh bool        // the last merge was one of fresh docs
 }
 
 // Step is a part of a Merge that is done in the write transaction.

@@ -1,8 +1,6 @@
 package store
 
 import (
-	"slices"
-
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store/trigram"
@@ -33,43 +31,17 @@ func tierOf(docs int) int {
 
 // mergePlan is what NextMerge looks at.
 type mergePlan struct {
-	segs    []postSeg
-	damaged []uint32
-	bad     []docSet // sets of which something is damaged
-	gone    *roaring.Bitmap
-	alive   *roaring.Bitmap // all docs, where something is damaged
-	taken   bool
-	odd     bool
+	segs  []postSeg
+	gone  *roaring.Bitmap
+	taken bool
+	odd   bool
 }
 
 func (p *mergePlan) read(sn *Snap) {
-	p.segs, p.damaged = sn.postSegs()
-	for set := range docSet(docSets) {
-		docs, ok := sn.docSet(set)
-		if !ok {
-			p.bad = append(p.bad, set)
-		}
-		switch set {
-		case goneDocs:
-			p.gone = docs
-		case oddDocs:
-			p.odd = !docs.IsEmpty()
-		}
-	}
+	p.segs = sn.postSegs()
+	p.gone = sn.docSet(goneDocs)
+	p.odd = !sn.docSet(oddDocs).IsEmpty()
 	p.taken = sn.state.taken > 0
-	if len(p.damaged)+len(p.bad) > 0 {
-		p.alive = sn.allDocs()
-	}
-}
-
-// allDocs returns the ids of all docs, and of those that may be.
-func (sn *Snap) allDocs() *roaring.Bitmap {
-	all := roaring.New()
-	c := sn.b.docs.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
-		addBlock(all, k, v)
-	}
-	return all
 }
 
 // next chooses what is due.
@@ -81,9 +53,6 @@ func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
 	}
 	if p.taken || p.odd && !s.merges.begun {
 		return &Merge{s, "recover", false, (*merging).recover}
-	}
-	if m := p.heal(s); m != nil {
-		return m
 	}
 	var live, dropping []postSeg
 	for _, g := range p.segs {
@@ -177,71 +146,4 @@ func (p *mergePlan) merge(s *Store, what string, live []postSeg, left []*roaring
 		}
 	}
 	return &Merge{s, what, true, j.do}
-}
-
-// heal returns what mends segments of which something is damaged: their docs
-// become fresh, and they are dropped. Damaged parts of sets are written anew.
-func (p *mergePlan) heal(s *Store) *Merge {
-	s.merges.mu.Lock()
-	defer s.merges.mu.Unlock()
-	fresh := roaring.New()
-	var drop []postSeg
-	newer := roaring.New()
-	damaged := slices.Clone(p.damaged)
-	for i := len(p.segs) - 1; i >= 0; i-- {
-		g := &p.segs[i]
-		// Of one whose record is damaged nobody knows which docs it had.
-		for len(damaged) > 0 && damaged[len(damaged)-1] > g.num {
-			fresh.Or(roaring.AndNot(p.alive, newer))
-			damaged = damaged[:len(damaged)-1]
-		}
-		if g.state != segLive {
-			continue
-		}
-		if _, ok := s.merges.hurt[g.num]; ok {
-			fresh.Or(roaring.AndNot(g.docs, newer))
-			drop = append(drop, *g)
-		}
-		newer.Or(g.docs)
-	}
-	if len(damaged) > 0 {
-		fresh.Or(roaring.AndNot(p.alive, newer))
-	}
-	clear(s.merges.hurt)
-	for _, num := range p.damaged {
-		drop = append(drop, postSeg{num: num})
-	}
-	if len(drop)+len(p.bad) == 0 {
-		return nil
-	}
-	gone := roaring.New()
-	if slices.Contains(p.bad, goneDocs) {
-		gone = roaring.AndNot(newer, p.alive) // newer is all that segments have
-	}
-	return &Merge{s, "heal", false, func(m *merging) error {
-		return m.apply(Step{Wait: true, Do: func(t *Tx) error {
-			return t.do(func() error {
-				if err := t.flushFresh(); err != nil {
-					return err
-				}
-				for _, set := range p.bad {
-					docs, _ := t.snap.docSet(set)
-					if err := t.changeSet(set, docs, nil); err != nil {
-						return err
-					}
-				}
-				if err := t.changeSet(goneDocs, gone, nil); err != nil {
-					return err
-				}
-				all, _ := t.snap.docSet(goneDocs)
-				fresh.AndNot(all)
-				for _, g := range drop {
-					if err := t.putSeg(&postSeg{num: g.num, state: segDropping, pages: g.pages}); err != nil {
-						return err
-					}
-				}
-				return t.changeSet(freshDocs, fresh, nil)
-			})
-		}})
-	}}
 }

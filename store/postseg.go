@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
@@ -82,18 +81,17 @@ func decodeSeg(key, val []byte, alias bool) (g postSeg, err error) {
 	return g, nil
 }
 
-// postSegs returns all segments in the order of their numbers, in memory of their
-// own, and the numbers of those whose records are damaged.
-func (sn *Snap) postSegs() (segs []postSeg, damaged []uint32) {
+// postSegs returns all segments in the order of their numbers, in memory of their own.
+func (sn *Snap) postSegs() (segs []postSeg) {
 	c := sn.b.segments.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if g, err := decodeSeg(k, v, false); err == nil {
 			segs = append(segs, g)
 		} else {
-			damaged = append(damaged, g.num)
+			sn.s.corrupt(bucketSegments, k)
 		}
 	}
-	return segs, damaged
+	return segs
 }
 
 // markLen is the length of what the key of a page has after the segment's number.
@@ -151,7 +149,7 @@ func (r *pageReader) page() ([]byte, bool) {
 	}
 	page, err := codec.VerifyChecksum(r.keys[0], r.vals[0])
 	if err != nil {
-		r.err = fmt.Errorf("postings %x: %w", r.keys[0], err)
+		r.err = r.s.corrupt(bucketPostings, r.keys[0])
 	}
 	r.keys, r.vals = r.keys[1:], r.vals[1:]
 	return page, r.err == nil

@@ -40,15 +40,15 @@ func newSnap(s *Store, h *handle, tx *bolt.Tx) (*Snap, error) {
 func (sn *Snap) Clock() uint64 { return sn.state.clock }
 
 // Record returns the record of a directory; false: there is none. Of a Chunked
-// one the entries are in chunks, see Cursor. ErrCorrupt is returned where the
+// one the entries are in chunks, see Cursor. ErrDamaged is returned where the
 // header is damaged.
 func (sn *Snap) Record(key record.Key) (rec record.Record, ok bool, err error) {
 	val := sn.b.listings.Get(key)
 	if val == nil {
 		return rec, false, nil
 	}
-	if err := rec.Decode(key, val); err != nil {
-		return rec, false, fmt.Errorf("directory %s: %w", key, err)
+	if rec.Decode(key, val) != nil {
+		return rec, false, sn.s.corrupt(bucketListings, key)
 	}
 	if sn.covered(key, rec.Header().Stamp) {
 		return record.Record{}, false, nil

@@ -28,13 +28,9 @@ func (t *Tx) Reap(n int) (more bool, err error) {
 			n--
 			d, err := decodeDead(bytes.Clone(k), bytes.Clone(v))
 			if err != nil {
-				t.s.log.Warn("a note of what is gone is damaged; its place is listed again", "directory", d.prefix.String())
-				t.mark(d.prefix, Pending{Subtree: true})
-				err = t.forgetDead(d.prefix)
-			} else {
-				more, err = t.reap(&d, &n)
+				return t.s.corrupt(bucketDead, k)
 			}
-			if err != nil || more {
+			if more, err = t.reap(&d, &n); err != nil || more {
 				return err
 			}
 			at = append(d.prefix[:len(d.prefix):len(d.prefix)], 0)
@@ -66,8 +62,10 @@ func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
 	t.s.parents.clear()
 	for _, raw := range gone {
 		var rec record.Record
-		err := rec.Decode(raw, t.b.listings.Get(raw))
-		if err := t.deleteRecord(raw, &rec, err != nil); err != nil {
+		if rec.Decode(raw, t.b.listings.Get(raw)) != nil {
+			return false, t.s.corrupt(bucketListings, raw)
+		}
+		if err := t.deleteRecord(raw, &rec); err != nil {
 			return false, err
 		}
 	}
@@ -111,7 +109,11 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 			continue
 		}
 		var rec record.Record
-		if err := rec.Decode(k, v); err != nil || t.snap.covered(dir, rec.Header().Stamp) {
+		if rec.Decode(k, v) != nil {
+			t.s.corrupt(bucketListings, k)
+			return nil, nil, false
+		}
+		if t.snap.covered(dir, rec.Header().Stamp) {
 			gone = append(gone, bytes.Clone(k))
 			continue
 		}

@@ -10,10 +10,9 @@ import (
 
 // stored is what the listings bucket has under a directory's key.
 type stored struct {
-	there   bool // the key exists
-	damaged bool // its header could not be read
-	alive   bool // there, not damaged, not dead
-	rec     record.Record
+	there bool // the key exists
+	alive bool // there and not dead
+	rec   record.Record
 }
 
 func (t *Tx) stored(key record.Key) (st stored) {
@@ -21,23 +20,21 @@ func (t *Tx) stored(key record.Key) (st stored) {
 	if val == nil {
 		return st
 	}
-	st.there = true
-	if err := st.rec.Decode(key, val); err != nil {
-		st.damaged = true
+	if st.rec.Decode(key, val) != nil {
+		t.s.corrupt(bucketListings, key)
 		return st
 	}
+	st.there = true
 	st.alive = !t.snap.covered(key, st.rec.Header().Stamp)
 	return st
 }
 
 // storedChunk is a chunk of a listing. It is responsible for the names from first
-// up to the next chunk's, the first one of a listing for all before too. rec is
-// empty where the chunk is damaged. A chunk lives as its directory's record does.
+// up to the next chunk's, the first one of a listing for all before too. A chunk lives as its directory's record does.
 type storedChunk struct {
-	key     []byte
-	first   string
-	damaged bool
-	rec     record.Record
+	key   []byte
+	first string
+	rec   record.Record
 }
 
 // isChunkOf reports whether raw is the key of a chunk of dir's listing.
@@ -82,7 +79,9 @@ func (t *Tx) chunks(dir record.Key, lo, hi string) []storedChunk {
 			break
 		}
 		ch := storedChunk{key: bytes.Clone(raw), first: first}
-		ch.damaged = ch.rec.Decode(raw, val) != nil
+		if ch.rec.Decode(raw, val) != nil {
+			t.s.corrupt(bucketListings, raw)
+		}
 		all = append(all, ch)
 	}
 	return all
@@ -92,7 +91,7 @@ func (t *Tx) chunks(dir record.Key, lo, hi string) []storedChunk {
 func (t *Tx) deleteChunks(dir record.Key) error {
 	chunks := t.chunks(dir, "", "")
 	for i := range chunks {
-		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec, chunks[i].damaged); err != nil {
+		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec); err != nil {
 			return err
 		}
 	}
@@ -121,7 +120,7 @@ func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Bod
 	if err := t.unsolid(key); err != nil {
 		return err
 	}
-	if old.there && !old.damaged {
+	if old.there {
 		h.Doc = old.rec.Header().Doc
 		t.count(key.Volume()).subtract(old.rec.Header())
 	}
@@ -134,7 +133,6 @@ func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Bod
 		h.Agg = *b.Agg()
 	}
 	t.count(key.Volume()).add(h)
-	t.damage = t.damage || old.damaged
 	if b == nil {
 		b = new(record.Body)
 	}
@@ -154,8 +152,7 @@ func (t *Tx) count(v record.Volume) *Counts {
 	if val := t.b.counts.Get(key); val != nil {
 		var err error
 		if *c, err = decodeCounts(key, val); err != nil {
-			t.s.log.Warn("a volume's counts are damaged and are made anew", "volume", v)
-			t.damage = true
+			t.s.corrupt(bucketCounts, key)
 		}
 	}
 	t.counts[v] = c
@@ -183,7 +180,7 @@ func (t *Tx) naming(key record.Key) (e docEnt, named bool) {
 }
 
 // readParent reads what the record of dir says of the names about name; nil:
-// there is none, or it is damaged.
+// there is none, or its entries are damaged.
 func (t *Tx) readParent(dir record.Key, name string) *parentInfo {
 	st := t.stored(dir)
 	if !st.alive {
@@ -199,6 +196,7 @@ func (t *Tx) readParent(dir record.Key, name string) *parentInfo {
 		}
 		var chunk record.Record
 		if chunk.Decode(raw, val) != nil {
+			t.s.corrupt(bucketListings, raw)
 			return nil
 		}
 		from = &chunk

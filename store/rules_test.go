@@ -322,7 +322,7 @@ func TestRule4_ParentMustNameIt(t *testing.T) {
 }
 
 // TestRule4_DamagedParent: a listing that comes to nothing since its parent's record
-// is damaged is made again when that is mended, though the parent then finds the
+// is damaged is made again when that is listed again, though the parent then finds the
 // directory known.
 func TestRule4_DamagedParent(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "index.db")

@@ -101,12 +101,3 @@ var (
 	keyID         = []byte("id")
 	keyState      = []byte("state")
 )
-
-// allBuckets are made when a database is.
-func allBuckets() [][]byte {
-	return [][]byte{
-		bucketMeta, bucketVolumes, bucketCounts, bucketListings, bucketDocs, bucketZones,
-		bucketPending, bucketDead, bucketStops, bucketFailed, bucketRoots, bucketJobs, bucketSettings,
-		bucketPostings, bucketSegments, bucketFresh,
-	}
-}

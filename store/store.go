@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"indexd/store/internal/codec"
+	"indexd/store/record"
 )
 
 // Errors of opening.
@@ -79,7 +80,7 @@ type Store struct {
 
 	broken  atomic.Pointer[error] // why nothing can be had any more; nil: it can
 	damaged chan struct{}         // closed then
-	suspect atomic.Bool           // sound may be no longer true
+	suspect atomic.Bool           // see RequestVerify
 
 	state  atomic.Pointer[state] // as last committed
 	puts   atomic.Uint64         // values put since Open or Compact
@@ -92,11 +93,11 @@ type Store struct {
 	parts   map[string]progress // of big listings, by key
 	parents parentCache
 	seen    seenMap
-	delta   *delta                   // what is committed while Compact copies; nil: it does not
-	doubt   *doubt                   // after a commit that failed; nil: none did
-	unnamed bool                     // see name
-	tell    func(done, total uint64) // Check tells it how far it is; nil: nobody
-	sound   bool                     // all pages were looked at, or made by this process
+	delta   *delta       // what is committed while Compact copies; nil: it does not
+	doubt   *doubt       // after a commit that failed; nil: none did
+	unnamed bool         // see name
+	sound   bool         // all pages and values were checked, or made by this process
+	relist  []record.Key // damaged listings that Verify has yet to return
 
 	compacting sync.Mutex                              // held by Compact
 	stopping   atomic.Pointer[context.CancelCauseFunc] // ends the compaction under way; nil: there is none

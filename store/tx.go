@@ -33,7 +33,6 @@ type Tx struct {
 	pages   int64 // bytes that Commit wrote
 	leave   int64 // see Leave
 	dirty   bool  // something was put or deleted
-	damage  bool  // something damaged was met, see mend
 	tops    map[string]struct{}
 	parts   map[string]progress // of big listings, by key
 	counts  map[record.Volume]*Counts
@@ -43,13 +42,9 @@ type Tx struct {
 	zones   map[uint64]*dirtyZones
 	fresh   freshness
 
-	uncounted bool // see recount
-
-	work       work     // Apply's
-	badDocs    []uint64 // of blocks those that were damaged, for mend
-	badZones   []uint64 // and of zones
-	blockBytes int      // of blocks and zones
-	slab       []byte   // where values are encoded, bbolt keeps them until Commit
+	work       work   // Apply's
+	blockBytes int    // of blocks and zones
+	slab       []byte // where values are encoded, bbolt keeps them until Commit
 
 	touched delta // what was put and deleted, while Compact copies
 	named   map[*bolt.Bucket]string
@@ -102,7 +97,7 @@ func (s *Store) Begin() (*Tx, error) {
 // ErrDamaged, or the error of the file system; then nothing was done.
 func (t *Tx) Commit() error {
 	return t.end(func() error {
-		if err := t.flush(); err != nil {
+		if err := errors.Join(t.flush(), t.s.Damage()); err != nil {
 			return err
 		}
 		seen := t.base
@@ -120,7 +115,7 @@ func (t *Tx) Commit() error {
 		if err := t.put(t.b.meta, keyState, t.state.encode()); err != nil {
 			return err
 		}
-		if err := t.s.soundLocked(context.Background(), t.h); err != nil {
+		if err := t.s.verifyLocked(context.Background(), t.h); err != nil {
 			return err
 		}
 		good := uint64(t.tx.ID()) - 1
@@ -275,11 +270,6 @@ func (t *Tx) flush() error {
 	}
 	if err := t.flushMarks(); err != nil {
 		return err
-	}
-	if t.damage {
-		if err := t.mend(); err != nil {
-			return err
-		}
 	}
 	if err := t.flushFresh(); err != nil {
 		return err

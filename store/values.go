@@ -85,31 +85,6 @@ func (sn *Snap) Values(f Family) iter.Seq2[[]byte, []byte] {
 	}
 }
 
-// buckets are all of them, looked up once a transaction: looking up writes to
-// the transaction, which readers that share it must not.
-type buckets struct {
-	meta, volumes, counts, listings, docs, zones, pending, dead, stops, failed, roots, jobs, settings *bolt.Bucket
-	postings, segments, fresh                                                                         *bolt.Bucket
-}
-
-func (b *buckets) open(tx *bolt.Tx) bool {
-	for _, x := range []struct {
-		to   **bolt.Bucket
-		name []byte
-	}{
-		{&b.meta, bucketMeta}, {&b.volumes, bucketVolumes}, {&b.counts, bucketCounts},
-		{&b.listings, bucketListings}, {&b.docs, bucketDocs}, {&b.zones, bucketZones}, {&b.pending, bucketPending},
-		{&b.dead, bucketDead}, {&b.stops, bucketStops}, {&b.failed, bucketFailed},
-		{&b.roots, bucketRoots}, {&b.jobs, bucketJobs}, {&b.settings, bucketSettings},
-		{&b.postings, bucketPostings}, {&b.segments, bucketSegments}, {&b.fresh, bucketFresh},
-	} {
-		if *x.to = tx.Bucket(x.name); *x.to == nil {
-			return false
-		}
-	}
-	return true
-}
-
 func (b *buckets) family(f Family) *bolt.Bucket {
 	switch f {
 	case Roots:

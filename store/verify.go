@@ -2,75 +2,75 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"indexd/store/internal/codec"
 	"log/slog"
+	"strings"
 )
 
-// Verify checks a database that no daemon has open, without writing to it, and
-// returns what is in it. report gets whatever is wrong: each page, or, where all
-// pages hold together, each value. tell is told now and then how far it is, and of
-// how much; both may be nil. The error is one of those of Open, ErrLocked at once,
-// or ctx's; ErrDamaged comes after reports, and ErrOlderSchema where nothing but
-// the pages can be checked, which are in order.
-func Verify(ctx context.Context, path string, report func(Problem), tell func(what string, done, total uint64)) (st Stats, err error) {
+// Problem is something that is wrong with a database.
+type Problem struct {
+	Where string // a bucket, and what in it
+	What  string
+}
+
+func (p Problem) String() string { return p.Where + ": " + p.What }
+
+// VerifyFile checks a database that no daemon has open, without writing to it, and returns
+// what is in it. It calls report with each page that is wrong or, if all pages hold together,
+// with each value that is. It calls progress now and then with how far it is, in pages.
+// Either may be nil. The error is one of Open's, with ErrLocked at once, or ctx's. ErrDamaged
+// is returned after reports; with ErrOlderSchema only the pages were checked.
+func VerifyFile(ctx context.Context, path string, report func(Problem), progress func(what string, done, total uint64)) (st Stats, err error) {
 	if report == nil {
 		report = func(Problem) {}
 	}
-	if tell == nil {
-		tell = func(string, uint64, uint64) {}
+	if progress == nil {
+		progress = func(string, uint64, uint64) {}
 	}
-	err = verify(ctx, path, report, tell, &st)
+	err = verifyFile(ctx, path, report, progress, &st)
 	if err != nil && context.Cause(ctx) == nil {
 		err = fmt.Errorf("verify %s: %w", path, err)
 	}
 	return st, err
 }
 
-func verify(ctx context.Context, path string, report func(Problem), tell func(string, uint64, uint64), st *Stats) error {
+func verifyFile(ctx context.Context, path string, report func(Problem), progress func(string, uint64, uint64), st *Stats) error {
 	f, err := openPlain(path, 0)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	pages := 0
-	c := pageCheck{all: true, tell: func(done, total uint64) { tell("pages", done, total) }}
+	n := 0
+	count := func(p Problem) { n++; report(p) }
+	c := pageCheck{all: true, bucket: noValues, tell: func(done, total uint64) { progress("pages", done, total) }}
 	c.report = func(err error) {
-		pages++
-		report(Problem{"pages", unwrapped(err)})
+		count(Problem{"pages", strings.TrimPrefix(err.Error(), ErrDamaged.Error()+": ")})
 	}
 	if err := c.check(ctx, f); err != nil {
 		return err
 	}
-	if pages > 0 {
-		return fmt.Errorf("%w: %d of its pages", ErrDamaged, pages)
+	if n > 0 {
+		return fmt.Errorf("%w: %d of its pages", ErrDamaged, n)
 	}
 	s, err := open(path, Options{ReadOnly: true, Timeout: 1, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	s.sound = true
-	s.tell = func(done, total uint64) { tell("directories", done, total) }
-	err = s.Check(ctx, report)
+	v := valueCheck{report: count}
+	c = pageCheck{all: true, bucket: v.bucket, tell: func(done, total uint64) { progress("values", done, total) }}
+	err = c.check(ctx, f)
 	if err == nil {
-		err = s.View(func(sn *Snap) (err error) {
-			*st, err = sn.Stats()
-			return err
-		})
+		err = v.counts(true)
 	}
-	if errors.Is(err, codec.ErrCorrupt) { // which was reported
-		err = fmt.Errorf("%w: %w", ErrDamaged, err)
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: %d of its values", ErrDamaged, n)
 	}
-	return err
-}
-
-// unwrapped is the text of an ErrDamaged without what it begins with.
-func unwrapped(err error) string {
-	text := err.Error()
-	if n := len(ErrDamaged.Error()) + 2; len(text) > n {
-		return text[n:]
+	if err != nil {
+		return err
 	}
-	return text
+	return s.View(func(sn *Snap) (err error) {
+		*st, err = sn.Stats()
+		return err
+	})
 }

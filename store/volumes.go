@@ -137,3 +137,17 @@ func (sn *Snap) volume(key, val []byte) (VolumeInfo, error) {
 	}
 	return v, nil
 }
+
+func (c *Counts) add(h *record.Header) {
+	c.Dirs++
+	c.Entries += h.Agg.Count
+	c.Bytes += h.Agg.Bytes
+	c.Blocks += h.Agg.Blocks
+}
+
+func (c *Counts) subtract(h *record.Header) {
+	c.Dirs--
+	c.Entries -= h.Agg.Count
+	c.Bytes -= h.Agg.Bytes
+	c.Blocks -= h.Agg.Blocks
+}

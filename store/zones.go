@@ -10,8 +10,7 @@ import (
 	"indexd/store/record"
 )
 
-// zoned returns the block of zones of doc id, to be changed. What is damaged in
-// it is not known until mend reads it from the records.
+// zoned returns the block of zones of doc id, to be changed.
 func (t *Tx) zoned(id uint64) *dirtyZones {
 	n := id / blockLen
 	if b := t.zones[n]; b != nil {
@@ -27,12 +26,7 @@ func (t *Tx) zoned(id uint64) *dirtyZones {
 			b.rows[i] = rows.Row(i)
 		}
 	case val != nil || t.b.docs.Get(key) != nil:
-		t.s.log.Warn("bounds of sizes and times are damaged and are made anew", "block", n)
-		for i := range b.rows {
-			b.rows[i] = record.WideZone
-		}
-		t.badZones = append(t.badZones, n)
-		t.damage = true
+		t.s.corrupt(bucketZones, key)
 	}
 	t.zones[n] = b
 	t.blockBytes += zoneBlockSize
@@ -67,26 +61,10 @@ func (t *Tx) flushZones() error {
 	return nil
 }
 
-// mendZones makes rows that were not known what the records are found to be: the
-// rows of docs that have none match nothing.
-func (t *Tx) mendZones() error {
-	for _, n := range t.badZones {
-		rows, docs := &t.zones[n].rows, t.block(n*blockLen)
-		for i := range rows {
-			if docs.ents[i].kind == docNone {
-				rows[i] = record.NoZone
-			}
-		}
-		t.zones[n].dirty = true
-	}
-	t.badZones = nil
-	return t.flushZones()
-}
-
 // Zones returns the doc ids of the records of which accept says of what is known
 // that an entry may be wanted. The directory's own record of a chunked listing
-// and one without entries are not among them. It is a superset where something
-// is damaged or the doc ids of dead records are in it; Keys leaves these out. nil
+// and one without entries are not among them. The doc ids of dead records may be
+// among them, which Keys leaves out. nil
 // stands for every doc.
 //
 // accept is called on the calling goroutine; its argument is valid until it
@@ -128,40 +106,18 @@ func (sn *Snap) eachZone(accept func(*record.Zone) bool, yield func(doc uint32, 
 			yield(doc, row)
 		}
 	}
-	all := func(block uint64) {
-		for i := range uint32(blockLen) {
-			ask(uint32(block*blockLen)+i, record.WideZone)
-		}
-	}
-	missing := func(from, to uint64) { // those of them that docs has
-		if from >= to {
-			return
-		}
-		c := sn.b.docs.Cursor()
-		for k, _ := c.Seek(blockKey(from * blockLen)); k != nil; k, _ = c.Next() {
-			n := blockNumber(k)
-			if n >= to {
-				return
-			}
-			all(n)
-		}
-	}
-	next := uint64(0)
 	c := sn.b.zones.Cursor()
 	for key, val := c.First(); key != nil; key, val = c.Next() {
-		n := blockNumber(key)
-		missing(next, n)
-		next = n + 1
 		rows, err := record.DecodeZones(key, val)
 		if err != nil {
-			all(n)
-			continue
+			sn.s.corrupt(bucketZones, key)
+			return
 		}
+		first := uint32(blockNumber(key) * blockLen)
 		for i := range blockLen {
-			ask(uint32(n*blockLen)+uint32(i), rows.Row(i))
+			ask(first+uint32(i), rows.Row(i))
 		}
 	}
-	missing(next, 1<<40)
 }
 
 // blockNumber returns the number in a key of docs or zones.

@@ -60,11 +60,11 @@ func (d *daemon) Find(ctx context.Context, p server.Peer, req *wire.FindRequest,
 		// Everything readable was sent. The store itself reports damage that needs a new
 		// database.
 		err = nil
-		d.x.Distrust()
+		d.x.RequestVerify()
 		for _, path := range d.x.Touched(plan.In()) {
 			stale = append(stale, wire.Stale{Path: path, Reason: wire.StaleDamaged})
 		}
-	} else if err == nil && len(sum.Missing) > 0 && d.x.Distrusted() {
+	} else if err == nil && len(sum.Missing) > 0 && d.x.VerifyPending() {
 		for _, path := range d.x.Touched(sum.Missing) {
 			stale = append(stale, wire.Stale{Path: path, Reason: wire.StalePending})
 		}

@@ -44,7 +44,7 @@ func verify(file string, out *os.File) (status int, err error) {
 		})
 	})
 	problems := 0
-	stats, err := store.Verify(ctx, file, func(problem store.Problem) {
+	stats, err := store.VerifyFile(ctx, file, func(problem store.Problem) {
 		if problems++; problems <= verifyLines {
 			c.draw("") // stdout may be the same terminal
 			fmt.Fprintln(out, oneLine(problem.String()))

@@ -24,7 +24,7 @@ import (
 // Check works on the caller's goroutine, one directory at a time with idle I/O priority,
 // and rests while the machine is busy. Now and then it calls progress, which may be nil,
 // with the result so far. It returns ErrNotIndexed if top is not a directory in the index. If it met damage in
-// the database, all of it is checked afterwards; see Distrust.
+// the database, all of it is checked afterwards; see RequestVerify.
 func (x *Indexer) Check(ctx context.Context, top string, repair bool, report func(*wire.Difference) error, progress func(wire.CheckResult) error) (wire.CheckResult, error) {
 	if x.rootOf(top) == nil {
 		return wire.CheckResult{}, ErrNotIndexed
@@ -41,7 +41,7 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 	}
 	err := walker.AtIdlePriority(func() error { return c.walk(ctx, top) })
 	if c.damaged { // not before: what is repaired meanwhile would not be reported
-		x.Distrust()
+		x.RequestVerify()
 	}
 	if err == nil && repair {
 		err = c.repair.wait(ctx)

@@ -96,12 +96,12 @@ func (t Timing) withDefaults() Timing {
 // those that change something only while Run runs.
 type Indexer struct {
 	*barrier
-	history   *jobs.History
-	retry     *retry
-	backfill  *backfill
-	compactor *compactor
-	merger    *merger
-	scrubbing scrubbing
+	history      *jobs.History
+	retry        *retry
+	backfill     *backfill
+	compactor    *compactor
+	merger       *merger
+	verification verification
 
 	begun chan struct{} // closed when the roots are known
 }
@@ -143,7 +143,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 		w.src.OnEvict(w.evicted)
 	}
 	err := st.View(func(sn *store.Snap) error {
-		x.scrubbing.doubt.Store(sn.Docs() > 0 && !cfg.NoVerify) // until Run has checked
+		x.verification.pending.Store(sn.Docs() > 0 && !cfg.NoVerify) // until Run has checked
 		return nil
 	})
 	if err == nil {
@@ -191,8 +191,8 @@ func (x *Indexer) Run(ctx context.Context) error {
 		err = nil // stopped before it began
 	}
 	if err == nil {
-		if x.scrubbing.doubt.Load() {
-			x.search(false) // first, so that WaitIdle waits for it too
+		if x.VerifyPending() {
+			x.startVerify() // first, so that WaitIdle waits for it too
 		}
 		close(x.begun)
 		x.background.Go(func() { x.merger.run(x.running) })
@@ -272,7 +272,7 @@ func (x *Indexer) WaitReady(ctx context.Context) error {
 // Sync returns when every change made below dirs (none: all roots) before the call is in
 // the index, or with ctx's error.
 func (x *Indexer) Sync(ctx context.Context, dirs []string) error {
-	if err := x.active.wait(ctx, func(int) bool { return !x.scrubbing.doubt.Load() }); err != nil {
+	if err := x.active.wait(ctx, func(int) bool { return !x.VerifyPending() }); err != nil {
 		return err
 	}
 	return x.sync(ctx, dirs)

@@ -140,7 +140,7 @@ func (r *rig) idle() {
 func (r *rig) state() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d under way, %d pending, of them %d that cannot be listed, %d dead, distrusted: %v",
-		r.active.value(), r.st.PendingCount(), r.unlistable.Load(), r.st.DeadCount(), r.Distrusted())
+		r.active.value(), r.st.PendingCount(), r.unlistable.Load(), r.st.DeadCount(), r.VerifyPending())
 	for _, root := range r.allRoots() {
 		fmt.Fprintf(&b, "; %s complete: %v, doing %q", root.path, root.record().Complete, root.doing())
 	}

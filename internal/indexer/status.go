@@ -169,7 +169,7 @@ func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
 		return Offline, r.gone
 	case !r.stored.Complete:
 		return Indexing, ""
-	case r.busy == reconciling || r.again || x.scrubbing.doubt.Load():
+	case r.busy == reconciling || r.again || x.VerifyPending():
 		return Reconciling, ""
 	case x.isLive(r):
 		return Live, ""

@@ -1,0 +1,93 @@
+package store
+
+import (
+	"fmt"
+	"slices"
+
+	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/internal/codec"
+	"indexd/store/record"
+)
+
+// bucketInfo describes one of the buckets in the database.
+type bucketInfo struct {
+	name []byte
+	of   func(*buckets) **bolt.Bucket
+	// large buckets grow with the index. The others are so small that all of their values
+	// are checked whenever the database is opened.
+	large bool
+	// verify checks a value and returns how many things it holds; nil stands for
+	// one thing under a checksum.
+	verify func(key, val []byte) (n uint64, err error)
+	// count returns how many things there are in all; nil if they are not counted.
+	count func(*state) uint64
+}
+
+// bucketTable is the only list of the buckets.
+var bucketTable = [...]bucketInfo{
+	{name: bucketMeta, of: func(b *buckets) **bolt.Bucket { return &b.meta }, count: func(*state) uint64 { return 3 }},
+	{name: bucketVolumes, of: func(b *buckets) **bolt.Bucket { return &b.volumes }},
+	{name: bucketCounts, of: func(b *buckets) **bolt.Bucket { return &b.counts }},
+	{name: bucketListings, of: func(b *buckets) **bolt.Bucket { return &b.listings }, large: true, verify: verifyListing, count: func(s *state) uint64 { return s.docs }},
+	{name: bucketDocs, of: func(b *buckets) **bolt.Bucket { return &b.docs }, large: true, verify: verifyDocs, count: func(s *state) uint64 { return s.docs }},
+	{name: bucketZones, of: func(b *buckets) **bolt.Bucket { return &b.zones }, large: true},
+	{name: bucketPending, of: func(b *buckets) **bolt.Bucket { return &b.pending }, count: func(s *state) uint64 { return s.pending }},
+	{name: bucketDead, of: func(b *buckets) **bolt.Bucket { return &b.dead }, count: func(s *state) uint64 { return s.dead }},
+	{name: bucketStops, of: func(b *buckets) **bolt.Bucket { return &b.stops }},
+	{name: bucketFailed, of: func(b *buckets) **bolt.Bucket { return &b.failed }},
+	{name: bucketRoots, of: func(b *buckets) **bolt.Bucket { return &b.roots }},
+	{name: bucketJobs, of: func(b *buckets) **bolt.Bucket { return &b.jobs }},
+	{name: bucketSettings, of: func(b *buckets) **bolt.Bucket { return &b.settings }},
+	{name: bucketPostings, of: func(b *buckets) **bolt.Bucket { return &b.postings }, large: true},
+	{name: bucketSegments, of: func(b *buckets) **bolt.Bucket { return &b.segments }},
+	{name: bucketFresh, of: func(b *buckets) **bolt.Bucket { return &b.fresh }},
+}
+
+// buckets are the open buckets of a transaction. They are looked up once: looking up writes
+// to the bbolt transaction, which readers that share a snapshot must not do.
+type buckets struct {
+	meta, volumes, counts, listings, docs, zones, pending, dead, stops, failed, roots, jobs, settings *bolt.Bucket
+	postings, segments, fresh                                                                         *bolt.Bucket
+}
+
+// open reports whether all buckets are there.
+func (b *buckets) open(tx *bolt.Tx) bool {
+	for i := range bucketTable {
+		to := bucketTable[i].of(b)
+		if *to = tx.Bucket(bucketTable[i].name); *to == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// bucketIndex returns the row of a bucket, -1 if there is no such bucket.
+func bucketIndex(name string) int {
+	return slices.IndexFunc(bucketTable[:], func(b bucketInfo) bool { return string(b.name) == name })
+}
+
+// verifyListing checks the header of a record. Damage to its entries is errEntries.
+func verifyListing(key, val []byte) (uint64, error) {
+	rec, err := record.Decode(key, val)
+	if err == nil && rec.Load() != nil {
+		err = errEntries
+	}
+	return 1, err
+}
+
+// errEntries is damage to nothing but the entries of a listing, which are listed again.
+var errEntries = fmt.Errorf("%w: entries", codec.ErrCorrupt)
+
+func verifyDocs(key, val []byte) (n uint64, err error) {
+	d, err := readBlock(key, val)
+	for ok := err == nil; ok; {
+		if _, _, _, _, ok = d.next(); ok {
+			n++
+		}
+	}
+	if d.r.Bad {
+		err = codec.ErrCorrupt
+	}
+	return n, err
+}
