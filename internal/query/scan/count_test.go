@@ -61,8 +61,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// The sum that counts names carries over any bytes, also where names are longer
-// than the eight that are looked at together.
+// One byte is counted in names of any length, also where they are longer
+// than the eight bytes that are compared at once.
 func TestCountLetters(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for size := range 600 {

@@ -163,9 +163,6 @@ func (n *BytePair) scan(here, there []byte, p int) (at int, m uint64) {
 // count returns how many of names, each ended by 0x00, have pat, and where stem is
 // set something before it.
 func (n *BytePair) count(names []byte, stem bool) int {
-	if n.only && n.Text[0] != 0 && n.Text[len(n.Text)-1] != 0 && n.Rare == 0 {
-		return n.countOften(names)
-	}
 	total := 0
 	for at := 0; ; {
 		k := n.Find(names[at:])
@@ -183,35 +180,4 @@ func (n *BytePair) count(names []byte, stem bool) int {
 			at++
 		}
 	}
-}
-
-// countOften is count for one or two bytes that many names have.
-//
-// Where a name has it is a bit in the name, and where it ends is another. The sum
-// of the first and of all that is no end carries from any of a name's bits to its
-// end, and no further.
-func (n *BytePair) countOften(names []byte) int {
-	first, firstCase, second, secondCase := n.first, n.firstCase, n.second, n.secondCase
-	total, carry := 0, uint64(0)
-	here, there := names[:max(len(names)-n.d, 0)], names[min(n.d, len(names)):]
-	there = there[:len(here)]
-	p := 0
-	for ; p+8 <= len(here); p += 8 {
-		x := binary.LittleEndian.Uint64(here[p:])
-		y := binary.LittleEndian.Uint64(there[p:])
-		m := zeros(((x | firstCase) ^ first) | ((y | secondCase) ^ second))
-		ends := zeros(x)
-		var sum uint64
-		sum, carry = bits.Add64(^ends, m, carry)
-		total += bits.OnesCount64(sum & ends)
-	}
-	has := carry != 0
-	for ; p < len(names); p++ {
-		c := names[p]
-		if c == 0 && has {
-			total++
-		}
-		has = c != 0 && (has || p < len(here) && c|byte(firstCase) == byte(first) && there[p]|byte(secondCase) == byte(second))
-	}
-	return total
 }
