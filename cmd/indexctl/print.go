@@ -44,7 +44,7 @@ func (m *marker) appendPath(b, path []byte) []byte {
 		return append(b, path...)
 	}
 	if m.matcher != nil {
-		m.spans = m.matcher.Spans(m.spans[:0], string(path))
+		m.spans = m.matcher.Highlights(m.spans[:0], string(path))
 	}
 	at := 0
 	for _, s := range m.spans {

@@ -198,7 +198,7 @@ func BenchmarkFew(b *testing.B) {
 			r.tune.few, r.tune.many = few, all
 			q := Query{Plan: compile(b, query.Request{Terms: []string{term}}), Count: true}
 			var docs, records uint64
-			seeds := q.Plan.Seeds()
+			seeds := q.Plan.IndexQueries()
 			if err := st.View(func(sn *store.Snap) error {
 				records = sn.Docs()
 				found, err := sn.Candidates(&seeds[0].Need)

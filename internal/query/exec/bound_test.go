@@ -110,7 +110,7 @@ func TestCancel(t *testing.T) {
 			var at time.Duration
 			c.q.Plan = compile(t, c.req)
 			after := int64(300)
-			if len(c.q.Plan.Seeds()) > 0 {
+			if len(c.q.Plan.IndexQueries()) > 0 {
 				after = 3
 				if form := run.form(t, &c.q); form != "spans" {
 					t.Fatalf("candidates are %s", form)

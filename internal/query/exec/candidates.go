@@ -173,7 +173,7 @@ func trigrams() lookup {
 	return lookup{
 		seeds: func(p *plan.Plan) []seed {
 			var list []seed
-			for _, s := range p.Seeds() {
+			for _, s := range p.IndexQueries() {
 				own := seed{need: s.Need}
 				if s.Subtree {
 					own.dir = s.Dir

@@ -182,7 +182,7 @@ func (g *Glob) emitAlt(alts [][]query.GlobPart, budget *int) bool {
 type GlobState struct {
 	Places []int32
 	index  []int32 // of a place in places, if it is there
-	Live   bool    // set by the matcher: the state is of the directory entered
+	Valid  bool    // set by the matcher: the state is of the directory entered
 }
 
 func (s *GlobState) clear() { s.Places = s.Places[:0] }

@@ -35,11 +35,11 @@ func Exactly(texts ...string) Literals {
 	if len(texts) > MaxAlts {
 		return AnyText()
 	}
-	return allOf(texts)
+	return fewExactly(texts)
 }
 
 // allOf is exactly, for texts that are few, in order and apart.
-func allOf(texts []string) Literals {
+func fewExactly(texts []string) Literals {
 	return Literals{Exact: texts, Prefix: texts, Suffix: texts, Inner: Useful(texts), Lists: addList(nil, texts)}
 }
 
@@ -127,7 +127,7 @@ func cross(a, b []string) []string {
 func (a Literals) Then(b Literals) Literals {
 	if a.Exact != nil && b.Exact != nil {
 		if all := cross(a.Exact, b.Exact); all != nil {
-			return allOf(all)
+			return fewExactly(all)
 		}
 	}
 	c := Literals{Prefix: a.Prefix, Suffix: b.Suffix, Inner: better(a.Inner, b.Inner)}
@@ -157,7 +157,7 @@ func (a Literals) or(b Literals) Literals {
 	}
 	if a.Exact != nil && b.Exact != nil {
 		if all := union(a.Exact, b.Exact); len(all) <= MaxAlts {
-			return allOf(all)
+			return fewExactly(all)
 		}
 	}
 	c := AnyText()

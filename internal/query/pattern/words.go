@@ -10,10 +10,10 @@ import (
 // regexp cannot: its words are of ASCII, and it cannot tell where one begins from where it
 // ends. The machine is in all places of the program at once.
 type wordBoundaryNFA struct {
-	enter  []uint32 // the instructions that the last character led to
-	places []uint32 // those behind them that take a character
-	seen   []uint32 // by instruction, the round that entered it last
-	round  uint32
+	entered []uint32 // the instructions that the last character led to
+	places  []uint32 // those behind them that take a character
+	seen    []uint32 // by instruction, the round that entered it last
+	round   uint32
 }
 
 // match reports whether prog finds a match in text.
@@ -22,7 +22,7 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 		m.seen = make([]uint32, len(prog.Inst))
 		m.round = 0
 	}
-	m.enter = m.enter[:0]
+	m.entered = m.entered[:0]
 	was := false // the character before i is a letter of a word
 	for i := 0; ; {
 		c, w, is := rune(-1), 0, false
@@ -38,7 +38,7 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 		if m.add(prog, uint32(prog.Start), at) {
 			return true
 		}
-		for _, pc := range m.enter {
+		for _, pc := range m.entered {
 			if m.add(prog, pc, at) {
 				return true
 			}
@@ -46,10 +46,10 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 		if i == len(text) || t.Spend(1+2*len(m.places)) {
 			return false
 		}
-		m.enter = m.enter[:0]
+		m.entered = m.entered[:0]
 		for _, pc := range m.places {
 			if in := &prog.Inst[pc]; in.MatchRune(c) {
-				m.enter = append(m.enter, in.Out)
+				m.entered = append(m.entered, in.Out)
 			}
 		}
 		was = is

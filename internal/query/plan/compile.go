@@ -15,12 +15,12 @@ import (
 
 // compiler makes steps of a parsed request.
 type compiler struct {
-	mode     query.Case
-	fullPath bool
-	budget   int // of steps of globs and regular expressions
-	tails    int // of Matcher.tails
-	globs    int // of Matcher.globs
-	marks    []highlight
+	mode       query.Case
+	fullPath   bool
+	budget     int // of steps of globs and regular expressions
+	remainders int // of Matcher.tails
+	globs      int // of Matcher.globs
+	highlights []highlight
 }
 
 // Compile makes a resolved request ready. Errors are of type *SyntaxError. It
@@ -58,8 +58,8 @@ func Compile(r *query.Request) (*Plan, error) {
 	root.sort()
 	plan.root = root
 	plan.steps = root.number(0)
-	plan.tails, plan.globs = c.tails, c.globs
-	plan.marks = c.marks
+	plan.remainders, plan.globs = c.remainders, c.globs
+	plan.highlights = c.highlights
 	plan.filters = root.prefilters()
 	root.each(func(t test) { plan.needs |= t.needs() })
 	return plan, nil
@@ -180,8 +180,8 @@ func typeStep(letters string) *step {
 
 func (c *compiler) literal(t *litTest) *step {
 	if t.path {
-		t.id = c.tails
-		c.tails += len(t.alts)
+		t.id = c.remainders
+		c.remainders += len(t.alts)
 		for _, alt := range t.alts {
 			var n *scan.BytePair
 			if !t.fold || query.IsASCII(alt) {
@@ -228,9 +228,9 @@ func (c *compiler) text(x *query.Text, negated bool) (*step, error) {
 	case query.LocateGlob:
 		s, err = c.locateGlob(x.Pattern, path)
 	}
-	if !negated && len(c.marks) < maxMarks {
+	if !negated && len(c.highlights) < maxHighlights {
 		m.path = path
-		c.marks = append(c.marks, m)
+		c.highlights = append(c.highlights, m)
 	}
 	return s, err
 }

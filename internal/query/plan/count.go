@@ -62,14 +62,14 @@ func (m *Matcher) decides(s *step) *step {
 
 // count is Matcher.Count where it takes no more than to look for a text or two.
 func (t *litTest) count(m *Matcher, names []byte) (n int, ok bool) {
-	if t.needles == nil || len(t.alts) > 1 && (t.path || !t.disjoint) {
+	if t.searchers == nil || len(t.alts) > 1 && (t.path || !t.disjoint) {
 		return 0, false
 	}
 	beyond := false // names have more than ASCII
-	for i := range t.needles {
-		k := &t.needles[i]
-		if t.path && m.tails[t.id] == remainderRest {
-			k = &t.tails[i]
+	for i := range t.searchers {
+		k := &t.searchers[i]
+		if t.path && m.remainders[t.id] == remainderRest {
+			k = &t.remainderSearchers[i]
 		}
 		if !k.Exact {
 			return 0, false

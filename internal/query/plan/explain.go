@@ -24,7 +24,7 @@ func (p *Plan) Explain() string {
 	for _, x := range p.exclude {
 		line("without", "%s", query.Printable(x))
 	}
-	seeds := p.Seeds()
+	seeds := p.IndexQueries()
 	for i, s := range seeds {
 		key, below := "lookup", ""
 		if i > 0 {

@@ -23,17 +23,17 @@ type highlight struct {
 
 // At most so many terms are coloured, and so many matches of each in one path.
 const (
-	maxMarks = 64
-	maxSpans = 100
+	maxHighlights = 64
+	maxSpans      = 100
 )
 
 // Spans appends to dst the parts of path that the terms match, in order and
 // not overlapping, and returns it; for colouring. path is absolute. A glob that
 // matches marks the whole name.
-func (m *Matcher) Spans(dst []Span, path string) []Span {
+func (m *Matcher) Highlights(dst []Span, path string) []Span {
 	name := strings.LastIndexByte(path, '/') + 1
 	var all []Span
-	for _, k := range m.p.marks {
+	for _, k := range m.p.highlights {
 		from := name
 		if k.path {
 			from = 0
@@ -41,9 +41,9 @@ func (m *Matcher) Spans(dst []Span, path string) []Span {
 		s := path[from:]
 		switch {
 		case k.lit != nil:
-			all = appendFinds(all, s, k.lit.alts[0], k.lit.fold, from)
+			all = appendMatches(all, s, k.lit.alts[0], k.lit.fold, from)
 		case k.bytes != nil:
-			for at := 0; len(all) < maxMarks*maxSpans; {
+			for at := 0; len(all) < maxHighlights*maxSpans; {
 				i, j := indexBytes(s[at:], k.bytes.text, &m.budget)
 				if i < 0 {
 					break
@@ -74,7 +74,7 @@ func (m *Matcher) Spans(dst []Span, path string) []Span {
 }
 
 // appendFinds appends where text is in s, which stands at base.
-func appendFinds(dst []Span, s, text string, fold bool, base int) []Span {
+func appendMatches(dst []Span, s, text string, fold bool, base int) []Span {
 	if text == "" {
 		return dst
 	}

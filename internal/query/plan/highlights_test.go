@@ -35,7 +35,7 @@ func TestSpans(t *testing.T) {
 		}
 		var out strings.Builder
 		at := 0
-		for _, s := range p.NewMatcher().Spans(nil, c.path) {
+		for _, s := range p.NewMatcher().Highlights(nil, c.path) {
 			out.WriteString(c.path[at:s.From] + "<" + c.path[s.From:s.To] + ">")
 			at = s.To
 		}

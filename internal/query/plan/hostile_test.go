@@ -154,16 +154,16 @@ func ask(t *testing.T, r *query.Request, dir, name string) error {
 	m.Next([]byte(name+"\x00"), 0)
 	m.Name(name, listing.Regular)
 	m.Match(&Row{Entry: &listing.Entry{Name: name}})
-	m.Spans(nil, dir+"/"+name)
+	m.Highlights(nil, dir+"/"+name)
 	_ = p.Explain()
 	trigrams := 0
-	for _, s := range p.Seeds() {
+	for _, s := range p.IndexQueries() {
 		if s.Subtree {
 			s.Dir(name)
 		}
 		trigrams += len(s.String())/1000 + countTrigrams(&s.Need)
 	}
-	if trigrams > maxSeeds*maxSeedTexts*maxTrigrams {
+	if trigrams > maxIndexQueries*maxQueryTexts*maxTrigrams {
 		t.Errorf("%q: %d trigrams are looked up", r.Terms, trigrams)
 	}
 	return nil

@@ -16,19 +16,19 @@ import (
 // directory whose entry is in such a document and whose name Dir accepts. A root
 // is no entry; below one of whose path a component is accepted by Dir all is to
 // be looked at. Both are supersets. Seeds never change and may be shared.
-type Seeds struct {
+type IndexQuery struct {
 	Need    trigram.Need
 	Subtree bool
 
-	dirs  []piece  // of which Dir wants one
-	texts []string // what Need is of, for people; each is needed
-	count int      // of the alternatives in texts
-	score int      // how few documents it is likely to leave, in bits
+	components []component // of which Dir wants one
+	texts      []string    // what Need is of, for people; each is needed
+	count      int         // of the alternatives in texts
+	score      int         // how few documents it is likely to leave, in bits
 }
 
 // piece is a text within one component of a path, or within a name. start and
 // end say that the component begins and ends with it.
-type piece struct {
+type component struct {
 	text       string // folded if fold
 	fold       bool
 	start, end bool
@@ -37,17 +37,17 @@ type piece struct {
 // Bounds of what is asked of the index for one query. What is beyond is left out
 // where that makes Seeds wider, or else gives none.
 const (
-	maxSeeds     = 8  // alternatives
-	maxSeedTexts = 64 // texts in one of them
-	maxTrigrams  = 16 // of a text
-	subtreeBits  = 8  // by which a Subtree is worse: what is below a directory counts too
+	maxIndexQueries = 8  // alternatives
+	maxQueryTexts   = 64 // texts in one of them
+	maxTrigrams     = 16 // of a text
+	subtreeBits     = 8  // by which a Subtree is worse: what is below a directory counts too
 )
 
 // Seeds returns alternatives of which each alone leads to all matches, the one
 // that is likely to leave least first. None: any document may have a match.
-func (p *Plan) Seeds() []Seeds {
-	list := bothSeeds(p.root.seeds())
-	out := make([]Seeds, len(list))
+func (p *Plan) IndexQueries() []IndexQuery {
+	list := intersectQueries(p.root.indexQueries())
+	out := make([]IndexQuery, len(list))
 	for i, s := range list {
 		out[i] = *s
 	}
@@ -55,11 +55,11 @@ func (p *Plan) Seeds() []Seeds {
 }
 
 // Dir reports whether all that is below a directory of this name may match.
-func (s *Seeds) Dir(name string) bool {
+func (s *IndexQuery) Dir(name string) bool {
 	var buf [256]byte
 	folded := ""
-	for i := range s.dirs {
-		d := &s.dirs[i]
+	for i := range s.components {
+		d := &s.components[i]
 		in := name
 		if d.fold {
 			if folded == "" {
@@ -67,7 +67,7 @@ func (s *Seeds) Dir(name string) bool {
 			}
 			in = folded
 		}
-		if d.in(in) {
+		if d.matches(in) {
 			return true
 		}
 	}
@@ -75,7 +75,7 @@ func (s *Seeds) Dir(name string) bool {
 }
 
 // in reports whether the component s, folded if d is, has d.
-func (d *piece) in(s string) bool {
+func (d *component) matches(s string) bool {
 	switch {
 	case d.start && d.end:
 		return s == d.text
@@ -88,32 +88,32 @@ func (d *piece) in(s string) bool {
 }
 
 // seeds are conditions that all matches of s meet.
-func (s *step) seeds() []*Seeds {
-	var list []*Seeds
+func (s *step) indexQueries() []*IndexQuery {
+	var list []*IndexQuery
 	if s.more != nil {
 		for _, alts := range s.more.lists {
-			list = append(list, textSeeds(alts, s.more.path, s.more.fold, false, false)...)
+			list = append(list, textQueries(alts, s.more.path, s.more.fold, false, false)...)
 		}
 	}
 	switch s.op {
 	case stepTest:
 		if t, ok := s.test.(*litTest); ok {
-			list = append(list, textSeeds(t.alts, t.path, t.fold, t.start, t.end)...)
+			list = append(list, textQueries(t.alts, t.path, t.fold, t.start, t.end)...)
 		}
 	case stepAnd:
 		for _, k := range s.kids {
-			list = append(list, k.seeds()...)
+			list = append(list, k.indexQueries()...)
 		}
 	case stepOr:
-		var sides []*Seeds
+		var sides []*IndexQuery
 		for _, k := range s.kids {
-			side := bothSeeds(k.seeds())
-			if len(side) == 0 || len(sides) == maxSeedTexts {
+			side := intersectQueries(k.indexQueries())
+			if len(side) == 0 || len(sides) == maxQueryTexts {
 				return list
 			}
 			sides = append(sides, side[0])
 		}
-		if any := anySeeds(sides); any != nil {
+		if any := unionQueries(sides); any != nil {
 			list = append(list, any)
 		}
 	}
@@ -122,14 +122,14 @@ func (s *step) seeds() []*Seeds {
 
 // bothSeeds makes one of those of list that are about the name itself, since all
 // of them hold for the one name, and returns it and the others, best first.
-func bothSeeds(list []*Seeds) []*Seeds {
-	best := func(a, b *Seeds) int { return cmp.Compare(b.score, a.score) }
+func intersectQueries(list []*IndexQuery) []*IndexQuery {
+	best := func(a, b *IndexQuery) int { return cmp.Compare(b.score, a.score) }
 	slices.SortStableFunc(list, best)
-	var out []*Seeds
+	var out []*IndexQuery
 	var seen []trigram.Need
 	name := -1 // in out
-	for _, s := range list[:min(len(list), maxSeedTexts)] {
-		if slices.ContainsFunc(seen, func(n trigram.Need) bool { return sameNeed(n, s.Need) || spells(s.Need, n) }) {
+	for _, s := range list[:min(len(list), maxQueryTexts)] {
+		if slices.ContainsFunc(seen, func(n trigram.Need) bool { return equalNeed(n, s.Need) || spells(s.Need, n) }) {
 			continue
 		}
 		seen = append(seen, s.Need)
@@ -139,10 +139,10 @@ func bothSeeds(list []*Seeds) []*Seeds {
 		case name < 0:
 			name = len(out)
 			out = append(out, s)
-		case out[name].count+s.count <= maxSeedTexts:
+		case out[name].count+s.count <= maxQueryTexts:
 			n := out[name]
-			out[name] = &Seeds{
-				Need:  bothNeeds(n.Need, s.Need),
+			out[name] = &IndexQuery{
+				Need:  intersectNeeds(n.Need, s.Need),
 				texts: slices.Concat(n.texts, s.texts),
 				count: n.count + s.count,
 				score: n.score + s.score,
@@ -150,12 +150,12 @@ func bothSeeds(list []*Seeds) []*Seeds {
 		}
 	}
 	slices.SortStableFunc(out, best)
-	return out[:min(len(out), maxSeeds)]
+	return out[:min(len(out), maxIndexQueries)]
 }
 
 // sameNeed reports whether a and b are made the same way.
-func sameNeed(a, b trigram.Need) bool {
-	return slices.Equal(a.All, b.All) && slices.EqualFunc(a.And, b.And, sameNeed) && slices.EqualFunc(a.Or, b.Or, sameNeed)
+func equalNeed(a, b trigram.Need) bool {
+	return slices.Equal(a.All, b.All) && slices.EqualFunc(a.And, b.And, equalNeed) && slices.EqualFunc(a.Or, b.Or, equalNeed)
 }
 
 // maxSpelled is how many alternatives are worth asking for of which each has a
@@ -174,7 +174,7 @@ func spells(a, n trigram.Need) bool {
 }
 
 // bothNeeds is the need of what has both a and b.
-func bothNeeds(a, b trigram.Need) trigram.Need {
+func intersectNeeds(a, b trigram.Need) trigram.Need {
 	n := trigram.Need{All: slices.Concat(a.All, b.All)}
 	slices.Sort(n.All)
 	n.All = slices.Compact(n.All)
@@ -188,19 +188,19 @@ func bothNeeds(a, b trigram.Need) trigram.Need {
 }
 
 // anySeeds are those of what one of sides leads to; nil where they are too many.
-func anySeeds(sides []*Seeds) *Seeds {
+func unionQueries(sides []*IndexQuery) *IndexQuery {
 	if len(sides) == 1 {
 		return sides[0]
 	}
-	all := &Seeds{score: sides[0].score}
+	all := &IndexQuery{score: sides[0].score}
 	var texts []string
 	for _, s := range sides {
-		if all.count += s.count; all.count > maxSeedTexts {
+		if all.count += s.count; all.count > maxQueryTexts {
 			return nil
 		}
 		all.Need.Or = append(all.Need.Or, s.Need)
 		all.Subtree = all.Subtree || s.Subtree
-		all.dirs = append(all.dirs, s.dirs...)
+		all.components = append(all.components, s.components...)
 		all.score = min(all.score, s.score)
 		texts = append(texts, s.String())
 	}
@@ -210,37 +210,37 @@ func anySeeds(sides []*Seeds) *Seeds {
 }
 
 // textSeeds are those of a name, or of a path, that has one of alts.
-func textSeeds(alts []string, path, fold, start, end bool) []*Seeds {
-	if len(alts) > maxSeedTexts {
+func textQueries(alts []string, path, fold, start, end bool) []*IndexQuery {
+	if len(alts) > maxQueryTexts {
 		return nil
 	}
 	if !path {
 		if len(alts) > 1 {
 			alts = shortest(alts)
 		}
-		return sideBySide(alts, func(alt string) []*Seeds {
-			return pieceSeeds(piece{text: alt, fold: fold}, false)
+		return unionOf(alts, func(alt string) []*IndexQuery {
+			return componentQueries(component{text: alt, fold: fold}, false)
 		})
 	}
-	own := func(alt string) []*Seeds { // what is in the name itself
+	own := func(alt string) []*IndexQuery { // what is in the name itself
 		if !end {
 			return nil
 		}
-		p := cutPath(alt, fold, start, end)
-		return pieceSeeds(p[len(p)-1], false)
+		p := components(alt, fold, start, end)
+		return componentQueries(p[len(p)-1], false)
 	}
-	any := func(alt string) []*Seeds {
-		var list []*Seeds
-		pieces := cutPath(alt, fold, start, end)
+	any := func(alt string) []*IndexQuery {
+		var list []*IndexQuery
+		pieces := components(alt, fold, start, end)
 		for i, p := range pieces {
-			list = append(list, pieceSeeds(p, !end || i < len(pieces)-1)...)
+			list = append(list, componentQueries(p, !end || i < len(pieces)-1)...)
 		}
-		return bothSeeds(list)
+		return intersectQueries(list)
 	}
 	if len(alts) == 1 {
 		return any(alts[0])
 	}
-	return append(sideBySide(alts, own), sideBySide(alts, any)...)
+	return append(unionOf(alts, own), unionOf(alts, any)...)
 }
 
 // shortest is texts without those that have another in them.
@@ -255,8 +255,8 @@ func shortest(texts []string) []string {
 }
 
 // sideBySide is what leads to any of alts: the best that f knows of each.
-func sideBySide(alts []string, f func(alt string) []*Seeds) []*Seeds {
-	var sides []*Seeds
+func unionOf(alts []string, f func(alt string) []*IndexQuery) []*IndexQuery {
+	var sides []*IndexQuery
 	for _, alt := range alts {
 		list := f(alt)
 		if len(list) == 0 {
@@ -264,20 +264,20 @@ func sideBySide(alts []string, f func(alt string) []*Seeds) []*Seeds {
 		}
 		sides = append(sides, list[0])
 	}
-	if all := anySeeds(sides); all != nil {
-		return []*Seeds{all}
+	if all := unionQueries(sides); all != nil {
+		return []*IndexQuery{all}
 	}
 	return nil
 }
 
 // cutPath cuts a text of paths into what of it is in one component each.
-func cutPath(text string, fold, start, end bool) []piece {
-	var list []piece
+func components(text string, fold, start, end bool) []component {
+	var list []component
 	for i, s := range strings.Split(text, "/") {
 		if i > 0 {
 			list[i-1].end = true
 		}
-		list = append(list, piece{text: s, fold: fold, start: i > 0})
+		list = append(list, component{text: s, fold: fold, start: i > 0})
 	}
 	list[len(list)-1].end = end
 	return list
@@ -285,35 +285,35 @@ func cutPath(text string, fold, start, end bool) []piece {
 
 // pieceSeeds are those of a component that has d: of the name, or with subtree
 // of any directory above it too. None if d has no trigram.
-func pieceSeeds(d piece, subtree bool) []*Seeds {
+func componentQueries(d component, subtree bool) []*IndexQuery {
 	grams := trigram.Of(d.text)
 	if len(grams) == 0 {
 		return nil
 	}
 	if len(grams) > maxTrigrams {
-		slices.SortFunc(grams, func(a, b trigram.T) int { return cmp.Compare(gramBits(b), gramBits(a)) })
+		slices.SortFunc(grams, func(a, b trigram.T) int { return cmp.Compare(trigramBits(b), trigramBits(a)) })
 		grams = grams[:maxTrigrams]
 		slices.Sort(grams)
 	}
 	bits := 0
 	for _, g := range grams {
-		bits += gramBits(g)
+		bits += trigramBits(g)
 	}
 	bits /= 3 // each byte is in as many
-	s := &Seeds{Need: trigram.Need{All: grams}, count: 1, Subtree: subtree}
+	s := &IndexQuery{Need: trigram.Need{All: grams}, count: 1, Subtree: subtree}
 	if subtree {
-		s.dirs = []piece{d}
+		s.components = []component{d}
 		bits -= subtreeBits
 	}
 	s.texts = []string{fmt.Sprintf("%.40q", d.text)}
 	s.score = bits
-	return []*Seeds{s}
+	return []*IndexQuery{s}
 }
 
 // gramBits is how rare g is.
-func gramBits(g trigram.T) int {
+func trigramBits(g trigram.T) int {
 	return int(scan.ByteBits[byte(g>>16)]) + int(scan.ByteBits[byte(g>>8)]) + int(scan.ByteBits[byte(g)])
 }
 
 // String is for people.
-func (s *Seeds) String() string { return strings.Join(s.texts, " and ") }
+func (s *IndexQuery) String() string { return strings.Join(s.texts, " and ") }

@@ -31,7 +31,7 @@ func meets(n *trigram.Need, name string) bool {
 }
 
 // leadsTo reports whether s leads to name in dir.
-func leadsTo(s *Seeds, dir, name string) bool {
+func leadsTo(s *IndexQuery, dir, name string) bool {
 	if meets(&s.Need, name) {
 		return true
 	}
@@ -46,7 +46,7 @@ func leadsTo(s *Seeds, dir, name string) bool {
 // checkSeeds reports seeds that do not lead to name in dir, which matches.
 func checkSeeds(t *testing.T, p *Plan, dir, name string) {
 	t.Helper()
-	for _, s := range p.Seeds() {
+	for _, s := range p.IndexQueries() {
 		if !leadsTo(&s, dir, name) {
 			t.Errorf("%q: %q matches, and seeds %s (in subtrees: %v) do not lead there", p.Expr(), path.Join(dir, name), &s, s.Subtree)
 		}
@@ -81,7 +81,7 @@ func TestSeedsLeadToMatches(t *testing.T) {
 			}
 			t.Fatalf("%q: %v", r.Terms, err)
 		}
-		if len(p.Seeds()) == 0 {
+		if len(p.IndexQueries()) == 0 {
 			continue
 		}
 		plans++
@@ -155,7 +155,7 @@ func TestSeeds(t *testing.T) {
 			continue
 		}
 		var got []string
-		for _, s := range p.Seeds() {
+		for _, s := range p.IndexQueries() {
 			what := s.String()
 			if s.Subtree {
 				what = "/" + what
@@ -186,7 +186,7 @@ func TestSeedsDir(t *testing.T) {
 			t.Fatal(err)
 		}
 		accepts := func(name string) bool {
-			return slices.ContainsFunc(p.Seeds(), func(s Seeds) bool { return s.Subtree && s.Dir(name) })
+			return slices.ContainsFunc(p.IndexQueries(), func(s IndexQuery) bool { return s.Subtree && s.Dir(name) })
 		}
 		for _, name := range strings.Fields(c.in) {
 			if !accepts(name) {

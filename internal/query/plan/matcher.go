@@ -39,10 +39,10 @@ type Matcher struct {
 	slash  int    // the length of the directory and '/' in buf
 	below  query.Truth
 
-	here    []query.Truth // by step, of the directory entered
-	tails   []pathRemainder
-	globs   []pattern.GlobState // of globs on the path, behind the directory
-	scratch [2]pattern.GlobState
+	here       []query.Truth // by step, of the directory entered
+	remainders []pathRemainder
+	globs      []pattern.GlobState // of globs on the path, behind the directory
+	scratch    [2]pattern.GlobState
 
 	folded   []byte // the directory entered, folded, if foldedOK
 	foldedOK bool
@@ -50,19 +50,19 @@ type Matcher struct {
 	nameOK   bool
 	cand     candidate
 
-	scan    bool                  // ends or needles are what to look for; else any name is a candidate
-	ends    *scan.SuffixFilter    // or nil
-	needles []scan.ColumnSearcher // none: no name is a candidate
-	own     []scan.ColumnSearcher // memory for needles
+	scans        bool                  // ends or needles are what to look for; else any name is a candidate
+	suffixes     *scan.SuffixFilter    // or nil
+	searchers    []scan.ColumnSearcher // none: no name is a candidate
+	ownSearchers []scan.ColumnSearcher // memory for needles
 }
 
 // NewMatcher returns a matcher that has entered no directory.
 func (p *Plan) NewMatcher() *Matcher {
 	return &Matcher{
-		p:     p,
-		here:  make([]query.Truth, p.steps),
-		tails: make([]pathRemainder, p.tails),
-		globs: make([]pattern.GlobState, p.globs),
+		p:          p,
+		here:       make([]query.Truth, p.steps),
+		remainders: make([]pathRemainder, p.remainders),
+		globs:      make([]pattern.GlobState, p.globs),
 	}
 }
 
@@ -84,17 +84,17 @@ func (m *Matcher) Enter(dir string, depth int) query.Truth {
 		here, below = query.False, query.False
 	}
 	m.below = below
-	m.scan, m.ends, m.needles = false, nil, nil
+	m.scans, m.suffixes, m.searchers = false, nil, nil
 	if here != query.Unknown {
 		return here
 	}
 	for _, f := range m.p.filters {
 		if f.static {
-			m.scan, m.ends, m.needles = true, f.ends, f.needles
+			m.scans, m.suffixes, m.searchers = true, f.suffixes, f.searchers
 			break
 		}
-		if m.own, m.scan = f.in(m, m.own[:0]); m.scan {
-			m.needles = m.own
+		if m.ownSearchers, m.scans = f.searchersIn(m, m.ownSearchers[:0]); m.scans {
+			m.searchers = m.ownSearchers
 			break
 		}
 	}
@@ -113,12 +113,12 @@ func (m *Matcher) Next(names []byte, from int) int {
 	switch {
 	case from >= len(names):
 		return -1
-	case !m.scan:
+	case !m.scans:
 		return from
-	case m.ends != nil:
-		return m.ends.Find(names, from)
+	case m.suffixes != nil:
+		return m.suffixes.Find(names, from)
 	}
-	return scan.FindAny(m.needles, names, from)
+	return scan.FindAny(m.searchers, names, from)
 }
 
 // Name judges an entry by its name and type (listing.Unknown if not known)

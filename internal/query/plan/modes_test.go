@@ -110,7 +110,7 @@ func FuzzResolve(f *testing.F) {
 		m.Enter("/a/src", 2)
 		m.Next([]byte("main.go\x00"), 0)
 		m.Name("main.go", 8)
-		m.Spans(nil, "/a/src/main.go")
+		m.Highlights(nil, "/a/src/main.go")
 	})
 }
 

@@ -8,11 +8,11 @@ type Plan struct {
 	in      []string
 	exclude []string
 
-	root    *step
-	filters []*prefilter // best first
-	marks   []highlight
+	root       *step
+	filters    []*prefilter // best first
+	highlights []highlight
 	// How many of each a Matcher keeps.
-	steps, tails, globs int
+	steps, remainders, globs int
 
 	needs query.Needs // of all tests
 }

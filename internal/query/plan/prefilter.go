@@ -11,17 +11,17 @@ import (
 // prefilter is a set of tests of which a match passes at least one, all of
 // them literals that can be looked for in a column of names.
 type prefilter struct {
-	steps   []*step               // of litTests
-	alts    int                   // how many texts these look for
-	score   int                   // how selective it is
-	static  bool                  // none is about the path: needles hold in every directory
-	needles []scan.ColumnSearcher // if static
-	ends    *scan.SuffixFilter    // if static, in place of needles; or nil
+	steps     []*step               // of litTests
+	alts      int                   // how many texts these look for
+	score     int                   // how selective it is
+	static    bool                  // none is about the path: needles hold in every directory
+	searchers []scan.ColumnSearcher // if static
+	suffixes  *scan.SuffixFilter    // if static, in place of needles; or nil
 }
 
 // At most so many needles are looked for at once, and so many prefilters kept.
 const (
-	maxNeedles    = 2 * pattern.MaxAlts
+	maxSearchers  = 2 * pattern.MaxAlts
 	maxPrefilters = 4
 )
 
@@ -30,26 +30,26 @@ func (s *step) prefilters() []*prefilter {
 	list := s.collect()
 	list = list[:min(len(list), maxPrefilters)]
 	for _, f := range list {
-		f.sharpen()
+		f.buildSearchers()
 	}
 	return list
 }
 
 // sharpen makes the needles.
-func (f *prefilter) sharpen() {
-	f.ends = &scan.SuffixFilter{}
+func (f *prefilter) buildSearchers() {
+	f.suffixes = &scan.SuffixFilter{}
 	for _, s := range f.steps {
 		t := s.test.(*litTest)
-		t.sharpen()
+		t.buildSearchers()
 		if f.static {
-			f.needles = append(f.needles, t.needles...)
+			f.searchers = append(f.searchers, t.searchers...)
 		}
-		if f.ends != nil && (!t.end || !f.ends.Add(t.alts, t.fold)) {
-			f.ends = nil
+		if f.suffixes != nil && (!t.end || !f.suffixes.Add(t.alts, t.fold)) {
+			f.suffixes = nil
 		}
 	}
-	if !f.static || len(f.needles) == 1 {
-		f.ends = nil
+	if !f.static || len(f.searchers) == 1 {
+		f.suffixes = nil
 	}
 }
 
@@ -80,7 +80,7 @@ func (s *step) collect() []*prefilter {
 			f.alts += best.alts
 			f.static = f.static && best.static
 			f.score = min(f.score, best.score)
-			if f.alts > maxNeedles {
+			if f.alts > maxSearchers {
 				return nil
 			}
 		}
@@ -103,7 +103,7 @@ func (t *litTest) prefilter(s *step) []*prefilter {
 
 // in returns the needles for the directory that m has entered, appended to
 // dst; ok is false where the prefilter says nothing about it.
-func (f *prefilter) in(m *Matcher, dst []scan.ColumnSearcher) (needles []scan.ColumnSearcher, ok bool) {
+func (f *prefilter) searchersIn(m *Matcher, dst []scan.ColumnSearcher) (needles []scan.ColumnSearcher, ok bool) {
 	for _, s := range f.steps {
 		switch m.here[s.id] {
 		case query.True:
@@ -113,15 +113,15 @@ func (f *prefilter) in(m *Matcher, dst []scan.ColumnSearcher) (needles []scan.Co
 		}
 		t := s.test.(*litTest)
 		if !t.path {
-			dst = append(dst, t.needles...)
+			dst = append(dst, t.searchers...)
 			continue
 		}
 		for i := range t.alts {
-			switch m.tails[t.id+i] {
+			switch m.remainders[t.id+i] {
 			case remainderWhole:
-				dst = append(dst, t.needles[i])
+				dst = append(dst, t.searchers[i])
 			case remainderRest:
-				dst = append(dst, t.tails[i])
+				dst = append(dst, t.remainderSearchers[i])
 			}
 		}
 	}

@@ -27,8 +27,8 @@ type litTest struct {
 	// By alt, what to look for in a column of names: all of it, and for a path
 	// what of it is in the name when the rest is in the directory. Only where a
 	// prefilter asks for them.
-	needles, tails []scan.ColumnSearcher
-	disjoint       bool // no name has two of alts, which are at the end
+	searchers, remainderSearchers []scan.ColumnSearcher
+	disjoint                      bool // no name has two of alts, which are at the end
 }
 
 // A path's text is in the directory and its '/' or in the name or in both. What
@@ -51,16 +51,16 @@ func (t *litTest) cost() int {
 func (t *litTest) zone(*query.Zone) query.Truth { return query.Unknown }
 
 // sharpen makes the needles.
-func (t *litTest) sharpen() {
-	if t.needles != nil {
+func (t *litTest) buildSearchers() {
+	if t.searchers != nil {
 		return
 	}
 	t.disjoint = t.end && scan.Disjoint(t.alts)
 	for _, alt := range t.alts {
-		t.needles = append(t.needles, scan.NewColumnSearcher(alt, t.fold, t.start && !t.path, t.end))
+		t.searchers = append(t.searchers, scan.NewColumnSearcher(alt, t.fold, t.start && !t.path, t.end))
 		if t.path {
 			rest := alt[strings.LastIndexByte(alt, '/')+1:]
-			t.tails = append(t.tails, scan.NewColumnSearcher(rest, t.fold, true, t.end))
+			t.remainderSearchers = append(t.remainderSearchers, scan.NewColumnSearcher(rest, t.fold, true, t.end))
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (t *litTest) enter(m *Matcher) (here, below query.Truth) {
 				left = remainderRest
 			}
 		}
-		m.tails[t.id+i] = left
+		m.remainders[t.id+i] = left
 		if left != remainderNone {
 			here = query.Unknown
 		}
@@ -114,7 +114,7 @@ func (t *litTest) within(m *Matcher, i int) bool {
 	case !t.fold && n.Rare == 0:
 		return bytes.Contains(dir, n.Text)
 	}
-	return t.pairs[i].Find(dir) >= 0 || t.rare(i, dir) && strings.Contains(m.foldedDir(), t.alts[i])
+	return t.pairs[i].Find(dir) >= 0 || t.mayFoldOtherwise(i, dir) && strings.Contains(m.foldedDir(), t.alts[i])
 }
 
 // endsWith reports whether the directory entered, and its '/', end with head, a
@@ -128,12 +128,12 @@ func (t *litTest) endsWith(m *Matcher, i int, head string) bool {
 		return strings.HasSuffix(m.foldedDir(), head)
 	}
 	at := len(dir) - len(head)
-	return at >= 0 && scan.EqualFold(dir[at:], t.pairs[i].Text[:len(head)]) || t.rare(i, dir) && strings.HasSuffix(m.foldedDir(), head)
+	return at >= 0 && scan.EqualFold(dir[at:], t.pairs[i].Text[:len(head)]) || t.mayFoldOtherwise(i, dir) && strings.HasSuffix(m.foldedDir(), head)
 }
 
 // rare reports whether in dir there may be a character that is not ASCII and yet
 // folds to a letter of alt i.
-func (t *litTest) rare(i int, dir []byte) bool {
+func (t *litTest) mayFoldOtherwise(i int, dir []byte) bool {
 	return t.fold && strings.ContainsAny(t.alts[i], "ks") && !scan.IsASCII(dir)
 }
 
@@ -146,7 +146,7 @@ func (t *litTest) entry(m *Matcher, c *candidate) query.Truth {
 	for i, alt := range t.alts {
 		start := t.start
 		if t.path {
-			switch m.tails[t.id+i] {
+			switch m.remainders[t.id+i] {
 			case remainderNone:
 				continue
 			case remainderRest:
@@ -186,7 +186,7 @@ func (t *globTest) cost() int                    { return costGlob }
 func (t *globTest) zone(*query.Zone) query.Truth { return query.Unknown }
 
 func (t *globTest) enter(m *Matcher) (here, below query.Truth) {
-	m.globs[t.id].Live = false // found when an entry asks; the literals before it refuse most
+	m.globs[t.id].Valid = false // found when an entry asks; the literals before it refuse most
 	return query.Unknown, query.Unknown
 }
 
@@ -198,11 +198,11 @@ func (t *globTest) entry(m *Matcher, c *candidate) query.Truth {
 	}
 	// The state behind the directory is the same for all its entries.
 	dir := &m.globs[t.id]
-	if !dir.Live {
+	if !dir.Valid {
 		t.Begin(a)
 		a, _ = t.Run(a, b, m.dir(), &m.budget)
 		dir.Places = append(dir.Places[:0], a.Places...)
-		dir.Live = true
+		dir.Valid = true
 		a, b = &m.scratch[0], &m.scratch[1]
 	}
 	if len(dir.Places) == 0 {

@@ -31,7 +31,7 @@ const rareBits = 8
 
 // begin returns from where on the first of the pair may be found in s; -1: it is
 // not there with its second.
-func (n *BytePair) begin(s []byte) int {
+func (n *BytePair) firstOffset(s []byte) int {
 	if n.Rare == 0 {
 		return 0
 	}
@@ -111,14 +111,14 @@ func (n *BytePair) begins(s []byte, at int) bool {
 
 // find returns where pat begins first in s, -1 if nowhere.
 func (n *BytePair) Find(s []byte) int {
-	p := n.begin(s)
+	p := n.firstOffset(s)
 	if p < 0 {
 		return -1
 	}
 	there := s[min(n.d, len(s)):]
 	for p = max(p, n.i); p < len(there); {
 		var m uint64
-		if p, m = n.scan(s[:len(there)], there, p); m == 0 {
+		if p, m = n.next(s[:len(there)], there, p); m == 0 {
 			break
 		}
 		for ; m != 0; m &= m - 1 {
@@ -134,7 +134,7 @@ func (n *BytePair) Find(s []byte) int {
 // scan looks for the pair from p on, its first in here and its second at the same
 // place in there, which is as long. m has the highest bit set of each byte where it
 // is, of the eight at p or less where here ends; it is 0 if the pair is nowhere.
-func (n *BytePair) scan(here, there []byte, p int) (at int, m uint64) {
+func (n *BytePair) next(here, there []byte, p int) (at int, m uint64) {
 	first, firstCase, second, secondCase := n.first, n.firstCase, n.second, n.secondCase
 	there = there[:len(here)]
 	for ; p+8 <= len(here); p += 8 {

@@ -14,14 +14,14 @@ type StepBudget struct {
 
 // A step takes at most about 8 ns [measured: regular expressions of nothing but
 // classes], so that gone is asked about every millisecond.
-const meterSteps = 100_000
+const checkInterval = 100_000
 
 // spend counts n steps and reports whether the judging is to stop.
 func (t *StepBudget) Spend(n int) bool {
 	if t.left -= n; t.left > 0 {
 		return t.Stopped
 	}
-	t.left = meterSteps
+	t.left = checkInterval
 	if t.gone != nil && !t.Stopped {
 		t.Stopped = t.gone()
 	}
@@ -30,5 +30,5 @@ func (t *StepBudget) Spend(n int) bool {
 
 // reset makes t ask gone from now on; nil: it never stops.
 func (t *StepBudget) Reset(gone func() bool) {
-	t.gone, t.left, t.Stopped = gone, meterSteps, false
+	t.gone, t.left, t.Stopped = gone, checkInterval, false
 }

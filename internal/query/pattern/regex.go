@@ -34,14 +34,14 @@ func CompileRegex(src string, tree *syntax.Regexp, steps int, fold, words bool) 
 // maxAtOnce is how many steps package regexp takes without being asked to stop,
 // which it does a character at a time where that is set. They take at most 4 ms,
 // and are enough for all but the longest patterns on the longest names and paths.
-const maxAtOnce = 500_000
+const maxUncheckedSteps = 500_000
 
 // match reports whether r finds a match in text.
 func (r *Searcher) Match(text string, t *StepBudget) bool {
 	if r.words != nil {
 		return t.words.match(r.words, text, t)
 	}
-	if cost := r.steps * len(text); cost <= maxAtOnce {
+	if cost := r.steps * len(text); cost <= maxUncheckedSteps {
 		return !t.Spend(cost) && r.MatchString(text)
 	}
 	t.runes = budgetedRunes{text, r.steps, t}
@@ -51,14 +51,14 @@ func (r *Searcher) Match(text string, t *StepBudget) bool {
 // meteredRunes are the characters of a text for package regexp, each at the price
 // of a number of steps. They end early where the judging is to stop.
 type budgetedRunes struct {
-	text  string
-	price int
-	meter *StepBudget
+	text   string
+	price  int
+	budget *StepBudget
 }
 
 // ReadRune is io.RuneReader's.
 func (r *budgetedRunes) ReadRune() (rune, int, error) {
-	if r.text == "" || r.meter.Spend(r.price) {
+	if r.text == "" || r.budget.Spend(r.price) {
 		return 0, 0, io.EOF
 	}
 	c, w := utf8.DecodeRuneInString(r.text)

@@ -11,7 +11,7 @@ import (
 // needle finds, in a column of names each ended by 0x00, a place in a name
 // that may have a certain text. It may find too much, never too little.
 type ColumnSearcher struct {
-	kind       needleKind
+	kind       searcherKind
 	pat        []byte
 	lead       int       // bytes of pat before the name: 1 where it begins with the 0x00 of the name before
 	Lookalikes []string  // of a folded text: what else folds to a letter of pat
@@ -19,28 +19,28 @@ type ColumnSearcher struct {
 	pair       *BytePair // of pat
 }
 
-type needleKind uint8
+type searcherKind uint8
 
 const (
-	needleAny    needleKind = iota // any name
-	needleText                     // pat
-	needleBeyond                   // a byte beyond ASCII
-	needleNone                     // no name
+	anyName      searcherKind = iota // any name
+	nameWithText                     // pat
+	nonASCIIName                     // a byte beyond ASCII
+	noName                           // no name
 )
 
 func NewColumnSearcher(text string, fold, start, end bool) ColumnSearcher {
 	if strings.IndexByte(text, '/') >= 0 {
-		return ColumnSearcher{kind: needleNone}
+		return ColumnSearcher{kind: noName}
 	}
 	if !fold {
 		if text == "" && !(start && end) {
 			return ColumnSearcher{}
 		}
-		n := ColumnSearcher{kind: needleText, Exact: true}
+		n := ColumnSearcher{kind: nameWithText, Exact: true}
 		n.frame(text, fold, start, end)
 		return n
 	}
-	return foldNeedle(text, start, end)
+	return newFoldedSearcher(text, start, end)
 }
 
 // frame makes pat of text, with the 0x00 of the name before and its own.
@@ -57,7 +57,7 @@ func (n *ColumnSearcher) frame(text string, fold, start, end bool) {
 }
 
 // foldNeedle searches for the longest run of ASCII in text, which is folded.
-func foldNeedle(text string, start, end bool) ColumnSearcher {
+func newFoldedSearcher(text string, start, end bool) ColumnSearcher {
 	run, at := "", 0
 	for i := 0; i < len(text); {
 		j := i
@@ -76,9 +76,9 @@ func foldNeedle(text string, start, end bool) ColumnSearcher {
 	case text == "" && !(start && end):
 		return ColumnSearcher{}
 	case run == "" && text != "":
-		return ColumnSearcher{kind: needleBeyond}
+		return ColumnSearcher{kind: nonASCIIName}
 	}
-	n := ColumnSearcher{kind: needleText, Exact: run == text}
+	n := ColumnSearcher{kind: nameWithText, Exact: run == text}
 	n.frame(run, true, start && at == 0, end && at+len(run) == len(text))
 	// What folds to a letter of ASCII and is none: the long s and the kelvin
 	// sign. A name that has one is taken for a find.
@@ -96,11 +96,11 @@ func foldNeedle(text string, start, end bool) ColumnSearcher {
 // find; before it is another name's 0x00, or nothing.
 func (n *ColumnSearcher) find(names []byte, from, to int) int {
 	switch n.kind {
-	case needleNone:
+	case noName:
 		return -1
-	case needleAny:
+	case anyName:
 		return from
-	case needleBeyond:
+	case nonASCIIName:
 		for ; from+8 <= to; from += 8 {
 			if m := binary.LittleEndian.Uint64(names[from:]) & (utf8.RuneSelf * ones); m != 0 {
 				return from + bits.TrailingZeros64(m)/8
@@ -113,7 +113,7 @@ func (n *ColumnSearcher) find(names []byte, from, to int) int {
 		}
 		return -1
 	}
-	if n.lead == 1 && from == 0 && n.prefix(names) {
+	if n.lead == 1 && from == 0 && n.firstBegins(names) {
 		return 0
 	}
 	lo := max(from-n.lead, 0)
@@ -138,7 +138,7 @@ func (n *ColumnSearcher) find(names []byte, from, to int) int {
 }
 
 // prefix reports whether the first name of names begins as pat says.
-func (n *ColumnSearcher) prefix(names []byte) bool {
+func (n *ColumnSearcher) firstBegins(names []byte) bool {
 	pat := n.pat[1:]
 	if len(pat) > len(names) {
 		return false
@@ -198,4 +198,38 @@ func FindAny(needles []ColumnSearcher, names []byte, from int) int {
 		from = to
 	}
 	return -1
+}
+
+// count returns how many of names n finds: all of them if stem is not set, and
+// else those that have more before.
+func (n *ColumnSearcher) Count(names []byte, stem bool) int {
+	total := n.pair.count(names, stem)
+	if n.lead == 1 && n.firstBegins(names) {
+		total++
+	}
+	return total
+}
+
+// apart reports whether no text of those that end with one of list can end with
+// another. Where they are more than are worth counting one by one it says false.
+func Disjoint(list []string) bool {
+	for i, s := range list {
+		for j, t := range list {
+			if len(list) > 4 || i != j && strings.HasSuffix(s, t) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func IsASCII(s []byte) bool {
+	var all uint64
+	for ; len(s) >= 8; s = s[8:] {
+		all |= binary.LittleEndian.Uint64(s)
+	}
+	for _, c := range s {
+		all |= uint64(c)
+	}
+	return all&(utf8.RuneSelf*ones) == 0
 }
