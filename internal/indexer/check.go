@@ -160,7 +160,7 @@ func (c *checker) repairDir(ctx context.Context, dir string, diffs []wire.Differ
 		}
 		key, _, err := c.mounts.key(d.Path)
 		if err == nil {
-			err = c.writer.Update(ctx, func(tx *store.Tx) error { return tx.Drop(key, c.stamp()) })
+			err = c.writer.Update(ctx, func(tx *store.Tx) error { return tx.Drop(key, c.Stamp()) })
 		}
 		if err != nil {
 			return err

@@ -51,12 +51,9 @@ type core struct {
 	fileFault atomic.Pointer[string] // what is wrong with the name of the database's file; nil: nothing
 }
 
-// stamp returns the next stamp. Stamps order observations of the file system.
-func (c *core) stamp() uint64 { return c.stamps.Add(1) }
-
-// Stamp returns a stamp later than that of every listing begun so far, and earlier than
-// that of any begun later.
-func (c *core) Stamp() uint64 { return c.stamp() }
+// Stamp returns the next stamp. Stamps order observations of the file system: this one is
+// later than that of every listing begun so far, and earlier than that of any begun later.
+func (c *core) Stamp() uint64 { return c.stamps.Add(1) }
 
 func (c *core) allRoots() []*root {
 	if list := c.rootList.Load(); list != nil {

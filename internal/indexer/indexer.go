@@ -162,7 +162,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 func (x *Indexer) Run(ctx context.Context) error {
 	x.pool = walker.New(walker.Options{
 		Workers:  x.cfg.Workers,
-		Stamp:    x.stamp,
+		Stamp:    x.Stamp,
 		OnAccess: x.cfg.OnAccess, DeviceLimit: x.deviceLimit,
 		Device: x.deviceOf, StuckAfter: x.cfg.Timing.StuckAfter, MaxStuck: maxStuck,
 		OnStuck: func(worker int, dir string, since time.Duration) {

@@ -171,7 +171,7 @@ func TestIncompleteRootUnmounted(t *testing.T) {
 		if err := tx.PutValue(store.Roots, known.storeKey(), rec); err != nil {
 			return err
 		}
-		return tx.PutPending(known.storeKey(), store.Pending{Subtree: true, Stamp: r.stamp()})
+		return tx.PutPending(known.storeKey(), store.Pending{Subtree: true, Stamp: r.Stamp()})
 	}))
 	r.stop()
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -333,7 +334,7 @@ func (m *mountMap) awayRoot(known map[string]rootRecord, path string) (record.Ke
 }
 
 // changedPoints returns the mount points at which was and now differ.
-func changedPoints(was, now *mountMap) (points []string) {
+func changedPoints(was, now *mountMap) []string {
 	type state struct {
 		kind   mountKind
 		volume record.Volume
@@ -351,19 +352,15 @@ func changedPoints(was, now *mountMap) (points []string) {
 		}
 		return all
 	}
-	before, after := states(was), states(now)
-	for point, s := range before {
-		if after[point] != s {
-			points = append(points, point)
+	changed := states(now)
+	for point, before := range states(was) {
+		if after, ok := changed[point]; ok && after == before {
+			delete(changed, point)
+		} else {
+			changed[point] = after
 		}
 	}
-	for point := range after {
-		if _, ok := before[point]; !ok {
-			points = append(points, point)
-		}
-	}
-	slices.SortFunc(points, mounts.ComparePaths)
-	return points
+	return slices.SortedFunc(maps.Keys(changed), mounts.ComparePaths)
 }
 
 // MountsChanged reads the mount table anew and lists what that changed: the directories

@@ -78,7 +78,7 @@ func (l *live) update(ctx context.Context, u *nameUpdates, epoch uint64, dir str
 		}
 		u.held[dir] = true
 	}
-	stamp := l.stamp()
+	stamp := l.Stamp()
 	key, err := l.keyOf(dir, 0)
 	if err != nil {
 		return // on no file system that is indexed now

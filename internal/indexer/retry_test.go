@@ -13,7 +13,7 @@ func TestReapedIsSettled(t *testing.T) {
 	root := tree(t, "a/b/c/x")
 	r := run(t, "", Config{Roots: []string{root}})
 	r.idle()
-	before := r.stamp()
+	before := r.Stamp()
 	r.rescan(root + "/a/b/c") // and a/b
 	r.idle()
 	key, _, err := r.mounts.Load().key(root + "/a")
@@ -35,7 +35,7 @@ func TestSettledAgainAndAgain(t *testing.T) {
 	must(t, err)
 	mark := func(key record.Key) {
 		must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error {
-			return tx.PutPending(key, store.Pending{Stamp: r.stamp()})
+			return tx.PutPending(key, store.Pending{Stamp: r.Stamp()})
 		}))
 	}
 	var away record.Volume // nothing is mounted of it

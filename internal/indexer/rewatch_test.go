@@ -110,13 +110,13 @@ func TestSyncBesideMuchElse(t *testing.T) {
 		for i := range pendingBatch {
 			other, _, err := l.mounts.Load().key(l.path(fmt.Sprintf("a/%04d", i)))
 			if err == nil {
-				err = tx.PutPending(other, store.Pending{Stamp: l.stamp()})
+				err = tx.PutPending(other, store.Pending{Stamp: l.Stamp()})
 			}
 			if err != nil {
 				return err
 			}
 		}
-		return tx.PutPending(key, store.Pending{Stamp: l.stamp()})
+		return tx.PutPending(key, store.Pending{Stamp: l.Stamp()})
 	}))
 	l.do(l.listAllPending(deadline(t), l.rootOf(l.root), []string{l.path("z")}))
 	l.do(l.st.View(func(sn *store.Snap) error {

@@ -298,13 +298,13 @@ func (x *Indexer) dropExcept(tx *store.Tx, key record.Key, keep []*root) error {
 		}
 	}
 	if len(below) == 0 {
-		return tx.Drop(key, x.stamp())
+		return tx.Drop(key, x.Stamp())
 	}
 	rec, ok, err := tx.Snap().Record(key)
 	if err != nil || !ok {
 		return err
 	}
-	l := listing.Listing{Stamp: x.stamp(), Dir: rec.Header().Dir, First: true, Last: true}
+	l := listing.Listing{Stamp: x.Stamp(), Dir: rec.Header().Dir, First: true, Last: true}
 	stored := readEntries(tx.Snap(), key, "")
 	for e := stored.next(); e != nil; e = stored.next() {
 		child := key.Child(e.Name)

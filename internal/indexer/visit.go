@@ -126,7 +126,7 @@ func (t *task) visitError(r *walker.Result) {
 
 // putError stores that a directory of a root, which may be nil, could not be listed.
 func (s *scheduler) putError(r *root, key record.Key, errno syscall.Errno) {
-	stamp, now := s.stamp(), time.Now()
+	stamp, now := s.Stamp(), time.Now()
 	_ = s.writer.Put(s.ctx, commit.Item{
 		Bytes: 512, Held: r.unwrittenCounter(),
 		Do: func(tx *store.Tx) error {
