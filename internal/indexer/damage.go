@@ -71,7 +71,7 @@ func (x *Indexer) verifyOnce() bool {
 		x.log.Warn("listings in the database are damaged; listing them again", "directories", len(damaged))
 		err = x.writer.Update(x.running, func(tx *store.Tx) error {
 			for _, key := range damaged {
-				if err := tx.PutPending(key, store.Pending{Stamp: x.stamp()}); err != nil {
+				if err := tx.PutPending(key, store.Pending{Stamp: x.Stamp()}); err != nil {
 					return err
 				}
 			}
