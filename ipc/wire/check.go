@@ -1,25 +1,25 @@
 package wire
 
-// CheckRequest asks to compare the index with the file system.
+// CheckRequest asks for a comparison of the index with the file system.
 type CheckRequest struct {
-	Path   string `json:"path,omitempty"` // absolute; "": every root
+	Path   string `json:"path,omitempty"` // absolute; all roots if empty
 	Repair bool   `json:"repair,omitempty"`
 }
 
-// Kinds of Difference, as seen from the index: what it has to do to be true.
+// Kinds of Difference: how the index has to change to be correct.
 const (
-	DiffCreated  = "created"  // on disk, not in the index
-	DiffRemoved  = "removed"  // in the index, not on disk
-	DiffModified = "modified" // in both, not the same
+	DiffCreated  = "created"  // on disk but not in the index
+	DiffRemoved  = "removed"  // in the index but not on disk
+	DiffModified = "modified" // in both, but different
 	DiffError    = "error"    // could not be compared
 )
 
-// Difference is one path where index and file system do not agree.
+// Difference is a path for which index and file system differ.
 type Difference struct {
 	Path     string   `json:"path"`
 	Change   string   `json:"change"`
-	Fields   []string `json:"fields,omitempty"` // of DiffModified: "size", "mtime", …
-	Detail   string   `json:"detail,omitempty"` // for a person
+	Fields   []string `json:"fields,omitempty"` // of DiffModified, such as "size" or "mtime"
+	Detail   string   `json:"detail,omitempty"` // for people
 	Repaired bool     `json:"repaired,omitempty"`
 }
 
@@ -30,7 +30,7 @@ type CheckResult struct {
 	Differences int64    `json:"differences"`
 	Repaired    int64    `json:"repaired"`
 	Errors      int64    `json:"errors"`
-	Error       *Problem `json:"error,omitempty"` // why it stopped before its end
+	Error       *Problem `json:"error,omitempty"` // why the check ended early
 }
 
 // MarshalJSON implements json.Marshaler.
@@ -39,8 +39,8 @@ func (v CheckRequest) MarshalJSON() ([]byte, error) {
 	return marshalExact(plain(v), "path", v.Path)
 }
 
-// UnmarshalJSON implements json.Unmarshaler. As this is a request, it refuses
-// fields that it does not know.
+// UnmarshalJSON implements json.Unmarshaler. As this is a request, it rejects unknown
+// fields.
 func (v *CheckRequest) UnmarshalJSON(data []byte) error {
 	type plain CheckRequest
 	x := struct {

@@ -6,19 +6,19 @@ import "time"
 type Explanation struct {
 	Path    string `json:"path"`
 	Indexed bool   `json:"indexed"`
-	// Reason says in a line why it is not indexed, by which rule or error.
+	// Reason says in one line why the path is not indexed: the rule or the error.
 	Reason   string     `json:"reason,omitempty"`
-	Rule     string     `json:"rule,omitempty"` // the setting that excludes it, as written
-	Type     string     `json:"type,omitempty"` // a letter, as in a Row
+	Rule     string     `json:"rule,omitempty"` // the setting that excludes the path, as written
+	Type     string     `json:"type,omitempty"` // a letter, as in the JSON of a Row
 	Root     string     `json:"root,omitempty"`
 	Volume   string     `json:"volume,omitempty"`
 	Coverage string     `json:"coverage,omitempty"` // "watched", "swept", "none"
-	Pending  bool       `json:"pending,omitempty"`  // to be listed (again)
-	Listed   *time.Time `json:"listed,omitempty"`   // when its directory, or it as a directory, was last listed
-	Error    string     `json:"error,omitempty"`    // of the last attempt to list it
+	Pending  bool       `json:"pending,omitempty"`  // waiting to be listed
+	Listed   *time.Time `json:"listed,omitempty"`   // when the directory, or the parent of anything else, was last listed
+	Error    string     `json:"error,omitempty"`    // from the last attempt to list it
 	ErrorAt  *time.Time `json:"error_at,omitempty"`
-	Entries  int64      `json:"entries,omitempty"` // of a directory, in it
-	// Notes are further lines for a person.
+	Entries  int64      `json:"entries,omitempty"` // in a directory
+	// Notes are further lines for people.
 	Notes []string `json:"notes,omitempty"`
 }
 

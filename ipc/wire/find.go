@@ -57,47 +57,46 @@ func (r *FindRequest) UnmarshalJSON(data []byte) error {
 	})
 }
 
-// Trailer ends every answer to a FindRequest. Without one the answer was cut
-// off.
+// Trailer ends every answer to a FindRequest. An answer without one was cut off.
 type Trailer struct {
-	Count int64 `json:"count"` // rows, or with FindRequest.Count matches
-	// The index's clock when the answer was begun and when it ended: the same
-	// for an answer from one snapshot. Opaque.
+	Count int64 `json:"count"` // rows sent, or with FindRequest.Count the matches
+	// FirstClock and LastClock are the index's clock at the start and the end of the
+	// answer. They are opaque, and equal if the answer is from one snapshot.
 	FirstClock string `json:"first_clock"`
 	LastClock  string `json:"last_clock"`
-	// Complete says that nothing in the part asked about is stale.
+	// Complete says that nothing in the searched part of the index is stale.
 	Complete  bool    `json:"complete"`
-	Stale     []Stale `json:"stale,omitempty"`      // bounded
-	StaleMore int     `json:"stale_more,omitempty"` // how many were left out of Stale
+	Stale     []Stale `json:"stale,omitempty"`      // a bounded sample
+	StaleMore int     `json:"stale_more,omitempty"` // how many are missing in Stale
 	// Changed is how many matches changed, at least, while the answer was being sorted. Some
 	// of them may be missing or come twice.
 	Changed int64 `json:"changed,omitempty"`
 	// Next is the FindRequest.After of the next page if Limit ended the answer and there may
 	// be more. Opaque.
 	Next string `json:"next,omitempty"`
-	// SyncMissed says that FindRequest.Sync was not met in time.
+	// SyncMissed says that FindRequest.Sync expired first.
 	SyncMissed bool   `json:"sync_missed,omitempty"`
 	Plan       string `json:"plan,omitempty"` // for FindRequest.Explain
-	// Error says why the answer stops here; nil: it is whole.
+	// Error says why the answer ends early; nil if it did not.
 	Error *Problem `json:"error,omitempty"`
 }
 
-// Stale is a subtree whose part of an answer may not be true now.
+// Stale is a subtree for which an answer may be out of date.
 type Stale struct {
 	Path   string `json:"path"`
-	Reason string `json:"reason"` // one of the Stale… constants, or an error's text
+	Reason string `json:"reason"` // one of the Stale constants, or the text of an error
 }
 
-// Reasons of Stale.
+// Reasons for Stale.
 const (
 	StaleNotListed = "not yet listed"
 	StalePending   = "changes not yet read"
 	StaleOffline   = "offline"
 	StaleOverdue   = "sweep overdue"
 	StaleDamaged   = "damaged in the index, listed again soon"
-	// StaleMetadata is said only of answers that use more than names and types.
+	// StaleMetadata applies only to answers that use more than names and types.
 	StaleMetadata = "sizes, times and owners are not verified yet"
-	// StaleUnwritten: the database cannot be written; Status.Degraded says why.
+	// StaleUnwritten means that the database cannot be written; Status.Degraded says why.
 	StaleUnwritten = "changes not yet written"
 )
 
@@ -113,8 +112,7 @@ func (s *Stale) UnmarshalJSON(data []byte) error {
 	return unmarshalExact(data, (*plain)(s), "path", &s.Path)
 }
 
-// Duration goes over the wire as Go writes it ("1m30s"); a number is read as
-// seconds.
+// Duration is sent in Go's notation, such as "1m30s". A number is read as seconds.
 type Duration time.Duration
 
 // MarshalJSON implements json.Marshaler.

@@ -9,11 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// The first use of encoding/json on a type costs a process more than the
-// question and its answer. So what every find needs is written and read here by
-// hand; tests hold it equal to encoding/json.
+// The first use of encoding/json for a type takes a process longer than a query and its
+// answer. So what every find needs is encoded and decoded here by hand, and tests compare
+// the result with that of encoding/json.
 
-// AppendJSON appends r as json.Marshal writes it, but for escapes.
+// AppendJSON appends r as one JSON object. It leaves out fields with zero values.
 func (r *FindRequest) AppendJSON(b []byte) []byte {
 	b = append(b, '{')
 	start := len(b)
@@ -90,7 +90,7 @@ func (r *FindRequest) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// ParseTrailer reads the last line of an answer.
+// ParseTrailer decodes the last line of an answer.
 func ParseTrailer(line []byte) (Trailer, error) {
 	var t Trailer
 	if parseWholeTrailer(line, &t) == nil {

@@ -5,49 +5,49 @@ import (
 	"strings"
 )
 
-// Problem is an error as it goes over the wire: application/problem+json of
-// RFC 9457. The daemon returns one to choose what the client is told; the
-// client returns those that it received. errors.Is tells the kinds apart.
+// Problem is an error in an answer, as application/problem+json of RFC 9457. The daemon
+// returns a Problem to decide what the client gets, and the client returns the one that it
+// got. Use errors.Is to distinguish the kinds.
 type Problem struct {
-	Type   string `json:"type"`   // which kind, one of the Err… below
+	Type   string `json:"type"`   // the kind, one of the Err variables
 	Title  string `json:"title"`  // the kind in words
 	Status int    `json:"status"` // HTTP status
 	Detail string `json:"detail,omitempty"`
 
-	// Of ErrBadQuery: the text that was not understood, the offset in it in
-	// bytes, and what to write instead.
+	// For ErrBadQuery: the text that was not understood, the byte offset in it, and what to
+	// write instead.
 	Text string `json:"text,omitempty"`
 	Pos  int    `json:"pos,omitempty"`
 	Hint string `json:"hint,omitempty"`
 }
 
-// The kinds of problem. They are compared with errors.Is and copied by With,
-// never changed.
+// The kinds of problem. Compare with errors.Is, and make copies using With; never modify
+// them.
 var (
 	ErrBadRequest = kind(400, "bad-request", "request not understood")
 	ErrBadQuery   = kind(400, "bad-query", "query not understood")
 	ErrForbidden  = kind(403, "forbidden", "not allowed")
-	// ErrNotFound says the same of a path that is missing, excluded, outside
-	// every root or invisible to the caller.
+	// ErrNotFound does not distinguish paths that are missing, excluded, outside every root
+	// or invisible to the caller.
 	ErrNotFound = kind(404, "not-found", "not found")
-	// ErrVersion is for an endpoint or a field that the daemon does not know.
+	// ErrVersion is for endpoints and fields that the daemon does not know.
 	ErrVersion = kind(404, "version", "client and daemon do not match")
 	ErrMethod  = kind(405, "method", "method not allowed")
 	ErrTimeout = kind(408, "timeout", "request came too slowly")
-	// ErrTooLarge is for a request over the server's limits, and for an answer
-	// that cannot be made within its own (a sort of too many rows).
+	// ErrTooLarge is for requests over the server's limits, and for answers that would
+	// exceed them.
 	ErrTooLarge = kind(413, "too-large", "too large")
-	// ErrOutside is for a directory to search in that is not in the index.
+	// ErrOutside means that a directory to search is not in the index.
 	ErrOutside  = kind(422, "outside", "outside the index")
 	ErrInternal = kind(500, "internal", "internal error")
-	// ErrStopping tells every waiter that the daemon is shutting down; what it
-	// was doing is resumed at the next start.
+	// ErrStopping means that the daemon is shutting down. Jobs are resumed at the next
+	// start.
 	ErrStopping = kind(503, "stopping", "indexd is stopping")
-	// ErrUnavailable is for what cannot be answered now, and why.
+	// ErrUnavailable is for requests that cannot be answered now.
 	ErrUnavailable = kind(503, "unavailable", "not available now")
 )
 
-// NotIndexed is the text for all of what ErrNotFound says of a path.
+// NotIndexed is the detail of ErrNotFound for any path.
 const NotIndexed = "no such file or directory in the index"
 
 func kind(status int, name, title string) *Problem {
@@ -61,7 +61,7 @@ func (p *Problem) With(format string, args ...any) *Problem {
 	return &c
 }
 
-// Error is the detail, or where there is none the title: never empty.
+// Error returns the detail, or the title if there is none. It is never empty.
 func (p *Problem) Error() string {
 	for _, text := range []string{p.Detail, p.Title} {
 		if strings.TrimSpace(text) != "" {

@@ -23,7 +23,7 @@ type Row struct {
 	User, Group, Target string
 }
 
-// AppendPath appends the row's whole path to b.
+// AppendPath appends the path of the row to b.
 func (r *Row) AppendPath(b []byte) []byte {
 	b = append(b, r.Dir...)
 	if r.Dir != "/" {
@@ -32,7 +32,7 @@ func (r *Row) AppendPath(b []byte) []byte {
 	return append(b, r.Name...)
 }
 
-// Path is the row's whole path.
+// Path returns the path of the row.
 func (r *Row) Path() string {
 	if r.Dir == "/" {
 		return "/" + r.Name
@@ -40,12 +40,12 @@ func (r *Row) Path() string {
 	return r.Dir + "/" + r.Name
 }
 
-// AppendJSON appends the row as one JSON object, without a newline. Where
-// NoMeta is set there is nothing after the type. A time in a year that RFC 3339
-// cannot write has as many digits as it takes, or a minus sign.
+// AppendJSON appends the row as one JSON object, without a newline. If NoMeta is set, it
+// omits everything after the type. A year that RFC 3339 cannot represent has more digits
+// or a minus sign.
 func (r *Row) AppendJSON(b []byte) []byte {
-	// A path's escapes are those of its parts, one after another, so each part
-	// is looked at once.
+	// The escaped path consists of its escaped parts, so each part is escaped once and
+	// copied.
 	b = append(b, `{"path":"`...)
 	dir := len(b)
 	b, dirExact := appendEscaped(b, r.Dir)
@@ -91,7 +91,7 @@ func (r *Row) AppendJSON(b []byte) []byte {
 	return append(b, '}')
 }
 
-// appendField appends a field that is left out where it is empty.
+// appendField appends a field unless it is empty.
 func appendField(b []byte, name, s string) []byte {
 	if s == "" {
 		return b
@@ -113,9 +113,9 @@ func appendField(b []byte, name, s string) []byte {
 
 const hexDigits = "0123456789abcdef"
 
-// appendEscaped appends s as the inside of a JSON string. exact is false where
-// s is no UTF-8: each byte that belongs to no character is then U+FFFD. DEL and
-// the C1 control characters are escaped too, for the sake of terminals.
+// appendEscaped appends s as the contents of a JSON string. exact is false if s is not
+// valid UTF-8; each invalid byte is then replaced by U+FFFD. DEL and the C1 control
+// characters are escaped as well, because terminals interpret them.
 func appendEscaped(b []byte, s string) (out []byte, exact bool) {
 	exact = true
 	done := 0
@@ -160,7 +160,7 @@ func appendEscaped(b []byte, s string) (out []byte, exact bool) {
 	return append(b, s[done:]...), exact
 }
 
-// appendTime appends a time as RFC 3339 in UTC with nine digits of a second.
+// appendTime appends t in RFC 3339 format, in UTC and with nanoseconds.
 func appendTime(b []byte, t listing.Time) []byte {
 	days := t.Sec / 86400
 	rest := t.Sec % 86400
@@ -202,8 +202,8 @@ func appendDigits(b []byte, v uint32, width int) []byte {
 	return append(b, d[:width]...)
 }
 
-// civil converts days since 1970-01-01 to a date of the Gregorian calendar.
-// Years are counted from a first of March, so that the leap day is the last.
+// civil converts days since 1970-01-01 to a date in the Gregorian calendar. It counts
+// years from March 1, so that a leap day is the last day of its year.
 func civil(days int64) (year int64, month, day uint32) {
 	days += 719468 // since 0000-03-01
 	era := days / 146097

@@ -15,10 +15,9 @@ import (
 
 var errRow = errors.New("not a row")
 
-// ParseRow reads one object as AppendJSON writes it: in any order, with any
-// blanks, and with fields that it does not know, which it skips. r is
-// overwritten and owns its memory. It exists because encoding/json takes ten
-// times as long.
+// ParseRow decodes one object as encoded by AppendJSON. It accepts fields in any order,
+// any white space, and unknown fields, which it skips. It overwrites r, which does not
+// share memory with line. encoding/json takes ten times as long.
 func ParseRow(line []byte, r *Row) error {
 	*r = Row{NoMeta: true}
 	p := rowParser{in: line}
@@ -92,14 +91,13 @@ func ParseRow(line []byte, r *Row) error {
 	return nil
 }
 
-// rowParser reads JSON from left to right. A method that returns an error
-// leaves at where it was found.
+// rowParser reads JSON from left to right. After an error, at is its position.
 type rowParser struct {
 	in []byte
 	at int
 }
 
-// blank moves to the next byte that is no blank and returns it, 0 at the end.
+// blank skips white space and returns the next byte without reading it, or 0 at the end.
 func (p *rowParser) blank() byte {
 	for ; p.at < len(p.in); p.at++ {
 		switch c := p.in[p.at]; c {
@@ -119,7 +117,7 @@ func (p *rowParser) expect(c byte) error {
 	return nil
 }
 
-// object reads an object; field is called at each value and reads it.
+// object reads an object. It calls field at each value, and field reads the value.
 func (p *rowParser) object(field func(key []byte) error) error {
 	if err := p.expect('{'); err != nil {
 		return err
@@ -153,7 +151,7 @@ func (p *rowParser) object(field func(key []byte) error) error {
 	}
 }
 
-// raw reads a string and returns its inside, escapes and all.
+// raw reads a string and returns its contents with escapes.
 func (p *rowParser) raw() ([]byte, error) {
 	if p.at >= len(p.in) || p.in[p.at] != '"' {
 		return nil, errRow
@@ -178,8 +176,7 @@ func (p *rowParser) raw() ([]byte, error) {
 	}
 }
 
-// str reads a string. Bytes that are no UTF-8 are kept, though the sender
-// should not have sent them.
+// str reads a string. It keeps invalid UTF-8, which the server should not send.
 func (p *rowParser) str() (string, error) {
 	raw, err := p.raw()
 	if err != nil || bytes.IndexByte(raw, '\\') < 0 {
@@ -188,8 +185,8 @@ func (p *rowParser) str() (string, error) {
 	return unescape(raw)
 }
 
-// unescape replaces the escapes in the inside of a JSON string. A surrogate
-// without its other half is U+FFFD, as in encoding/json.
+// unescape decodes the contents of a JSON string. As in encoding/json, an unpaired
+// surrogate becomes U+FFFD.
 func unescape(raw []byte) (string, error) {
 	out := make([]byte, 0, len(raw))
 	for len(raw) > 0 {
@@ -270,7 +267,7 @@ func (p *rowParser) base64() (string, error) {
 	return string(out), err
 }
 
-// uint reads a whole number.
+// uint reads a number without a sign that fits in the given number of bits.
 func (p *rowParser) uint(bits int) (v uint64, err error) {
 	start := p.at
 	for ; p.at < len(p.in) && '0' <= p.in[p.at] && p.in[p.at] <= '9'; p.at++ {
@@ -326,8 +323,7 @@ func (p *rowParser) octal() (v uint32, err error) {
 	return v, err
 }
 
-// time reads a time as appendTime writes it, with any number of digits of a
-// second.
+// time reads a time as written by appendTime, with up to nine digits of a second.
 func (p *rowParser) time() (t listing.Time, err error) {
 	raw, err := p.raw()
 	if err != nil {
@@ -370,7 +366,7 @@ func (p *rowParser) time() (t listing.Time, err error) {
 	return t, nil
 }
 
-// skip reads any value.
+// skip reads a value of any kind.
 func (p *rowParser) skip() error {
 	depth := 0
 	for {

@@ -2,30 +2,30 @@ package wire
 
 import "time"
 
-// Status is what the daemon says about itself. A field that is a pointer is
-// null where there is nothing to say.
+// Status is the state of the daemon. Pointers are nil for what is not known or does not
+// apply.
 type Status struct {
 	Version string  `json:"version"`
 	PID     int     `json:"pid"`
 	Uptime  float64 `json:"uptime"` // seconds
-	Ready   bool    `json:"ready"`  // every root listed completely once, what is to be watched is
-	// Degraded is why nothing can be written to the database now, which is tried
-	// again until it can: the disk is full, or fails; or what has become of its file,
-	// which was removed or replaced. "" if all is well.
+	Ready   bool    `json:"ready"`  // every root was listed completely once and all planned watches are in place
+	// Degraded says why the database cannot be written, for example because the disk is
+	// full, or that its file was removed or replaced. It is empty if all is well. The
+	// daemon retries until the write succeeds.
 	Degraded string      `json:"degraded,omitempty"`
-	Pending  int64       `json:"pending"` // directories waiting to be listed (again)
+	Pending  int64       `json:"pending"` // directories waiting to be listed
 	Entries  int64       `json:"entries"`
 	Dirs     int64       `json:"dirs"`
-	Clock    string      `json:"clock"` // opaque; a cursor
+	Clock    string      `json:"clock"` // an opaque cursor
 	DB       StatusDB    `json:"db"`
 	Watch    StatusWatch `json:"watch"`
 	Memory   StatusMem   `json:"memory"`
 	Workers  int         `json:"workers"` // of the walker
 	Roots    []Root      `json:"roots"`
-	Jobs     []Job       `json:"jobs"` // under way
-	// Restricted: who asked may not know how much there is in all. Then Pending is
-	// 0 or 1, numbers of directories and entries, sizes and the clock are not
-	// given, and Roots and Jobs are those that it may know of.
+	Jobs     []Job       `json:"jobs"` // running
+	// Restricted says that the caller may not know totals. Then Pending is 0 or 1; counts,
+	// sizes and the clock are missing; and Roots and Jobs are those that the caller may
+	// know of.
 	Restricted bool `json:"restricted,omitempty"`
 }
 
@@ -33,45 +33,44 @@ type Status struct {
 type StatusDB struct {
 	Path string `json:"path"`
 	Size int64  `json:"size"` // bytes
-	Free int64  `json:"free"` // bytes of it not in use
-	// Fresh is how many records of directories have got names since they were
-	// last merged into the index of trigrams: every search for a text looks at
-	// them.
+	Free int64  `json:"free"` // unused bytes in it
+	// Fresh is how many directory records have names that are not in the trigram index yet.
+	// Every text search reads them.
 	Fresh int64 `json:"fresh"`
-	// Max is how large the file may become, 0 for no limit.
+	// Max is the maximum size of the file, 0 if unlimited.
 	Max int64 `json:"max,omitempty"`
-	// Needs is the room in bytes for which a compaction of the file waits, 0 if none
-	// does.
+	// Needs is the free space in bytes that a compaction of the file waits for, 0 if none
+	// waits.
 	Needs int64 `json:"needs,omitempty"`
-	// Aside is the damaged database that this one is in the place of; nil: none.
+	// Aside is the damaged database that this one replaces, or nil.
 	Aside *StatusAside `json:"set_aside,omitempty"`
 }
 
-// StatusAside is a damaged database that was put aside.
+// StatusAside is a quarantined database.
 type StatusAside struct {
-	Path string    `json:"path"` // where it is kept, if it was not removed since
+	Path string    `json:"path"` // where it is kept unless it was removed since
 	At   time.Time `json:"at"`
 	Why  string    `json:"why"`
 }
 
-// StatusWatch is what is watched and what that takes.
+// StatusWatch is the state of watching.
 type StatusWatch struct {
 	Backend   string `json:"backend"`          // inotify, fanotify, off
-	Reason    string `json:"reason,omitempty"` // why it is off though it was wanted
+	Reason    string `json:"reason,omitempty"` // why it is off although it should be on
 	Watches   int64  `json:"watches"`          // in use
-	Limit     int64  `json:"limit"`            // that may be used
-	Needed    int64  `json:"needed"`           // that would cover every directory
-	Sysctl    string `json:"sysctl,omitempty"` // the setting that would allow them
+	Limit     int64  `json:"limit"`            // how many may be used
+	Needed    int64  `json:"needed"`           // how many would cover every directory
+	Sysctl    string `json:"sysctl,omitempty"` // the setting that would allow those
 	Overflows int64  `json:"overflows"`
 }
 
 // StatusMem is the daemon's memory in bytes.
 type StatusMem struct {
 	RSS       int64 `json:"rss"`
-	Anonymous int64 `json:"anonymous"` // of RSS, what is not the database's pages
+	Anonymous int64 `json:"anonymous"` // the part of RSS that is not the database's pages
 }
 
-// The states of a Root. Live only if every directory is.
+// The states of a Root. It is live only if every directory in it is.
 const (
 	RootIndexing    = "indexing"
 	RootReconciling = "reconciling"

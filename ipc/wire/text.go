@@ -8,13 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// Paths and names are bytes, JSON strings are not. In Go a path is a string
-// that may hold any byte. On the wire a field whose text is no UTF-8 has each
-// invalid byte replaced by U+FFFD, and beside it a field of the same name with
-// "_b64" appended that has the exact bytes in base64. In a list the element
-// itself is then an object: {"b64": "…"}.
+// Paths and names are bytes, but JSON strings are Unicode. In Go a path is a string that
+// may hold any byte. On the wire, a field that is not valid UTF-8 has each invalid byte
+// replaced by U+FFFD, and a second field, with "_b64" appended to its name, has the exact
+// bytes in base64. In a list, such an element is an object instead: {"b64": "…"}.
 
-// ByteStrings is a list of texts of any bytes.
+// ByteStrings is a list of strings of any bytes.
 type ByteStrings []string
 
 type base64String struct {
@@ -34,7 +33,7 @@ func (t ByteStrings) MarshalJSON() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// UnmarshalJSON implements json.Unmarshaler. A bare string is a list of one.
+// UnmarshalJSON implements json.Unmarshaler. A single string is a list of one.
 func (t *ByteStrings) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil && string(data) != "null" {
@@ -62,9 +61,9 @@ func (t *ByteStrings) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// marshalExact encodes v, a struct of one text field called name that holds
-// text, and adds the text's exact bytes where JSON cannot hold them. v's type
-// must have no MarshalJSON.
+// marshalExact encodes v, a struct whose field called name has the value text, and adds
+// the exact bytes of text if JSON cannot hold them. The type of v must not have a
+// MarshalJSON method.
 func marshalExact(v any, name, text string) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -81,8 +80,8 @@ func marshalExact(v any, name, text string) ([]byte, error) {
 	return append(out, `"}`...), nil
 }
 
-// unmarshalExact decodes data into v, as marshalExact encoded it, and sets
-// *text to the exact bytes where there are any.
+// unmarshalExact decodes what marshalExact encoded into v, and sets *text to the exact
+// bytes if there are any.
 func unmarshalExact(data []byte, v any, name string, text *string) error {
 	if err := json.Unmarshal(data, v); err != nil {
 		return err
