@@ -22,8 +22,8 @@ import (
 
 var carol = &user{61003, 62003, nil}
 
-// crowded starts a daemon over a tree with more in it than a socket's buffers take,
-// of which nobody but root sees all.
+// crowded starts a daemon over a tree whose listing exceeds the buffers of a socket, and
+// of which only root may see everything.
 func crowded(t *testing.T) (d *daemon, top string) {
 	t.Helper()
 	d, top = public(t)
@@ -41,14 +41,14 @@ func crowded(t *testing.T) (d *daemon, top string) {
 	return d, top
 }
 
-// findBy is find(1) as u: what that user can list.
+// findBy returns what find(1), run by u, can list.
 func findBy(t *testing.T, u *user, top, name string) []string {
 	t.Helper()
 	out, _, _ := u.by(t, "find", top, "-mindepth", "1", "-name", name, "-print0")
 	return split(out)
 }
 
-// metric is one of the daemon's counts of itself.
+// metric returns one of the daemon's metrics.
 func (d *daemon) metric(name string) int {
 	d.t.Helper()
 	text := d.get(nobody, "GET", "/metrics", "")
@@ -63,13 +63,14 @@ func (d *daemon) metric(name string) int {
 	return 0
 }
 
-// connections are those that are open, this one's too, and those that wait to be.
+// connections returns the number of open connections, including this one, and of those
+// that wait to be accepted.
 func (d *daemon) connections() int {
 	d.t.Helper()
 	return d.metric("connections") + d.metric("connections_waiting")
 }
 
-// anonymous is the daemon's memory that is not files', in KiB.
+// anonymous returns the daemon's anonymous memory in KiB.
 func (d *daemon) anonymous() int {
 	d.t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
@@ -90,11 +91,11 @@ func until(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestOneUsersCrowd: a user holds every connection that a user can get, and more
-// that wait for one, with half requests, answers that are not read, and silence.
-// Root, another user and the same one run indexctl meanwhile and are told all that
-// find(1) tells them. The daemon does not grow with what the others do not take, and
-// when they are gone, nothing of them is left.
+// TestOneUsersCrowd lets a user occupy all connections that a user can get, and more that
+// wait for one, with half requests, answers that are not read, and silence. Root, another
+// user and the same user run indexctl meanwhile and get everything that find(1) finds.
+// The daemon's memory does not grow with unread answers, and nothing is left of the
+// connections once they are closed.
 func TestOneUsersCrowd(t *testing.T) {
 	d, top := crowded(t)
 	want := map[*user][]string{}
@@ -162,10 +163,9 @@ func TestOneUsersCrowd(t *testing.T) {
 	})
 }
 
-// TestManyAtOnce: many clients of several users, each with several questions one
-// after another on its connection, far more at once than are worked on. Each is
-// answered, with what its user sees and not what another who asked the same does,
-// and none is refused.
+// TestManyAtOnce has many clients of several users, each with several queries one after
+// another on its connection, far more than are processed at once. Each is answered with
+// what its own user may see, and none is refused.
 func TestManyAtOnce(t *testing.T) {
 	d, top := crowded(t)
 	const clients, questions = 100, 10
@@ -203,7 +203,7 @@ func TestManyAtOnce(t *testing.T) {
 	}
 }
 
-// asked asks for a text in names over HTTP, and returns the paths in order.
+// asked queries for a text in names over HTTP and returns the paths in order.
 func asked(client *http.Client, text string) (paths []string, err error) {
 	body, err := json.Marshal(map[string]any{"terms": []string{text}, "mode": "fixed"})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// smallDisk mounts a file system of a size as mount has it.
+// smallDisk mounts a file system of the given size, in the format of mount.
 func smallDisk(t *testing.T, size string) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -36,7 +36,7 @@ func (d *daemon) degraded() bool {
 	return status == 0 && strings.Contains(out, "degraded")
 }
 
-// fill writes files of 64 KiB to the end of a disk.
+// fill writes files of 64 KiB until the disk is full.
 func fill(t *testing.T, dir string) {
 	t.Helper()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -53,7 +53,7 @@ func fill(t *testing.T, dir string) {
 	}
 }
 
-// files makes directories with files of long names, some 24 KiB of them each.
+// files creates directories of files with long names, about 24 KiB of names each.
 func files(t *testing.T, dir string, dirs int) {
 	t.Helper()
 	for d := range dirs {
@@ -69,9 +69,9 @@ func files(t *testing.T, dir string, dirs int) {
 	}
 }
 
-// While the disk of the database is full more changes than the daemon has under way:
-// files that come, and others that go. It finds all of them once there is room. Of 400
-// directories, INDEXD_FULL=400, there is more than it holds of listings.
+// While the database's disk is full, more changes than the daemon keeps in flight: files
+// are added and removed. It finds all of the changes once there is room. 400 directories
+// (INDEXD_FULL=400) are more listings than it holds.
 func TestDiskFullAtRest(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "16m")
@@ -98,8 +98,8 @@ func TestDiskFullAtRest(t *testing.T) {
 	d.synced(root, nil)
 }
 
-// The database lies on the disk that it indexes, and what frees that is the removal
-// of what is indexed.
+// The database lies on the disk that it indexes, which is freed by removing indexed
+// files.
 func TestDiskFullOfWhatIsIndexed(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "16m")
@@ -121,8 +121,7 @@ func TestDiskFullOfWhatIsIndexed(t *testing.T) {
 	d.synced(root, nil)
 }
 
-// At --max-size, too, the removal of files makes room for others, and so does a rule,
-// after a reload.
+// At --max-size, too, removing files frees space, and so does a new rule after a reload.
 func TestMaxSizeMakesRoom(t *testing.T) {
 	t.Parallel()
 	root := memory(t)
@@ -165,7 +164,7 @@ func TestMaxSizeMakesRoom(t *testing.T) {
 	}
 }
 
-// memory is a directory for many files.
+// memory returns a directory for many files.
 func memory(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "e2e-")
@@ -176,7 +175,7 @@ func memory(t *testing.T) string {
 	return dir
 }
 
-// On a full disk the daemon goes on answering, says so, and heals by itself.
+// On a full disk the daemon keeps answering, reports it, and recovers by itself.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := smallDisk(t, "2m")

@@ -20,8 +20,8 @@ import (
 	"indexd/ipc/wire"
 )
 
-// programs builds indexd and indexctl once and returns the directory they are
-// in. INDEXD_BIN names one where they are already, for a test run without Go.
+// programs builds indexd and indexctl once and returns their directory. INDEXD_BIN names
+// one that already contains them, for running the tests without Go.
 var programs = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv("INDEXD_BIN"); dir != "" {
 		return dir, nil
@@ -57,7 +57,7 @@ func TestMain(m *testing.M) {
 type daemon struct {
 	t      *testing.T
 	bin    string
-	dir    string // has the database and the socket
+	dir    string // contains the database and the socket
 	args   []string
 	cmd    *exec.Cmd
 	stderr *said
@@ -72,7 +72,7 @@ func start(t *testing.T, dir string, args ...string) *daemon {
 	return d
 }
 
-// newDaemon is start but for the start.
+// newDaemon prepares a daemon without starting it.
 func newDaemon(t *testing.T, dir string, args ...string) *daemon {
 	t.Helper()
 	if _, err := exec.LookPath("go"); err != nil && os.Getenv("INDEXD_BIN") == "" {
@@ -83,7 +83,7 @@ func newDaemon(t *testing.T, dir string, args ...string) *daemon {
 		t.Fatalf("build the programs: %v", err)
 	}
 	if dir == "" {
-		// A socket's path is limited to 107 bytes, t.TempDir's is not.
+		// The path of a socket is limited to 107 bytes, that of t.TempDir is not.
 		if dir, err = os.MkdirTemp("", "e2e-"); err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func newDaemon(t *testing.T, dir string, args ...string) *daemon {
 	return &daemon{t: t, bin: bin, dir: dir, args: args}
 }
 
-// said is what a daemon prints, which may be read while it runs.
+// said collects the output of a daemon and may be read while it runs.
 type said struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -112,7 +112,7 @@ func (s *said) String() string {
 
 func (d *daemon) run() { d.runBy() }
 
-// runBy is run by a command that ends by executing its arguments.
+// runBy runs the daemon through a command that ends by executing its arguments.
 func (d *daemon) runBy(command ...string) {
 	d.t.Helper()
 	d.stderr = new(said)
@@ -128,7 +128,7 @@ func (d *daemon) runBy(command ...string) {
 
 func (d *daemon) socket() string { return filepath.Join(d.dir, "s") }
 
-// end sends a signal and waits for the end; a second call does nothing.
+// end sends a signal and waits for the daemon to end. A second call does nothing.
 func (d *daemon) end(sig syscall.Signal) {
 	d.t.Helper()
 	if d.cmd == nil {
@@ -149,7 +149,7 @@ func (d *daemon) signal(sig syscall.Signal) {
 	}
 }
 
-// status is what the daemon says of itself.
+// status returns the daemon's status.
 func (d *daemon) status(t *testing.T) (s wire.Status) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(d.must("status", "--json")), &s); err != nil {
@@ -158,13 +158,13 @@ func (d *daemon) status(t *testing.T) (s wire.Status) {
 	return s
 }
 
-// ctl runs indexctl and returns what it printed and its exit status.
+// ctl runs indexctl and returns its output and exit status.
 func (d *daemon) ctl(args ...string) (stdout, stderr string, status int) {
 	d.t.Helper()
 	return outcome(d.t, d.command(args...))
 }
 
-// outcome runs a command and returns what it printed and its exit status.
+// outcome runs a command and returns its output and exit status.
 func outcome(t *testing.T, cmd *exec.Cmd) (stdout, stderr string, status int) {
 	t.Helper()
 	var out, errs bytes.Buffer
@@ -183,7 +183,7 @@ func (d *daemon) command(args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join(d.bin, "indexctl"), append([]string{"--socket", d.socket()}, args...)...)
 }
 
-// must is ctl for what has to succeed.
+// must is ctl for commands that have to succeed.
 func (d *daemon) must(args ...string) string {
 	d.t.Helper()
 	out, errs, status := d.ctl(args...)
@@ -193,10 +193,10 @@ func (d *daemon) must(args ...string) string {
 	return out
 }
 
-// patience is how long a condition may take to come true on a loaded machine.
+// patience is how long a condition may take to become true on a loaded machine.
 const patience = 3 * time.Minute
 
-// ready waits until the daemon answers and everything has been listed.
+// ready waits until the daemon answers and has listed everything.
 func (d *daemon) ready() {
 	d.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
@@ -210,7 +210,7 @@ func (d *daemon) ready() {
 	}
 }
 
-// split takes NUL-ended records apart and sorts them.
+// split splits NUL-terminated records and sorts them.
 func split(out string) []string {
 	list := strings.Split(out, "\x00")
 	list = list[:len(list)-1]
@@ -218,13 +218,13 @@ func split(out string) []string {
 	return list
 }
 
-// find is the oracle.
+// find returns what find(1) finds below root, sorted.
 func find(t *testing.T, root string, args ...string) []string {
 	t.Helper()
 	return findAll(t, append(append([]string{root, "-mindepth", "1"}, args...), "-print0")...)
 }
 
-// findAll returns what find(1) prints, NUL-ended records, sorted.
+// findAll returns the NUL-terminated records that find(1) prints, sorted.
 func findAll(t *testing.T, args ...string) []string {
 	t.Helper()
 	out, err := exec.Command("find", args...).Output()
@@ -234,7 +234,8 @@ func findAll(t *testing.T, args ...string) []string {
 	return split(string(out))
 }
 
-// same fails with the first paths that only one of the two has.
+// same fails the test if got and want differ, and shows the first paths that only one of
+// them has.
 func same(t *testing.T, what string, got, want []string) {
 	t.Helper()
 	if slices.Equal(got, want) {
@@ -259,7 +260,7 @@ func same(t *testing.T, what string, got, want []string) {
 	t.Fatalf("%s: the index has %d paths, find(1) %d", what, len(got), len(want))
 }
 
-// indexd makes a command of another daemon.
+// indexd returns a command that runs another daemon.
 func (d *daemon) indexd(args ...string) *exec.Cmd {
 	return exec.Command(filepath.Join(d.bin, "indexd"), append([]string{"--config", "/dev/null"}, args...)...)
 }

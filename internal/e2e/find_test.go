@@ -34,8 +34,7 @@ func TestFindEqualsFindOnUsr(t *testing.T) {
 	}
 }
 
-// hostile makes a tree of names that programs stumble over, with a directory of many
-// files.
+// hostile creates a tree of names that trip up programs, and a directory of many files.
 func hostile(t *testing.T, many int) string {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -72,12 +71,12 @@ func hostile(t *testing.T, many int) string {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	must(err)
 	defer unix.Close(fd)
-	// A bound socket's path is limited, so it is made by way of its directory.
+	// The path of a bound socket is limited, so it is created through its directory.
 	dir, err := os.Open(root + "/special")
 	must(err)
 	defer dir.Close()
 	must(unix.Bind(fd, &unix.SockaddrUnix{Name: fmt.Sprintf("/proc/self/fd/%d/socket", dir.Fd())}))
-	// 60 × 200 bytes: nothing but openat reaches it.
+	// 60 × 200 bytes: only openat can reach it.
 	at, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY, 0)
 	must(err)
 	for range 60 {
@@ -110,7 +109,7 @@ func TestFindEqualsFindOnHostileNames(t *testing.T) {
 		t.Errorf("check: exit status %d\n%s%s", status, out, errs)
 	}
 	for _, p := range want {
-		// The kernel takes no argument as long as the deepest paths.
+		// The kernel accepts no argument as long as the deepest paths.
 		if out, errs, status := d.ctl("explain", "--", p); status != 0 || !strings.Contains(out, "indexed  yes") {
 			t.Fatalf("explain %.100q: exit status %d: %s%s", p, status, out, errs)
 		}
@@ -120,8 +119,8 @@ func TestFindEqualsFindOnHostileNames(t *testing.T) {
 	}
 }
 
-// Killed at any instant of its first index, the next start goes on and ends
-// with what find(1) finds.
+// Killed at any moment of its first index, the daemon continues after the next start and
+// ends up with what find(1) finds.
 func TestKillsDuringTheFirstIndex(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -129,7 +128,7 @@ func TestKillsDuringTheFirstIndex(t *testing.T) {
 	root := hostile(t, scale.Size(t, "", 10_000, 30_000))
 	d := start(t, "", root)
 	for range scale.Size(t, "", 4, 10) {
-		// Not a wait for something: the instant is what is random.
+		// This does not wait for something: the moment is random.
 		time.Sleep(time.Duration(rnd.IntN(200)) * time.Millisecond)
 		d.end(syscall.SIGKILL)
 		d.run()
@@ -157,7 +156,7 @@ func TestTwoDaemons(t *testing.T) {
 	d.must("status")
 }
 
-// A rescan that its user interrupts is cancelled, and the daemon goes on.
+// A rescan that its user interrupts is cancelled, and the daemon continues.
 func TestInterruptedRescan(t *testing.T) {
 	root := hostile(t, scale.Size(t, "", 10_000, 30_000))
 	d := start(t, "", "--workers", "1", root)

@@ -23,7 +23,7 @@ import (
 	"indexd/store"
 )
 
-// get asks over HTTP as u, and returns the answer's body and status line.
+// get sends an HTTP request as u, and returns the status line and body of the response.
 func (d *daemon) get(u *user, method, path, body string) string {
 	d.t.Helper()
 	conn, err := d.dial(u)
@@ -60,9 +60,9 @@ func (d *daemon) dial(u *user) (net.Conn, error) {
 	return c.conn, c.err
 }
 
-// dialBy connects as u: who calls is for this thread alone.
+// dialBy connects as u. The ids are changed for this thread only.
 func dialBy(u *user, socket string) (fd int, err error) {
-	// None of the supplementary groups of the test.
+	// Drop the supplementary groups of the test.
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, 0, 0, 0); errno != 0 {
 		return 0, errno
 	}
@@ -78,9 +78,9 @@ func dialBy(u *user, socket string) (fd int, err error) {
 	return fd, unix.Connect(fd, &unix.SockaddrUnix{Name: socket})
 }
 
-// secrets makes what nobody but its owner may know of: files, directories, names
-// that are elsewhere too, names that sort first and last, the largest and the
-// newest of all, and some that change while it is asked.
+// secrets creates what only its owner may know of: files, directories, names that exist
+// elsewhere too, names that sort first and last, and the largest and newest of all
+// entries.
 func secrets(t *testing.T, dir string) {
 	t.Helper()
 	for _, sub := range []string{"", "/aaa", "/zzz", "/open", "/open/more"} {
@@ -94,9 +94,9 @@ func secrets(t *testing.T, dir string) {
 	}
 }
 
-// TestInvisibleIsNotThere asks everything that can be asked as a user who may not
-// see a directory, before there is anything in it and after: not a byte of any
-// answer may differ. With INDEXD_LONG it asks four times as much.
+// TestInvisibleIsNotThere makes all possible requests as a user who may not see a
+// directory, before and after something is put into it: not a byte of any answer may
+// differ. With INDEXD_LONG it makes four times as many.
 func TestInvisibleIsNotThere(t *testing.T) {
 	d, top := public(t)
 	put(t, top+"/home", nobody, 0o755, "public.txt", "x.go")
@@ -193,7 +193,7 @@ func TestInvisibleIsNotThere(t *testing.T) {
 
 var whenListed = regexp.MustCompile(`(listed  |names verified at).*`)
 
-// afterWorker is a line of rescan -v without which worker it was.
+// afterWorker returns a line of rescan -v without the number of the worker.
 func afterWorker(line string) string {
 	if _, rest, ok := strings.Cut(line, ": "); ok && strings.HasPrefix(line, "worker ") {
 		return rest
@@ -201,7 +201,7 @@ func afterWorker(line string) string {
 	return line
 }
 
-// timeless leaves out of an answer what is of the moment, and of other questions.
+// timeless removes from an answer what depends on the time and on other requests.
 func timeless(t *testing.T, answer string) string {
 	line, body, _ := strings.Cut(answer, "\n")
 	var v map[string]any
@@ -231,7 +231,7 @@ func timeless(t *testing.T, answer string) string {
 	return line + "\n" + string(b)
 }
 
-// TestWhoMayDoWhat is of what is not everybody's to do.
+// TestWhoMayDoWhat checks requests that not everybody may make.
 func TestWhoMayDoWhat(t *testing.T) {
 	d, top := public(t, "--admin-group", groupOf(t, 1))
 	put(t, top+"/alice", alice, 0o700, "a")
@@ -290,7 +290,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	if st.Restricted || st.Entries == 0 || st.Clock != "" {
 		t.Errorf("an admin is told %+v", st)
 	}
-	// A root that one may not reach is not there.
+	// A root that the caller cannot reach does not exist.
 	give(t, top, bob, 0o700)
 	d.until("the root is not told of", func() bool {
 		out := d.get(alice, "GET", "/v1/status", "")
@@ -301,7 +301,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	}
 }
 
-// groupOf returns a group's name.
+// groupOf returns the name of a group.
 func groupOf(t *testing.T, gid int) string {
 	t.Helper()
 	out, err := exec.Command("getent", "group", fmt.Sprint(gid)).Output()
@@ -312,9 +312,8 @@ func groupOf(t *testing.T, gid int) string {
 	return name
 }
 
-// TestAttacks is of what somebody does to see by his own permissions what was
-// listed when others had decided: with an index that is behind, which is not
-// watched.
+// TestAttacks checks that nobody can use their own permissions to see what was listed
+// under those of others, with a stale index that is not watched.
 func TestAttacks(t *testing.T) {
 	d, top := public(t, "--watch", "off", "--sweep-interval", "1h")
 	shared := put(t, top+"/shared", alice, 0o777)
@@ -341,7 +340,7 @@ func TestAttacks(t *testing.T) {
 	if out, _, _ := d.ctlBy(alice, "find", "--sync=3m", "secret-closed"); out != "" {
 		t.Errorf("across a barrier: %s", out)
 	}
-	// Each what who owns the directory above may do.
+	// Things that the owner of the directory above may do.
 	swap := func(name string, do func(dir, away string)) {
 		do(filepath.Join(shared, name), filepath.Join(shared, "away-"+name))
 		if list := seen(); len(list) > 0 {
@@ -378,8 +377,8 @@ func TestAttacks(t *testing.T) {
 	})
 }
 
-// TestACLSinceTheListing: that a directory had no ACL when it was listed is no
-// reason to show it to whom one shuts out by now, though its mode is the same.
+// TestACLSinceTheListing checks that a directory that had no ACL when it was listed is
+// not shown to users whom an ACL excludes now, although its mode is the same.
 func TestACLSinceTheListing(t *testing.T) {
 	if _, err := exec.LookPath("setfacl"); err != nil {
 		t.Skip("there is no setfacl")
@@ -399,7 +398,7 @@ func TestACLSinceTheListing(t *testing.T) {
 	var last unix.Stat_t
 	must(t, unix.Stat(dirs[2], &last))
 	for begun := time.Unix(last.Ctim.Unix()); time.Since(begun) < 3500*time.Millisecond; time.Sleep(10 * time.Millisecond) {
-		// Until then it may have got one and kept its ctime.
+		// Until then it could get an ACL without a new ctime.
 	}
 	d.must("rescan", top)
 	if list := d.list(alice, "secret"); len(list) != 2 {
@@ -420,8 +419,8 @@ func TestACLSinceTheListing(t *testing.T) {
 	}
 }
 
-// noACL fails unless the database says of dirs, and of no others that have a file in
-// them, that they have no ACL. The daemon does not run.
+// noACL fails the test unless exactly dirs, of the directories that contain a file, are
+// stored as having no ACL. The daemon must not be running.
 func (d *daemon) noACL(dirs ...string) {
 	d.t.Helper()
 	var fs unix.Statfs_t
@@ -448,14 +447,14 @@ func (d *daemon) noACL(dirs ...string) {
 	same(d.t, "without an ACL", got, want)
 }
 
-// list is what u finds.
+// list returns what u finds.
 func (d *daemon) list(u *user, args ...string) []string {
 	out, _, _ := d.ctlBy(u, append([]string{"find", "-0"}, args...)...)
 	return split(out)
 }
 
-// TestStaleStatAcrossABarrier: of what was looked at before, nothing is believed by
-// who asks for what is true now.
+// TestStaleStatAcrossABarrier checks that requests for the present state use no earlier
+// stat.
 func TestStaleStatAcrossABarrier(t *testing.T) {
 	d, top := public(t)
 	dir := put(t, top+"/d", bob, 0o755, "secret")
@@ -478,8 +477,8 @@ func TestStaleStatAcrossABarrier(t *testing.T) {
 	}
 }
 
-// TestChangedIsSeen: who may see a directory sees what is in it also while it
-// changes all the time, and what was in it before.
+// TestChangedIsSeen checks that a user who may see a directory sees its contents even
+// while it changes all the time, including what was in it before.
 func TestChangedIsSeen(t *testing.T) {
 	d, top := public(t)
 	dir := put(t, top+"/d", alice, 0o755, "stays", "stays-too")
@@ -495,8 +494,8 @@ func TestChangedIsSeen(t *testing.T) {
 	}
 }
 
-// TestHungAndOffline: what does not answer, or is not mounted any more, is hidden
-// from all but those who see everything, and holds nobody up.
+// TestHungAndOffline checks that what hangs or is unmounted is hidden from all users who
+// do not see everything, and delays nobody.
 func TestHungAndOffline(t *testing.T) {
 	d, top := public(t, "--prune-fs=", "--prune-fs=fuse")
 	disk := put(t, top+"/disk", nobody, 0o755)
@@ -549,7 +548,7 @@ func TestHungAndOffline(t *testing.T) {
 	}
 }
 
-// until waits until something is so.
+// until waits for a condition.
 func (d *daemon) until(what string, so func() bool) {
 	d.t.Helper()
 	for end := time.Now().Add(patience); !so(); time.Sleep(10 * time.Millisecond) {

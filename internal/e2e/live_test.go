@@ -18,8 +18,8 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// synced compares find --sync with find(1): names, types, modes, sizes, times and
-// inodes. want, if not nil, is what find(1) has to say, else it is asked.
+// synced compares find --sync with find(1): names, types, modes, sizes, times and inodes.
+// want is the output of find(1) if it is known, else nil.
 func (d *daemon) synced(root string, want []string) {
 	d.t.Helper()
 	out, errs, status := d.ctl("find", "--sync=3m", "--json", "--in", root)
@@ -56,8 +56,8 @@ func treeOf(t *testing.T) string {
 	return dir
 }
 
-// While the daemon is stopped the tree is turned upside down; when it goes on,
-// the first answer is right.
+// While the daemon is stopped, the tree is turned upside down. After it continues, the
+// first answer is right.
 func TestStoppedAndContinued(t *testing.T) {
 	root := treeOf(t)
 	sh := func(script string) {
@@ -98,9 +98,9 @@ func TestStoppedAndContinued(t *testing.T) {
 	}
 }
 
-// Several writers, files that are written all the time, and now and then an answer
-// that has to be right: as it is, with a queue that overflows all the time, and
-// with a daemon that does not come to read.
+// Several writers run, files are written continuously, and now and then an answer must be
+// right: normally, with a queue that overflows all the time, and with a daemon that is
+// stopped.
 func TestRandomStorm(t *testing.T) {
 	for name, with := range map[string]struct {
 		queue   int
@@ -166,7 +166,7 @@ func writeLogs(t *testing.T, dir string, over <-chan struct{}) {
 	}
 }
 
-// A change shows in an answer that waits for nothing, within a moment.
+// A change shows within a moment in answers that do not wait for it.
 func TestSeenUnasked(t *testing.T) {
 	root := treeOf(t)
 	d := start(t, "", root)
@@ -182,8 +182,8 @@ func TestSeenUnasked(t *testing.T) {
 	})
 }
 
-// Where the kernel gives no watches, few, or no instance, from the start or from
-// some time on, the daemon runs, says so, and answers are as right as without.
+// If the kernel allows no watches, few, or no instance, from the start or from some time
+// on, the daemon runs, reports it, and its answers are as right as otherwise.
 func TestNoWatches(t *testing.T) {
 	for _, c := range []struct {
 		setting, at, later string

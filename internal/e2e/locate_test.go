@@ -57,7 +57,7 @@ func newLocator(t *testing.T) *locator {
 			"LC_ALL=C.UTF-8", "INDEXD_SOCKET="+d.socket())}
 }
 
-// locateTree makes a tree of names that programs have, and of others.
+// locateTree creates a tree of common names and of hostile ones.
 func locateTree(t *testing.T) (root string, paths []string) {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -106,7 +106,7 @@ func locateTree(t *testing.T) (root string, paths []string) {
 	return root, append(paths, root+"/dangling")
 }
 
-// run returns what a command prints on stdout, and its exit status.
+// run returns the standard output and exit status of a command.
 func (l *locator) run(before, args []string) (string, int) {
 	l.t.Helper()
 	cmd := exec.Command(before[0], append(before[1:len(before):len(before)], args...)...)
@@ -121,7 +121,7 @@ func (l *locator) run(before, args []string) (string, int) {
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
-// compare runs both and compares what they print, order aside, and how they end.
+// compare runs both and compares their output, in any order, and their exit status.
 func (l *locator) compare(args ...string) {
 	l.t.Helper()
 	want, status := l.run(l.oracle, args)
@@ -141,7 +141,7 @@ func (l *locator) compare(args ...string) {
 	}
 }
 
-// compareAll compares a few at a time.
+// compareAll runs a few comparisons at a time.
 func (l *locator) compareAll(calls [][]string) {
 	l.t.Helper()
 	var next atomic.Int64
@@ -156,7 +156,7 @@ func (l *locator) compareAll(calls [][]string) {
 	wg.Wait()
 }
 
-// Patterns with all the flags that change what they mean.
+// Patterns with all the flags that change their meaning.
 func TestLocateEqualsPlocate(t *testing.T) {
 	l := newLocator(t)
 	globs := []string{
@@ -191,7 +191,7 @@ func TestLocateEqualsPlocate(t *testing.T) {
 	t.Logf("%d comparisons", len(calls))
 }
 
-// Flags, their order and their mistakes.
+// Flags, their order, and mistakes in them.
 func TestLocateFlagsEqualPlocates(t *testing.T) {
 	l := newLocator(t)
 	for _, args := range scale.Sample([][]string{
@@ -221,7 +221,7 @@ func TestLocateFlagsEqualPlocates(t *testing.T) {
 			t.Errorf("locate %q: exit status %d, %q", args, status, out)
 		}
 	}
-	// Called as indexctl it is the same.
+	// The result is the same when called as indexctl locate.
 	for _, args := range [][]string{{"-c", "main"}, {"nonesuch"}, {"--bogus"}, {"-l0", "a"}, {"-i", "readme"}} {
 		want, status := l.run(l.ours, args)
 		got, errs, ours := l.d.ctl(append([]string{"locate"}, args...)...)
@@ -230,7 +230,7 @@ func TestLocateFlagsEqualPlocates(t *testing.T) {
 		}
 	}
 
-	// What is gone since.
+	// Files removed since they were indexed.
 	for _, gone := range []string{"home/anna/src/tool/internal/main.go", "etc/init.d"} {
 		if err := os.RemoveAll(filepath.Join(l.d.args[0], gone)); err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestLocateFlagsEqualPlocates(t *testing.T) {
 	}
 }
 
-// Patterns made of the tree's own names by chance.
+// Random patterns made from names of the tree.
 func TestLocateEqualsPlocateByChance(t *testing.T) {
 	l := newLocator(t)
 	seed := uint64(time.Now().UnixNano())
@@ -273,12 +273,12 @@ func TestLocateEqualsPlocateByChance(t *testing.T) {
 	l.compareAll(calls)
 }
 
-// patternMaker makes patterns that what they are made of often matches.
+// patternMaker makes patterns that often match the text they are made from.
 type patternMaker struct{ *rand.Rand }
 
 func (g *patternMaker) one(list ...string) string { return list[g.IntN(len(list))] }
 
-// cut returns a piece of path, often of the name.
+// cut returns a part of path, often of the name.
 func (g *patternMaker) cut(path string) string {
 	if g.IntN(2) == 0 {
 		path = path[strings.LastIndexByte(path, '/')+1:]
@@ -289,8 +289,8 @@ func (g *patternMaker) cut(path string) string {
 	return strings.Join(chars[from:to], "")
 }
 
-// glob puts wildcards in the place of characters. Behind a class with a ']' in
-// it comes a star: plocate looks for what it takes for the text behind the first ']'.
+// glob replaces characters by wildcards. A class that contains ']' is followed by a star,
+// because plocate looks for what it takes for the text after the first ']'.
 func (g *patternMaker) glob(text string) string {
 	var b strings.Builder
 	if g.IntN(4) > 0 {
@@ -316,7 +316,7 @@ func (g *patternMaker) glob(text string) string {
 	return b.String()
 }
 
-// regex puts expressions in the place of characters.
+// regex replaces characters by expressions.
 func (g *patternMaker) regex(text string, extended bool) string {
 	op := func(s string) string {
 		if extended {
@@ -352,7 +352,7 @@ func (g *patternMaker) regex(text string, extended bool) string {
 	return b.String()
 }
 
-// On a terminal names are quoted as plocate does.
+// On a terminal, names are quoted as by plocate.
 func TestLocateQuotesAsPlocate(t *testing.T) {
 	l := newLocator(t)
 	for _, args := range [][]string{{""}, {"-N", ""}, {"-0", ""}, {"-c", "a"}, {"nonesuch"}} {

@@ -9,8 +9,8 @@ import (
 	"indexd/internal/testutil/cgroup"
 )
 
-// A daemon in a control group with little memory indexes and watches a tree, and is
-// not killed. What it does with far more than fits is measured: bench, memory.
+// A daemon in a cgroup with little memory indexes and watches a tree, and is not killed.
+// The section "memory" of bench measures far larger trees.
 func TestLittleMemory(t *testing.T) {
 	group, err := cgroup.New(32 << 20)
 	if err != nil {

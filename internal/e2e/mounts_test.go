@@ -11,8 +11,8 @@ import (
 	"indexd/internal/testutil/fsstress"
 )
 
-// mountRig is a daemon in namespaces of its own, where even an ordinary user may
-// mount: nobody else sees that.
+// mountRig is a daemon in namespaces of its own, where even an ordinary user may mount,
+// invisibly to others.
 type mountRig struct {
 	*daemon
 	root string
@@ -32,7 +32,7 @@ func mountsOf(t *testing.T, before string) *mountRig {
 	return m
 }
 
-// in makes a command that runs where the daemon does.
+// in returns a command that runs in the daemon's namespaces.
 func (m *mountRig) in(args ...string) *exec.Cmd {
 	pid := strconv.Itoa(m.cmd.Process.Pid)
 	cmd := exec.Command("nsenter", append([]string{"-t", pid, "-U", "-m", "--preserve-credentials", "--"}, args...)...)
@@ -46,8 +46,7 @@ func (m *mountRig) sh(script string) {
 	}
 }
 
-// exact does something and compares the next answer with find(1), which leaves
-// out what except says.
+// exact runs a script and compares the next answer with find(1), which skips except.
 func (m *mountRig) exact(script string, except ...string) {
 	m.t.Helper()
 	m.sh(script)
@@ -67,18 +66,18 @@ func (m *mountRig) finds(except ...string) []string {
 	return split(string(out))
 }
 
-// What is mounted, over what, and bound below a root is as find(1) has it
-// from the next answer on, and live.
+// After mounting below a root, over indexed directories, and binding, the next answer
+// equals find(1), and the root is live.
 func TestMounts(t *testing.T) {
 	m := mountsOf(t, "mkdir -p a/b over/hidden/x new bind; touch a/b/f over/hidden/g")
 	m.exact("true")
 	// A new mount, then changes in it.
 	m.exact("mount -t tmpfs first new; mkdir -p new/p/q; touch new/p/q/f")
 	m.exact("touch new/p/g; mkdir new/r; mv new/p new/r/p; chmod 700 new")
-	// Over what is indexed.
+	// A mount over an indexed directory.
 	m.exact("mount -t tmpfs second over; touch over/seen; mkdir -p over/hidden/other")
 	m.exact("echo more >over/hidden/other/f")
-	// One tree by two paths is indexed by one of them.
+	// A tree with two paths is indexed by one of them.
 	m.exact("mount --bind a bind", "bind")
 	m.exact("touch bind/b/by-the-other-path", "bind")
 	m.exact("umount -l bind; touch bind/itself") // -l: the daemon may just look at something there
@@ -87,8 +86,8 @@ func TestMounts(t *testing.T) {
 	}
 }
 
-// What is unmounted stays, offline. Mounted again, whatever is in it by then, it is
-// as find(1) has it.
+// What is unmounted stays in the index, offline. After it is mounted again, whatever it
+// contains by then, the answer equals find(1).
 func TestUnmounted(t *testing.T) {
 	keep := treeOf(t) // outside of the root
 	m := mountsOf(t, "mkdir on; mount -t tmpfs one "+keep+"; mkdir -p "+keep+"/x/y; touch "+keep+"/x/y/f; mount --bind "+keep+" on")

@@ -15,8 +15,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// predicates are queries of ours and what asks find(1) the same: arguments
-// separated by blanks.
+// predicates are queries and the equivalent arguments of find(1), separated by spaces.
 var predicates = []struct{ ours, theirs string }{
 	// Types.
 	{"-t f", "-type f"},
@@ -35,7 +34,7 @@ var predicates = []struct{ ours, theirs string }{
 	{"-t e -t f NOT type:d NOT ( type:f size:>0 )", "-type f -empty"},
 	{"type:e type:d", "-type d -empty"},
 	{"-t f NOT type:e", "-type f -not -empty"},
-	// Sizes, of which find(1) rounds up all that has a unit.
+	// Sizes, which find(1) rounds up to its unit.
 	{"-S 0", "-size 0"},
 	{"-S 1", "-size 1c"},
 	{"-S 1k", "-size 1024c"},
@@ -106,13 +105,12 @@ var predicates = []struct{ ours, theirs string }{
 	{"--changed-within 1000d", "-mtime -1000"},
 	{"--changed-before 1000d", "-mtime +999"},
 	{"mtime:1h", "-mmin -60"},
-	// All together.
+	// Combinations.
 	{"-t f -S +10k -e h --owner root perm:644", "-type f -size +10k -iname ?*.h -user root -perm 644"},
 	{"-s ( *.so OR *.a ) size:+1M NOT in:/usr/share", "( -name *.so -o -name *.a ) -size +1M -not -path /usr/share/*"},
 }
 
-// scopes are those that find(1) needs a run of its own for; the first argument
-// is a directory, for --in.
+// scopes need a separate run of find(1); dir is for --in.
 var scopes = []struct{ dir, ours, theirs string }{
 	{"", "-d 1", "-maxdepth 1"},
 	{"", "--max-depth 2 --min-depth 2", "-mindepth 2 -maxdepth 2"},
@@ -127,7 +125,7 @@ var scopes = []struct{ dir, ours, theirs string }{
 	{"/usr/share", "-E /usr/share/man -d 2", "-maxdepth 2 -path /usr/share/man -prune -o"},
 }
 
-// special makes a tree of what a system's own files have not all of.
+// special creates a tree of what system directories lack.
 func special(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.EvalSymlinks(t.TempDir())
@@ -177,7 +175,7 @@ func special(t *testing.T) string {
 		for i, owner := range [][2]int{{1, 1}, {1, 0}, {0, 1}, {2, 2}, {12345, 54321}, {0, 2}} {
 			must(os.Lchown(file(fmt.Sprint("owner/", i)), owner[0], owner[1]))
 		}
-		// Where it may not be made there is none for both.
+		// Without permission to create it, neither of the two finds it.
 		_ = unix.Mknod(root+"/kinds/block", unix.S_IFBLK|0o600, int(unix.Mkdev(7, 0)))
 		_ = unix.Mknod(root+"/kinds/char", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 3)))
 	}
@@ -191,8 +189,8 @@ func special(t *testing.T) string {
 	return root
 }
 
-// Every filter finds what find(1)'s predicates find. All of them are asked of
-// one find(1), which goes through the tree once.
+// Every filter finds what the predicates of find(1) find. A single run of find(1)
+// evaluates all of them.
 func TestFiltersEqualPredicates(t *testing.T) {
 	t.Setenv("TZ", "UTC")
 	t.Setenv("LC_ALL", "C.UTF-8")

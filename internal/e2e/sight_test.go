@@ -18,7 +18,7 @@ import (
 	"indexd/internal/testutil/scale"
 )
 
-// user is who a program is run by.
+// user is the identity that a program runs with.
 type user struct {
 	uid, gid uint32
 	groups   []uint32
@@ -28,7 +28,7 @@ func (u *user) attr() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: u.uid, Gid: u.gid, Groups: u.groups}}
 }
 
-// by runs a command as u and returns what it printed and its exit status.
+// by runs a command as u and returns its output and exit status.
 func (u *user) by(t *testing.T, name string, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
 	cmd := exec.Command(name, args...)
@@ -57,8 +57,8 @@ var (
 	bob   = &user{61002, 62002, nil}
 )
 
-// public starts indexd as root where others can reach it, over a directory that
-// others can too.
+// public starts indexd as root where other users can reach it, over a directory that they
+// can reach too.
 func public(t *testing.T, args ...string) (d *daemon, top string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -84,8 +84,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-// give makes a directory's rights what they are said to be: an owner, a mode, and
-// maybe an ACL of setfacl.
+// give sets the owner, mode and, optionally, ACL (for setfacl) of a directory.
 func give(t *testing.T, path string, u *user, mode fs.FileMode) {
 	t.Helper()
 	must(t, os.Chown(path, int(u.uid), int(u.gid)))
@@ -94,7 +93,7 @@ func give(t *testing.T, path string, u *user, mode fs.FileMode) {
 
 var nobody = &user{0, 0, nil}
 
-// put makes a directory of u's with these files, each with its name in it.
+// put creates a directory of u's with files that contain their names.
 func put(t *testing.T, dir string, u *user, mode fs.FileMode, files ...string) string {
 	t.Helper()
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -107,7 +106,7 @@ func put(t *testing.T, dir string, u *user, mode fs.FileMode, files ...string) s
 	return dir
 }
 
-// randomRights gives a directory rights of any kind.
+// randomRights gives a directory arbitrary permissions.
 func randomRights(t *testing.T, r *rand.Rand, dir string, acls bool) {
 	pick := func(list ...int) int { return list[r.IntN(len(list))] }
 	owner, group := pick(0, 61001, 61002, 61003), pick(0, 62001, 62002, 62003)
@@ -130,11 +129,11 @@ func randomRights(t *testing.T, r *rand.Rand, dir string, acls bool) {
 	}
 }
 
-// TestSightEqualsFind asks as users of all kinds, on trees with all kinds of
-// rights, also after these have changed, and compares with find(1) run by the same
-// user on each directory: with one that comes to what is below a directory that may
-// be searched and not read by its name. INDEXD_SIGHT is how often; once is some
-// 3,000 verdicts.
+// TestSightEqualsFind makes requests as users of all kinds, on trees with all kinds of
+// permissions, also after these have changed. It compares with find(1), run by the same
+// user on each directory, so that it also reaches what is below directories that may be
+// searched but not read. INDEXD_SIGHT is the number of rounds of about 3,000 verdicts
+// each.
 func TestSightEqualsFind(t *testing.T) {
 	d, top := public(t)
 	_, err := exec.LookPath("setfacl")

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// onTerminal is run with stdout at a terminal, which changes nothing in it.
+// onTerminal is run with stdout on a terminal that passes everything through unchanged.
 func (l *locator) onTerminal(before, args []string) (string, int) {
 	l.t.Helper()
 	ctl, tty := openTerminal(l.t)
@@ -32,7 +32,7 @@ func (l *locator) onTerminal(before, args []string) (string, int) {
 	return shown.String(), cmd.ProcessState.ExitCode()
 }
 
-// openTerminal makes a terminal: what is written to tty can be read from ctl.
+// openTerminal opens a terminal: what is written to tty can be read from ctl.
 func openTerminal(t *testing.T) (ctl, tty *os.File) {
 	t.Helper()
 	ctl, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

@@ -18,7 +18,7 @@ import (
 	"indexd/ipc/wire"
 )
 
-// asked is what the daemon says of itself; false: it does not answer.
+// asked returns the daemon's status, and false if it does not answer.
 func (d *daemon) asked() (s wire.Status, ok bool) {
 	d.t.Helper()
 	out, _, exit := d.ctl("status", "--json")
@@ -31,7 +31,7 @@ func (d *daemon) asked() (s wire.Status, ok bool) {
 	return s, true
 }
 
-// becomes waits until what the daemon says of itself is so.
+// becomes waits until the status satisfies a condition.
 func (d *daemon) becomes(what string, so func(*wire.Status) bool) (s wire.Status) {
 	d.t.Helper()
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -45,7 +45,7 @@ func (d *daemon) becomes(what string, so func(*wire.Status) bool) (s wire.Status
 	}
 }
 
-// stir changes a tree at random, n times.
+// stir makes n random changes to a tree.
 func stir(t *testing.T, r *rand.Rand, root string, n int) {
 	t.Helper()
 	for range n {
@@ -75,10 +75,10 @@ func stir(t *testing.T, r *rand.Rand, root string, n int) {
 	}
 }
 
-// troubled runs a daemon whose database is on a disk that takes nothing any more
-// from fail on, and takes everything again from heal on, while a tree changes: it
-// goes on answering, says so, warns of what is not right, and becomes right.
-// INDEXD_FAULTS says how often.
+// troubled runs a daemon whose database is on a disk that fails from fail on and works
+// again from heal on, while a tree changes. The daemon keeps answering, reports the
+// failure, warns of what is not right, and becomes right again. INDEXD_FAULTS is the
+// number of rounds.
 func troubled(t *testing.T, disk *disk.Disk, fail, heal func()) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -167,20 +167,20 @@ func TestFullDiskInAStorm(t *testing.T) {
 	})
 }
 
-// Syncs fail, after which the page cache has what the disk does not.
+// Syncs fail, after which the page cache contains data that the disk does not.
 func TestFailingDiskInAStorm(t *testing.T) {
 	disk := disk.Failing(t, "64M", "60m")
 	troubled(t, disk, disk.Tighten, func() { disk.Room("60m") })
 }
 
-// states are what a daemon tells systemd.
+// states are the messages that a daemon sends to systemd.
 type states struct {
 	t    *testing.T
 	conn *net.UnixConn
 	last string
 }
 
-// notified has the next daemon believe that systemd started it.
+// notified makes the next daemon believe that systemd has started it.
 func notified(t *testing.T) *states {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "e2e-")
@@ -198,7 +198,7 @@ func notified(t *testing.T) *states {
 	return &states{t: t, conn: conn}
 }
 
-// wait returns when STATUS is what it is to be.
+// wait returns when STATUS equals want.
 func (s *states) wait(want string) {
 	s.t.Helper()
 	buf := make([]byte, 4096)
@@ -221,8 +221,8 @@ func (s *states) wait(want string) {
 	}
 }
 
-// A daemon that may open next to no files lists everything none the less, and is
-// asked none the less, when clients have taken all the files that there are too.
+// A daemon that may open hardly any files still lists everything and still answers, even
+// when clients have used up all of its descriptors.
 func TestFewFiles(t *testing.T) {
 	prlimit, err := exec.LookPath("prlimit")
 	if err != nil {
@@ -261,8 +261,8 @@ func TestFewFiles(t *testing.T) {
 	}
 }
 
-// A database that may not become larger does not, says so, is asked as before, and
-// goes on where the limit is raised.
+// A database that reaches its maximum size does not grow, reports that, keeps answering,
+// and continues when the limit is raised.
 func TestMaxSize(t *testing.T) {
 	t.Parallel()
 	const most = 4 << 20
