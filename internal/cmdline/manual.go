@@ -44,10 +44,12 @@ func WriteManual(w io.Writer, app *cli.App, section int, sections string) error 
 	if err != nil {
 		return err
 	}
-	io.WriteString(w, ".ad l\n")
 	for line := range strings.Lines(text) {
-		if line[0] != '.' {
+		switch {
+		case line[0] != '.':
 			line = ascii.Replace(line)
+		case strings.HasPrefix(line, ".TH "):
+			line += ".nh\n.ad l\n" // .TH turns hyphenation and justification on
 		}
 		if _, err := io.WriteString(w, line); err != nil {
 			return err
@@ -111,7 +113,8 @@ func escapeUsage(flags []cli.Flag) {
 	}
 }
 
-var special = regexp.MustCompile("[\\\\`*_{}\\[\\]()#+.!<>~|$-]")
+// special matches the characters that a backslash escapes in Markdown.
+var special = regexp.MustCompile("[\\\\`*_{}\\[\\]()#+.!<>~|-]")
 
 // label matches a line that begins with a label, which is to stay a line.
 var label = regexp.MustCompile(`\n(\w+: )`)

@@ -17,7 +17,7 @@ func TestWriteManual(t *testing.T) {
 	if _, err := exec.LookPath("man"); err != nil {
 		t.Skip("man is not installed")
 	}
-	hostile := `.TH 'a' \fBno\fR "quoted" - -- --long-flag ~/x ^y ` + "`z`" + ` \n *.go [a](b) <c> a_b_c 1. # & %`
+	hostile := `.TH 'a' \fBno\fR "quoted" - -- --long-flag ~/x ^y ` + "`z`" + ` \n *.go [a](b) <c> a_b_c 1. # & % $HOME`
 	flags := Flags([]*getopt.Flag{
 		{Name: "flag", Aliases: []string{"f"}, Value: "A|B[:C]", Usage: hostile},
 		{Name: "sync", Value: "T", Optional: true, Usage: "a text"},
