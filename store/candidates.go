@@ -8,7 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/store/internal/codec"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // Candidates returns the ids of the docs that may have names that meet a need:

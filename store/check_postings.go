@@ -9,8 +9,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store/internal/codec"
+	"indexd/store/postings/trigram"
 	"indexd/store/record"
-	"indexd/store/trigram"
 )
 
 // postings checks that every living doc is a candidate for what its names have:

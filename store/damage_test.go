@@ -16,8 +16,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/store"
+	"indexd/store/postings/trigram"
 	"indexd/store/record"
-	"indexd/store/trigram"
 )
 
 // relist verifies s and lists the damaged listings again, as an indexer does, from f. It

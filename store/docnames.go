@@ -5,8 +5,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/store/postings/trigram"
 	"indexd/store/record"
-	"indexd/store/trigram"
 )
 
 // nameReader reads the names of docs, in the order of their ids. What it finds

@@ -6,7 +6,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store/internal/codec"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // recover gives up what a merge left behind that did not come to its end: what it

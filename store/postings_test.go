@@ -20,8 +20,8 @@ import (
 	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/postings/trigram"
 	"indexd/store/record"
-	"indexd/store/trigram"
 )
 
 // textNames have trigrams in common, in upper and lower case and without any, and

@@ -7,7 +7,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // joining is a merge of segments into one.

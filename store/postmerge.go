@@ -4,7 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // merges is what the Store knows of merges.

@@ -3,7 +3,7 @@ package store
 import (
 	"github.com/RoaringBitmap/roaring/v2"
 
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // When docs are merged. A segment costs a query up to a microsecond for each

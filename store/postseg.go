@@ -7,7 +7,7 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store/internal/codec"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // segState is what becomes of a segment of the postings.

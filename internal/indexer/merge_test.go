@@ -6,7 +6,7 @@ import (
 
 	"indexd/internal/testutil/scale"
 	"indexd/store"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // named returns how many docs are candidates for a text.

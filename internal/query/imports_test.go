@@ -16,7 +16,7 @@ func TestImports(t *testing.T) {
 		"pattern": {"indexd/internal/query", "indexd/internal/query/scan", "indexd/internal/casefold"},
 		"plan": {
 			"indexd/internal/query", "indexd/internal/query/scan", "indexd/internal/query/pattern",
-			"indexd/listing", "indexd/internal/casefold", "indexd/store/trigram",
+			"indexd/listing", "indexd/internal/casefold", "indexd/store/postings/trigram",
 		},
 	} {
 		p, err := build.ImportDir(dir, 0)

@@ -7,7 +7,7 @@ import (
 
 	"indexd/internal/query/plan"
 	"indexd/store"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // candidates are where in a snapshot matches can be: a superset, of which every

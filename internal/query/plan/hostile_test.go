@@ -12,7 +12,7 @@ import (
 	"indexd/internal/query"
 	"indexd/internal/testutil/scale"
 	"indexd/listing"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // Whatever is asked, reading it and judging an entry by it costs bounded time

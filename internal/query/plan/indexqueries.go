@@ -8,7 +8,7 @@ import (
 
 	"indexd/internal/casefold"
 	"indexd/internal/query/scan"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // Seeds say in which documents of the trigram index matches can be found: in

@@ -10,7 +10,7 @@ import (
 	"indexd/internal/query"
 	"indexd/internal/testutil/race"
 	"indexd/listing"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // meets reports whether a document with the one name meets n. Any other that has

@@ -12,7 +12,7 @@ import (
 
 	"indexd/internal/testutil/synth"
 	"indexd/store"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // TestHugePostings merges the names of as many entries as STORE_HUGE says, and

@@ -13,8 +13,8 @@ import (
 	"indexd/internal/testutil/synth"
 	"indexd/listing"
 	"indexd/store"
+	"indexd/store/postings/trigram"
 	"indexd/store/record"
-	"indexd/store/trigram"
 )
 
 // maxFresh is how many docs may be fresh under constant change: those that gather

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // corpus gives the documents that the benchmarks measure: those of the directories

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"indexd/internal/casefold"
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // rounds runs test n times with a random seed of its own each, or once with that in

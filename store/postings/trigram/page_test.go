@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // Whatever is built is found, and comes out as it went in.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"testing"
 
-	"indexd/store/trigram"
+	"indexd/store/postings/trigram"
 )
 
 // A full Builder, of as many trigrams a document as names have, keeps to its memory.
