@@ -191,8 +191,8 @@ func TestAnswersOfOthers(t *testing.T) {
 		"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}":                         "is not indexd",
 		"HTTP/1.0 200 OK\r\nIndexd-Protocol: 2\r\nIndexd-Version: 9\r\n\r\n{}\n": "indexd 9 at /scripted speaks protocol 2, this program 1",
 		"HTTP/1.0 404 x\r\nIndexd-Protocol: 1\r\nIndexd-Version: 9\r\n\r\n" + `{"type":"urn:indexd:version","detail":"no /v1/du"}`: "no /v1/du (indexd is version 9, this program 1.0)",
-		"HTTP/1.0 500 x\r\nIndexd-Protocol: 1\r\n\r\nboo":                                                                          "status 500 and no reason",
-		"HTTP/1.0 200 OK\r\nIndexd-Protocol: 1\r\n\r\n[]\n":                                                                        "not understood",
+		"HTTP/1.0 500 x\r\nIndexd-Protocol: 1\r\n\r\nboo":                                                                          "status 500 without a reason",
+		"HTTP/1.0 200 OK\r\nIndexd-Protocol: 1\r\n\r\n[]\n":                                                                        "cannot decode",
 		"HTTP/1.0 200 OK\r\nIndexd-Protocol: 1\r\n" + strings.Repeat("x: y\r\n", 20000):                                            "is not indexd",
 	} {
 		_, err := scripted(t, []byte(answer), 1<<20, nil).Status(t.Context())

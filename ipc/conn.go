@@ -14,7 +14,7 @@ import (
 type conn struct {
 	mu     sync.Mutex
 	fd     int
-	inUse  int // Reads and Writes under way
+	inUse  int // Reads and Writes in progress
 	closed bool
 }
 
@@ -45,7 +45,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return n, os.NewSyscallError("write", err)
 }
 
-// use makes a system call on the socket, again where a signal broke it off.
+// use makes a system call on the socket and repeats it after EINTR.
 func (c *conn) use(call func() error) error {
 	c.mu.Lock()
 	if c.closed {
@@ -68,7 +68,7 @@ func (c *conn) use(call func() error) error {
 	return err
 }
 
-// Close ends a Read or Write that waits, and so may be called beside them.
+// Close interrupts a blocked Read or Write. It is safe to call concurrently with them.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -83,7 +83,7 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// release closes the descriptor when nobody uses it any more. It needs mu.
+// release closes the descriptor unless it is in use. c.mu must be held.
 func (c *conn) release() {
 	if c.inUse == 0 {
 		syscall.Close(c.fd)

@@ -14,11 +14,11 @@ import (
 	"indexd/ipc/internal/sockaddr"
 )
 
-// ErrNoDaemon is matched by every error of connecting. Such an error is one
-// line that tells a person what to do.
+// ErrNoDaemon matches every error from connecting. The text of such an error is one line
+// that tells people what to do.
 var ErrNoDaemon = errors.New("indexd cannot be reached")
 
-// ConnError says why no socket could be connected to.
+// ConnError says why connecting to all of the sockets failed.
 type ConnError struct {
 	Sockets []string
 	Errs    []error // one for each of Sockets
@@ -30,8 +30,8 @@ func (e *ConnError) Is(target error) bool { return target == ErrNoDaemon }
 // Unwrap returns the errors of all sockets.
 func (e *ConnError) Unwrap() []error { return e.Errs }
 
-// Error speaks of the socket that came nearest to an answer; where there is
-// none at all, of all of them.
+// Error describes the failure of the socket that came closest to an answer, or all of
+// them if none exists.
 func (e *ConnError) Error() string {
 	for i, err := range e.Errs {
 		s := e.Sockets[i]
@@ -40,7 +40,7 @@ func (e *ConnError) Error() string {
 		case errors.Is(err, fs.ErrPermission):
 			return fmt.Sprintf("no permission to connect to indexd at %s: its owner decides with --socket-mode; your own indexd would listen elsewhere (--socket)", s)
 		case errors.Is(err, errBusy):
-			return fmt.Sprintf("indexd at %s takes no connections: its queue has been full for %v; it is overloaded or hangs", s, dialPatience)
+			return fmt.Sprintf("indexd at %s takes no connections: its queue has been full for %v; it is overloaded or it hangs", s, dialPatience)
 		case errors.Is(err, errNotSocket):
 			return fmt.Sprintf("%s is not a socket; --socket or INDEXD_SOCKET should name indexd's", s)
 		default:
@@ -69,8 +69,8 @@ func howToStart(socket string) string {
 	return "start it with \"indexd --socket " + socket + "\""
 }
 
-// dialPatience is how long a connection is tried while the daemon's queue of
-// them is full, if the caller sets no limit itself.
+// dialPatience is how long connecting is retried while the daemon's queue of connections
+// is full, unless the caller's context ends it earlier.
 const dialPatience = 10 * time.Second
 
 var (
@@ -78,9 +78,8 @@ var (
 	errNotSocket = errors.New("not a socket")
 )
 
-// connect is the default of Client.Dial. It does without package net, which
-// would have the whole program linked with libc: loading that takes longer than
-// most answers.
+// connect is the default for Client.Dial. It does not use package net, because that links
+// the program with libc, and loading libc takes longer than most answers.
 func connect(_ context.Context, socket string) (io.ReadWriteCloser, error) {
 	name, release, err := sockaddr.Name(socket)
 	if err != nil {
@@ -91,7 +90,7 @@ func connect(_ context.Context, socket string) (io.ReadWriteCloser, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	// A unix socket that does not block is connected at once or not at all.
+	// A non-blocking connect to a unix socket succeeds or fails immediately.
 	if err := syscall.Connect(fd, &syscall.SockaddrUnix{Name: name}); err != nil {
 		syscall.Close(fd)
 		return nil, os.NewSyscallError("connect", err)
@@ -103,7 +102,7 @@ func connect(_ context.Context, socket string) (io.ReadWriteCloser, error) {
 	return &conn{fd: fd}, nil
 }
 
-// dial connects to the first socket that answers.
+// dial connects to the first socket that accepts the connection.
 func (c *Client) dial(ctx context.Context) (io.ReadWriteCloser, string, error) {
 	sockets := c.Sockets
 	if len(sockets) == 0 {
@@ -132,8 +131,8 @@ func (c *Client) dialOne(ctx context.Context, socket string) (io.ReadWriteCloser
 	if dial == nil {
 		dial = connect
 	}
-	// A socket whose queue is full does not make a connect wait, as it would
-	// over TCP: it fails with EAGAIN.
+	// Unlike over TCP, connecting to a unix socket whose queue is full does not wait but
+	// fails with EAGAIN.
 	deadline := time.Now().Add(dialPatience)
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		conn, err := dial(ctx, socket)

@@ -6,11 +6,11 @@ import (
 	"strconv"
 )
 
-// SystemSocket is where the system's daemon listens.
+// SystemSocket is the socket of the system's daemon.
 const SystemSocket = "/run/indexd/indexd.sock"
 
-// UserSocket is where a user's own daemon listens, "" if there is no place for
-// it.
+// UserSocket returns the socket of the user's own daemon, or "" if there is no directory
+// for it.
 func UserSocket() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
 	if dir == "" {
@@ -22,8 +22,8 @@ func UserSocket() string {
 	return filepath.Join(dir, "indexd", "indexd.sock")
 }
 
-// DefaultSockets are those that a client tries: $INDEXD_SOCKET alone, or the
-// user's and then the system's.
+// DefaultSockets returns the sockets that a client tries: only $INDEXD_SOCKET if it is
+// set, otherwise the user's and then the system's.
 func DefaultSockets() []string {
 	if s := os.Getenv("INDEXD_SOCKET"); s != "" {
 		return []string{s}

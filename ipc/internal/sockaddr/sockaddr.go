@@ -1,4 +1,4 @@
-// Package sockaddr names unix sockets whose path is longer than the kernel takes.
+// Package sockaddr makes unix sockets usable whose path is longer than the kernel allows.
 package sockaddr
 
 import (
@@ -8,15 +8,15 @@ import (
 	"syscall"
 )
 
-// Max is the length of a path that fits into a sockaddr_un with its final NUL.
+// Max is the maximum length in bytes of a path in a sockaddr_un, without its final NUL.
 const Max = 107
 
-// maxBase is the longest last component that Name can name by way of an open
-// directory, whatever the number of its descriptor below a million.
+// maxBase is the maximum length of a last component that Name can reach through an open
+// directory, for descriptors below a million.
 const maxBase = Max - len("/proc/self/fd/999999/")
 
-// Fits returns nil if Name will find a name for path once its directory is
-// there; else an error that matches syscall.ENAMETOOLONG.
+// Fits returns an error that matches syscall.ENAMETOOLONG if Name cannot find a name for
+// path even when its directory exists.
 func Fits(path string) error {
 	if len(path) > Max && len(filepath.Base(path)) > maxBase {
 		return &os.PathError{Op: "socket", Path: path, Err: syscall.ENAMETOOLONG}
@@ -24,9 +24,9 @@ func Fits(path string) error {
 	return nil
 }
 
-// Name returns a name for the socket at path that the kernel takes: path,
-// or where that is too long, one through an open directory, which is valid
-// until release is called.
+// Name returns a name for the socket at path that the kernel accepts: path itself, or if
+// that is too long, a name through an open directory. The name is valid until release is
+// called.
 func Name(path string) (name string, release func(), err error) {
 	if len(path) <= Max {
 		return path, func() {}, nil
