@@ -80,7 +80,6 @@ type Timing struct {
 	FileCheck  time.Duration // between two checks of the database file's name
 	FreedPause time.Duration // how long watches that became free are gathered
 	Backfill   time.Duration // before the first pass for changes rejected at the size limit
-	WatchQueue int           // directories remembered that wait for a watch
 }
 
 func (t Timing) withDefaults() Timing {
@@ -88,7 +87,6 @@ func (t Timing) withDefaults() Timing {
 	t.FileCheck = cmp.Or(t.FileCheck, fileCheckPause)
 	t.FreedPause = cmp.Or(t.FreedPause, freedPause)
 	t.Backfill = cmp.Or(t.Backfill, backfillFirst)
-	t.WatchQueue = cmp.Or(t.WatchQueue, watchQueueMax)
 	return t
 }
 
@@ -117,7 +115,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	c.rules.Store(cfg.Rules)
 	c.stamps.Store(st.LastStamp())
 
-	w := &watches{core: c, src: cfg.Watch, unwatched: watchQueue{max: cfg.Timing.WatchQueue}}
+	w := &watches{core: c, src: cfg.Watch}
 	s := &scheduler{
 		watches:   w,
 		inflight:  inflight{m: make(map[string][]waiter)},
@@ -140,7 +138,7 @@ func New(st *store.Store, cfg Config) (*Indexer, error) {
 	x.backfill = newBackfill(p, x.retry)
 	if w.src != nil {
 		x.live = newLive(p)
-		w.src.OnEvict(w.evicted)
+		w.src.OnEvict(func(dir string, _ time.Time) { w.noteUnwatched(dir) })
 	}
 	err := st.View(func(sn *store.Snap) error {
 		x.verification.pending.Store(sn.Docs() > 0 && !cfg.NoVerify) // until Run has checked

@@ -24,7 +24,6 @@ type live struct {
 	taken     atomic.Pointer[watch.Batch] // hints that are being acted on; any goroutine
 	heartbeat *commit.Heartbeat
 	busy      busyFiles
-	needPass  bool // only a pass over all directories finds those that should be watched
 }
 
 const (
@@ -75,16 +74,14 @@ func (l *live) run(ctx context.Context) {
 			window.Reset(liveWindow)
 		case <-busy.C:
 		case <-freed:
-			freed = nil // a directory that was just refused a watch may not be in the queue yet
+			freed = nil
 			place.Reset(l.cfg.Timing.FreedPause)
 			continue
 		case <-place.C:
 			freed = l.src.Freed()
-			epoch := l.epochs.begin()
-			if wait := l.placeFreed(epoch); wait > 0 {
+			if wait := l.passUnwatched(); wait > 0 {
 				place.Reset(wait)
 			}
-			l.epochs.done(epoch)
 			continue
 		case answer = <-l.asks:
 			all = true

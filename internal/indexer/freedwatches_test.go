@@ -1,9 +1,7 @@
 package indexer
 
 import (
-	"cmp"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -50,39 +48,7 @@ func TestFreedWatchesArePlaced(t *testing.T) {
 	l.compare()
 }
 
-// More directories wait than are remembered.
-func TestWaitingForgetsWhatChangedLongAgo(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Log("seed", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	const most = 500
-	w := watchQueue{max: most}
-	var all []unwatchedDir
-	for n, i := range r.Perm(5 * most) {
-		d := unwatchedDir{fmt.Sprintf("/%d", n), int64(i)}
-		all = append(all, d)
-		w.add(d.dir, d.changed)
-	}
-	slices.SortFunc(all, func(a, b unwatchedDir) int { return cmp.Compare(b.changed, a.changed) })
-	first, left, lacking := w.take(100)
-	if !slices.Equal(first, all[:100]) || !left || lacking {
-		t.Errorf("%v %v %v", first, left, lacking)
-	}
-	rest, left, lacking := w.take(10 * most)
-	if !slices.Equal(rest, all[100:100+len(rest)]) || len(rest) < most-100 || left || !lacking {
-		t.Errorf("%d more, %v %v", len(rest), left, lacking)
-	}
-	if list, left, lacking := w.take(1); len(list) > 0 || left || lacking {
-		t.Errorf("%v %v %v", list, left, lacking)
-	}
-	w.add("/new", 0)
-	w.add("/new", 1)
-	if list, _, lacking := w.take(9); !slices.Equal(list, []unwatchedDir{{"/new", 1}}) || lacking {
-		t.Errorf("%v %v", list, lacking)
-	}
-}
-
-// Directories that wait and are not remembered are found by a pass over all of them.
+// Watches that were freed by a large tree make the root live after one pass.
 func TestFreedWatchesOfManyThatWait(t *testing.T) {
 	const dirs = 150
 	root := tree(t)
@@ -92,7 +58,7 @@ func TestFreedWatchesOfManyThatWait(t *testing.T) {
 		when := time.Unix(1e9-int64(n), 0)
 		must(t, os.Chtimes(dir, when, when))
 	}
-	l := startLive(t, "", root, Config{Timing: Timing{FreedPause: time.Millisecond, WatchQueue: 8}}, fewWatches(root, dirs+10))
+	l := startLive(t, "", root, Config{Timing: Timing{FreedPause: time.Millisecond}}, fewWatches(root, dirs+10))
 	must(t, l.WaitReady(deadline(t)))
 	l.idle()
 	must(t, os.RemoveAll(root+"/a"))
