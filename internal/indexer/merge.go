@@ -6,8 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"indexd/internal/indexer/commit"
 	"indexd/store"
 )
@@ -94,7 +92,7 @@ func (m *merger) mergeNext(ctx context.Context, idle bool) (bool, error) {
 		return false, err
 	}
 	begun := time.Now()
-	s := mergeSteps{writer: m.writer, ctx: ctx, room: semaphore.NewWeighted(mergeAhead)}
+	s := mergeSteps{writer: m.writer, ctx: ctx}
 	if err := merge.Run(ctx, s.apply); err != nil {
 		return false, err
 	}
@@ -109,19 +107,15 @@ func (m *merger) mergeNext(ctx context.Context, idle bool) (bool, error) {
 type mergeSteps struct {
 	writer *commit.Writer
 	ctx    context.Context
-	room   *semaphore.Weighted // steps that are not committed
-	steps  int                 // handed to the writer
+	steps  int // handed to the writer
 
 	mu     sync.Mutex
 	failed error // of a step: no later one may be done
 }
 
-// apply hands a step to the writer and returns once it is done, or, if the step says Wait,
-// committed.
+// apply hands a step to the writer and returns once it is done. If the step says Wait, and
+// after every mergeAhead steps, it returns once the step is committed.
 func (s *mergeSteps) apply(step store.Step) error {
-	if err := s.room.Acquire(s.ctx, 1); err != nil {
-		return context.Cause(s.ctx)
-	}
 	ran, done := make(chan struct{}, 1), make(chan error, 1)
 	it := commit.Item{
 		Bytes: step.Bytes,
@@ -137,7 +131,6 @@ func (s *mergeSteps) apply(step store.Step) error {
 			return err
 		},
 		Done: func(err error) {
-			s.room.Release(1)
 			s.fail(err)
 			done <- s.err()
 		},
@@ -145,18 +138,15 @@ func (s *mergeSteps) apply(step store.Step) error {
 	if step.Adds {
 		it.Reserve = func() commit.Reserve { return commit.Addition }
 	}
+	enough := ran
 	switch s.steps++; {
 	case s.steps%mergeAhead == 0:
-		it.When = commit.Now // the next step waits for it
+		it.When, enough = commit.Now, nil
 	case step.Wait:
-		it.When = commit.Steady
+		it.When, enough = commit.Steady, nil
 	}
 	if err := s.writer.Put(s.ctx, it); err != nil {
 		return err
-	}
-	enough := ran
-	if step.Wait {
-		enough = nil
 	}
 	select {
 	case <-enough:

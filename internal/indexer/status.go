@@ -80,8 +80,7 @@ func (x *Indexer) Status() (Status, error) {
 				why = tooLarge
 			}
 			rs.State, rs.Reason = x.rootState(r, why)
-			var err error
-			if rs.Counts, err = countRoot(sn, r); err != nil {
+			if err := rs.count(sn); err != nil {
 				return err
 			}
 			if x.src != nil {
@@ -90,9 +89,6 @@ func (x *Indexer) Status() (Status, error) {
 					live++ // in which nothing else changes
 				}
 				rs.LiveDirs = min(live, rs.Dirs)
-			}
-			if rs.Unreadable, rs.OfflineDirs, err = countMissing(sn, r); err != nil {
-				return err
 			}
 			if rs.State == Live && rs.OfflineDirs > 0 {
 				rs.State = Swept
@@ -106,25 +102,31 @@ func (x *Indexer) Status() (Status, error) {
 	})
 }
 
-// countRoot counts what is stored of a root. The store has the counts of whole volumes; of
+// count counts what is stored of the root. The store has the counts of whole volumes; of
 // others the headers are read.
-func countRoot(sn *store.Snap, r *root) (sum store.Counts, err error) {
-	ranges, err := sn.Segments(r.path)
+func (s *RootStatus) count(sn *store.Snap) error {
+	ranges, err := sn.Segments(s.Path)
 	if err != nil {
-		return sum, err
+		return err
 	}
 	add := func(dirs, entries uint64, bytes, blocks int64) {
-		sum.Dirs += dirs
-		sum.Entries += entries
-		sum.Bytes += bytes
-		sum.Blocks += blocks
+		s.Dirs += dirs
+		s.Entries += entries
+		s.Bytes += bytes
+		s.Blocks += blocks
 	}
 	counted := make(map[record.Volume]bool)
 	for _, rg := range ranges {
-		v := rg.Volume
-		if mounts.Within(v.MountPoint, r.path) {
-			if !counted[v.Volume] {
-				counted[v.Volume] = true
+		for range sn.Failed(rg.Lo, rg.Hi) {
+			s.Unreadable++
+		}
+		v, again := rg.Volume, counted[rg.Volume.Volume]
+		counted[v.Volume] = true
+		if v.Offline && !again {
+			s.OfflineDirs += v.Counts.Dirs
+		}
+		if mounts.Within(v.MountPoint, s.Path) {
+			if !again {
 				add(v.Counts.Dirs, v.Counts.Entries, v.Counts.Bytes, v.Counts.Blocks)
 			}
 			continue
@@ -137,24 +139,7 @@ func countRoot(sn *store.Snap, r *root) (sum store.Counts, err error) {
 			}
 		}
 	}
-	return sum, nil
-}
-
-// countMissing counts the directories of a root that cannot be read, and those on volumes
-// that are offline.
-func countMissing(sn *store.Snap, r *root) (failed, offline uint64, err error) {
-	ranges, err := sn.Segments(r.path)
-	counted := make(map[record.Volume]bool)
-	for _, rg := range ranges {
-		for range sn.Failed(rg.Lo, rg.Hi) {
-			failed++
-		}
-		if v := rg.Volume; v.Offline && !counted[v.Volume] {
-			counted[v.Volume] = true
-			offline += v.Counts.Dirs
-		}
-	}
-	return failed, offline, err
+	return nil
 }
 
 // rootState returns the state of a root and the reason for it. degraded is why changes of
