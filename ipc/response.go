@@ -153,7 +153,7 @@ func (r *response) parseHead(head []byte) error {
 	case "":
 		return r.notIndexd()
 	}
-	return wire.ErrVersion.With("indexd %s at %s speaks protocol %s, this program speaks %d: upgrade the older of the two (and restart it if it is the daemon)", r.version, r.socket, protocol, wire.Protocol)
+	return wire.ErrVersion.With("indexd %s at %s speaks protocol %s, this program %d: upgrade the older of the two (and restart it if it is the daemon)", r.version, r.socket, protocol, wire.Protocol)
 }
 
 func (r *response) notIndexd() error {
