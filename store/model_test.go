@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"indexd/internal/testutil/race"
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 	"indexd/store"
 	"indexd/store/record"
@@ -363,7 +364,7 @@ func (m *sim) act() {
 // whatever order, when all that was marked has been listed the store is as the
 // file system is, and at any time in between it does not contradict itself.
 func TestModel(t *testing.T) {
-	for _, seed := range seeds(t, 24) {
+	for _, seed := range seeds(t, scale.Size(t, "", 8, 24)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Logf("STORE_SEED=%d", seed)
 			r := rand.New(rand.NewPCG(seed, 0))

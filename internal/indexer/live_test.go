@@ -214,7 +214,7 @@ func TestLiveBigDirectory(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
 	l.do(os.Mkdir(l.path("big"), 0o755))
-	for i := range 2 * bigDir {
+	for i := range scale.Size(t, "", bigDir+100, 2*bigDir) {
 		l.do(os.WriteFile(l.path(fmt.Sprintf("big/%d", i)), nil, 0o644))
 	}
 	l.compare()
