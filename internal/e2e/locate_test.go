@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -22,7 +23,9 @@ import (
 type locator struct {
 	t     *testing.T
 	d     *daemon
-	names []string // of the tree, any paths
+	names []string // paths in the tree
+	// invalid is how many of names are not valid UTF-8.
+	invalid int
 	oracle,
 	ours []string // what stands before the arguments
 	env []string
@@ -52,7 +55,13 @@ func newLocator(t *testing.T) *locator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &locator{t: t, d: d, names: names, oracle: []string{plocate, "-d", db}, ours: []string{called},
+	invalid := 0
+	for _, name := range names {
+		if !utf8.ValidString(name) {
+			invalid++
+		}
+	}
+	return &locator{t: t, d: d, names: names, invalid: invalid, oracle: []string{plocate, "-d", db}, ours: []string{called},
 		env: append(slices.DeleteFunc(os.Environ(), func(s string) bool { return strings.HasPrefix(s, "LOCATE_PATH=") }),
 			"LC_ALL=C.UTF-8", "INDEXD_SOCKET="+d.socket())}
 }
@@ -121,7 +130,9 @@ func (l *locator) run(before, args []string) (string, int) {
 	return out.String(), cmd.ProcessState.ExitCode()
 }
 
-// compare runs both and compares their output, in any order, and their exit status.
+// compare runs both and compares their output, in any order, and their exit status. For
+// regular expressions it ignores names that are not valid UTF-8, which docs/locate.md
+// excepts.
 func (l *locator) compare(args ...string) {
 	l.t.Helper()
 	want, status := l.run(l.oracle, args)
@@ -129,6 +140,16 @@ func (l *locator) compare(args ...string) {
 	sep := "\n"
 	if strings.Contains(want+got, "\x00") {
 		sep = "\x00"
+	}
+	if isRegex(args) && got != want {
+		if counts(l.invalid, got, want) {
+			return
+		}
+		a, b := onlyValid(got, sep), onlyValid(want, sep)
+		if a != got || b != want {
+			ours = status // it depends on the names left out
+		}
+		got, want = a, b
 	}
 	sorted := func(s string) []string { return slices.Sorted(strings.SplitSeq(s, sep)) }
 	if a, b := sorted(got), sorted(want); ours != status || !slices.Equal(a, b) {
@@ -139,6 +160,28 @@ func (l *locator) compare(args ...string) {
 		l.t.Errorf("locate %q: exit status %d, plocate's is %d; %d lines, plocate has %d\n only here:    %q\n only plocate: %q",
 			args, ours, status, len(a)-1, len(b)-1, only(a, b), only(b, a))
 	}
+}
+
+// isRegex reports whether the arguments ask for regular expressions.
+func isRegex(args []string) bool {
+	if i := slices.Index(args, "--"); i >= 0 {
+		args = args[:i]
+	}
+	return slices.ContainsFunc(args, func(arg string) bool {
+		return arg == "--regex" || arg != "" && arg[0] == '-' && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "r")
+	})
+}
+
+// counts reports whether both outputs are counts that differ by at most n.
+func counts(n int, got, want string) bool {
+	a, errA := strconv.Atoi(strings.TrimSpace(got))
+	b, errB := strconv.Atoi(strings.TrimSpace(want))
+	return errA == nil && errB == nil && max(a-b, b-a) <= n
+}
+
+// onlyValid removes the records that are not valid UTF-8.
+func onlyValid(out, sep string) string {
+	return strings.Join(slices.DeleteFunc(strings.Split(out, sep), func(s string) bool { return !utf8.ValidString(s) }), sep)
 }
 
 // compareAll runs a few comparisons at a time.
