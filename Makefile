@@ -1,4 +1,4 @@
-# make             both programs, in bin/
+# make             build both programs, in bin/
 # make test        the tests, in a few minutes; see CONTRIBUTING.md for the long ones
 # make short       the tests that together take less than a minute
 # make race        the short tests with the race detector
@@ -6,12 +6,12 @@
 # make fuzz        every fuzz target for a while
 # make cover       test coverage in cover.html
 # make fmt         gofmt
-# make install     below $(DESTDIR)$(PREFIX); units, manual pages, completions too
-# make uninstall   takes away what install put there, but the configuration
-# make deb         a Debian package, in dist/
+# make install     install below $(DESTDIR)$(PREFIX), with units, manual pages and completions
+# make uninstall   remove what install put there, except the configuration
+# make deb         build a Debian package, in dist/
 #
-# What comes out depends on the source, the Go toolchain and VERSION alone, and a
-# package on DEBFULLNAME and DEBEMAIL.
+# The result depends only on the source, the Go toolchain and VERSION, and for a package
+# also on DEBFULLNAME and DEBEMAIL.
 
 PREFIX     ?= /usr/local
 DESTDIR    ?=
@@ -20,7 +20,8 @@ zshdir     ?= $(PREFIX)/share/zsh/site-functions
 
 GO      ?= go
 GOARCH  := $(shell $(GO) env GOARCH)
-# A tag such as v1.2.3 is that version; without one it is by the day and the commit.
+# A tag such as v1.2.3 gives that version; without one, the version consists of date and
+# commit.
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' 2>/dev/null | sed 's/^v//;s/-/+/;s/-/./' | grep . || \
 	TZ=UTC git log -1 --date=format-local:%Y%m%d --format='0~%cd.%h' --abbrev=8 2>/dev/null || echo 0~unknown)
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
