@@ -52,7 +52,7 @@ type buckets struct {
 }
 
 // open reports whether all buckets are there.
-func (b *buckets) open(tx *bolt.Tx) bool {
+func (b *buckets) open(tx interface{ Bucket([]byte) *bolt.Bucket }) bool {
 	for i := range bucketTable {
 		to := bucketTable[i].of(b)
 		if *to = tx.Bucket(bucketTable[i].name); *to == nil {
@@ -90,4 +90,10 @@ func verifyDocs(key, val []byte) (n uint64, err error) {
 		err = codec.ErrCorrupt
 	}
 	return n, err
+}
+
+// isLarge reports whether a bucket grows with the index.
+func isLarge(name string) bool {
+	i := bucketIndex(name)
+	return i >= 0 && bucketTable[i].large
 }

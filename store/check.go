@@ -18,7 +18,7 @@ import (
 // nor a mark, and counts. An error says why it did not come to the end: ctx's, or ErrDamaged.
 // A report is never made by two goroutines at once.
 func (s *Store) Check(ctx context.Context, report func(Problem)) error {
-	if err := s.checkBolt(ctx, report); err != nil {
+	if err := s.CheckBolt(ctx, func(err error) { report(Problem{"pages", err.Error()}) }); err != nil {
 		return err
 	}
 	return s.View(func(sn *Snap) error {
@@ -26,31 +26,6 @@ func (s *Store) Check(ctx context.Context, report func(Problem)) error {
 		c := checker{sn: sn, ctx: ctx, report: report}
 		return c.run()
 	})
-}
-
-// checkBolt has bbolt check its pages.
-func (s *Store) checkBolt(ctx context.Context, report func(Problem)) error {
-	// The list of free pages is read too, which is the writer's.
-	s.writer.Lock()
-	defer s.writer.Unlock()
-	h, err := s.files.take()
-	if err != nil {
-		return err
-	}
-	defer s.files.release(h)
-	if err := (pageCheck{all: true, bucket: noValues}).check(ctx, h.file); err != nil {
-		s.notice(err)
-		return err
-	}
-	tx, err := h.db.Begin(!s.readOnly)
-	if err != nil {
-		return openErr(err)
-	}
-	defer tx.Rollback()
-	for err := range tx.Check() {
-		report(Problem{"pages", err.Error()})
-	}
-	return context.Cause(ctx)
 }
 
 type checker struct {

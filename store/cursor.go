@@ -81,7 +81,7 @@ func (c *Cursor) Next() bool {
 		if c.raw != nil && bytes.Compare(c.raw, c.past) < before || len(c.raw) == 1 {
 			// In keys out of order one could go round for ever.
 			c.err = fmt.Errorf("%w: keys are out of order", ErrDamaged)
-			c.sn.s.notice(c.err)
+			c.sn.s.NoteDamage(c.err)
 			c.raw = nil
 		}
 		if c.raw == nil || c.hi != nil && bytes.Compare(c.raw, c.hi) >= 0 {

@@ -14,88 +14,28 @@ import (
 // checksum is listed again; after any other damage the Store gives nothing out any more, and
 // the caller puts the file aside and begins a new one.
 
-// Damaged is closed when the database turns out to be damaged while it is open. From then on
-// everything that needs the file returns ErrDamaged, Close waits for nobody, and goroutines
-// that are inside bbolt may never return: the caller should end the process, or begin a new
-// one in its place.
-func (s *Store) Damaged() <-chan struct{} { return s.damaged }
-
-// Damage returns why Damaged is closed, nil while it is not.
-func (s *Store) Damage() error {
-	if p := s.broken.Load(); p != nil {
-		return *p
-	}
-	return nil
-}
-
-// guard is Guard for everything that goes through the file. It returns the Store's damage
-// also where fn met it and went on.
-func (s *Store) guard(fn func() error) error {
-	if err := s.Damage(); err != nil {
-		return err
-	}
-	err := Guard(fn)
-	s.notice(err)
-	if err == nil {
-		err = s.Damage()
-	}
-	return err
-}
-
-// notice closes Damaged if err is ErrDamaged.
-func (s *Store) notice(err error) {
-	if errors.Is(err, ErrDamaged) && s.broken.CompareAndSwap(nil, &err) {
-		close(s.damaged)
-	}
-}
-
 // corrupt notes that a value does not match its checksum, and returns ErrDamaged.
 func (s *Store) corrupt(bucket, key []byte) error {
 	err := fmt.Errorf("%w: the value of %x in %s", ErrDamaged, key, bucket)
-	s.notice(err)
+	s.NoteDamage(err)
 	return err
 }
 
-// RequestVerify makes the next Verify or commit check all pages and values again. It is
-// called when a damaged listing was met, and does not wait.
-func (s *Store) RequestVerify() { s.suspect.Store(true) }
-
-// Verify reads all pages and checks them and the checksums of all values, unless that has
-// been done since Open or RequestVerify. It returns the directories whose listings are
-// damaged, each once, for the caller to list again. It returns ErrDamaged for any other
-// damage, or ctx's error. Meanwhile the writer waits; snapshots do not.
+// Verify checks all pages and the checksums of all values, unless that was done since Open or
+// RequestVerify. It returns the directories whose listings are damaged, each once, for the
+// caller to list again, and ErrDamaged for any other damage, or ctx's error. Meanwhile the
+// writer waits; snapshots do not.
 func (s *Store) Verify(ctx context.Context) (damaged []record.Key, err error) {
-	s.writer.Lock()
-	defer s.writer.Unlock()
-	h, err := s.files.take()
-	if err != nil {
-		return nil, err
-	}
-	defer s.files.release(h)
-	err = s.verifyLocked(ctx, h)
+	err = s.File.Verify(ctx)
+	s.relistMu.Lock()
+	defer s.relistMu.Unlock()
 	damaged, s.relist = s.relist, nil
 	return damaged, err
 }
 
-// verifyLocked is called before the first page is written: bbolt, which joins and splits
-// what it takes for pages, turns little damage into great damage, or comes to no end.
-func (s *Store) verifyLocked(ctx context.Context, h *handle) error {
-	if !s.suspect.Swap(false) && s.sound {
-		return nil
-	}
-	var v valueCheck
-	err := pageCheck{all: true, bucket: v.bucket}.check(ctx, h.file)
-	if err == nil {
-		err = v.counts(true)
-	}
-	s.sound = err == nil
-	s.relist = append(s.relist, v.listings...)
-	s.notice(err)
-	return err
-}
-
 // valueCheck checks the values of a database when the page check comes to them.
 type valueCheck struct {
+	s        *Store        // whose relist gets the listings; may be nil
 	report   func(Problem) // gets each damaged value; if nil, the first is an error
 	listings []record.Key  // directories whose entries are damaged, in order
 	values   [len(bucketTable)]uint64
@@ -103,20 +43,23 @@ type valueCheck struct {
 	state    state
 }
 
-// noValues is a pageCheck.bucket that leaves the values alone, for a file whose schema is
-// not known yet.
-func noValues(name string) (large bool, verify verifyFunc) {
-	i := bucketIndex(name)
-	return i >= 0 && bucketTable[i].large, nil
-}
-
-// bucket is a pageCheck.bucket.
-func (v *valueCheck) bucket(name string) (large bool, verify verifyFunc) {
+// Bucket implements dbfile.ValueCheck.
+func (v *valueCheck) Bucket(name string) func(key, val []byte) error {
 	i := bucketIndex(name)
 	if i < 0 {
-		return false, nil
+		return nil
 	}
-	return bucketTable[i].large, func(key, val []byte) error { return v.value(i, key, val) }
+	return func(key, val []byte) error { return v.value(i, key, val) }
+}
+
+// Done implements dbfile.ValueCheck.
+func (v *valueCheck) Done() error {
+	if v.s != nil {
+		v.s.relistMu.Lock()
+		defer v.s.relistMu.Unlock()
+		v.s.relist = append(v.s.relist, v.listings...)
+	}
+	return v.counts(true)
 }
 
 func (v *valueCheck) value(i int, key, val []byte) error {

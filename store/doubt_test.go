@@ -9,9 +9,12 @@ import (
 	"strconv"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"indexd/internal/testutil/disk"
 	"indexd/internal/testutil/scale"
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // TestFailingDisk: commits on a disk of which now and then every sync fails. What
@@ -150,11 +153,26 @@ func ok(t testing.TB, err error) {
 	}
 }
 
+// lastSyncFails makes the sync of the next meta page fail after the page has reached the cache.
+type lastSyncFails struct{ armed, meta bool }
+
+func (f *lastSyncFails) Fault(p dbfile.Point) error {
+	switch {
+	case p.Op == dbfile.OpWrite:
+		f.meta = p.Off < 2*int64(os.Getpagesize())
+	case p.Op == dbfile.OpSync && p.Done && f.meta && f.armed:
+		f.armed = false
+		return unix.EIO
+	}
+	return nil
+}
+
 // TestCommitNotSynced: a commit that reached the page cache, meta page and all,
 // and of which the sync failed, was not done: for new snapshots, for changes
 // after it, and while snapshots of before and of the moment between are held.
 func TestCommitNotSynced(t *testing.T) {
-	s, err := store.Open(filepath.Join(t.TempDir(), "db"), store.Options{})
+	var disk lastSyncFails
+	s, err := store.Open(filepath.Join(t.TempDir(), "db"), store.Options{Faults: &disk})
 	ok(t, err)
 	defer s.Close()
 	put := func(tx *store.Tx, v string) {
@@ -176,7 +194,10 @@ func TestCommitNotSynced(t *testing.T) {
 	for round := range 5 {
 		tx := begin(t, s)
 		put(tx, "never")
-		store.CommitInVain(tx)
+		disk.armed = true
+		if err := tx.Commit(); !errors.Is(err, unix.EIO) {
+			t.Fatalf("round %d: the commit returned %v", round, err)
+		}
 		if s.Clock() != clock {
 			t.Errorf("round %d: the clock went from %d to %d", round, clock, s.Clock())
 		}

@@ -12,28 +12,13 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/store/dbfile"
 	"indexd/store/internal/codec"
 )
 
 // NoSync makes commits of s quick and no longer safe from power cuts, for tests
 // that make thousands.
-func NoSync(s *Store) { s.files.now.setSync(false) }
-
-// CommitInVain is Commit on a disk that takes all pages into its cache and then
-// fails to sync the last one.
-func CommitInVain(t *Tx) {
-	_ = t.end(func() error {
-		if err := t.flush(); err != nil {
-			return err
-		}
-		good := uint64(t.tx.ID()) - 1
-		if err := t.tx.Commit(); err != nil {
-			return err
-		}
-		t.s.doubted(t.h, good)
-		return errors.New("the sync failed")
-	})
-}
+func NoSync(s *Store) { s.SetSync(false) }
 
 // Unreleased returns the database in file as a version before the first release would have
 // written it.
@@ -96,21 +81,6 @@ func Change(t *testing.T, path string, fn func(*bolt.Tx) error) {
 // migrations, each of which writes some settings that name it. It returns the version that
 // the database had.
 func Migrate(path string, o Options, n int) (from int, err error) {
-	h, err := openBolt(path, o)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, h.db.Close()) }()
-	err = h.db.View(func(tx *bolt.Tx) error {
-		b, err := codec.VerifyChecksum(keyFormat, tx.Bucket(bucketMeta).Get(keyFormat))
-		if err == nil {
-			from = int(binary.BigEndian.Uint32(b))
-		}
-		return err
-	})
-	if err != nil {
-		return 0, err
-	}
 	var list []migration
 	for to := 2; to <= n; to++ {
 		list = append(list, migration{to, "test", func(tx *bolt.Tx) error {
@@ -123,7 +93,23 @@ func Migrate(path string, o Options, n int) (from int, err error) {
 			return nil
 		}})
 	}
-	return from, migrate(h.db, from, n, list, slog.New(slog.DiscardHandler))
+	f, err := dbfile.Open(path, o, dbfile.Schema{Large: isLarge, Start: func(db *bolt.DB, _ func() error) error {
+		err := db.View(func(tx *bolt.Tx) error {
+			b, err := codec.VerifyChecksum(keyFormat, tx.Bucket(bucketMeta).Get(keyFormat))
+			if err == nil {
+				from = int(binary.BigEndian.Uint32(b))
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return migrate(db, from, n, list, slog.New(slog.DiscardHandler))
+	}})
+	if err != nil {
+		return from, err
+	}
+	return from, f.Close()
 }
 
 // DirtyZones counts the blocks of zones that the transaction will write.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/store"
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
@@ -20,10 +21,10 @@ type faults struct {
 	mu     sync.Mutex
 	n      int
 	points []string
-	fail   func(n int, p store.Point) error
+	fail   func(n int, p dbfile.Point) error
 }
 
-func (f *faults) Fault(p store.Point) error {
+func (f *faults) Fault(p dbfile.Point) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.n++
@@ -131,7 +132,7 @@ func TestErrorAtEveryPoint(t *testing.T) {
 	}
 	for at, name := range whole.points {
 		t.Run(fmt.Sprintf("%d %s", at+1, name), func(t *testing.T) {
-			f := &faults{fail: func(n int, p store.Point) error {
+			f := &faults{fail: func(n int, p dbfile.Point) error {
 				if n == at+1 {
 					return unix.EIO
 				}

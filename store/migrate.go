@@ -4,10 +4,12 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
-	"indexd/store/internal/codec"
 	"log/slog"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/dbfile"
+	"indexd/store/internal/codec"
 )
 
 // migration brings a database from the schema version before to to. It runs in the
@@ -33,7 +35,7 @@ func migrate(db *bolt.DB, from, to int, list []migration, log *slog.Logger) erro
 		if m.to != from+1 {
 			return fmt.Errorf("store: no migration from schema %d", from)
 		}
-		err := Guard(func() error {
+		err := dbfile.CatchCorruption(func() error {
 			return db.Update(func(tx *bolt.Tx) error {
 				if err := m.do(tx); err != nil {
 					return err
@@ -76,4 +78,36 @@ func initialise(tx *bolt.Tx) error {
 
 func putSchema(tx *bolt.Tx, v int) error {
 	return tx.Bucket(bucketMeta).Put(keyFormat, codec.AddChecksum(keyFormat, binary.BigEndian.AppendUint32(nil, uint32(v))))
+}
+
+// readSchema returns the schema version of an opened database. It returns ErrNotDatabase for
+// a file of another program or of an unreleased version of this one, and ErrNewerSchema for
+// a version above schemaVersion.
+func readSchema(db *bolt.DB) (v int, err error) {
+	err = dbfile.CatchCorruption(func() error {
+		return db.View(func(tx *bolt.Tx) error {
+			meta := tx.Bucket(bucketMeta)
+			if meta == nil {
+				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
+			}
+			val := meta.Get(keyFormat)
+			switch {
+			case val != nil:
+			case meta.Get(keyUnreleased) != nil:
+				return fmt.Errorf("%w of a released version", ErrNotDatabase)
+			default:
+				return fmt.Errorf("%w: another program's bbolt file", ErrNotDatabase)
+			}
+			b, err := codec.VerifyChecksum(keyFormat, val)
+			if err != nil || len(b) != 4 {
+				return fmt.Errorf("%w: its schema version", ErrDamaged)
+			}
+			v = int(binary.BigEndian.Uint32(b))
+			if v > schemaVersion {
+				return fmt.Errorf("%w (schema %d, this one knows %d)", ErrNewerSchema, v, schemaVersion)
+			}
+			return nil
+		})
+	})
+	return v, err
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
@@ -98,8 +99,8 @@ type atRename struct {
 	do   func()
 }
 
-func (f *atRename) Fault(p store.Point) error {
-	if p.Op == store.OpRename && !p.Done && p.To == f.path && f.do != nil {
+func (f *atRename) Fault(p dbfile.Point) error {
+	if p.Op == dbfile.OpRename && !p.Done && p.To == f.path && f.do != nil {
 		f.do()
 	}
 	return nil

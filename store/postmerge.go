@@ -61,7 +61,7 @@ func (m *merging) stop() error { return context.Cause(m.ctx) }
 // error of apply's, or ctx's, ends the merge and is returned.
 func (m *Merge) Run(ctx context.Context, apply func(Step) error) error {
 	m.s.merges.quiet.Store(false)
-	return m.s.guard(func() error { return m.do(&merging{m.s, ctx, apply}) })
+	return m.s.CatchCorruption(func() error { return m.do(&merging{m.s, ctx, apply}) })
 }
 
 // NextMerge returns what is due next for the postings; nil: nothing. bulk: a first

@@ -18,6 +18,7 @@ import (
 	"indexd/internal/testutil/powercut"
 	"indexd/internal/testutil/scale"
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // memoryDir is a directory in memory, where there is one: to sync is quick there.
@@ -260,11 +261,11 @@ type failing struct {
 	failed int // how many steps there were when it failed
 }
 
-func (f *failing) Fault(p store.Point) error {
+func (f *failing) Fault(p dbfile.Point) error {
 	if f.n++; f.n != f.at {
 		return f.Log.Fault(p)
 	}
-	if p.Op == store.OpSync || !p.Done {
+	if p.Op == dbfile.OpSync || !p.Done {
 		f.Failed(p)
 	} else {
 		_ = f.Log.Fault(p)

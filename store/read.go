@@ -4,28 +4,26 @@ import (
 	"fmt"
 	"sync"
 
-	bolt "go.etcd.io/bbolt"
-
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
-// Snap is the database as it was at one moment. Several goroutines may use one
-// Snap at once, each with Cursors of its own; all are done before it ends.
+// Snap is the database as it was at one moment. Several goroutines may use one Snap at
+// once, each with Cursors of its own; all must be done before it ends.
 type Snap struct {
+	*dbfile.Snap
 	s     *Store
-	h     *handle
-	tx    *bolt.Tx
 	b     buckets
 	state state
-	dead  bool // there are dead ranges
+	dead  bool // there are tombstones
 
 	mountsOnce sync.Once
 	mounted    mounts
 }
 
-func newSnap(s *Store, h *handle, tx *bolt.Tx) (*Snap, error) {
-	sn := &Snap{s: s, h: h, tx: tx}
-	if !sn.b.open(tx) {
+func newSnap(s *Store, v *dbfile.Snap) (*Snap, error) {
+	sn := &Snap{Snap: v, s: s}
+	if !sn.b.open(v) {
 		return nil, fmt.Errorf("%w: a bucket is missing", ErrDamaged)
 	}
 	var err error
@@ -86,7 +84,7 @@ func (sn *Snap) Stats() (Stats, error) {
 		return Stats{}, err
 	}
 	st := Stats{
-		Size: sn.tx.Size(), Free: int64(sn.h.db.Stats().FreePageN) * int64(sn.h.db.Info().PageSize),
+		Size: sn.Size(), Free: sn.Free(),
 		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.dead, Fresh: sn.Fresh(),
 		Clock: sn.state.clock, NextDoc: sn.state.nextDoc, Volumes: len(vs), ReadOnly: sn.s.readOnly,
 	}

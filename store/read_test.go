@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"indexd/store"
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
@@ -167,7 +168,7 @@ func TestManyCursorsOneSnapshot(t *testing.T) {
 			counts := make([]int, len(bounds)-1)
 			for i := range counts {
 				wg.Go(func() {
-					err := store.Guard(func() error {
+					err := dbfile.CatchCorruption(func() error {
 						c := sn.Cursor(bounds[i], bounds[i+1])
 						for c.Next() {
 							if c.Dir().Within(w.key("z")) {

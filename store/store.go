@@ -1,120 +1,81 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
+	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/dbfile"
 	"indexd/store/internal/codec"
 	"indexd/store/record"
 )
 
-// Errors of opening.
+// Errors of Open.
 var (
 	// ErrLocked is returned when another process has the database open.
-	ErrLocked = errors.New("store: another process has the database open")
+	ErrLocked = dbfile.ErrLocked
 	// ErrNewerSchema is returned when a newer version of this program wrote the
 	// database. It is not touched.
 	ErrNewerSchema = errors.New("store: the database was written by a newer version")
 	// ErrOlderSchema is returned when an older version of this program wrote the
-	// database and it is opened for reading only: who opens it for writing brings
-	// it up to date.
+	// database and it is opened for reading only. Opening it for writing migrates it.
 	ErrOlderSchema = errors.New("store: the database has an older schema")
-	// ErrNotDatabase is returned when a file is not a database of this package:
-	// it is empty, of another kind, or another program's bbolt file. It is not
-	// touched.
-	ErrNotDatabase = errors.New("store: not an index database")
-	// ErrDamaged is returned when a file is a database but its structure is
-	// broken: cut off, or a page is not what it should be. Whoever gets it from
-	// Open may move the file aside and begin anew. For later see Store.Damaged.
-	ErrDamaged = errors.New("store: the database is damaged")
+	// ErrNotDatabase is returned when a file is not a database of this package. It is
+	// not touched.
+	ErrNotDatabase = dbfile.ErrNotDatabase
+	// ErrDamaged is returned when a database is damaged. If Open returns it, the caller
+	// may move the file aside and begin anew. For damage found later see Store.Damaged.
+	ErrDamaged = dbfile.ErrDamaged
 )
 
 // Errors of use.
 var (
-	// ErrClosed is returned by what is called after Close, Commit or Rollback.
-	ErrClosed = errors.New("store: closed")
-	// ErrReadOnly is returned by Begin on a Store that was opened ReadOnly.
-	ErrReadOnly = errors.New("store: opened for reading only")
-	// ErrCorrupt is returned when stored bytes are not what was stored. It
-	// concerns one value; the rest of the database can still be used.
+	// ErrClosed is returned after Close, Commit or Rollback.
+	ErrClosed = dbfile.ErrClosed
+	// ErrReadOnly is returned by Begin on a Store opened ReadOnly.
+	ErrReadOnly = dbfile.ErrReadOnly
+	// ErrCorrupt is returned when the entries of a listing do not match their checksum.
 	ErrCorrupt = codec.ErrCorrupt
-	// ErrFull is returned when the file would grow beyond Options.MaxSize.
-	ErrFull = errors.New("store: the database has reached its size limit")
+	// ErrFull is returned by Commit when the file would grow beyond Options.MaxSize.
+	ErrFull = dbfile.ErrFull
+	// ErrGone is returned by Named when the file was removed. Compact makes it again.
+	ErrGone = dbfile.ErrGone
+	// ErrReplaced is returned by Named and Compact when another file has taken its place.
+	ErrReplaced = dbfile.ErrReplaced
 )
 
-// Options for Open. The zero value is right for a daemon.
-type Options struct {
-	// ReadOnly opens an existing database for reading, together with other
-	// readers but not with a writer.
-	ReadOnly bool
-	// Timeout is how long to wait for the lock; 0: a second.
-	Timeout time.Duration
-	// MapSize is the address space reserved for the file; 0: 64 GiB where
-	// there is as much. It costs no memory. Where the file outgrows it, it is
-	// mapped anew, for which the writer waits for all readers and new readers
-	// wait for the writer (over 2 s were measured).
-	MapSize int
-	// MaxSize is the size in bytes beyond which the file does not grow; 0:
-	// none. Commit then returns ErrFull, see also Tx.Leave.
-	MaxSize int
-	// Logger is told of what was repaired or migrated; nil: nobody.
-	Logger *slog.Logger
-	// Faults is told of what is done to the files, for tests; nil: nobody is.
-	Faults Faults
-}
+// Options for Open. The zero value suits a daemon.
+type Options = dbfile.Options
 
 // Store is an open database.
 type Store struct {
-	files    handles
-	path     string
+	*dbfile.File
 	id       [16]byte
 	log      *slog.Logger
-	opt      Options
 	readOnly bool
-	pageSize int
-
-	broken  atomic.Pointer[error] // why nothing can be had any more; nil: it can
-	damaged chan struct{}         // closed then
-	suspect atomic.Bool           // see RequestVerify
 
 	state  atomic.Pointer[state] // as last committed
-	puts   atomic.Uint64         // values put since Open or Compact
 	merges merges
 
-	// writer is held from Begin to the end of the transaction, and guards what
-	// is the writer's:
-	writer  sync.Mutex
+	// The fields up to the next blank line belong to the write transaction.
 	tops    map[string]struct{} // keys in roots
-	parts   map[string]progress // of big listings, by key
+	parts   map[string]progress // of large listings, by key
 	parents parentCache
 	seen    seenMap
-	delta   *delta       // what is committed while Compact copies; nil: it does not
-	doubt   *doubt       // after a commit that failed; nil: none did
-	unnamed bool         // see name
-	sound   bool         // all pages and values were checked, or made by this process
-	relist  []record.Key // damaged listings that Verify has yet to return
 
-	compacting sync.Mutex                              // held by Compact
-	stopping   atomic.Pointer[context.CancelCauseFunc] // ends the compaction under way; nil: there is none
-	slack      slack
+	relistMu sync.Mutex
+	relist   []record.Key // damaged listings that Verify has yet to return
 }
 
-// Open opens the database at path, and where there is no file makes one: under
-// a temporary name, synced, then renamed, so that a power cut leaves a whole
-// database or none. It is locked against other processes until Close. The
-// errors above tell why a file was refused; a refused file is not written to.
+// Open opens the database at path, or makes one if there is no file: under a temporary
+// name, synced, then renamed, so that a power cut leaves a whole database or none. It is
+// locked against other processes until Close. The errors above say why a file was refused;
+// a refused file is not written to.
 func Open(path string, o Options) (*Store, error) {
-	if o.Timeout == 0 {
-		o.Timeout = time.Second
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
 	s, err := open(path, o)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -122,21 +83,65 @@ func Open(path string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close waits for all transactions, then closes the file. One that is damaged is
-// only let go of.
-func (s *Store) Close() error {
-	if s.Damage() != nil {
-		s.files.abandon()
-		return nil
+func open(path string, o Options) (*Store, error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	s.writer.Lock()
-	s.files.replace(nil)
-	s.writer.Unlock()
-	return s.files.wait()
+	s := &Store{log: o.Logger, readOnly: o.ReadOnly}
+	var err error
+	s.File, err = dbfile.Open(path, o, dbfile.Schema{
+		Large:    isLarge,
+		NewCheck: func() dbfile.ValueCheck { return &valueCheck{s: s} },
+		Init:     initialise,
+		Start:    s.start,
+	})
+	return s, err
 }
 
-// Path returns the path that the database was opened by.
-func (s *Store) Path() string { return s.path }
+// start migrates an opened database to the current schema and reads what is kept in memory.
+func (s *Store) start(db *bolt.DB, checkPages func() error) error {
+	v, err := readSchema(db)
+	if err != nil {
+		return err
+	}
+	if v < schemaVersion {
+		if s.readOnly {
+			return fmt.Errorf("%w, %d: open it for writing once", ErrOlderSchema, v)
+		}
+		if err := checkPages(); err != nil {
+			return err
+		}
+		if err := migrate(db, v, schemaVersion, migrations(), s.log); err != nil {
+			return err
+		}
+	}
+	return dbfile.CatchCorruption(func() error {
+		return db.View(func(tx *bolt.Tx) error {
+			var b buckets
+			if !b.open(tx) {
+				return fmt.Errorf("%w: a bucket is missing", ErrDamaged)
+			}
+			st, err := decodeState(b.meta.Get(keyState))
+			if err != nil {
+				return fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
+			}
+			s.state.Store(&st)
+			if err := checkSmall(&b); err != nil {
+				return err
+			}
+			id, err := codec.VerifyChecksum(keyID, b.meta.Get(keyID))
+			if err != nil || len(id) != len(s.id) {
+				return fmt.Errorf("%w: its id", ErrDamaged)
+			}
+			copy(s.id[:], id)
+			s.tops = make(map[string]struct{})
+			return b.roots.ForEach(func(k, _ []byte) error {
+				s.tops[string(k)] = struct{}{}
+				return nil
+			})
+		})
+	})
+}
 
 // ID tells this database from any other, made before or after at the same path.
 func (s *Store) ID() [16]byte { return s.id }
@@ -155,23 +160,12 @@ func (s *Store) PendingCount() uint64 { return s.state.Load().pending }
 // DeadCount is the number of subtrees that Reap has yet to clear away.
 func (s *Store) DeadCount() uint64 { return s.state.Load().dead }
 
-// View calls fn with a snapshot of what is committed, which ends when fn
-// returns. Nothing that fn does may wait for a client, for the writer, or for
-// another transaction: while a snapshot is held no page it sees is used again,
-// and the file grows.
+// View calls fn with a snapshot of what is committed, which ends when fn returns. Nothing
+// that fn does may wait for a client, for the writer, or for another transaction: while a
+// snapshot is held, no page that it sees is reused, and the file grows.
 func (s *Store) View(fn func(*Snap) error) error {
-	h, err := s.files.take()
-	if err != nil {
-		return err
-	}
-	defer s.files.release(h)
-	return s.guard(func() error {
-		tx, err := h.db.Begin(false)
-		if err != nil {
-			return openErr(err)
-		}
-		defer tx.Rollback()
-		sn, err := newSnap(s, h, tx)
+	return s.File.View(func(v *dbfile.Snap) error {
+		sn, err := newSnap(s, v)
 		if err != nil {
 			return err
 		}

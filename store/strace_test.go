@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // shapes makes of what is done to files a list to compare: bbolt chooses among
@@ -51,22 +52,22 @@ func anon(path string) string {
 }
 
 // Fault notes what is done, as strace does.
-func (s *shapes) Fault(p store.Point) error {
+func (s *shapes) Fault(p dbfile.Point) error {
 	if !p.Done {
 		return nil
 	}
 	switch p.Op {
-	case store.OpWrite:
+	case dbfile.OpWrite:
 		s.write(anon(p.Path), p.Off, len(p.Data))
-	case store.OpTruncate:
+	case dbfile.OpTruncate:
 		s.add("%s has %d bytes", anon(p.Path), p.Off)
-	case store.OpRename:
+	case dbfile.OpRename:
 		s.add("%s becomes %s", anon(p.Path), anon(p.To))
-	case store.OpSync:
+	case dbfile.OpSync:
 		s.add("sync %s", anon(p.Path))
-	case store.OpSyncDir:
+	case dbfile.OpSyncDir:
 		s.add("sync the directory")
-	case store.OpRemove:
+	case dbfile.OpRemove:
 		s.add("remove %s", anon(p.Path))
 	}
 	return nil

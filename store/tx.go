@@ -2,182 +2,107 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"maps"
 
 	bolt "go.etcd.io/bbolt"
-	berrors "go.etcd.io/bbolt/errors"
 
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
-// Tx is the write transaction. All that is done in it becomes true together, at
-// Commit, or not at all. It is used by one goroutine at a time, and ended with
-// Commit or Rollback. After any error of its methods that is not said to leave
-// it usable it is rolled back.
+// Tx is the write transaction. Everything done in it takes effect at Commit, or not at all.
+// It is used by one goroutine at a time, and ended with Commit or Rollback. After any error
+// of its methods that is not documented to leave it usable it must be rolled back.
 //
-// What a Tx has changed stays in memory until Commit: the caller looks at Bytes
-// and commits in time.
+// What a Tx has changed stays in memory until Commit: the caller watches Bytes and commits
+// in time.
 type Tx struct {
 	s     *Store
-	h     *handle
-	tx    *bolt.Tx
+	tx    *dbfile.Tx
 	b     buckets
 	snap  *Snap
 	state state
 	base  state // as it was at Begin
 
-	written int   // bytes of keys and values put
-	puts    int   // how many
-	pages   int64 // bytes that Commit wrote
-	leave   int64 // see Leave
-	dirty   bool  // something was put or deleted
-	tops    map[string]struct{}
-	parts   map[string]progress // of big listings, by key
-	counts  map[record.Volume]*Counts
-	marks   map[string]*mark
-	marked  map[string]struct{} // all that is above a mark that is new
-	blocks  map[uint64]*docBlock
-	zones   map[uint64]*dirtyZones
-	fresh   freshness
+	tops   map[string]struct{}
+	parts  map[string]progress // of large listings, by key
+	counts map[record.Volume]*Counts
+	marks  map[string]*mark
+	marked map[string]struct{} // all that is above a mark that is new
+	blocks map[uint64]*docBlock
+	zones  map[uint64]*dirtyZones
+	fresh  freshness
 
 	work       work   // Apply's
 	blockBytes int    // of blocks and zones
-	slab       []byte // where values are encoded, bbolt keeps them until Commit
-
-	touched delta // what was put and deleted, while Compact copies
-	named   map[*bolt.Bucket]string
+	slab       []byte // where values are encoded; bbolt refers to them until Commit
 }
 
-// Begin starts the write transaction; where there is one it waits for its end.
-// ErrReadOnly and ErrClosed are returned, and after a Commit that failed, which
-// it first makes sure has left nothing behind, the error of the file system:
-// then it may be tried again.
+// Begin starts the write transaction; if there is one it waits for its end. ErrReadOnly and
+// ErrClosed are returned, and after a Commit that failed the error of the file system,
+// until Begin has made sure that the failed commit has left nothing behind: then it may be
+// tried again.
 func (s *Store) Begin() (*Tx, error) {
-	var t *Tx
-	s.writer.Lock()
-	if err := errors.Join(s.name(), s.dispel()); err != nil {
-		s.writer.Unlock()
+	t := &Tx{
+		s: s, counts: make(map[record.Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
+		blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones),
+	}
+	var err error
+	if t.tx, err = s.File.Begin(t.ended); err != nil {
 		return nil, err
 	}
-	h, err := s.files.take()
-	if err != nil {
-		s.writer.Unlock()
-		return nil, err
-	}
-	err = s.guard(func() error {
-		tx, err := h.db.Begin(true)
-		if err != nil {
-			return openErr(err)
-		}
-		t = &Tx{
-			s: s, h: h, tx: tx, state: *s.state.Load(), tops: s.tops, parts: s.parts,
-			counts: make(map[record.Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
-			blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones),
-		}
-		t.base = t.state
-		if t.snap, err = newSnap(s, h, tx); err != nil {
-			return errors.Join(err, tx.Rollback())
+	t.state, t.tops, t.parts = *s.state.Load(), s.tops, s.parts
+	t.base = t.state
+	err = t.do(func() (err error) {
+		if t.snap, err = newSnap(s, t.tx.Snap()); err != nil {
+			return err
 		}
 		t.b = t.snap.b
 		t.fill(0.8)
 		return nil
 	})
 	if err != nil {
-		s.files.release(h)
-		s.writer.Unlock()
+		t.Rollback()
 		return nil, err
 	}
 	return t, nil
 }
 
-// Commit writes what was done and syncs the file. Where nothing was, it writes
-// nothing and Clock stays. ErrFull is returned when the size limit is reached, see Leave,
-// ErrDamaged, or the error of the file system; then nothing was done.
+// ended is called when the transaction ends, before another one can begin.
+func (t *Tx) ended(committed bool) {
+	if !committed {
+		t.s.parents.clear()
+		t.s.seen.clear()
+		return
+	}
+	t.s.state.Store(&t.state)
+	t.s.tops, t.s.parts = t.tops, t.parts
+}
+
+// Commit writes the changes and syncs the file. If there are none it writes nothing, and
+// Clock stays. It returns ErrFull when the size limit is reached, see Leave, ErrDamaged, or
+// the error of the file system; then nothing was done.
 func (t *Tx) Commit() error {
-	return t.end(func() error {
+	return t.tx.Commit(func() (changed bool, err error) {
 		if err := errors.Join(t.flush(), t.s.Damage()); err != nil {
-			return err
+			return false, err
 		}
 		seen := t.base
 		seen.stamp = t.state.stamp
-		if !t.dirty && t.state == seen {
-			// A stamp that nothing stored has need not outlive the process.
-			t.s.state.Store(&t.state)
-			t.s.parts = t.parts
-			return t.tx.Rollback()
-		}
-		if !t.fits() {
-			return ErrFull
+		if !t.tx.Dirty() && t.state == seen {
+			return false, nil // a stamp that nothing stored has need not outlive the process
 		}
 		t.state.clock++
-		if err := t.put(t.b.meta, keyState, t.state.encode()); err != nil {
-			return err
-		}
-		if err := t.s.verifyLocked(context.Background(), t.h); err != nil {
-			return err
-		}
-		good := uint64(t.tx.ID()) - 1
-		if err := openErr(t.tx.Commit()); err != nil {
-			if !errors.Is(err, ErrFull) { // which comes before anything is written
-				t.s.doubted(t.h, good)
-			}
-			return err
-		}
-		st := t.tx.Stats()
-		t.pages = st.GetPageAlloc() + int64(t.s.pageSize) // and the meta page
-		t.s.state.Store(&t.state)
-		t.s.tops, t.s.parts = t.tops, t.parts
-		t.s.puts.Add(uint64(t.puts))
-		if t.s.delta != nil {
-			t.s.delta.merge(&t.touched)
-		}
-		return nil
+		return true, t.put(t.b.meta, keyState, t.state.encode())
 	})
 }
 
-// Rollback forgets what was done. After Commit or Rollback it does nothing.
-func (t *Tx) Rollback() {
-	if t.tx != nil {
-		t.end(func() error { return errRollback })
-	}
-}
+// Rollback discards the changes. After Commit or Rollback it does nothing.
+func (t *Tx) Rollback() { t.tx.Rollback() }
 
-var errRollback = errors.New("store: rolled back")
-
-// end ends the transaction with do; where that fails it is rolled back, and
-// what was kept of it is forgotten.
-func (t *Tx) end(do func() error) error {
-	tx := t.tx
-	if tx == nil {
-		return ErrClosed
-	}
-	defer t.s.writer.Unlock()
-	defer t.s.files.release(t.h)
-	err := t.s.guard(do)
-	t.tx = nil
-	if t.s.Damage() != nil {
-		return err // to roll it back may take for ever
-	}
-	if err != nil {
-		t.s.parents.clear()
-		t.s.seen.clear()
-		rerr := Guard(tx.Rollback)
-		if rerr != nil && !errors.Is(rerr, berrors.ErrTxClosed) {
-			err = errors.Join(err, rerr)
-		}
-	}
-	return err
-}
-
-// do calls fn, guarded, as part of the transaction.
-func (t *Tx) do(fn func() error) error {
-	if t.tx == nil {
-		return ErrClosed
-	}
-	return t.s.guard(fn)
-}
+// do calls fn as part of the transaction.
+func (t *Tx) do(fn func() error) error { return t.tx.Do(fn) }
 
 // Bulk says that what follows comes nearly in the order of keys, as a first
 // index does: pages are then filled whole instead of by half. An index of / took
@@ -198,20 +123,19 @@ func (t *Tx) fill(percent float64) {
 	t.b.zones.FillPercent = 1 // all values have one size, and come in order
 }
 
-// Bytes estimates the memory in bytes that the transaction holds until Commit,
-// and that Commit itself will need.
-func (t *Tx) Bytes() int {
-	st := t.tx.Stats()
-	// A page that was touched is a node in memory, and a page again at Commit,
-	// as is what was put.
-	return 2*t.written + 3*t.s.pageSize*int(st.GetNodeCount()) + markSize*len(t.marks) + t.blockBytes
-}
+// Bytes estimates the memory in bytes that the transaction holds until Commit, and that
+// Commit itself will need.
+func (t *Tx) Bytes() int { return t.tx.Bytes() + markSize*len(t.marks) + t.blockBytes }
 
 // markSize is about what a mark takes in memory with its key.
 const markSize = 250
 
-// Written returns the bytes of the pages that Commit wrote, about; 0 before it.
-func (t *Tx) Written() int64 { return t.pages }
+// Written returns about how many bytes of pages Commit wrote; 0 before it.
+func (t *Tx) Written() int64 { return t.tx.Written() }
+
+// Leave makes Commit return ErrFull if it could leave less than n bytes of Room. What counts
+// is what the transaction writes, which is more than what it adds.
+func (t *Tx) Leave(n int64) { t.tx.Leave(n) }
 
 // SeeStamp makes LastStamp at least stamp. Apply and what else takes a stamp
 // does it too.
@@ -222,22 +146,9 @@ func (t *Tx) SeeStamp(stamp uint64) { t.state.stamp = max(t.state.stamp, stamp) 
 // for the same goroutine, until its end.
 func (t *Tx) Snap() *Snap { return t.snap }
 
-func (t *Tx) put(b *bolt.Bucket, key, val []byte) error {
-	t.dirty = true
-	t.written += len(key) + len(val) + 64
-	t.puts++
-	t.touch(b, key)
-	return openErr(b.Put(key, val))
-}
+func (t *Tx) put(b *bolt.Bucket, key, val []byte) error { return t.tx.Put(b, key, val) }
 
-func (t *Tx) del(b *bolt.Bucket, key []byte) error {
-	if b.Get(key) == nil {
-		return nil
-	}
-	t.dirty = true
-	t.touch(b, key)
-	return openErr(b.Delete(key))
-}
+func (t *Tx) del(b *bolt.Bucket, key []byte) error { return t.tx.Delete(b, key) }
 
 // isTop reports whether key is listed without its parent naming it: a root, or
 // a volume's.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"maps"
 	"reflect"
@@ -111,10 +110,6 @@ var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err
 		}
 		return b.Encode(key), nil
 	},
-	"bbolt's meta": func(_ *testing.T, _, val []byte) ([]byte, error) {
-		readMeta(val)
-		return nil, nil
-	},
 }
 
 // FuzzValues reads any bytes under a checksum that fits as each kind of value:
@@ -151,7 +146,6 @@ func FuzzValues(f *testing.F) {
 		f.Add(kind("fresh"), setKey(freshDocs, 0), b)
 		f.Add(kind("segments"), segKey(3), append([]byte{byte(segLive), 9}, b...))
 	}
-	f.Add(kind("bbolt's meta"), key, append(binary.NativeEndian.AppendUint32(make([]byte, pageHeader), boltMagic), make([]byte, 200)...))
 
 	f.Fuzz(func(t *testing.T, k byte, key, payload []byte) {
 		name := kinds[int(k)%len(kinds)]
@@ -159,9 +153,6 @@ func FuzzValues(f *testing.F) {
 			key = keyState
 		}
 		val := codec.AddChecksum(key, payload)
-		if name == "bbolt's meta" {
-			val = payload
-		}
 		again, err := decoders[name](t, key, slices.Clip(val))
 		if err != nil && !errors.Is(err, codec.ErrCorrupt) {
 			t.Fatalf("%s: %v", name, err)

@@ -3,8 +3,9 @@ package store
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strings"
+
+	"indexd/store/dbfile"
 )
 
 // Problem is something that is wrong with a database.
@@ -35,34 +36,24 @@ func VerifyFile(ctx context.Context, path string, report func(Problem), progress
 }
 
 func verifyFile(ctx context.Context, path string, report func(Problem), progress func(string, uint64, uint64), st *Stats) error {
-	f, err := openPlain(path, 0)
+	n := 0
+	count := func(p Problem) { n++; report(p) }
+	page := func(err error) {
+		count(Problem{"pages", strings.TrimPrefix(err.Error(), ErrDamaged.Error()+": ")})
+	}
+	err := dbfile.CheckFile(ctx, path, isLarge, nil, page, func(done, total uint64) { progress("pages", done, total) })
+	if err == nil && n > 0 {
+		err = fmt.Errorf("%w: %d of its pages", ErrDamaged, n)
+	}
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	n := 0
-	count := func(p Problem) { n++; report(p) }
-	c := pageCheck{all: true, bucket: noValues, tell: func(done, total uint64) { progress("pages", done, total) }}
-	c.report = func(err error) {
-		count(Problem{"pages", strings.TrimPrefix(err.Error(), ErrDamaged.Error()+": ")})
-	}
-	if err := c.check(ctx, f); err != nil {
-		return err
-	}
-	if n > 0 {
-		return fmt.Errorf("%w: %d of its pages", ErrDamaged, n)
-	}
-	s, err := open(path, Options{ReadOnly: true, Timeout: 1, Logger: slog.New(slog.DiscardHandler)})
+	s, err := open(path, Options{ReadOnly: true, Timeout: 1})
 	if err != nil {
 		return err
 	}
 	defer s.Close()
-	v := valueCheck{report: count}
-	c = pageCheck{all: true, bucket: v.bucket, tell: func(done, total uint64) { progress("values", done, total) }}
-	err = c.check(ctx, f)
-	if err == nil {
-		err = v.counts(true)
-	}
+	err = dbfile.CheckFile(ctx, path, isLarge, &valueCheck{report: count}, nil, func(done, total uint64) { progress("values", done, total) })
 	if err == nil && n > 0 {
 		err = fmt.Errorf("%w: %d of its values", ErrDamaged, n)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // compactor compacts the database when much of its file is unused, and when its file was
@@ -22,7 +23,7 @@ type compactor struct {
 	notFor time.Time // no compaction at the size limit before
 	result chan error
 	busy   bool
-	noRoom atomic.Pointer[store.NoRoomError] // why a compaction is put off; nil: none is
+	noRoom atomic.Pointer[dbfile.NoRoomError] // why a compaction is put off; nil: none is
 
 	nextFile time.Time // no check of the file's name before
 	fileGone bool      // at the last check
@@ -141,7 +142,7 @@ func (c *compactor) compacted(err error) {
 	if c.fileGone {
 		retry = compactNoRoom
 	}
-	var room *store.NoRoomError
+	var room *dbfile.NoRoomError
 	switch {
 	case err == nil:
 		c.spaceFreed()

@@ -19,6 +19,7 @@ import (
 	"indexd/internal/testutil/scale"
 	"indexd/internal/watch"
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // memoryDir returns a directory in memory if possible, because syncing is fast there.
@@ -152,14 +153,14 @@ type fatal struct {
 	compactions int
 }
 
-func (f *fatal) Fault(p store.Point) error {
+func (f *fatal) Fault(p dbfile.Point) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.n++; f.n == f.at {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
-	if p.Op == store.OpRename && p.Done && strings.HasSuffix(p.Path, ".compact") {
+	if p.Op == dbfile.OpRename && p.Done && strings.HasSuffix(p.Path, ".compact") {
 		f.compactions++
 	}
 	return nil
@@ -248,10 +249,10 @@ type noted struct {
 	st          *store.Store
 }
 
-func (l *noted) Fault(p store.Point) error {
+func (l *noted) Fault(p dbfile.Point) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p.Op == store.OpRename && p.Done && strings.HasSuffix(p.Path, ".compact") {
+	if p.Op == dbfile.OpRename && p.Done && strings.HasSuffix(p.Path, ".compact") {
 		l.compactions++
 	}
 	if l.st != nil {

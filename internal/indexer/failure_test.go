@@ -13,7 +13,7 @@ import (
 
 	"indexd/internal/testutil/fsstress"
 	"indexd/internal/testutil/scale"
-	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // badDisk makes operations on the database fail, all or a share of them, before or after
@@ -25,7 +25,7 @@ type badDisk struct {
 	one  int        // of so many things one fails; 1: all do
 }
 
-func (b *badDisk) Fault(p store.Point) error {
+func (b *badDisk) Fault(p dbfile.Point) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.with == 0 || b.r.IntN(b.one) > 0 {

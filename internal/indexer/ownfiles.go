@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"indexd/internal/mounts"
-	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // Changes of the daemon's own files cause no work, because that work would change them
@@ -14,13 +14,13 @@ import (
 
 // isOwn reports whether p is a file of the daemon.
 func (c *core) isOwn(p string) bool {
-	return p == c.cfg.DB || p == c.cfg.Socket || store.IsTemporary(c.cfg.DB, p)
+	return p == c.cfg.DB || p == c.cfg.Socket || dbfile.IsTemporary(c.cfg.DB, p)
 }
 
 // isTemporary reports whether a name in dir is of a file that the daemon makes for a
 // moment. It is never indexed, since no event would tell that it was removed.
 func (c *core) isTemporary(dir, name string) bool {
-	return dir == c.cfg.Cookies || c.cfg.DB != "" && dir == path.Dir(c.cfg.DB) && store.IsTemporary(c.cfg.DB, join(dir, name))
+	return dir == c.cfg.Cookies || c.cfg.DB != "" && dir == path.Dir(c.cfg.DB) && dbfile.IsTemporary(c.cfg.DB, join(dir, name))
 }
 
 // ownFields returns the fields of the entry at p that change when the daemon itself writes.

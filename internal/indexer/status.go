@@ -6,6 +6,7 @@ import (
 	"indexd/internal/mounts"
 	"indexd/ipc/wire"
 	"indexd/store"
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
@@ -16,7 +17,7 @@ type Status struct {
 	Workers  int
 	Degraded string // what is wrong with the database, such as why it cannot be written; "": nothing
 	// NoRoom is why a compaction of the database is put off; nil: none is.
-	NoRoom *store.NoRoomError
+	NoRoom *dbfile.NoRoomError
 	Roots  []RootStatus
 	// Listed counts what was listed since the start, Running ago.
 	Listed  Progress

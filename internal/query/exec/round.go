@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // round is the work of one read transaction: those tasks that are not done or
@@ -105,7 +105,7 @@ func (rd *round) together(newCollector func() collector) (err error) {
 					thrown = p
 				}
 			}()
-			if err := store.Guard(func() error { rd.work(w); return nil }); err != nil {
+			if err := dbfile.CatchCorruption(func() error { rd.work(w); return nil }); err != nil {
 				rd.stop.Store(true)
 				mu.Lock()
 				defer mu.Unlock()

@@ -4,7 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // Killed returns what a process leaves behind if it is killed now: everything it did.
@@ -24,7 +24,7 @@ func (d *Disk) KilledWithin(r *rand.Rand) (State, bool) {
 		return nil, false
 	}
 	p := d.steps[d.next].Point
-	if p.Op != store.OpWrite || len(p.Data) <= pageSize {
+	if p.Op != dbfile.OpWrite || len(p.Data) <= pageSize {
 		return nil, false
 	}
 	p.Data = p.Data[:(1+r.IntN((len(p.Data)-1)/pageSize))*pageSize]
@@ -54,9 +54,9 @@ func (w Way) String() string {
 }
 
 // reorder shuffles the writes between two changes of the file's size.
-func reorder(open []store.Point, r *rand.Rand) {
+func reorder(open []dbfile.Point, r *rand.Rand) {
 	for len(open) > 0 {
-		n := slices.IndexFunc(open, func(p store.Point) bool { return p.Op == store.OpTruncate })
+		n := slices.IndexFunc(open, func(p dbfile.Point) bool { return p.Op == dbfile.OpTruncate })
 		if n < 0 {
 			n = len(open)
 		}
@@ -98,9 +98,9 @@ func (d *Disk) Cut(way Way, r *rand.Rand) State {
 		for i, p := range open {
 			sector := 0
 			switch {
-			case p.Op == store.OpWrite && way == Torn:
+			case p.Op == dbfile.OpWrite && way == Torn:
 				sector = 512
-			case p.Op == store.OpWrite && way == TornPages:
+			case p.Op == dbfile.OpWrite && way == TornPages:
 				sector = pageSize
 			}
 			if sector == 0 {
@@ -111,7 +111,7 @@ func (d *Disk) Cut(way Way, r *rand.Rand) State {
 			}
 			for off := 0; off < len(p.Data); off += sector {
 				if keep(i, len(open)) {
-					b = change(b, store.Point{Op: p.Op, Off: p.Off + int64(off), Data: p.Data[off:min(off+sector, len(p.Data))]})
+					b = change(b, dbfile.Point{Op: p.Op, Off: p.Off + int64(off), Data: p.Data[off:min(off+sector, len(p.Data))]})
 				}
 			}
 		}

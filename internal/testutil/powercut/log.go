@@ -17,10 +17,10 @@ import (
 	"slices"
 	"sync"
 
-	"indexd/store"
+	"indexd/store/dbfile"
 )
 
-// Log implements store.Faults and records everything done in one directory. The zero
+// Log implements dbfile.Faults and records everything done in one directory. The zero
 // value is ready to use.
 type Log struct {
 	// Before contains the files that existed before, which were synced.
@@ -32,13 +32,13 @@ type Log struct {
 
 // step is one operation, and what was promised by then.
 type step struct {
-	store.Point
+	dbfile.Point
 	failed   bool
 	promised uint64
 }
 
 // Fault is called by the store.
-func (l *Log) Fault(p store.Point) error {
+func (l *Log) Fault(p dbfile.Point) error {
 	if p.Done {
 		l.note(step{Point: p})
 	}
@@ -48,8 +48,8 @@ func (l *Log) Fault(p store.Point) error {
 // Failed records that operation p fails; the caller makes it fail. If a sync fails, the
 // disk has kept some of the data and the rest is lost: the next sync does not write it.
 // Any other operation that fails is not done at all.
-func (l *Log) Failed(p store.Point) {
-	if p.Op == store.OpSync {
+func (l *Log) Failed(p dbfile.Point) {
+	if p.Op == dbfile.OpSync {
 		l.note(step{Point: p, failed: true})
 	}
 }
@@ -91,9 +91,9 @@ type Disk struct {
 
 // file is one file, regardless of its name.
 type file struct {
-	now  []byte        // as processes see it
-	kept []byte        // when it was last synced
-	open []store.Point // writes and truncations since then
+	now  []byte         // as processes see it
+	kept []byte         // when it was last synced
+	open []dbfile.Point // writes and truncations since then
 }
 
 // move is a change of names.
@@ -122,26 +122,26 @@ func (d *Disk) Next() bool {
 	p := d.steps[d.next]
 	d.next++
 	switch f := d.names[p.Path]; p.Op {
-	case store.OpCreate:
+	case dbfile.OpCreate:
 		if f == nil {
 			d.move(move{to: p.Path, f: new(file)})
 		} else {
-			f.apply(store.Point{Op: store.OpTruncate})
+			f.apply(dbfile.Point{Op: dbfile.OpTruncate})
 		}
-	case store.OpWrite, store.OpTruncate:
+	case dbfile.OpWrite, dbfile.OpTruncate:
 		f.apply(p.Point)
-	case store.OpSync:
+	case dbfile.OpSync:
 		for i, w := range f.open {
 			if !p.failed || lost[(d.next+i)%len(lost)] == 0 {
 				f.kept = change(f.kept, w)
 			}
 		}
 		f.open = nil
-	case store.OpRename:
+	case dbfile.OpRename:
 		d.move(move{from: p.Path, to: p.To, f: f})
-	case store.OpRemove:
+	case dbfile.OpRemove:
 		d.move(move{from: p.Path})
-	case store.OpSyncDir:
+	case dbfile.OpSyncDir:
 		d.kept, d.moves = maps.Clone(d.names), nil
 	}
 	if p.promised > 0 {
@@ -167,7 +167,7 @@ func (d *Disk) Step() string {
 
 // Synced reports whether the last step made anything durable.
 func (d *Disk) Synced() bool {
-	return d.next > 0 && !d.steps[d.next-1].failed && (d.steps[d.next-1].Op == store.OpSync || d.steps[d.next-1].Op == store.OpSyncDir)
+	return d.next > 0 && !d.steps[d.next-1].failed && (d.steps[d.next-1].Op == dbfile.OpSync || d.steps[d.next-1].Op == dbfile.OpSyncDir)
 }
 
 // Promised returns what has been promised so far.
@@ -185,21 +185,21 @@ func (m move) do(names map[string]*file) {
 	}
 }
 
-func (f *file) apply(p store.Point) {
+func (f *file) apply(p dbfile.Point) {
 	f.now = change(f.now, p)
 	f.open = append(f.open, p)
 }
 
 // change returns b after a write or truncation.
-func change(b []byte, p store.Point) []byte {
+func change(b []byte, p dbfile.Point) []byte {
 	end := int(p.Off) + len(p.Data)
-	if p.Op == store.OpTruncate {
+	if p.Op == dbfile.OpTruncate {
 		b = b[:min(end, len(b))]
 	}
 	if end > len(b) {
 		b = append(b, make([]byte, end-len(b))...)
 	}
-	if p.Op == store.OpWrite {
+	if p.Op == dbfile.OpWrite {
 		copy(b[p.Off:], p.Data)
 	}
 	return b

@@ -3,5 +3,5 @@
 package race
 
 // On is whether the race detector is built in. A fault on a mapped page, which
-// store.Guard makes an error, is fatal where it meets the detector's own code.
+// dbfile.CatchCorruption makes an error, is fatal where it meets the detector's own code.
 const On = true

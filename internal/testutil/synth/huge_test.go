@@ -18,6 +18,7 @@ import (
 
 	"indexd/internal/testutil/synth"
 	"indexd/store"
+	"indexd/store/dbfile"
 	"indexd/store/record"
 )
 
@@ -71,7 +72,7 @@ func TestHuge(t *testing.T) {
 				var wg sync.WaitGroup
 				for i := range bounds[1:] {
 					wg.Go(func() {
-						if err := store.Guard(func() error { return scan(sn.Cursor(bounds[i], bounds[i+1]), what, &found[i]) }); err != nil {
+						if err := dbfile.CatchCorruption(func() error { return scan(sn.Cursor(bounds[i], bounds[i+1]), what, &found[i]) }); err != nil {
 							t.Error(err)
 						}
 					})

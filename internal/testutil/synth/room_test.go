@@ -11,6 +11,7 @@ import (
 	"indexd/internal/testutil/scale"
 	"indexd/internal/testutil/synth"
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // A compaction for which there is no room is not begun, and says what it takes.
@@ -29,7 +30,7 @@ func TestCompactWithoutRoom(t *testing.T) {
 	must(t, err)
 	ballast := filepath.Join(disk.Dir, "ballast")
 	must(t, os.WriteFile(ballast, make([]byte, 20<<20-fi.Size()-1<<20), 0o600))
-	var room *store.NoRoomError
+	var room *dbfile.NoRoomError
 	if err := s.Compact(t.Context()); !errors.As(err, &room) || room.Free > 2<<20 || room.Need <= room.Free || room.Need > fi.Size() {
 		t.Errorf("without room: %v", err)
 	}

@@ -1,4 +1,4 @@
-package store
+package dbfile
 
 import (
 	"errors"
@@ -8,28 +8,28 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// handle is an open file. Compact puts another in its place, and the old one is
-// closed when the last snapshot of it has ended.
+// handle is an open file. Compact and recovery put another one in its place; the
+// old one is closed when the last snapshot of it has ended.
 type handle struct {
 	db       *bolt.DB
-	file     *os.File  // db's
+	file     *os.File  // of db
 	pageSize int       // of db, in bytes
 	hook     *boltHook // nil without Faults
 	advice   advice
-	uses     int           // of handles.mu; the Store's own is one
+	uses     int           // guarded by handles.mu; the File itself counts as one
 	closed   chan struct{} // closed when db is; made by replace
 }
 
-// handles are what of a Store's files is open.
+// handles are the open files of a File.
 type handles struct {
 	mu   sync.Mutex
-	now  *handle // nil: closed
+	now  *handle // nil if closed
 	open sync.WaitGroup
 	errs []error // of closing
 }
 
-// take returns the present handle, which is to be released; ErrClosed after
-// replace(nil).
+// take returns the current handle, which must be released. It returns ErrClosed
+// after replace(nil).
 func (o *handles) take() (*handle, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -40,8 +40,8 @@ func (o *handles) take() (*handle, error) {
 	return o.now, nil
 }
 
-// release gives a handle back. Who is last closes it, on a goroutine of its own:
-// to unmap and delete a large file takes a while.
+// release returns a handle. The last release closes it, on a goroutine of its own
+// because unmapping and deleting a large file takes a while.
 func (o *handles) release(h *handle) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -59,7 +59,7 @@ func (o *handles) release(h *handle) {
 	}()
 }
 
-// replace makes h the present handle; nil: none.
+// replace makes h the current handle; nil closes.
 func (o *handles) replace(h *handle) {
 	o.mu.Lock()
 	old := o.now
@@ -75,17 +75,17 @@ func (o *handles) replace(h *handle) {
 	}
 }
 
-// abandon lets go of the present handle without closing it.
+// abandon unlocks the current handle's file without closing the database.
 func (o *handles) abandon() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.now != nil {
-		letGo(o.now.file)
+		unlock(o.now.file)
 		o.now = nil
 	}
 }
 
-// wait returns when all are closed, with what went wrong.
+// wait returns when all handles are closed, with the errors of closing them.
 func (o *handles) wait() error {
 	o.open.Wait()
 	o.mu.Lock()

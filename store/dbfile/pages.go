@@ -1,4 +1,4 @@
-package store
+package dbfile
 
 import (
 	"bytes"
@@ -10,8 +10,8 @@ import (
 	"os"
 )
 
-// What bbolt's file begins with: two pages, each with one of these after the
-// page's header. The one with the higher txid counts.
+// A bbolt file begins with two pages that hold a meta after the page's header. The one
+// with the higher txid is valid.
 const (
 	boltMagic   = 0xED0CDAED
 	boltVersion = 2
@@ -27,20 +27,21 @@ const (
 	bucketLen                                    = 16          // root page 8, sequence 8
 )
 
+// Integers in pages have the byte order of the machine.
 var (
 	u16 = binary.NativeEndian.Uint16
 	u32 = binary.NativeEndian.Uint32
 	u64 = binary.NativeEndian.Uint64
 )
 
-// boltMeta is what a meta page says.
+// boltMeta is the content of a meta page.
 type boltMeta struct {
 	version, pageSize           uint32
 	root, freelist, pages, txid uint64
 }
 
-// readMeta finds the meta page that counts in head, the beginning of a file.
-// torn: there are some, but none that fits its checksum.
+// readMeta finds the valid meta page in head, the beginning of a file. torn says that
+// there are meta pages, but none that matches its checksum.
 func readMeta(head []byte) (meta boltMeta, ok, torn bool) {
 	for size := minPageSize; size <= maxPageSize; size *= 2 {
 		for _, at := range [...]int{0, size} {
@@ -64,30 +65,25 @@ func readMeta(head []byte) (meta boltMeta, ok, torn bool) {
 	return meta, ok, torn && !ok
 }
 
-// pageCheck checks the pages of a bbolt file.
+// pageCheck walks the pages that are in use, with plain reads, and checks that each has
+// the right kind, is used once and is not free, holds just what it says, in order, and
+// that its parent leads to it by the right key. Whoever reads through the mapping
+// afterwards cannot leave it, cannot run in a circle, in which bbolt takes all memory
+// there is, and cannot be led past a key. Only the bytes of keys and values can still be
+// wrong, which values checks. The writer must hold still.
 type pageCheck struct {
-	// all checks every page. Without it only the first leaf page of a large bucket is
-	// read, which leaves the skeleton, a hundredth of the file: 5 ms for 8 million entries.
-	all bool
-	// bucket is called with the name of each bucket, and returns whether it is large and
-	// what checks its values; verify may be nil. An error of verify is reported as one of
-	// the page that the value is on.
-	bucket func(name string) (large bool, verify verifyFunc)
-	report func(error)              // if nil, the first error is returned
-	tell   func(done, total uint64) // progress, in pages; may be nil
+	// all says to read every page. Otherwise only the first leaf page of each large
+	// bucket is read, about a hundredth of the file: 5 ms for 8 million entries.
+	all    bool
+	large  func(bucket string) bool
+	values ValueCheck // may be nil
+	// report gets what is wrong with each page, and the pages below that one are
+	// skipped; nil makes check return the first error instead.
+	report   func(error)
+	progress func(done, total uint64) // number of pages read; may be nil
 }
 
-// verifyFunc checks a value of a bucket. Key and value are valid during the call.
-type verifyFunc func(key, val []byte) error
-
-// check walks the pages that are in use, with plain reads, and checks that
-// each is what it should be, is used once and is not free, holds just what it
-// says it does, in order, and that what is above it leads to it rightly: whoever
-// goes on through the mapping then cannot fall out of it, nor run in a circle, in
-// which bbolt takes all memory there is, nor be led past a key. What can be wrong
-// then is bytes of keys and values, which verify is for. The writer must hold still. The error is ErrDamaged,
-// or why it could not read on; where report is not nil it gets what is wrong with
-// each page in place of that, and the pages below that one are passed over.
+// check returns ErrDamaged, ErrNotDatabase or why it could not read on.
 func (c pageCheck) check(ctx context.Context, f *os.File) error {
 	head := make([]byte, 2*maxPageSize)
 	n, err := f.ReadAt(head, 0)
@@ -117,7 +113,7 @@ func (c pageCheck) check(ctx context.Context, f *os.File) error {
 		w.todo = w.todo[:len(w.todo)-1]
 		err := w.page(p)
 		if err != nil && c.report != nil && errors.Is(err, ErrDamaged) {
-			p.in.last = nil // what comes behind is not to be blamed for it
+			p.in.last = nil // the pages that follow are not to blame
 			c.report(err)
 		} else if err != nil {
 			return err
@@ -132,34 +128,34 @@ type pageWalk struct {
 	f    *os.File
 	n    uint64 // pages read
 	meta boltMeta
-	seen []bool // pages in use
+	seen []bool // by page number, whether it is in use
 	todo []wantedPage
-	buf  []byte // the page that is looked at, with what it goes on in
+	buf  []byte // the current page with its overflow pages
 
-	elems []element // of it
+	elems []element // of the current page
 }
 
-// wantedPage is a page, and what it is to be.
+// wantedPage is a page to read, and what it must be.
 type wantedPage struct {
 	id    uint64
-	flags uint16 // the kinds that it may be of
+	flags uint16 // the kinds that are allowed
 	in    *pageTree
 	depth int
-	key   []byte // its first; nil: any
+	key   []byte // its first key; nil if any
 }
 
-// pageTree is the tree of pages that a bucket is. All its leaves are equally
-// deep, and the walk comes to them in the order of keys.
+// pageTree is a bucket's tree of pages. All its leaves have the same depth, and the
+// walk visits them in key order.
 type pageTree struct {
 	name   string
-	top    bool // the bucket of buckets
-	large  bool // of its leaves only the first is read, unless all are asked for
-	verify verifyFunc
-	leaves int    // their depth; 0: not known, or the root is one
-	last   []byte // the key read last
+	top    bool                        // it is the bucket of buckets
+	large  bool                        // only the first leaf is read, unless pageCheck.all
+	verify func(key, val []byte) error // may be nil
+	leaves int                         // depth of the leaves; 0 if not known, or if the root is a leaf
+	last   []byte                      // the last key read
 }
 
-// use notes that a page is in use.
+// use records that a page is in use, and returns what is wrong with that.
 func (w *pageWalk) use(id uint64) string {
 	switch {
 	case id < 2 || id >= w.meta.pages:
@@ -172,7 +168,7 @@ func (w *pageWalk) use(id uint64) string {
 }
 
 func (w *pageWalk) page(want wantedPage) error {
-	if wrong, err := w.look(want); err != nil {
+	if wrong, err := w.inspect(want); err != nil {
 		return err
 	} else if wrong != "" {
 		return fmt.Errorf("%w: page %d of %s %s", ErrDamaged, want.id, want.in.name, wrong)
@@ -180,9 +176,8 @@ func (w *pageWalk) page(want wantedPage) error {
 	return nil
 }
 
-// look returns what is wrong with a page, and has the pages below it looked at
-// later.
-func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
+// inspect returns what is wrong with a page, and queues the pages below it.
+func (w *pageWalk) inspect(want wantedPage) (wrong string, err error) {
 	if wrong = w.use(want.id); wrong != "" {
 		return wrong, nil
 	}
@@ -193,8 +188,8 @@ func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
 		if w.ctx.Err() != nil {
 			return "", context.Cause(w.ctx)
 		}
-		if w.tell != nil {
-			w.tell(w.n, w.meta.pages)
+		if w.progress != nil {
+			w.progress(w.n, w.meta.pages)
 		}
 	}
 	if err := w.read(want.id, 1); err != nil {
@@ -232,8 +227,8 @@ func (w *pageWalk) look(want wantedPage) (wrong string, err error) {
 	return w.leaf(&want, count), nil
 }
 
-// overflow returns in how many more pages the one in buf, its first, can go on by what
-// it says it holds, so that no more than that is read.
+// overflow returns how many overflow pages the page in buf can have, judging by what it
+// says it holds, so that no more than that is read.
 func (w *pageWalk) overflow(flags uint16, count int) uint64 {
 	size, end := uint64(w.meta.pageSize), uint64(0)
 	last := pageHeader + (count-1)*elemLen
@@ -250,15 +245,15 @@ func (w *pageWalk) overflow(flags uint16, count int) uint64 {
 		}
 	}
 	if flags == freelistPage {
-		end += size + end/256 // its own place was among what was free
+		end += size + end/256 // its own pages were free when it was sized
 	}
 	return end / size
 }
 
-// free looks at the list of free pages, when all others were seen.
+// free checks the list of free pages, after all other pages.
 func (w *pageWalk) free(count int) string {
 	ids, n := w.buf[pageHeader:], uint64(count)
-	if count == 0xffff { // the number is too large for where it should be
+	if count == 0xffff { // the count did not fit into the page's header
 		n, ids = u64(ids), ids[8:]
 	}
 	if n > uint64(len(ids))/8 {
@@ -289,7 +284,7 @@ func (w *pageWalk) branch(want *wantedPage, count int) string {
 		if i > 0 && bytes.Compare(elems[i-1].key, key) >= 0 {
 			return "has its keys out of order"
 		}
-		// It is the first of the page that it leads to.
+		// The key must be the first one of the page that it leads to.
 		if i == 0 && want.key != nil && !bytes.Equal(key, want.key) {
 			return "begins with another key than it is found by"
 		}
@@ -340,8 +335,7 @@ func (w *pageWalk) leaf(want *wantedPage, count int) string {
 		}
 		name := string(elems[i].key)
 		if root := u64(val); root != 0 {
-			tree := &pageTree{name: name}
-			tree.large, tree.verify = w.bucket(name)
+			tree := &pageTree{name: name, large: w.large(name), verify: w.verify(name)}
 			w.todo = append(w.todo, wantedPage{id: root, flags: branchPage | leafPage, in: tree})
 		} else if wrong := w.inline(name, val[bucketLen:]); wrong != "" {
 			return fmt.Sprintf("has a bucket, %q, that %s", name, wrong)
@@ -352,8 +346,8 @@ func (w *pageWalk) leaf(want *wantedPage, count int) string {
 
 type element struct{ key, val []byte }
 
-// elements returns the keys and values of the page in buf, of which at says where
-// they are. bbolt puts them one behind the other, behind the elements.
+// elements returns the keys and values of the page in buf; at decodes where they are.
+// bbolt puts them one after another, after the elements.
 func (w *pageWalk) elements(count int, at func(elem []byte) (pos, key, val uint32)) ([]element, string) {
 	list, end := pageElements(w.elems[:0], w.buf, count, at)
 	w.elems = list
@@ -364,8 +358,8 @@ func (w *pageWalk) elements(count int, at func(elem []byte) (pos, key, val uint3
 	return list, ""
 }
 
-// pageElements appends the count keys and values of a page to list; end: of the
-// last, negative where they are not where they must be.
+// pageElements appends the count keys and values of a page to list. end is the end of the
+// last one, or negative if they are not where they must be.
 func pageElements(list []element, page []byte, count int, at func(elem []byte) (pos, key, val uint32)) (_ []element, end int) {
 	next := uint64(pageHeader + count*elemLen)
 	if next > uint64(len(page)) {
@@ -384,13 +378,21 @@ func pageElements(list []element, page []byte, count int, at func(elem []byte) (
 	return list, int(next)
 }
 
-// inline checks the page of a bucket so small that it is a value.
+// verify returns what checks the values of a bucket, or nil.
+func (c *pageCheck) verify(bucket string) func(key, val []byte) error {
+	if c.values == nil {
+		return nil
+	}
+	return c.values.Bucket(bucket)
+}
+
+// inline checks the page of a bucket that is small enough to be a value.
 func (w *pageWalk) inline(name string, b []byte) string {
 	const not = "is none"
 	if len(b) < pageHeader || u16(b[8:]) != leafPage {
 		return not
 	}
-	_, verify := w.bucket(name)
+	verify := w.verify(name)
 	count := int(u16(b[10:]))
 	list, end := pageElements(nil, b, count, func(e []byte) (pos, key, val uint32) { return u32(e[4:]), u32(e[8:]), u32(e[12:]) })
 	if end != len(b) {

@@ -1,4 +1,4 @@
-package store
+package dbfile
 
 import (
 	"errors"
@@ -11,29 +11,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Faults, given in Options, is told of everything that is done to the database's
-// files, before and after, and may let it fail. It is for tests of what a crash,
-// a power cut, a full or a broken disk does; without it nothing is looked at and
-// nothing costs anything.
+// Faults observes everything that is done to the database's files, before and after, and
+// can make it fail. It is for tests of crashes, power cuts, and full or broken disks.
+// Without it nothing is observed, at no cost.
 //
-// Before (Point.Done is false) an error takes the place of what would be done,
-// as if the file system had given it: unix.ENOSPC, unix.EIO and so on. A write
-// that is to come to the file in part Fault does itself, from Point.Data, and
-// returns the error. After (Point.Done is true) an error is returned for what was
-// done none the less, as of a sync that failed when some of it was on disk. A
-// process that is to end between two steps ends in Fault.
+// Before an operation (Point.Done is false), an error replaces the operation, as if the
+// file system had returned it: unix.ENOSPC, unix.EIO and so on. To let a write reach the
+// file in part, Fault writes that part of Point.Data itself and returns an error. After
+// an operation (Point.Done is true), an error is returned although the operation was
+// done, as when a sync fails with some of the data on disk. To end the process between
+// two steps, end it in Fault.
 //
-// Fault is called by whoever does the thing, the writer and Compact's goroutine
-// at a time, and must not call the Store.
+// Fault is called by the goroutine that does the operation: the writer's, and Compact's
+// at the same time. It must not call the File.
 //
-// bbolt lets nobody see what it does to its file but for the writes, so its syncs
-// are made for it, at the same places. When its file grows, that is told with the
-// first write behind it, which gets the error.
+// bbolt exposes only its writes, so its syncs are done for it, at the same places. When
+// its file grows, that is reported with the first write beyond the old end, which gets
+// the error.
 type Faults interface {
 	Fault(Point) error
 }
 
-// Point is one thing done to one file.
+// Point is the moment before or after an operation on a file.
 type Point struct {
 	Op   FileOp
 	Done bool
@@ -43,10 +42,10 @@ type Point struct {
 	Data []byte // of OpWrite: only during the call
 }
 
-// FileOp is what is done to a file.
+// FileOp is an operation on a file.
 type FileOp uint8
 
-// The things done.
+// The operations.
 const (
 	OpOpen     FileOp = iota // an existing file, for reading and writing
 	OpCreate                 // a file, or an existing one is emptied
@@ -93,19 +92,19 @@ func (o *Options) at(p Point, do func() error) error {
 	return o.Faults.Fault(p)
 }
 
-// boltHook stands between bbolt and one of its files.
+// boltHook intercepts bbolt's writes to one of its files.
 type boltHook struct {
 	o     *Options
 	db    *bolt.DB
 	file  *os.File
 	path  string
 	metas int64 // bytes of the two meta pages
-	size  int64 // of the file, as far as it was told
-	syncs bool  // what was NoSync's opposite
+	size  int64 // of the file, as reported so far
+	syncs bool  // whether commits are synced, in place of NoSync
 }
 
-// hookBolt puts Faults, where there are any, before all that db writes from now
-// on. made: db has just written its first pages, to an empty file.
+// hookBolt makes Faults, if there are any, observe all further writes of db. made says
+// that db has just written its first pages to an empty file.
 func hookBolt(o *Options, db *bolt.DB, file *os.File, made bool) (*boltHook, error) {
 	if o.Faults == nil || db.IsReadOnly() {
 		return nil, nil
@@ -141,8 +140,8 @@ func hookBolt(o *Options, db *bolt.DB, file *os.File, made bool) (*boltHook, err
 	return h, nil
 }
 
-// writeAt is what bbolt calls to write to its file. Of a transaction the meta page
-// is written last, and what comes before is synced before: writeMeta in bbolt.
+// writeAt is called by bbolt to write to its file. A transaction writes its meta page
+// last, and bbolt syncs all other pages before that (writeMeta in bbolt).
 func (h *boltHook) writeAt(b []byte, off int64) (n int, err error) {
 	fi, err := h.file.Stat()
 	if err != nil {
@@ -179,14 +178,14 @@ func (h *boltHook) sync(wanted bool) error {
 	return h.o.at(Point{Op: OpSync, Path: h.path}, func() error { return unix.Fdatasync(int(h.file.Fd())) })
 }
 
-// renamed says what the file is called now.
+// renamed records the new name of the file.
 func (h *handle) renamed(path string) {
 	if h.hook != nil {
 		h.hook.path = path
 	}
 }
 
-// setSync has each commit synced, or none.
+// setSync sets whether commits are synced.
 func (h *handle) setSync(on bool) {
 	h.db.NoGrowSync = !on
 	if h.hook != nil {
@@ -196,7 +195,7 @@ func (h *handle) setSync(on bool) {
 	}
 }
 
-// synced reports whether each commit is.
+// synced reports whether commits are synced.
 func (h *handle) synced() bool {
 	if h.hook != nil {
 		return h.hook.syncs
@@ -204,7 +203,7 @@ func (h *handle) synced() bool {
 	return !h.db.NoSync
 }
 
-// sync brings to disk what was committed.
+// sync syncs what was committed.
 func (h *handle) sync() error {
 	if h.hook != nil {
 		return h.hook.sync(true)

@@ -1,4 +1,4 @@
-package store
+package dbfile
 
 import (
 	"errors"
@@ -6,17 +6,17 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// delta is the keys, by bucket, that were put or deleted.
+// delta is the set of keys that were put or deleted, by bucket.
 type delta struct {
 	keys map[string]map[string]struct{}
 	size int // bytes of memory
 }
 
-// maxDelta is how large a delta may become: far more than changes in the few
-// seconds that a copy takes.
+// maxDelta is the maximum size of a delta in bytes: far more than what changes in
+// the few seconds that a copy takes.
 const maxDelta = 16 << 20
 
-// errBusy is why a copy was given up.
+// errBusy is returned when a compaction is given up because a delta grew too large.
 var errBusy = errors.New("store: too much is changing to compact the database now")
 
 func (d *delta) add(bucket, key string) {
@@ -34,7 +34,7 @@ func (d *delta) add(bucket, key string) {
 	}
 }
 
-// merge adds what e has. Beyond maxDelta it only counts.
+// merge adds the keys of e. Beyond maxDelta it only counts.
 func (d *delta) merge(e *delta) {
 	if d.size > maxDelta {
 		d.keys = nil
@@ -48,17 +48,17 @@ func (d *delta) merge(e *delta) {
 	}
 }
 
-// touch notes that the transaction changes a key, if anybody wants to know.
+// touch notes that the transaction changes a key, if Compact is copying.
 func (t *Tx) touch(b *bolt.Bucket, key []byte) {
-	if t.s.delta == nil {
+	if t.f.delta == nil {
 		return
 	}
-	if t.named == nil {
-		t.named = make(map[*bolt.Bucket]string)
-		for i := range bucketTable {
-			name := bucketTable[i].name
-			t.named[t.tx.Bucket(name)] = string(name)
-		}
+	if t.names == nil {
+		t.names = make(map[*bolt.Bucket]string)
+		_ = t.tx.ForEach(func(name []byte, b *bolt.Bucket) error {
+			t.names[b] = string(name)
+			return nil
+		})
 	}
-	t.touched.add(t.named[b], string(key))
+	t.touched.add(t.names[b], string(key))
 }
