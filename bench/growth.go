@@ -212,7 +212,7 @@ func (b *bench) hollow(db, root string) error {
 			err = tx.Drop(record.MakeKey(v, ""), s.LastStamp()+1)
 		}
 		if err == nil {
-			more, err = tx.Reap(2000)
+			more, err = tx.PurgeTombstones(2000)
 		}
 		if err != nil {
 			tx.Rollback()

@@ -107,15 +107,15 @@ func (w *work) begin() bool {
 		w.ParentMissing = true
 		w.Again = t.markAbove(w.key)
 		// Who waits for this waits for that now.
-		if m := t.pending(w.key); m != nil && m.Stamp < w.stamp {
+		if m := t.pending.get(w.key); m != nil && m.Stamp < w.stamp {
 			if w.Again != nil {
-				t.mark(w.Again, Pending{Jobs: m.Jobs})
+				t.pending.add(w.Again, Pending{Jobs: m.Jobs})
 			}
-			t.setPending(w.key, nil)
+			t.pending.set(w.key, nil)
 		}
 		return false
 	}
-	w.Stale = w.was.Stamp > w.stamp || t.seenSince(w.key, w.stamp) || t.snap.covered(w.key, w.stamp)
+	w.Stale = w.was.Stamp > w.stamp || t.s.seen.since(w.key, w.stamp) || t.snap.tombstoned(w.key, w.stamp)
 	return !w.Stale
 }
 
@@ -133,7 +133,7 @@ func (w *work) takeDoc() {
 	if w.old.there {
 		w.id = w.old.rec.Header().Doc
 	} else {
-		w.id = w.t.newDoc(w.doc)
+		w.id = w.t.docs.add(w.doc)
 	}
 }
 
@@ -162,7 +162,7 @@ func (w *work) whole(p *record.EncodedListing) error {
 		}
 		w.merge(nil, "", "", &in, "", nil)
 	}
-	if m := t.pending(w.key); !w.blank && (w.lost || !w.old.alive || m != nil && m.Unnamed) {
+	if m := t.pending.get(w.key); !w.blank && (w.lost || !w.old.alive || m != nil && m.Unnamed) {
 		if err := w.dropUnnamed(childNames(p.Children)); err != nil {
 			return err
 		}
@@ -187,7 +187,7 @@ func (w *work) whole(p *record.EncodedListing) error {
 	if t.s.parents.forget(w.key); len(p.Children) > 0 {
 		t.s.parents.put(w.key, parentOf(h.Doc, p.Children))
 	}
-	t.setProgress(w.key, nil)
+	t.parts.set(w.key, nil)
 	w.settle()
 	return nil
 }
@@ -227,15 +227,15 @@ func (w *work) differs(h *record.Header) bool {
 // newer.
 func (w *work) settle() {
 	t := w.t
-	m := t.pending(w.key)
+	m := t.pending.get(w.key)
 	switch {
 	case m == nil:
 	case m.Stamp < w.stamp && w.Again == nil && !w.partly:
-		t.setPending(w.key, nil)
+		t.pending.set(w.key, nil)
 	case m.Listing != 0:
 		p := *m
 		p.Cursor, p.Listing = "", 0
-		t.setPending(w.key, &p)
+		t.pending.set(w.key, &p)
 	}
 }
 
@@ -243,5 +243,5 @@ func (w *work) settle() {
 // listing and contradicts it. unnamed: the listing does not name it.
 func (w *work) again(unnamed bool) {
 	w.Again = w.key
-	w.t.mark(w.key, Pending{Stamp: w.t.state.stamp, Unnamed: unnamed})
+	w.t.pending.add(w.key, Pending{Stamp: w.t.state.stamp, Unnamed: unnamed})
 }

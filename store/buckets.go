@@ -33,8 +33,8 @@ var bucketTable = [...]bucketInfo{
 	{name: bucketDocs, of: func(b *buckets) **bolt.Bucket { return &b.docs }, large: true, verify: verifyDocs, count: func(s *state) uint64 { return s.docs }},
 	{name: bucketZones, of: func(b *buckets) **bolt.Bucket { return &b.zones }, large: true},
 	{name: bucketPending, of: func(b *buckets) **bolt.Bucket { return &b.pending }, count: func(s *state) uint64 { return s.pending }},
-	{name: bucketDead, of: func(b *buckets) **bolt.Bucket { return &b.dead }, count: func(s *state) uint64 { return s.dead }},
-	{name: bucketStops, of: func(b *buckets) **bolt.Bucket { return &b.stops }},
+	{name: bucketTombstones, of: func(b *buckets) **bolt.Bucket { return &b.tombstones }, count: func(s *state) uint64 { return s.tombstones }},
+	{name: bucketBoundaries, of: func(b *buckets) **bolt.Bucket { return &b.boundaries }},
 	{name: bucketFailed, of: func(b *buckets) **bolt.Bucket { return &b.failed }},
 	{name: bucketRoots, of: func(b *buckets) **bolt.Bucket { return &b.roots }},
 	{name: bucketJobs, of: func(b *buckets) **bolt.Bucket { return &b.jobs }},
@@ -47,8 +47,8 @@ var bucketTable = [...]bucketInfo{
 // buckets are the open buckets of a transaction. They are looked up once: looking up writes
 // to the bbolt transaction, which readers that share a snapshot must not do.
 type buckets struct {
-	meta, volumes, counts, listings, docs, zones, pending, dead, stops, failed, roots, jobs, settings *bolt.Bucket
-	postings, segments, fresh                                                                         *bolt.Bucket
+	meta, volumes, counts, listings, docs, zones, pending, tombstones, boundaries, failed, roots, jobs, settings *bolt.Bucket
+	postings, segments, fresh                                                                                    *bolt.Bucket
 }
 
 // open reports whether all buckets are there.

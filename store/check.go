@@ -51,7 +51,7 @@ type checkedDir struct {
 	sum   record.Aggregates // of the chunks so far
 	last  string            // name
 	inAny bool              // it has chunks
-	loose bool              // nothing leads to it, and Reap is to see to it
+	loose bool              // nothing leads to it, and PurgeTombstones is to see to it
 }
 
 func (c *checker) problem(where string, format string, args ...any) {
@@ -104,10 +104,10 @@ func (c *checker) values() error {
 		check("roots", b.roots, anyCount, sealed),
 		check("jobs", b.jobs, anyCount, sealed),
 		check("settings", b.settings, anyCount, sealed),
-		check("stops", b.stops, anyCount, sealed),
+		check("boundaries", b.boundaries, anyCount, sealed),
 		check("failed", b.failed, anyCount, sealed),
 		check("pending", b.pending, c.sn.state.pending, func(k, v []byte) error { _, err := decodePending(k, v); return err }),
-		check("dead", b.dead, c.sn.state.dead, func(k, v []byte) error { _, err := decodeDead(k, v); return err }),
+		check("tombstones", b.tombstones, c.sn.state.tombstones, func(k, v []byte) error { _, err := decodeTombstone(k, v); return err }),
 		check("docs", b.docs, anyCount, func(k, v []byte) error {
 			d, err := readBlock(k, v)
 			if err != nil {
@@ -144,7 +144,7 @@ const anyCount = 1<<64 - 1
 // listings checks all records, dead ones too.
 func (c *checker) listings() error {
 	cur := c.sn.b.listings.Cursor()
-	dead := deadWalk{c: c.sn.b.dead.Cursor()}
+	dead := tombstoneWalk{c: c.sn.b.tombstones.Cursor()}
 	dead.seek(c.sn, nil)
 	var rec record.Record
 	for raw, val := cur.First(); raw != nil; raw, val = cur.Next() {
@@ -207,7 +207,7 @@ func (c *checker) count(v record.Volume, h *record.Header) {
 }
 
 // directory checks a living record and enters the directory. spared: it is newer
-// than a death that covers it, so it need not be named until Reap comes by.
+// than a death that covers it, so it need not be named until PurgeTombstones comes by.
 func (c *checker) directory(where string, key record.Key, rec *record.Record, spared bool) {
 	h := rec.Header()
 	var up *checkedDir
@@ -261,7 +261,7 @@ func (c *checker) meet(d *checkedDir, name string) bool {
 // unrecorded checks that there is a reason why a child has no record.
 func (c *checker) unrecorded(d *checkedDir, name string) {
 	key := d.key.Child(name)
-	if d.loose || key.Valid() != nil || c.sn.Stopped(key) || c.sn.b.pending.Get(d.key) != nil || c.sn.IsPending(key) {
+	if d.loose || key.Valid() != nil || c.sn.IsBoundary(key) || c.sn.b.pending.Get(d.key) != nil || c.sn.IsPending(key) {
 		return
 	}
 	c.problem(fmt.Sprintf("listings %s", d.key), "its child %q has no record and is not pending", name)

@@ -76,7 +76,7 @@ func TestCheckFinds(t *testing.T) {
 		{"counts are gone", drop("docs", []byte{0, 0, 0, 0, 0}), "docs"},
 		{"no key", func(tx *bolt.Tx) error { return tx.Bucket([]byte("listings")).Put([]byte{0}, []byte("x")) }, "no key"},
 		{"a mark that is none", func(tx *bolt.Tx) error { return tx.Bucket([]byte("pending")).Put(key("d07"), []byte("x")) }, "pending"},
-		{"a death that is none", func(tx *bolt.Tx) error { return tx.Bucket([]byte("dead")).Put(key("d07"), []byte("x")) }, "dead"},
+		{"a death that is none", func(tx *bolt.Tx) error { return tx.Bucket([]byte("tombstones")).Put(key("d07"), []byte("x")) }, "tombstones"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "index.db")

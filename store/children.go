@@ -31,7 +31,7 @@ func (w *work) children(now []record.Child) error {
 	}
 	var jobs []uint64
 	var all *Pending // what every child is marked with
-	if m := t.pending(w.key); m != nil && m.Stamp < w.stamp {
+	if m := t.pending.get(w.key); m != nil && m.Stamp < w.stamp {
 		jobs = m.Jobs
 		if m.Subtree {
 			all = &Pending{Subtree: true, Jobs: m.Jobs, Stamp: m.Stamp}
@@ -39,7 +39,7 @@ func (w *work) children(now []record.Child) error {
 	}
 	fresh := &Pending{Subtree: true, Jobs: jobs, Stamp: w.stamp}
 	records := w.old.alive || !w.blank && t.anyFrom(w.key.ChunksEnd(), w.key)
-	stops := t.anyStop(w.key) || slices.ContainsFunc(now, func(c record.Child) bool { return !c.Descend })
+	stops := t.boundaries.anyBelow(w.key) || slices.ContainsFunc(now, func(c record.Child) bool { return !c.Descend })
 	key := make(record.Key, 0, len(w.key)+1+255)
 	for i := range now {
 		c := &now[i]
@@ -49,13 +49,13 @@ func (w *work) children(now []record.Child) error {
 			continue
 		}
 		if stops {
-			if err := t.setStop(key, !c.Descend); err != nil {
+			if err := t.boundaries.set(key, !c.Descend); err != nil {
 				return err
 			}
 		}
 		if !c.Descend {
-			if t.pending(key) != nil {
-				t.setPending(key, nil)
+			if t.pending.get(key) != nil {
+				t.pending.set(key, nil)
 			}
 			continue
 		}
@@ -65,18 +65,18 @@ func (w *work) children(now []record.Child) error {
 		}
 		if st.alive && !w.old.alive {
 			// It outlived the record that named it, whose doc was another.
-			t.setDoc(st.rec.Header().Doc, docEnt{docChild, w.id, strings.Clone(c.Name)})
+			t.docs.set(st.rec.Header().Doc, docEnt{docChild, w.id, strings.Clone(c.Name)})
 		}
 		// What was listed of it while nothing named it came to nothing.
 		missed := st.alive && w.lost
 		switch {
 		case !st.alive:
-			if t.pending(key) == nil { // else it is known to be new
+			if t.pending.get(key) == nil { // else it is known to be new
 				w.NewDirs = append(w.NewDirs, strings.Clone(c.Name))
 			}
-			t.markShared(key, fresh)
+			t.pending.addShared(key, fresh)
 		case another(c, st.rec.Header()):
-			if st.rec.Header().Stamp > w.stamp || t.seenSince(key, w.stamp) {
+			if st.rec.Header().Stamp > w.stamp || t.s.seen.since(key, w.stamp) {
 				w.again(false)
 				break
 			}
@@ -85,21 +85,21 @@ func (w *work) children(now []record.Child) error {
 			if err := t.drop(bytes.Clone(key), w.stamp); err != nil {
 				return err
 			}
-			t.markShared(key, fresh)
+			t.pending.addShared(key, fresh)
 		case missed:
 			w.Relist = append(w.Relist, strings.Clone(c.Name))
-			t.mark(key, Pending{Jobs: jobs, Stamp: w.stamp})
+			t.pending.add(key, Pending{Jobs: jobs, Stamp: w.stamp})
 		case c.Ctime == st.rec.Header().Dir.Ctime || c.Ctime.IsZero():
-		case st.rec.Header().Stamp > w.stamp || t.seenSince(key, w.stamp):
+		case st.rec.Header().Stamp > w.stamp || t.s.seen.since(key, w.stamp):
 			w.again(false) // for what the child is like now
 		case c.Btime.IsZero() || st.rec.Header().Dir.Btime.IsZero() || c.Ctime.Compare(st.rec.Header().Dir.Ctime) < 0:
 			// It may be another; or it was stamped before the listing and opened after
 			// that looked at it, so that its own listing says what is true here too.
 			w.Relist = append(w.Relist, strings.Clone(c.Name))
-			t.mark(key, Pending{Jobs: jobs, Stamp: w.stamp})
+			t.pending.add(key, Pending{Jobs: jobs, Stamp: w.stamp})
 		}
 		if all != nil {
-			t.markShared(key, all)
+			t.pending.addShared(key, all)
 		}
 	}
 	return nil
@@ -119,7 +119,7 @@ func (w *work) dropChild(name string) error {
 	if key.Valid() != nil {
 		return nil
 	}
-	if st := t.stored(key); st.alive && st.rec.Header().Stamp > w.stamp || t.seenSince(key, w.stamp) {
+	if st := t.stored(key); st.alive && st.rec.Header().Stamp > w.stamp || t.s.seen.since(key, w.stamp) {
 		w.again(true)
 		return nil
 	}

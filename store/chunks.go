@@ -40,28 +40,31 @@ func (p *progress) answers(m *Pending) bool {
 		!slices.ContainsFunc(m.Jobs, func(j uint64) bool { return !slices.Contains(p.asked.Jobs, j) })
 }
 
-// setProgress notes how far a listing is, nil: it is not under way. The maps are
-// the transaction's own, so that parts that are rolled back can be applied again.
-func (t *Tx) setProgress(key record.Key, p *progress) {
-	if _, ok := t.parts[string(key)]; !ok && p == nil {
+// partial is the progress of large listings by key. The map is shared with the Store until
+// it is changed, so that parts that are rolled back can be applied again.
+type partial struct{ m map[string]progress }
+
+// set records the progress of a listing; nil says that it is no longer in progress.
+func (s *partial) set(key record.Key, p *progress) {
+	if _, ok := s.m[string(key)]; !ok && p == nil {
 		return
 	}
-	t.parts = maps.Clone(t.parts)
+	s.m = maps.Clone(s.m)
 	if p == nil {
-		delete(t.parts, string(key))
+		delete(s.m, string(key))
 		return
 	}
-	if t.parts == nil {
-		t.parts = make(map[string]progress)
+	if s.m == nil {
+		s.m = make(map[string]progress)
 	}
-	t.parts[string(key)] = *p
+	s.m[string(key)] = *p
 }
 
-// dropProgress forgets what is under way at and below key.
-func (t *Tx) dropProgress(key record.Key) {
-	for k := range t.parts {
+// drop removes the progress of all listings at and below key.
+func (s *partial) drop(key record.Key) {
+	for k := range s.m {
 		if record.Key(k).Within(key) {
-			t.setProgress(record.Key(k), nil)
+			s.set(record.Key(k), nil)
 		}
 	}
 }
@@ -71,9 +74,9 @@ func (t *Tx) dropProgress(key record.Key) {
 // that gained one name one chunk is written.
 func (w *work) part(p *record.EncodedListing) error {
 	t := w.t
-	prog := progress{stamp: w.stamp, asked: t.pending(w.key)}
+	prog := progress{stamp: w.stamp, asked: t.pending.get(w.key)}
 	if !p.First {
-		pr, ok := t.parts[string(w.key)]
+		pr, ok := t.parts.m[string(w.key)]
 		if !ok || pr.stamp != w.stamp {
 			w.Stale = true
 			return nil
@@ -109,19 +112,19 @@ func (w *work) part(p *record.EncodedListing) error {
 	prog.tooLong += w.TooLong
 	prog.lost = prog.lost || w.lost || !w.old.alive
 	if p.Last {
-		t.setProgress(w.key, nil)
+		t.parts.set(w.key, nil)
 		return w.finish(p, &h, &prog)
 	}
-	t.setProgress(w.key, &prog)
+	t.parts.set(w.key, &prog)
 	w.Entries = int(h.Agg.Count)
 	if !prog.touched {
 		return nil
 	}
 	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, false, true
-	t.mark(w.key, Pending{})
-	m := *t.pending(w.key)
+	t.pending.add(w.key, Pending{})
+	m := *t.pending.get(w.key)
 	m.Cursor, m.Listing = prog.upto, w.stamp
-	t.setPending(w.key, &m)
+	t.pending.set(w.key, &m)
 	return t.putDir(w.key, &w.old, &h, nil, w.doc)
 }
 
@@ -144,7 +147,7 @@ func (w *work) toChunk() error {
 func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress) error {
 	t := w.t
 	chunks := t.chunks(w.key, "", "")
-	if m := t.pending(w.key); prog.lost || m != nil && m.Unnamed {
+	if m := t.pending.get(w.key); prog.lost || m != nil && m.Unnamed {
 		var dirs []string
 		for i := range chunks {
 			if chunks[i].rec.Load() != nil {
@@ -164,7 +167,7 @@ func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress
 	// The sums were kept up, the bounds only widened: now all is made exact.
 	h.Agg = sumOf(chunks)
 	w.Entries = int(h.Agg.Count)
-	w.partly = !prog.answers(t.pending(w.key))
+	w.partly = !prog.answers(t.pending.get(w.key))
 	defer w.settle()
 	if err := w.tellParent(&p.Dir); err != nil {
 		return err
@@ -321,9 +324,9 @@ func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *record.
 	old := t.stored(raw)
 	if old.there { // a dead one
 		h.Doc = old.rec.Header().Doc
-		t.setDoc(h.Doc, e)
+		t.docs.set(h.Doc, e)
 	} else {
-		h.Doc = t.newDoc(e)
+		h.Doc = t.docs.add(e)
 	}
 	return t.putRecord(raw, &h, body)
 }

@@ -21,7 +21,7 @@ import (
 type Cursor struct {
 	sn   *Snap
 	c    *bolt.Cursor
-	dead *deadWalk // nil where nothing is dead
+	dead *tombstoneWalk // nil where nothing is dead
 	hi   record.Key
 	raw  []byte // the key that the cursor is at; nil: none
 	val  []byte
@@ -43,7 +43,7 @@ type Cursor struct {
 func (sn *Snap) Cursor(lo, hi record.Key) *Cursor {
 	c := &Cursor{sn: sn, c: sn.b.listings.Cursor(), hi: hi}
 	if sn.dead {
-		c.dead = &deadWalk{c: sn.b.dead.Cursor()}
+		c.dead = &tombstoneWalk{c: sn.b.tombstones.Cursor()}
 	}
 	c.Seek(lo)
 	return c

@@ -345,7 +345,7 @@ func TestRecordFromBefore(t *testing.T) {
 	f.remove(f.root, "d20")
 	load(t, s, v, f)
 	for more := true; more; {
-		update(t, s, func(tx *store.Tx) { more = must(tx.Reap(1000))(t) })
+		update(t, s, func(tx *store.Tx) { more = must(tx.PurgeTombstones(1000))(t) })
 	}
 	check(t, s)
 	must(0, s.Close())(t)

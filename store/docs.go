@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"maps"
 	"math/bits"
 	"slices"
 
@@ -110,89 +109,6 @@ func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok 
 	d.r.Skip(int(n))
 	name = d.r.B[d.r.Pos-int(n) : d.r.Pos]
 	return i, kind, parent, name, true
-}
-
-// block returns the block of doc id, to be changed.
-func (t *Tx) block(id uint64) *docBlock {
-	n := id / blockLen
-	if b := t.blocks[n]; b != nil {
-		return b
-	}
-	b := new(docBlock)
-	key := blockKey(id)
-	if val := t.b.docs.Get(key); val != nil {
-		d, err := readBlock(key, val)
-		for err == nil {
-			i, kind, parent, name, ok := d.next()
-			if !ok {
-				break
-			}
-			b.ents[i] = docEnt{kind, parent, string(name)}
-			b.size += len(name)
-		}
-		if err != nil || d.r.Bad {
-			t.s.corrupt(bucketDocs, key)
-		}
-	}
-	t.blocks[n] = b
-	t.blockBytes += docBlockSize + b.size
-	return b
-}
-
-const docBlockSize = blockLen*32 + 64
-
-// setDoc makes doc id say e, or, for the zero docEnt, nothing.
-func (t *Tx) setDoc(id uint64, e docEnt) {
-	if e.kind == docNone {
-		t.setZone(id, record.NoZone)
-	}
-	b := t.block(id)
-	at := &b.ents[id%blockLen]
-	if *at == e {
-		return
-	}
-	switch {
-	case at.kind == docNone:
-		t.state.docs++
-		t.freshen(id)
-	case e.kind == docNone:
-		t.state.docs--
-		t.unfreshen(id)
-	}
-	t.blockBytes += len(e.name) - len(at.name)
-	b.size += len(e.name) - len(at.name)
-	*at = e
-	b.dirty = true
-}
-
-// newDoc gives a doc id that was never given before and makes it say e.
-func (t *Tx) newDoc(e docEnt) uint64 {
-	id := t.state.nextDoc
-	t.state.nextDoc++
-	t.setDoc(id, e)
-	return id
-}
-
-// flushDocs writes the blocks that were changed.
-func (t *Tx) flushDocs() error {
-	for _, n := range slices.Sorted(maps.Keys(t.blocks)) {
-		b := t.blocks[n]
-		if !b.dirty {
-			continue
-		}
-		key := blockKey(n * blockLen)
-		var err error
-		if b.ents == ([blockLen]docEnt{}) {
-			err = t.del(t.b.docs, key)
-		} else {
-			err = t.put(t.b.docs, key, codec.AddChecksum(key, b.append(make([]byte, 0, 8+b.size+blockLen*4), n*blockLen)))
-		}
-		if err != nil {
-			return err
-		}
-		b.dirty = false
-	}
-	return nil
 }
 
 // doc returns what docs says of an id; docNone: nothing. name aliases the

@@ -26,7 +26,7 @@ func (t *Tx) ApplyName(dir record.Key, stamp uint64, name string, e *listing.Ent
 		if !w.old.alive {
 			w.ParentMissing = true
 			w.Again = dir
-			t.mark(dir, Pending{Stamp: stamp})
+			t.pending.add(dir, Pending{Stamp: stamp})
 			return nil
 		}
 		t.s.parents.forget(dir)
@@ -70,7 +70,7 @@ func (w *work) tellParent(dir *listing.Stat) error {
 		return nil
 	}
 	// The parent may also be newer for the sake of another of its names.
-	newer := up.stamp > w.stamp || t.seenSince(key, w.stamp)
+	newer := up.stamp > w.stamp || t.s.seen.since(key, w.stamp)
 	e := listing.Entry{Name: name, Stat: *dir}
 	e.Ctime, e.Btime = listing.Time{}, listing.Time{}
 	if cached != nil {
@@ -202,7 +202,7 @@ func (t *Tx) SetError(key record.Key, stamp uint64, errno uint16, at time.Time) 
 		if err := w.clear(); err != nil {
 			return err
 		}
-		t.setProgress(key, nil)
+		t.parts.set(key, nil)
 		defer w.settle()
 		w.Entries = int(w.was.Agg.Count)
 		if w.old.alive && w.was.Errno == errno {

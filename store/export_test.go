@@ -114,7 +114,7 @@ func Migrate(path string, o Options, n int) (from int, err error) {
 
 // DirtyZones counts the blocks of zones that the transaction will write.
 func DirtyZones(t *Tx) (n int) {
-	for _, b := range t.zones {
+	for _, b := range t.docs.zones {
 		if b.dirty {
 			n++
 		}

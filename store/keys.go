@@ -222,7 +222,7 @@ func (sn *Snap) living(keys []record.Key) []record.Key {
 	if !sn.dead || len(keys) == 0 {
 		return keys
 	}
-	dead := deadWalk{c: sn.b.dead.Cursor()}
+	dead := tombstoneWalk{c: sn.b.tombstones.Cursor()}
 	dead.seek(sn, keys[0])
 	kept := keys[:0]
 	var (
@@ -256,10 +256,10 @@ func (sn *Snap) living(keys []record.Key) []record.Key {
 // newer than a death that covers them, and are not many, nor for long.
 func (sn *Snap) orphans(docs []uint32) ([]record.Key, error) {
 	var keys []record.Key
-	c := sn.b.dead.Cursor()
+	c := sn.b.tombstones.Cursor()
 	for k, v := c.First(); k != nil; {
-		d, err := decodeDead(k, v)
-		if err == nil && d.solid {
+		d, err := decodeTombstone(k, v)
+		if err == nil && d.complete {
 			k, v = c.Next()
 			continue
 		}

@@ -81,7 +81,7 @@ func TestKeysOfVolumes(t *testing.T) {
 	})
 	for more := true; more; {
 		checkKeys(t, s)
-		update(t, s, func(tx *store.Tx) { more = must(tx.Reap(100))(t) })
+		update(t, s, func(tx *store.Tx) { more = must(tx.PurgeTombstones(100))(t) })
 	}
 	checkKeys(t, s)
 }

@@ -306,7 +306,7 @@ func (m *sim) settle() {
 	for {
 		for m.list() || m.arrive() {
 		}
-		more, err := m.tx.Reap(m.r.IntN(50) + 1)
+		more, err := m.tx.PurgeTombstones(m.r.IntN(50) + 1)
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -318,7 +318,7 @@ func (m *sim) settle() {
 	if d := cmp.Diff(m.f.tree(), stored(m.t, m.s, m.v)); d != "" {
 		m.t.Fatalf("the store is not what the file system is (- file system, + store):\n%.3000s", d)
 	}
-	if n := m.s.DeadCount(); n != 0 {
+	if n := m.s.TombstoneCount(); n != 0 {
 		m.t.Errorf("%d dead ranges are left", n)
 	}
 	m.check()
@@ -343,7 +343,7 @@ func (m *sim) act() {
 	case 6, 7, 8, 9:
 		m.arrive()
 	case 10:
-		more, err := m.tx.Reap(m.r.IntN(20))
+		more, err := m.tx.PurgeTombstones(m.r.IntN(20))
 		if err != nil {
 			m.t.Fatal(err)
 		}

@@ -355,7 +355,7 @@ func TestDamageIsNoPanic(t *testing.T) {
 					break
 				}
 			}
-			if _, err := tx.Reap(1000); err == nil {
+			if _, err := tx.PurgeTombstones(1000); err == nil {
 				tx.Commit()
 			}
 			tx.Rollback()

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 
+	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/dbfile"
 	"indexd/store/internal/codec"
 	"indexd/store/record"
 )
@@ -96,6 +99,16 @@ type mark struct {
 	now *Pending
 }
 
+// pendingSet is the set of pending directories in a transaction.
+type pendingSet struct {
+	store *Store
+	tx    *dbfile.Tx
+	b     *bolt.Bucket
+	count *uint64
+	marks map[string]*mark    // by key
+	above map[string]struct{} // all directories above a new mark
+}
+
 // PutPending marks a directory, or adds to its mark: jobs join, Subtree stays.
 // It need not have a record, nor need its parent. ErrKeyTooLong is returned, and
 // leaves t as it was.
@@ -106,7 +119,7 @@ func (t *Tx) PutPending(key record.Key, p Pending) error {
 	return t.do(func() error {
 		t.SeeStamp(p.Stamp)
 		p.Jobs = slices.Compact(slices.Sorted(slices.Values(p.Jobs)))
-		t.mark(key, p)
+		t.pending.add(key, p)
 		return nil
 	})
 }
@@ -114,7 +127,7 @@ func (t *Tx) PutPending(key record.Key, p Pending) error {
 // Pending returns a directory's mark as the transaction has it; false: none.
 func (t *Tx) Pending(key record.Key) (p Pending, ok bool, err error) {
 	err = t.do(func() error {
-		if now := t.pending(key); now != nil {
+		if now := t.pending.get(key); now != nil {
 			p, ok = *now, true
 		}
 		return nil
@@ -123,30 +136,30 @@ func (t *Tx) Pending(key record.Key) (p Pending, ok bool, err error) {
 }
 
 // mark adds p to a directory's mark.
-func (t *Tx) mark(key record.Key, p Pending) {
-	if now := t.pending(key); now != nil {
+func (s *pendingSet) add(key record.Key, p Pending) {
+	if now := s.get(key); now != nil {
 		was := *now
 		was.merge(&p)
 		p = was
 	}
-	t.setPending(key, &p)
+	s.set(key, &p)
 }
 
 // markShared is mark with a p that many directories may share.
-func (t *Tx) markShared(key record.Key, p *Pending) {
-	if t.pending(key) != nil {
-		t.mark(key, *p)
+func (s *pendingSet) addShared(key record.Key, p *Pending) {
+	if s.get(key) != nil {
+		s.add(key, *p)
 	} else {
-		t.setPending(key, p)
+		s.set(key, p)
 	}
 }
 
 // pending returns the mark, which is not to be changed; nil: none.
-func (t *Tx) pending(key record.Key) *Pending {
-	if m, ok := t.marks[string(key)]; ok {
+func (s *pendingSet) get(key record.Key) *Pending {
+	if m, ok := s.marks[string(key)]; ok {
 		return m.now
 	}
-	val := t.b.pending.Get(key)
+	val := s.b.Get(key)
 	if val == nil {
 		return nil
 	}
@@ -155,28 +168,28 @@ func (t *Tx) pending(key record.Key) *Pending {
 		// What it asked for is lost but that the directory is to be listed.
 		p = Pending{Subtree: true}
 	}
-	t.marks[string(key)] = &mark{had: true, now: &p}
+	s.marks[string(key)] = &mark{had: true, now: &p}
 	return &p
 }
 
 // dropMarks takes the marks at and below key away, but for those made since
 // stamp was given.
-func (t *Tx) dropMarks(key record.Key, stamp uint64) {
+func (s *pendingSet) drop(key record.Key, stamp uint64) {
 	drop := func(k record.Key) {
-		if now := t.pending(k); now != nil && now.Stamp < stamp {
-			t.setPending(k, nil)
+		if now := s.get(k); now != nil && now.Stamp < stamp {
+			s.set(k, nil)
 		}
 	}
 	end := key.SubtreeEnd()
-	c := t.b.pending.Cursor()
+	c := s.b.Cursor()
 	for k, _ := c.Seek(key); k != nil && bytes.Compare(k, end) < 0; k, _ = c.Next() {
 		drop(k)
 	}
 	drop(key)
-	if _, ok := t.marked[string(key)]; !ok {
+	if _, ok := s.above[string(key)]; !ok {
 		return
 	}
-	for k := range t.marks {
+	for k := range s.marks {
 		if record.Key(k).Within(key) {
 			drop(record.Key(k))
 		}
@@ -185,44 +198,44 @@ func (t *Tx) dropMarks(key record.Key, stamp uint64) {
 
 // setPending sets the mark, which is the transaction's from then on; nil: none.
 // The caller has called pending before.
-func (t *Tx) setPending(key record.Key, p *Pending) {
-	m := t.marks[string(key)]
+func (s *pendingSet) set(key record.Key, p *Pending) {
+	m := s.marks[string(key)]
 	switch {
 	case m != nil && p == nil && !m.had:
-		delete(t.marks, string(key))
-		t.state.pending--
+		delete(s.marks, string(key))
+		*s.count--
 	case m != nil:
 		if m.now == nil && p != nil {
-			t.state.pending++
+			*s.count++
 		} else if m.now != nil && p == nil {
-			t.state.pending--
+			*s.count--
 		}
 		m.now = p
 	case p != nil:
 		k := string(key)
-		t.marks[k] = &mark{now: p}
-		t.state.pending++
+		s.marks[k] = &mark{now: p}
+		*s.count++
 		for i := strings.LastIndexByte(k[2:], 0); i >= 0; i = strings.LastIndexByte(k[2:2+i], 0) {
 			up := k[:2+i]
-			if _, ok := t.marked[up]; ok {
+			if _, ok := s.above[up]; ok {
 				break
 			}
-			t.marked[up] = struct{}{}
+			s.above[up] = struct{}{}
 		}
 	}
 }
 
-func (t *Tx) flushMarks() error {
-	for _, k := range slices.Sorted(maps.Keys(t.marks)) {
-		m, key := t.marks[k], []byte(k)
+func (s *pendingSet) flush() error {
+	for _, k := range slices.Sorted(maps.Keys(s.marks)) {
+		m, key := s.marks[k], []byte(k)
 		if m.now == nil {
-			if err := t.del(t.b.pending, key); err != nil {
+			if err := s.tx.Delete(s.b, key); err != nil {
 				return err
 			}
 			continue
 		}
-		if val := m.now.encode(key); !m.had || !bytes.Equal(val, t.b.pending.Get(key)) {
-			if err := t.put(t.b.pending, key, val); err != nil {
+		if val := m.now.encode(key); !m.had || !bytes.Equal(val, s.b.Get(key)) {
+			if err := s.tx.Put(s.b, key, val); err != nil {
 				return err
 			}
 		}

@@ -243,7 +243,7 @@ func fillNames(t testing.TB, s *store.Store, v record.Volume, stamp, from, n int
 func reapAll(t testing.TB, s *store.Store) {
 	t.Helper()
 	for more := true; more; {
-		update(t, s, func(tx *store.Tx) { more = must(tx.Reap(2000))(t) })
+		update(t, s, func(tx *store.Tx) { more = must(tx.PurgeTombstones(2000))(t) })
 	}
 }
 

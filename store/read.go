@@ -30,7 +30,7 @@ func newSnap(s *Store, v *dbfile.Snap) (*Snap, error) {
 	if sn.state, err = decodeState(sn.b.meta.Get(keyState)); err != nil {
 		return nil, fmt.Errorf("%w: its counts: %w", ErrDamaged, err)
 	}
-	sn.dead = sn.state.dead > 0
+	sn.dead = sn.state.tombstones > 0
 	return sn, nil
 }
 
@@ -48,7 +48,7 @@ func (sn *Snap) Record(key record.Key) (rec record.Record, ok bool, err error) {
 	if rec.Decode(key, val) != nil {
 		return rec, false, sn.s.corrupt(bucketListings, key)
 	}
-	if sn.covered(key, rec.Header().Stamp) {
+	if sn.tombstoned(key, rec.Header().Stamp) {
 		return record.Record{}, false, nil
 	}
 	return rec, true, nil
@@ -85,7 +85,7 @@ func (sn *Snap) Stats() (Stats, error) {
 	}
 	st := Stats{
 		Size: sn.Size(), Free: sn.Free(),
-		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.dead, Fresh: sn.Fresh(),
+		Docs: sn.state.docs, Pending: sn.state.pending, Dead: sn.state.tombstones, Fresh: sn.Fresh(),
 		Clock: sn.state.clock, NextDoc: sn.state.nextDoc, Volumes: len(vs), ReadOnly: sn.s.readOnly,
 	}
 	for _, v := range vs {

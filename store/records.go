@@ -25,7 +25,7 @@ func (t *Tx) stored(key record.Key) (st stored) {
 		return st
 	}
 	st.there = true
-	st.alive = !t.snap.covered(key, st.rec.Header().Stamp)
+	st.alive = !t.snap.tombstoned(key, st.rec.Header().Stamp)
 	return st
 }
 
@@ -100,7 +100,7 @@ func (t *Tx) deleteChunks(dir record.Key) error {
 
 // putRecord stores a record or chunk as it is, and what its doc is.
 func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
-	t.setZone(h.Doc, record.ZoneRowOf(h, b.Agg()))
+	t.docs.setZone(h.Doc, record.ZoneRowOf(h, b.Agg()))
 	t.gains(raw, h.Doc, b)
 	n := b.MaxRecord()
 	if cap(t.slab)-len(t.slab) < n {
@@ -117,7 +117,7 @@ func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
 // putDir stores a directory's record in place of old, under the doc id that old
 // has, or h.Doc, or, if that is 0, a new one.
 func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Body, e docEnt) error {
-	if err := t.unsolid(key); err != nil {
+	if err := t.tombstones.incomplete(key); err != nil {
 		return err
 	}
 	if old.there {
@@ -125,9 +125,9 @@ func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Bod
 		t.count(key.Volume()).subtract(old.rec.Header())
 	}
 	if h.Doc != 0 {
-		t.setDoc(h.Doc, e)
+		t.docs.set(h.Doc, e)
 	} else {
-		h.Doc = t.newDoc(e)
+		h.Doc = t.docs.add(e)
 	}
 	if !h.Chunked {
 		h.Agg = *b.Agg()
@@ -136,7 +136,7 @@ func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Bod
 	if b == nil {
 		b = new(record.Body)
 	}
-	if err := t.setFailed(key, h.Errno); err != nil {
+	if err := t.failed.set(key, isFailure(h.Errno)); err != nil {
 		return err
 	}
 	return t.putRecord(key, h, b)
@@ -233,7 +233,7 @@ func (t *Tx) markAbove(key record.Key) record.Key {
 	up := t.above(key)
 	if up != nil {
 		up = bytes.Clone(up)
-		t.mark(up, Pending{Stamp: t.state.stamp})
+		t.pending.add(up, Pending{Stamp: t.state.stamp})
 	}
 	return up
 }

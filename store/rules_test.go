@@ -82,7 +82,7 @@ func (w *world) drain() {
 		}
 	}
 	for more := true; more; {
-		update(w.t, w.s, func(tx *store.Tx) { more = must(tx.Reap(2000))(w.t) })
+		update(w.t, w.s, func(tx *store.Tx) { more = must(tx.PurgeTombstones(2000))(w.t) })
 	}
 	w.compare()
 }
@@ -442,7 +442,7 @@ func TestRule4_NewerBelowTheDead(t *testing.T) {
 	w.want("a/b/c/d", false)
 	check(t, w.s)
 	var more bool
-	update(t, w.s, func(tx *store.Tx) { more = must(tx.Reap(100))(t) })
+	update(t, w.s, func(tx *store.Tx) { more = must(tx.PurgeTombstones(100))(t) })
 	if more {
 		t.Error("there is nothing to do before the root is listed again")
 	}

@@ -28,8 +28,8 @@ func TestRule5_OneTransaction(t *testing.T) {
 	tx := begin(t, w.s)
 	apply(t, tx, w.key(""), w.prepare(l))
 	tx.Rollback()
-	if d := cmp.Diff(before, stored(t, w.s, w.v)); d != "" || w.s.Clock() != clock || w.s.PendingCount()+w.s.DeadCount() > 0 {
-		t.Errorf("clock %d, %d pending, %d dead, %s", w.s.Clock(), w.s.PendingCount(), w.s.DeadCount(), d)
+	if d := cmp.Diff(before, stored(t, w.s, w.v)); d != "" || w.s.Clock() != clock || w.s.PendingCount()+w.s.TombstoneCount() > 0 {
+		t.Errorf("clock %d, %d pending, %d dead, %s", w.s.Clock(), w.s.PendingCount(), w.s.TombstoneCount(), d)
 	}
 	check(t, w.s)
 	tx = begin(t, w.s)
@@ -125,22 +125,22 @@ func TestRule6_DeletingIsCheap(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.compare()
-	if st := stats(t, w.s); w.s.DeadCount() != 1 || st.Docs != 2044 {
-		t.Errorf("%d dead, %+v", w.s.DeadCount(), st)
+	if st := stats(t, w.s); w.s.TombstoneCount() != 1 || st.Docs != 2044 {
+		t.Errorf("%d dead, %+v", w.s.TombstoneCount(), st)
 	}
 	check(t, w.s)
 	rounds := 0
 	for more := true; more; rounds++ {
 		docs := stats(t, w.s).Docs
-		update(t, w.s, func(tx *store.Tx) { more = must(tx.Reap(500))(t) })
+		update(t, w.s, func(tx *store.Tx) { more = must(tx.PurgeTombstones(500))(t) })
 		if went := docs - stats(t, w.s).Docs; went > 500 {
 			t.Errorf("%d went at once", went)
 		}
 		w.compare()
 		check(t, w.s)
 	}
-	if st := stats(t, w.s); w.s.DeadCount() != 0 || st.Docs != 3 || st.Dirs != 3 || rounds < 5 {
-		t.Errorf("%d dead, %+v after %d rounds", w.s.DeadCount(), st, rounds)
+	if st := stats(t, w.s); w.s.TombstoneCount() != 0 || st.Docs != 3 || st.Dirs != 3 || rounds < 5 {
+		t.Errorf("%d dead, %+v after %d rounds", w.s.TombstoneCount(), st, rounds)
 	}
 }
 
@@ -169,7 +169,7 @@ func TestRule6_BackBeforeTheReaper(t *testing.T) {
 	w.compare()
 	check(t, w.s)
 	w.drain()
-	if w.s.DeadCount() != 0 {
+	if w.s.TombstoneCount() != 0 {
 		t.Error("something is left")
 	}
 }
@@ -460,7 +460,7 @@ func TestStops(t *testing.T) {
 	w.wantPending()
 	w.want("b/y", true) // a mount hides, it does not delete
 	view(t, w.s, func(sn *store.Snap) {
-		if !sn.Stopped(w.key("mnt")) || !sn.Stopped(w.key("b")) || sn.Stopped(w.key("a")) {
+		if !sn.IsBoundary(w.key("mnt")) || !sn.IsBoundary(w.key("b")) || sn.IsBoundary(w.key("a")) {
 			t.Error("stops are wrong")
 		}
 	})

@@ -31,9 +31,9 @@ func (m *seenMap) get(key record.Key) uint64 {
 
 func (m *seenMap) clear() { *m = seenMap{} }
 
-// seenSince reports whether key was found as stored by a listing after stamp.
-func (t *Tx) seenSince(key record.Key, stamp uint64) bool {
-	return t.s.seen.newest > stamp && t.s.seen.get(key) > stamp
+// since reports whether key was found unchanged by a listing after stamp.
+func (m *seenMap) since(key record.Key, stamp uint64) bool {
+	return m.newest > stamp && m.get(key) > stamp
 }
 
 // writeSeen writes the stamps above stamp of what was seen at and below key to

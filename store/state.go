@@ -2,25 +2,26 @@ package store
 
 import (
 	"encoding/binary"
+
 	"indexd/store/internal/codec"
 )
 
 // state is what the database counts.
 type state struct {
-	clock   uint64 // transactions that changed something
-	stamp   uint64 // the highest that was seen
-	nextDoc uint64
-	pending uint64 // keys in pending
-	dead    uint64 // keys in dead
-	docs    uint64 // docs in use
-	volume  uint64 // the highest volume number given
-	fresh   uint64 // docs in that set
-	taken   uint64 // docs in that set
-	segment uint64 // the highest number of a segment of the postings given
+	clock      uint64 // transactions that changed something
+	stamp      uint64 // the highest that was seen
+	nextDoc    uint64
+	pending    uint64 // keys in pending
+	tombstones uint64 // keys in tombstones
+	docs       uint64 // docs in use
+	volume     uint64 // the highest volume number given
+	fresh      uint64 // docs in that set
+	taken      uint64 // docs in that set
+	segment    uint64 // the highest number of a segment of the postings given
 }
 
 func (s *state) fields() [10]*uint64 {
-	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.dead, &s.docs, &s.volume, &s.fresh, &s.taken, &s.segment}
+	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.tombstones, &s.docs, &s.volume, &s.fresh, &s.taken, &s.segment}
 }
 
 func (s *state) encode() []byte {

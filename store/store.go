@@ -153,12 +153,12 @@ func (s *Store) Clock() uint64 { return s.state.Load().clock }
 // above it. See Tx.SeeStamp.
 func (s *Store) LastStamp() uint64 { return s.state.Load().stamp }
 
-// PendingCount and DeadCount return the committed sizes of those sets without a
+// PendingCount and TombstoneCount return the committed sizes of those sets without a
 // transaction.
 func (s *Store) PendingCount() uint64 { return s.state.Load().pending }
 
-// DeadCount is the number of subtrees that Reap has yet to clear away.
-func (s *Store) DeadCount() uint64 { return s.state.Load().dead }
+// TombstoneCount is the number of subtrees that PurgeTombstones has yet to clear away.
+func (s *Store) TombstoneCount() uint64 { return s.state.Load().tombstones }
 
 // View calls fn with a snapshot of what is committed, which ends when fn returns. Nothing
 // that fn does may wait for a client, for the writer, or for another transaction: while a

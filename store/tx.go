@@ -26,17 +26,17 @@ type Tx struct {
 	base  state // as it was at Begin
 
 	tops   map[string]struct{}
-	parts  map[string]progress // of large listings, by key
+	parts  partial // of large listings
 	counts map[record.Volume]*Counts
-	marks  map[string]*mark
-	marked map[string]struct{} // all that is above a mark that is new
-	blocks map[uint64]*docBlock
-	zones  map[uint64]*dirtyZones
 	fresh  freshness
 
-	work       work   // Apply's
-	blockBytes int    // of blocks and zones
-	slab       []byte // where values are encoded; bbolt refers to them until Commit
+	pending            pendingSet
+	docs               docTable
+	tombstones         tombstones
+	boundaries, failed keySet
+
+	work work   // of Apply
+	slab []byte // where values are encoded; bbolt refers to them until Commit
 }
 
 // Begin starts the write transaction; if there is one it waits for its end. ErrReadOnly and
@@ -44,21 +44,25 @@ type Tx struct {
 // until Begin has made sure that the failed commit has left nothing behind: then it may be
 // tried again.
 func (s *Store) Begin() (*Tx, error) {
-	t := &Tx{
-		s: s, counts: make(map[record.Volume]*Counts), marks: make(map[string]*mark), marked: make(map[string]struct{}),
-		blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones),
-	}
+	t := &Tx{s: s, counts: make(map[record.Volume]*Counts)}
 	var err error
 	if t.tx, err = s.File.Begin(t.ended); err != nil {
 		return nil, err
 	}
-	t.state, t.tops, t.parts = *s.state.Load(), s.tops, s.parts
+	t.state, t.tops, t.parts.m = *s.state.Load(), s.tops, s.parts
 	t.base = t.state
 	err = t.do(func() (err error) {
 		if t.snap, err = newSnap(s, t.tx.Snap()); err != nil {
 			return err
 		}
 		t.b = t.snap.b
+		t.pending = pendingSet{
+			store: s, tx: t.tx, b: t.b.pending, count: &t.state.pending,
+			marks: make(map[string]*mark), above: make(map[string]struct{}),
+		}
+		t.docs = docTable{t: t, blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones)}
+		t.tombstones = tombstones{t.tx, t.b.tombstones, t.snap, &t.state.tombstones}
+		t.boundaries, t.failed = keySet{t.tx, t.b.boundaries}, keySet{t.tx, t.b.failed}
 		t.fill(0.8)
 		return nil
 	})
@@ -77,7 +81,7 @@ func (t *Tx) ended(committed bool) {
 		return
 	}
 	t.s.state.Store(&t.state)
-	t.s.tops, t.s.parts = t.tops, t.parts
+	t.s.tops, t.s.parts = t.tops, t.parts.m
 }
 
 // Commit writes the changes and syncs the file. If there are none it writes nothing, and
@@ -125,7 +129,7 @@ func (t *Tx) fill(percent float64) {
 
 // Bytes estimates the memory in bytes that the transaction holds until Commit, and that
 // Commit itself will need.
-func (t *Tx) Bytes() int { return t.tx.Bytes() + markSize*len(t.marks) + t.blockBytes }
+func (t *Tx) Bytes() int { return t.tx.Bytes() + markSize*len(t.pending.marks) + t.docs.bytes }
 
 // markSize is about what a mark takes in memory with its key.
 const markSize = 250
@@ -173,13 +177,13 @@ func (t *Tx) topsChanged(key []byte, there bool) {
 
 // flush writes what was gathered: docs, marks, counts.
 func (t *Tx) flush() error {
-	if err := t.flushDocs(); err != nil {
+	if err := t.docs.flush(); err != nil {
 		return err
 	}
-	if err := t.flushZones(); err != nil {
+	if err := t.docs.flushZones(); err != nil {
 		return err
 	}
-	if err := t.flushMarks(); err != nil {
+	if err := t.pending.flush(); err != nil {
 		return err
 	}
 	if err := t.flushFresh(); err != nil {

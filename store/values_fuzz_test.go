@@ -18,8 +18,8 @@ import (
 // fuzz tests of their own. Each reads a value and returns it encoded again, or
 // nil where it is not to be.
 var decoders = map[string]func(t *testing.T, key, val []byte) (again []byte, err error){
-	"dead": func(_ *testing.T, key, val []byte) ([]byte, error) {
-		d, err := decodeDead(key, val)
+	"tombstones": func(_ *testing.T, key, val []byte) ([]byte, error) {
+		d, err := decodeTombstone(key, val)
 		return d.encode(), err
 	},
 	"docs": func(t *testing.T, key, val []byte) ([]byte, error) {
@@ -120,7 +120,7 @@ func FuzzValues(f *testing.F) {
 	kind := func(name string) byte { return byte(slices.Index(kinds, name)) }
 	key := []byte{0, 1, 'a', 0, 'b'}
 	payload := func(sealed []byte) []byte { return sealed[4:] }
-	f.Add(kind("dead"), key, payload((&deadRange{prefix: key, stamp: 7, solid: true, resume: []byte("x")}).encode()))
+	f.Add(kind("tombstones"), key, payload((&tombstone{prefix: key, stamp: 7, complete: true, resume: []byte("x")}).encode()))
 	f.Add(kind("pending"), key, payload((&Pending{Subtree: true, Stamp: 300, Jobs: []uint64{1, 500}, Cursor: "m", Listing: 9}).encode(key)))
 	f.Add(kind("state"), keyState, payload((&state{clock: 1, stamp: 1 << 60, nextDoc: 300}).encode()))
 	f.Add(kind("counts"), key[:2], payload((&Counts{Dirs: 3, Entries: 400, Bytes: -1, Blocks: 1 << 50}).encode(key[:2])))
@@ -171,9 +171,9 @@ func FuzzValues(f *testing.F) {
 func TestEveryValueIsFuzzed(t *testing.T) {
 	covered := map[string]string{
 		"listings": "FuzzRecord, FuzzDecode", "docs": "FuzzValues", "postings": "trigram.FuzzPage", "segments": "FuzzValues",
-		"fresh": "FuzzValues", "zones": "FuzzValues", "pending": "FuzzValues", "dead": "FuzzValues", "failed": "a checksum alone",
+		"fresh": "FuzzValues", "zones": "FuzzValues", "pending": "FuzzValues", "tombstones": "FuzzValues", "failed": "a checksum alone",
 		"volumes": "FuzzValues", "counts": "FuzzValues", "meta": "FuzzValues",
-		"roots": "JSON", "jobs": "JSON", "settings": "JSON", "stops": "a checksum alone",
+		"roots": "JSON", "jobs": "JSON", "settings": "JSON", "boundaries": "a checksum alone",
 	}
 	for i := range reflect.TypeFor[buckets]().NumField() {
 		if name := reflect.TypeFor[buckets]().Field(i).Name; covered[name] == "" {

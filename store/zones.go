@@ -2,64 +2,11 @@ package store
 
 import (
 	"encoding/binary"
-	"maps"
-	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
 
 	"indexd/store/record"
 )
-
-// zoned returns the block of zones of doc id, to be changed.
-func (t *Tx) zoned(id uint64) *dirtyZones {
-	n := id / blockLen
-	if b := t.zones[n]; b != nil {
-		return b
-	}
-	key := blockKey(id)
-	val := t.b.zones.Get(key)
-	b := &dirtyZones{dirty: val == nil}
-	rows, err := record.DecodeZones(key, val)
-	switch {
-	case err == nil:
-		for i := range b.rows {
-			b.rows[i] = rows.Row(i)
-		}
-	case val != nil || t.b.docs.Get(key) != nil:
-		t.s.corrupt(bucketZones, key)
-	}
-	t.zones[n] = b
-	t.blockBytes += zoneBlockSize
-	return b
-}
-
-func (t *Tx) setZone(id uint64, row record.ZoneRow) {
-	b := t.zoned(id)
-	if at := &b.rows[id%blockLen]; *at != row {
-		*at = row
-		b.dirty = true
-	}
-}
-
-// flushZones writes the blocks that were changed, after those of docs: where
-// there are no docs there is no block.
-func (t *Tx) flushZones() error {
-	for _, n := range slices.Sorted(maps.Keys(t.zones)) {
-		b := t.zones[n]
-		key := blockKey(n * blockLen)
-		var err error
-		if t.b.docs.Get(key) == nil {
-			err = t.del(t.b.zones, key)
-		} else if b.dirty {
-			err = t.put(t.b.zones, key, b.rows.Encode(key))
-		}
-		if err != nil {
-			return err
-		}
-		b.dirty = false
-	}
-	return nil
-}
 
 // Zones returns the doc ids of the records of which accept says of what is known
 // that an entry may be wanted. The directory's own record of a chunked listing
@@ -127,11 +74,3 @@ func blockNumber(key []byte) uint64 {
 	}
 	return uint64(key[0])<<32 | uint64(binary.BigEndian.Uint32(key[1:]))
 }
-
-// dirtyZones is a block of zones as a transaction changes it.
-type dirtyZones struct {
-	rows  record.ZoneBlock
-	dirty bool
-}
-
-const zoneBlockSize = blockLen*8 + 64

@@ -170,7 +170,7 @@ func (b *barrier) listAllPending(ctx context.Context, r *root, dirs []string) er
 func (b *barrier) hasSurvivors(r *root) (found bool) {
 	m := b.mounts.Load()
 	_ = b.st.View(func(sn *store.Snap) error {
-		for key := range sn.Spared() {
+		for key := range sn.Survivors() {
 			if dir, ok := m.pathOf(key); ok && mounts.Within(dir, r.path) {
 				found = true
 				break
@@ -186,7 +186,7 @@ func (b *barrier) hasSurvivors(r *root) (found bool) {
 func (b *barrier) purgeSurvivors(ctx context.Context, r *root) error {
 	for more := true; more && b.hasSurvivors(r); {
 		err := b.writer.Update(ctx, func(tx *store.Tx) (err error) {
-			more, err = tx.Reap(purgeMost)
+			more, err = tx.PurgeTombstones(purgeMost)
 			return err
 		})
 		if err != nil {

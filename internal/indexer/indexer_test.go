@@ -140,7 +140,7 @@ func (r *rig) idle() {
 func (r *rig) state() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d under way, %d pending, of them %d that cannot be listed, %d dead, distrusted: %v",
-		r.active.value(), r.st.PendingCount(), r.unlistable.Load(), r.st.DeadCount(), r.VerifyPending())
+		r.active.value(), r.st.PendingCount(), r.unlistable.Load(), r.st.TombstoneCount(), r.VerifyPending())
 	for _, root := range r.allRoots() {
 		fmt.Fprintf(&b, "; %s complete: %v, doing %q", root.path, root.record().Complete, root.doing())
 	}
@@ -185,7 +185,7 @@ func (r *rig) end(id uint64) (end jobs.Info) {
 func (r *rig) each(root string, visit func(dir string, e *listing.Entry)) {
 	r.t.Helper()
 	err := r.st.View(func(sn *store.Snap) error {
-		segments, err := sn.Segments(root)
+		segments, err := sn.KeyRanges(root)
 		if err != nil {
 			return err
 		}

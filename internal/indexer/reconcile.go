@@ -167,9 +167,9 @@ func (p *passes) mayHaveChanged(d *storedDir, check nameCheck) bool {
 // volume at a time, until it returns an error. After errStuck, only the rest of the volume
 // is skipped.
 func (p *passes) eachPage(r *root, do func([]storedDir) error) error {
-	var ranges []store.Segment
+	var ranges []store.KeyRange
 	err := p.st.View(func(sn *store.Snap) (err error) {
-		ranges, err = sn.Segments(r.path)
+		ranges, err = sn.KeyRanges(r.path)
 		return err
 	})
 	for _, rg := range ranges {

@@ -47,7 +47,7 @@ func (r *retry) reset() {
 
 // run starts what there is to do.
 func (r *retry) run() {
-	if r.st.DeadCount() > 0 {
+	if r.st.TombstoneCount() > 0 {
 		r.purge()
 	}
 	if r.st.PendingCount() == 0 {
@@ -110,7 +110,7 @@ func (r *retry) purge() {
 	n := r.purgeBatch.Load()
 	it := commit.Item{
 		Do: func(tx *store.Tx) (err error) {
-			more, err = tx.Reap(int(n))
+			more, err = tx.PurgeTombstones(int(n))
 			return err
 		},
 		Done: func(err error) {

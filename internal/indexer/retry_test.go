@@ -20,7 +20,7 @@ func TestReapedIsSettled(t *testing.T) {
 	must(t, err)
 	must(t, r.writer.Update(t.Context(), func(tx *store.Tx) error { return tx.Drop(key, before) }))
 	r.wake()
-	waitFor(t, func() bool { return r.st.DeadCount() == 0 && r.st.PendingCount() == 0 })
+	waitFor(t, func() bool { return r.st.TombstoneCount() == 0 && r.st.PendingCount() == 0 })
 	r.idle()
 	r.same(root)
 }

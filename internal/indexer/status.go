@@ -106,7 +106,7 @@ func (x *Indexer) Status() (Status, error) {
 // count counts what is stored of the root. The store has the counts of whole volumes; of
 // others the headers are read.
 func (s *RootStatus) count(sn *store.Snap) error {
-	ranges, err := sn.Segments(s.Path)
+	ranges, err := sn.KeyRanges(s.Path)
 	if err != nil {
 		return err
 	}

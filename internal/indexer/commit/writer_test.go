@@ -11,12 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"indexd/store"
+	"indexd/store/dbfile"
 )
 
 // failing is a disk on which everything fails while it is not 0.
 type failing struct{ errno atomic.Int64 }
 
-func (f *failing) Fault(store.Point) error {
+func (f *failing) Fault(dbfile.Point) error {
 	if errno := f.errno.Load(); errno != 0 {
 		return unix.Errno(errno)
 	}

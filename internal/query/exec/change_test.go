@@ -106,7 +106,7 @@ func (w *world) mutate(was func(path string), is func(path string, e listing.Ent
 			w.apply(tx, p)
 		}
 		if r.IntN(5) == 0 {
-			if _, err := tx.Reap(100); err != nil {
+			if _, err := tx.PurgeTombstones(100); err != nil {
 				w.tb.Fatal(err)
 			}
 		}

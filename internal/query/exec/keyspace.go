@@ -115,7 +115,7 @@ type keyspace struct {
 func newKeyspace(sn *store.Snap, scopes []scope) (*keyspace, error) {
 	ks := &keyspace{sn: sn, scopes: scopes, mounts: make(map[string]int)}
 	for i := range scopes {
-		segs, err := sn.Segments(scopes[i].path)
+		segs, err := sn.KeyRanges(scopes[i].path)
 		if err != nil {
 			return nil, err
 		}

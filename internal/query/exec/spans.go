@@ -115,7 +115,7 @@ func (c *candidates) below(a *answer, ks *keyspace, keys []record.Key, add func(
 			add(slices.Clone(key[:2+n]))
 		}
 	}
-	for key := range ks.sn.Spared() {
+	for key := range ks.sn.Survivors() {
 		add(slices.Clone(key))
 	}
 	cur := ks.sn.Cursor(nil, nil)

@@ -96,7 +96,7 @@ func (t Tree) Load(s *store.Store, v record.Volume, o Options) (Totals, error) {
 	}
 	for more := true; more; {
 		var err error
-		if more, err = tx.Reap(2000); err != nil {
+		if more, err = tx.PurgeTombstones(2000); err != nil {
 			return sum, err
 		}
 		sum.Reaped++

@@ -9,9 +9,9 @@ import (
 	"indexd/store/record"
 )
 
-// Segment is a range of keys of one volume that a traversal in path order
+// KeyRange is a range of keys of one volume that a traversal in path order
 // visits as a whole.
-type Segment struct {
+type KeyRange struct {
 	Lo, Hi record.Key // [Lo, Hi)
 	Volume VolumeInfo
 }
@@ -54,16 +54,16 @@ func (m *mounts) holding(path string) *VolumeInfo {
 	return best
 }
 
-// Segments returns the ranges of keys that a traversal of the directory absDir
+// KeyRanges returns the ranges of keys that a traversal of the directory absDir
 // and all below it visits, in path order: volumes that are mounted below it come
 // in at their mount points, and what a mount hides is left out. An offline
 // volume is where it was mounted last. absDir is absolute and clean.
-func (sn *Snap) Segments(absDir string) ([]Segment, error) {
+func (sn *Snap) KeyRanges(absDir string) ([]KeyRange, error) {
 	m := sn.mounts()
 	if m.err != nil {
 		return nil, m.err
 	}
-	var segs []Segment
+	var ranges []KeyRange
 	// A stack of the volumes that the traversal is in, each with where it goes
 	// on and where it ends.
 	type open struct {
@@ -75,7 +75,7 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 		o := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		if o.lo.Compare(o.hi) < 0 {
-			segs = append(segs, Segment{o.lo, o.hi, *o.v})
+			ranges = append(ranges, KeyRange{o.lo, o.hi, *o.v})
 		}
 	}
 	if v := m.holding(absDir); v != nil {
@@ -99,7 +99,7 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 			rel, _ := below(v.MountPoint, up.v.MountPoint)
 			at := record.MakeKey(up.v.Volume, rel)
 			if up.lo.Compare(at) < 0 {
-				segs = append(segs, Segment{up.lo, at, *up.v})
+				ranges = append(ranges, KeyRange{up.lo, at, *up.v})
 			}
 			up.lo = at.SubtreeEnd()
 		}
@@ -109,7 +109,7 @@ func (sn *Snap) Segments(absDir string) ([]Segment, error) {
 	for len(stack) > 0 {
 		pop()
 	}
-	return segs, nil
+	return ranges, nil
 }
 
 // Locate returns the key that the directory at an absolute clean path has or

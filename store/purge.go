@@ -6,18 +6,18 @@ import (
 	"indexd/store/record"
 )
 
-// Reap deletes what is dead, looking at up to n records, and says whether there
+// PurgeTombstones deletes what is dead, looking at up to n records, and says whether there
 // is more to do now. (All of 361,000 listings in one transaction held the writer
 // up for 0.57 s and took 112 MB.)
 //
 // What is stamped newer than its death is spared. Where nothing names it, an
 // orphan, the nearest directory above that is known is made pending; what is
 // unnamed still when that has been listed again is deleted after all.
-func (t *Tx) Reap(n int) (more bool, err error) {
+func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
 	err = t.do(func() error {
 		var at record.Key
-		for t.state.dead > 0 {
-			k, v := t.b.dead.Cursor().Seek(at)
+		for t.state.tombstones > 0 {
+			k, v := t.b.tombstones.Cursor().Seek(at)
 			if k == nil {
 				return nil
 			}
@@ -26,9 +26,9 @@ func (t *Tx) Reap(n int) (more bool, err error) {
 				return nil
 			}
 			n--
-			d, err := decodeDead(bytes.Clone(k), bytes.Clone(v))
+			d, err := decodeTombstone(bytes.Clone(k), bytes.Clone(v))
 			if err != nil {
-				return t.s.corrupt(bucketDead, k)
+				return t.s.corrupt(bucketTombstones, k)
 			}
 			if more, err = t.reap(&d, &n); err != nil || more {
 				return err
@@ -42,7 +42,7 @@ func (t *Tx) Reap(n int) (more bool, err error) {
 
 // reap goes on with one range, and takes from n the records it looks at. more:
 // it could go on at once.
-func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
+func (t *Tx) reap(d *tombstone, n *int) (more bool, err error) {
 	if d.reported && len(d.resume) == 0 && t.waiting(d.prefix) {
 		return false, nil
 	}
@@ -72,11 +72,11 @@ func (t *Tx) reap(d *deadRange, n *int) (more bool, err error) {
 	switch {
 	case done && d.orphans:
 		d.orphans, d.reported, d.resume = false, true, nil
-		return !t.waiting(d.prefix), t.putDead(d)
+		return !t.waiting(d.prefix), t.tombstones.put(d)
 	case done:
-		return false, t.forgetDead(d.prefix)
+		return false, t.tombstones.remove(d.prefix)
 	}
-	return !done, t.putDead(d)
+	return !done, t.tombstones.put(d)
 }
 
 // noKey is one that nothing is within.
@@ -84,7 +84,7 @@ var noKey = record.Key{0xff, 0xff, 0xff}
 
 // look reads on in a range, from where it was left, and returns the keys of what
 // is dead and of what is newer and unnamed, and whether it came to the end.
-func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
+func (t *Tx) look(d *tombstone, n *int) (gone, orphans [][]byte, done bool) {
 	from := []byte(d.prefix)
 	if len(d.resume) > 0 {
 		from = d.resume
@@ -113,7 +113,7 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 			t.s.corrupt(bucketListings, k)
 			return nil, nil, false
 		}
-		if t.snap.covered(dir, rec.Header().Stamp) {
+		if t.snap.tombstoned(dir, rec.Header().Stamp) {
 			gone = append(gone, bytes.Clone(k))
 			continue
 		}
@@ -130,10 +130,5 @@ func (t *Tx) look(d *deadRange, n *int) (gone, orphans [][]byte, done bool) {
 // waiting reports whether the nearest known directory above key is pending.
 func (t *Tx) waiting(key record.Key) bool {
 	above := t.above(key)
-	return above != nil && t.pending(above) != nil
-}
-
-func (t *Tx) forgetDead(key record.Key) error {
-	t.state.dead--
-	return t.del(t.b.dead, key)
+	return above != nil && t.pending.get(above) != nil
 }

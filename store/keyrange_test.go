@@ -74,7 +74,7 @@ func TestLocate(t *testing.T) {
 	})
 }
 
-func TestSegments(t *testing.T) {
+func TestKeyRanges(t *testing.T) {
 	for _, c := range []struct {
 		mounts, of, want string
 	}{
@@ -95,7 +95,7 @@ func TestSegments(t *testing.T) {
 		s := openStore(t)
 		mountAll(t, s, strings.Fields(c.mounts)...)
 		view(t, s, func(sn *store.Snap) {
-			segs, err := sn.Segments(c.of)
+			segs, err := sn.KeyRanges(c.of)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,25 +7,26 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"indexd/store/dbfile"
 	"indexd/store/internal/codec"
 	"indexd/store/record"
 )
 
-// deadRange says that what is at prefix and below it and is not stamped higher
+// tombstone says that what is at prefix and below it and is not stamped higher
 // is gone.
-type deadRange struct {
-	prefix record.Key
-	stamp  uint64
-	solid  bool // nothing in it is stamped higher, so it can be leapt over
-	// orphans: Reap has found some, see there; reported: all that it found in
+type tombstone struct {
+	prefix   record.Key
+	stamp    uint64
+	complete bool // nothing in it is stamped higher, so a scan can skip it
+	// orphans: PurgeTombstones has found some, see there; reported: all that it found in
 	// a whole pass were made pending above.
 	orphans, reported bool
-	resume            []byte // the key at which Reap goes on
+	resume            []byte // the key at which PurgeTombstones goes on
 }
 
-func (d *deadRange) encode() []byte {
+func (d *tombstone) encode() []byte {
 	var flags byte
-	if d.solid {
+	if d.complete {
 		flags |= 1
 	}
 	if d.reported {
@@ -38,29 +39,29 @@ func (d *deadRange) encode() []byte {
 	return codec.AddChecksum(d.prefix, append(b, d.resume...))
 }
 
-// decodeDead reads a value of dead. Opening the database has checked that it is whole.
-func decodeDead(key, val []byte) (deadRange, error) {
+// decodeTombstone reads a value of dead. Opening the database has checked that it is whole.
+func decodeTombstone(key, val []byte) (tombstone, error) {
 	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) == 0 {
-		return deadRange{prefix: key}, codec.ErrCorrupt
+		return tombstone{prefix: key}, codec.ErrCorrupt
 	}
 	r := codec.Reader{B: b[1:]}
-	d := deadRange{prefix: key, solid: b[0]&1 != 0, reported: b[0]&2 != 0, orphans: b[0]&4 != 0, stamp: r.Uvarint()}
+	d := tombstone{prefix: key, complete: b[0]&1 != 0, reported: b[0]&2 != 0, orphans: b[0]&4 != 0, stamp: r.Uvarint()}
 	if r.Bad {
-		return deadRange{prefix: key}, codec.ErrCorrupt
+		return tombstone{prefix: key}, codec.ErrCorrupt
 	}
 	d.resume = r.B[r.Pos:]
 	return d, nil
 }
 
 // covered reports whether what is at key with that stamp is dead.
-func (sn *Snap) covered(key record.Key, stamp uint64) bool {
+func (sn *Snap) tombstoned(key record.Key, stamp uint64) bool {
 	if !sn.dead {
 		return false
 	}
 	for ok := true; ok; key, _, ok = key.Parent() {
-		if val := sn.b.dead.Get(key); val != nil {
-			if d, err := decodeDead(key, val); err == nil && d.stamp >= stamp {
+		if val := sn.b.tombstones.Get(key); val != nil {
+			if d, err := decodeTombstone(key, val); err == nil && d.stamp >= stamp {
 				return true
 			}
 		}
@@ -68,41 +69,41 @@ func (sn *Snap) covered(key record.Key, stamp uint64) bool {
 	return false
 }
 
-// Spared iterates over the directories that are dead with all below them but for
-// what is newer and lives on, in order of keys. Until Reap has been there no
+// Survivors iterates over the directories that are dead with all below them but for
+// what is newer and lives on, in order of keys. Until PurgeTombstones has been there no
 // record above need name what lives in them. The keys are valid while the
 // snapshot is.
-func (sn *Snap) Spared() iter.Seq[record.Key] {
+func (sn *Snap) Survivors() iter.Seq[record.Key] {
 	return func(yield func(record.Key) bool) {
 		if !sn.dead {
 			return
 		}
-		c := sn.b.dead.Cursor()
+		c := sn.b.tombstones.Cursor()
 		for k, v := c.First(); k != nil; k, v = c.Next() {
-			if d, err := decodeDead(k, v); (err != nil || !d.solid) && !yield(k) {
+			if d, err := decodeTombstone(k, v); (err != nil || !d.complete) && !yield(k) {
 				return
 			}
 		}
 	}
 }
 
-// deadWalk follows a cursor in the order of keys and knows which dead ranges
+// tombstoneWalk follows a cursor in the order of keys and knows which dead ranges
 // the cursor is in.
-type deadWalk struct {
+type tombstoneWalk struct {
 	c     *bolt.Cursor
-	next  deadRange // the first range that was not reached yet; nil prefix: none
-	stack []deadRange
+	next  tombstone // the first range that was not reached yet; nil prefix: none
+	stack []tombstone
 }
 
-func (w *deadWalk) read(k, v []byte) {
-	w.next = deadRange{}
+func (w *tombstoneWalk) read(k, v []byte) {
+	w.next = tombstone{}
 	if k != nil {
-		w.next, _ = decodeDead(k, v)
+		w.next, _ = decodeTombstone(k, v)
 	}
 }
 
 // seek begins at key, which it keeps nothing of.
-func (w *deadWalk) seek(sn *Snap, key record.Key) {
+func (w *tombstoneWalk) seek(sn *Snap, key record.Key) {
 	w.stack = w.stack[:0]
 	w.read(w.c.Seek(key))
 	if len(key) < 2 {
@@ -117,9 +118,9 @@ func (w *deadWalk) seek(sn *Snap, key record.Key) {
 	}
 }
 
-func (w *deadWalk) above(sn *Snap, up record.Key) {
-	if val := sn.b.dead.Get(up); val != nil {
-		d, _ := decodeDead(bytes.Clone(up), val)
+func (w *tombstoneWalk) above(sn *Snap, up record.Key) {
+	if val := sn.b.tombstones.Get(up); val != nil {
+		d, _ := decodeTombstone(bytes.Clone(up), val)
 		w.stack = append(w.stack, d)
 	}
 }
@@ -127,7 +128,7 @@ func (w *deadWalk) above(sn *Snap, up record.Key) {
 // at goes on to the directory dir, and returns the highest stamp at which what
 // is there is dead, and a range that can be leapt over where dir is in one. No
 // stamp is 0.
-func (w *deadWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
+func (w *tombstoneWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
 	for w.next.prefix != nil && w.next.prefix.Compare(dir) <= 0 {
 		w.stack = append(w.stack, w.next)
 		w.read(w.c.Next())
@@ -139,7 +140,7 @@ func (w *deadWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
 		}
 		keep = append(keep, d)
 		stamp = max(stamp, d.stamp)
-		if d.solid {
+		if d.complete {
 			leap = d.prefix
 		}
 	}
@@ -150,12 +151,12 @@ func (w *deadWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
 // drop makes a directory and all below it die with what is stamped up to stamp.
 // It is O(1) but for marks: they go here, as they are few.
 func (t *Tx) drop(key record.Key, stamp uint64) error {
-	t.dropMarks(key, stamp)
-	if err := t.dropStops(key); err != nil {
+	t.pending.drop(key, stamp)
+	if err := t.boundaries.drop(key); err != nil {
 		return err
 	}
 	t.s.parents.clear()
-	t.dropProgress(key)
+	t.parts.drop(key)
 	c := t.b.listings.Cursor()
 	k, v := c.Seek(key)
 	end := key.SubtreeEnd()
@@ -169,7 +170,7 @@ func (t *Tx) drop(key record.Key, stamp uint64) error {
 			if err != nil {
 				return t.s.corrupt(bucketListings, k)
 			}
-			if rec.Header().Stamp <= stamp && !t.seenSince(key, stamp) {
+			if rec.Header().Stamp <= stamp && !t.s.seen.since(key, stamp) {
 				return t.deleteRecord(bytes.Clone(k), &rec)
 			}
 		}
@@ -177,30 +178,44 @@ func (t *Tx) drop(key record.Key, stamp uint64) error {
 	if err := t.writeSeen(key, stamp); err != nil {
 		return err
 	}
-	return t.putDead(&deadRange{prefix: key, stamp: stamp, solid: stamp >= t.state.stamp})
+	return t.tombstones.put(&tombstone{prefix: key, stamp: stamp, complete: stamp >= t.state.stamp})
 }
 
-func (t *Tx) putDead(d *deadRange) error {
-	if t.b.dead.Get(d.prefix) == nil {
-		t.state.dead++
+// tombstones are the tombstones in a transaction.
+type tombstones struct {
+	tx    *dbfile.Tx
+	b     *bolt.Bucket
+	snap  *Snap
+	count *uint64
+}
+
+func (s *tombstones) put(d *tombstone) error {
+	if s.b.Get(d.prefix) == nil {
+		*s.count++
 	}
-	t.snap.dead = true
-	return t.put(t.b.dead, bytes.Clone(d.prefix), d.encode())
+	s.snap.dead = true
+	return s.tx.Put(s.b, bytes.Clone(d.prefix), d.encode())
 }
 
-// unsolid is called before something newer is written within dead ranges.
-func (t *Tx) unsolid(key record.Key) error {
-	if !t.snap.dead {
+func (s *tombstones) remove(key record.Key) error {
+	*s.count--
+	return s.tx.Delete(s.b, key)
+}
+
+// incomplete is called before something newer is written at key: the tombstones above it are
+// not complete any more.
+func (s *tombstones) incomplete(key record.Key) error {
+	if !s.snap.dead {
 		return nil
 	}
 	for ok := true; ok; key, _, ok = key.Parent() {
-		val := t.b.dead.Get(key)
+		val := s.b.Get(key)
 		if val == nil {
 			continue
 		}
-		if d, err := decodeDead(key, val); err == nil && d.solid {
-			d.solid = false
-			if err := t.putDead(&d); err != nil {
+		if d, err := decodeTombstone(key, val); err == nil && d.complete {
+			d.complete = false
+			if err := s.put(&d); err != nil {
 				return err
 			}
 		}
@@ -212,12 +227,12 @@ func (t *Tx) unsolid(key record.Key) error {
 func (t *Tx) deleteRecord(raw []byte, rec *record.Record) error {
 	dir, _, chunk := record.SplitChunk(raw)
 	if !chunk {
-		if err := t.setFailed(dir, 0); err != nil {
+		if err := t.failed.set(dir, isFailure(0)); err != nil {
 			return err
 		}
 	}
 	h := rec.Header()
-	t.setDoc(h.Doc, docEnt{})
+	t.docs.set(h.Doc, docEnt{})
 	if !chunk {
 		t.count(dir.Volume()).subtract(h)
 	}
@@ -237,6 +252,6 @@ func (t *Tx) Drop(key record.Key, stamp uint64) error {
 		if _, named := t.naming(key); !named || t.isTop(key) {
 			return nil
 		}
-		return t.setStop(key, true)
+		return t.boundaries.set(key, true)
 	})
 }
