@@ -6,59 +6,56 @@ import (
 	"indexd/store/record"
 )
 
-// Applied says what an Apply did. Its texts are the caller's.
+// Applied describes what an Apply did. Its strings belong to the caller.
 type Applied struct {
-	// Stale: nothing was done, the listing is older than what is stored or than
-	// what is known to be gone, or it is a part of one that was overtaken.
+	// Stale says that nothing was done: the listing is older than what is stored, or than what
+	// is known to be gone, or it is a part of a listing that was overtaken.
 	Stale bool
-	// ParentMissing: nothing was done, since no record of the parent names the
-	// directory and it is no root.
+	// ParentMissing says that nothing was done: no record of the parent names the directory,
+	// and it is not a root.
 	ParentMissing bool
-	// Again is a directory that this made pending because the listing shows
-	// that what is known of it is older than it should be: the nearest known one
-	// above where ParentMissing, the directory itself where a child's record is
-	// newer and contradicts. nil: none.
+	// Again is a directory that was made pending because what is known of it is out of date:
+	// the nearest known one above if ParentMissing, the directory itself if the record of a
+	// child is newer than the listing and contradicts it. It may be nil.
 	Again record.Key
 
-	// Changed: something was written of the listing.
+	// Changed says that something was written.
 	Changed bool
-	// Added, Removed and Modified count entries; ModifiedFiles those of the
-	// modified that are no directories, whose times change with what is in them.
+	// Added, Removed and Modified count entries. ModifiedFiles counts the modified entries that
+	// are not directories, whose times change with their contents.
 	Added, Removed, Modified, ModifiedFiles int
-	// NewDirs are the children that are new, or another directory than before
-	// under the same name; they were made pending with their subtrees.
+	// NewDirs are the children that are new, or another directory than before under the same
+	// name. They were made pending with their subtrees.
 	NewDirs []string
-	// Relist are the children that may be another directory than before but
-	// cannot be told from it; they were made pending, each alone.
+	// Relist are the children that may be another directory than before. They were made pending
+	// without their subtrees.
 	Relist []string
-	// DroppedDirs are the children whose subtrees went: gone, replaced, or no
-	// directories any more.
+	// DroppedDirs are the children whose subtrees were removed: they are gone, replaced, or no
+	// longer directories.
 	DroppedDirs []string
-	// TooLong counts the children that are too deep for a key. They are not
-	// pending, and the record says ENAMETOOLONG.
+	// TooLong counts the children whose keys would be too long. They are not pending, and the
+	// record has the errno ENAMETOOLONG.
 	TooLong int
-	// Entries is the number that the directory now has.
+	// Entries is the number of entries that the directory now has.
 	Entries int
 }
 
-// Apply makes what is stored of a directory be what a listing found, or, of a
-// big one, a part of it. All that follows from it is done too: children that
-// are new or another become pending, subtrees that are gone die, and the
-// directory's own mark is settled, where it asks for the subtree by marking all
-// children.
+// Apply makes the stored listing of a directory equal to one that was found, or, for a large
+// listing, to a part of it. It also does what follows from that: children that are new become
+// pending, subtrees that are gone get tombstones, and the directory's own mark is removed,
+// after its children were marked if it asked for the subtree.
 //
-// A listing is stamped when its directory is opened. At most one listing of a
-// directory should be under way at a time; one that comes after a newer one is
-// dropped as Stale. All parts of a big one are applied by one Store, in order,
-// in any number of transactions.
+// A listing is stamped when its directory is opened. At most one listing of a directory should
+// be in flight; one that arrives after a newer one is Stale. All parts of a large listing are
+// applied by one Store, in order, in any number of transactions.
 //
-// Nothing is written where the listing is as stored. ErrKeyTooLong is returned
-// and leaves t as it was; any other error ends t.
+// Nothing is written if the listing equals what is stored. ErrKeyTooLong is returned and leaves
+// t usable; any other error ends t.
 func (t *Tx) Apply(key record.Key, p *record.EncodedListing) (Applied, error) {
 	if err := key.Valid(); err != nil {
 		return Applied{}, err
 	}
-	w := &t.work // which is large, and there is a listing every few microseconds
+	w := &t.work // reused: it is large, and there is a listing every few microseconds
 	*w = work{t: t, key: key, stamp: p.Stamp}
 	err := t.do(func() error {
 		if !w.begin() {
@@ -83,7 +80,7 @@ type work struct {
 	stamp uint64
 	doc   docEnt
 	id    uint64 // the directory's doc id, once taken
-	blank bool   // there is no record at the key nor below it, as in a first load
+	blank bool   // there are no records at or below the key, as in a first load
 	old   stored
 	was   record.Header // of old where it is alive
 	gone  []string      // names that were directories and no longer are
@@ -92,7 +89,7 @@ type work struct {
 	partly bool // only some of the children got what the directory's mark asks for
 }
 
-// begin finds out whether the change may be made at all.
+// begin reports whether the change may be made at all.
 func (w *work) begin() bool {
 	t := w.t
 	t.SeeStamp(w.stamp)
@@ -119,8 +116,8 @@ func (w *work) begin() bool {
 	return !w.Stale
 }
 
-// clear deletes what is left of a dead listing before a new one comes to its
-// place: with a living record its chunks would live again.
+// clear deletes what is left of a listing that is gone before a new one takes its place: its
+// chunks would come back to life with the record.
 func (w *work) clear() error {
 	if w.blank || w.old.alive {
 		return nil
@@ -128,7 +125,7 @@ func (w *work) clear() error {
 	return w.t.deleteChunks(w.key)
 }
 
-// takeDoc finds the directory's doc id or gives it a new one.
+// takeDoc sets id to the directory's doc id, or to a new one.
 func (w *work) takeDoc() {
 	if w.old.there {
 		w.id = w.old.rec.Header().Doc
@@ -137,7 +134,7 @@ func (w *work) takeDoc() {
 	}
 }
 
-// whole stores a listing that is one record, whatever there was before.
+// whole stores a listing in one record, whatever was stored before.
 func (w *work) whole(p *record.EncodedListing) error {
 	t := w.t
 	w.takeDoc()
@@ -180,7 +177,7 @@ func (w *work) whole(p *record.EncodedListing) error {
 			return err
 		}
 	}
-	if err := w.tellParent(&p.Dir); err != nil {
+	if err := w.updateParent(&p.Dir); err != nil {
 		return err
 	}
 	w.Entries = int(body.Agg().Count)
@@ -192,8 +189,7 @@ func (w *work) whole(p *record.EncodedListing) error {
 	return nil
 }
 
-// before returns what was stored as chunks: a single record is one without a
-// key of its own.
+// before returns what was stored as chunks; a single record is a chunk without a key.
 func (w *work) before() []storedChunk {
 	switch {
 	case w.was.Chunked:
@@ -204,7 +200,7 @@ func (w *work) before() []storedChunk {
 	return nil
 }
 
-// tooLong notes in h that there are n children too deep for a key.
+// tooLong records in h that there are n children whose keys are too long.
 func (w *work) tooLong(h *record.Header, n int, at time.Time) {
 	h.Errno, h.ErrAt = 0, time.Time{}
 	if n > 0 {
@@ -215,16 +211,14 @@ func (w *work) tooLong(h *record.Header, n int, at time.Time) {
 	}
 }
 
-// differs reports whether h says anything of the directory that the stored
-// header does not.
+// differs reports whether h says anything about the directory that the stored header does not.
 func (w *work) differs(h *record.Header) bool {
 	was := &w.was
 	return !w.old.alive || was.InProgress || was.Dir != h.Dir || was.Errno != h.Errno || h.TrustTimes && !was.TrustTimes || h.NoACL != was.NoACL
 }
 
-// settle takes the directory's mark away, unless it was made after the listing
-// was begun, asks for more than was done, or the listing contradicts something
-// newer.
+// settle removes the directory's mark, unless it was made after the listing began, asks for
+// more than was done, or the listing contradicts something newer.
 func (w *work) settle() {
 	t := w.t
 	m := t.pending.get(w.key)
@@ -239,8 +233,8 @@ func (w *work) settle() {
 	}
 }
 
-// again makes the directory pending itself: a child's record is newer than the
-// listing and contradicts it. unnamed: the listing does not name it.
+// again makes the directory itself pending, because the record of a child is newer than the
+// listing and contradicts it. unnamed says that the listing does not name the child.
 func (w *work) again(unnamed bool) {
 	w.Again = w.key
 	w.t.pending.add(w.key, Pending{Stamp: w.t.state.stamp, Unnamed: unnamed})

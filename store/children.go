@@ -12,13 +12,11 @@ import (
 
 const errTooLong = uint16(syscall.ENAMETOOLONG)
 
-// children does what follows from a listing, or a part of it, for the
-// directories in it: those that are gone die, those that are new or another
-// become pending. There is no mark and sweep over all: an inode, or the birth
-// time where an inode was used again, that is another than the child's own
-// record has, is another directory, however the name came to it. Where no birth
-// time is kept, an inode that was used again shows in the ctime alone, as every
-// change does: such a child is listed again.
+// children does what follows from a listing, or a part of it, for the directories in it: those
+// that are gone get tombstones, and those that are new become pending. It does not visit the
+// others. If a child's inode, or its birth time if the inode was reused, differs from that in
+// the child's own record, it is another directory, however it got the name. Without birth times
+// a reused inode shows only in the ctime, as any change does; such a child is listed again.
 func (w *work) children(now []record.Child) error {
 	t := w.t
 	for _, name := range w.gone {
@@ -30,7 +28,7 @@ func (w *work) children(now []record.Child) error {
 		return nil
 	}
 	var jobs []uint64
-	var all *Pending // what every child is marked with
+	var all *Pending // the mark of every child
 	if m := t.pending.get(w.key); m != nil && m.Stamp < w.stamp {
 		jobs = m.Jobs
 		if m.Subtree {
@@ -64,14 +62,14 @@ func (w *work) children(now []record.Child) error {
 			st = t.stored(key)
 		}
 		if st.alive && !w.old.alive {
-			// It outlived the record that named it, whose doc was another.
+			// It survived the record that named it, which had another doc.
 			t.docs.set(st.rec.Header().Doc, docEnt{docChild, w.id, strings.Clone(c.Name)})
 		}
-		// What was listed of it while nothing named it came to nothing.
+		// Listings of it were dropped while nothing named it.
 		missed := st.alive && w.lost
 		switch {
 		case !st.alive:
-			if t.pending.get(key) == nil { // else it is known to be new
+			if t.pending.get(key) == nil { // otherwise it was reported as new before
 				w.NewDirs = append(w.NewDirs, strings.Clone(c.Name))
 			}
 			t.pending.addShared(key, fresh)
@@ -91,10 +89,10 @@ func (w *work) children(now []record.Child) error {
 			t.pending.add(key, Pending{Jobs: jobs, Stamp: w.stamp})
 		case c.Ctime == st.rec.Header().Dir.Ctime || c.Ctime.IsZero():
 		case st.rec.Header().Stamp > w.stamp || t.s.seen.since(key, w.stamp):
-			w.again(false) // for what the child is like now
+			w.again(false) // to update the child's entry
 		case c.Btime.IsZero() || st.rec.Header().Dir.Btime.IsZero() || c.Ctime.Compare(st.rec.Header().Dir.Ctime) < 0:
-			// It may be another; or it was stamped before the listing and opened after
-			// that looked at it, so that its own listing says what is true here too.
+			// It may be another directory. Or its own listing was stamped before this one but
+			// opened after this one saw it, and is right.
 			w.Relist = append(w.Relist, strings.Clone(c.Name))
 			t.pending.add(key, Pending{Jobs: jobs, Stamp: w.stamp})
 		}
@@ -105,15 +103,15 @@ func (w *work) children(now []record.Child) error {
 	return nil
 }
 
-// another reports whether the child in a listing is another directory than the
-// one of the record. What is not known tells nothing.
+// another reports whether the child in a listing is another directory than that of the record.
+// Unknown values do not count.
 func another(c *record.Child, h *record.Header) bool {
 	return c.Ino != h.Dir.Ino && c.Ino != 0 && h.Dir.Ino != 0 ||
 		c.Btime != h.Dir.Btime && !c.Btime.IsZero() && !h.Dir.Btime.IsZero()
 }
 
-// dropChild makes a child die that the listing does not have, unless its record
-// is newer than the listing.
+// dropChild drops a child that the listing does not have, unless its record is newer than the
+// listing.
 func (w *work) dropChild(name string) error {
 	t, key := w.t, w.key.Child(name)
 	if key.Valid() != nil {
@@ -127,9 +125,8 @@ func (w *work) dropChild(name string) error {
 	return t.drop(key, w.stamp)
 }
 
-// dropUnnamed makes all die that is recorded below the directory under a child
-// that is not among dirs, which are sorted. It is for when the difference does
-// not tell, since the listing before is not known or a child outlived it.
+// dropUnnamed drops all recorded children that are not among dirs, which are sorted. It is
+// needed when the previous listing is not known or a child survived it.
 func (w *work) dropUnnamed(dirs []string) error {
 	t := w.t
 	var gone []string
@@ -149,8 +146,8 @@ func (w *work) dropUnnamed(dirs []string) error {
 	return nil
 }
 
-// anyFrom reports whether there is anything in listings, dead or alive, from a
-// key on to the end of dir's subtree.
+// anyFrom reports whether there is any record, gone or not, from a key on to the end of dir's
+// subtree.
 func (t *Tx) anyFrom(from, dir record.Key) bool {
 	k, _ := t.b.listings.Cursor().Seek(from)
 	return k != nil && bytes.Compare(k, dir.SubtreeEnd()) < 0

@@ -10,28 +10,26 @@ import (
 )
 
 const (
-	// minChunked is the number of entries below which a listing that was big is
-	// one record again.
+	// minChunked is the number of entries below which a chunked listing becomes one record
+	// again.
 	minChunked = 128
-	// minChunk is the number below which a chunk that was changed is joined
-	// with the next.
+	// minChunk is the number of entries below which a changed chunk is joined with the next.
 	minChunk = 64
 )
 
-// progress is how far a big listing was applied. The writer keeps it in memory:
-// where nothing differs nothing is written of it, and a listing that a crash
-// interrupts is made anew.
+// progress is how far a large listing was applied. It is kept in memory only: where nothing
+// differs nothing is written, and a listing that a crash interrupts is made again.
 type progress struct {
 	stamp   uint64
 	upto    string // the last name; "" before the first
 	touched bool   // something was written
 	lost    bool   // as in work
 	tooLong int
-	asked   *Pending // the directory's mark at the first part; nil: none
+	asked   *Pending // the directory's mark at the first part; may be nil
 }
 
-// answers reports whether the children of all parts got what the mark m asks for:
-// those of the first parts did not get what was asked later.
+// answers reports whether the children of all parts got what the mark m asks for. Children of
+// early parts did not get what was asked later.
 func (p *progress) answers(m *Pending) bool {
 	if m == nil || !m.Subtree {
 		return true
@@ -69,9 +67,8 @@ func (s *partial) drop(key record.Key) {
 	}
 }
 
-// part applies a part of a listing to the chunks that are stored. Where they
-// begin and end stays as far as possible, so that of a directory of a million
-// that gained one name one chunk is written.
+// part applies a part of a listing to the stored chunks. It keeps their boundaries as far as
+// possible, so that when a directory of a million entries gains a name, one chunk is written.
 func (w *work) part(p *record.EncodedListing) error {
 	t := w.t
 	prog := progress{stamp: w.stamp, asked: t.pending.get(w.key)}
@@ -128,7 +125,7 @@ func (w *work) part(p *record.EncodedListing) error {
 	return t.putDir(w.key, &w.old, &h, nil, w.doc)
 }
 
-// toChunk makes the one record of a listing that now is a big one a chunk.
+// toChunk turns the single record of a listing that is now large into a chunk.
 func (w *work) toChunk() error {
 	t := w.t
 	old := w.old.rec
@@ -143,7 +140,7 @@ func (w *work) toChunk() error {
 	return t.putChunk(w.key.Chunk(first), first, old.Header().Doc, old.Header().Stamp, &body)
 }
 
-// finish stores the header of a listing of which all parts were applied.
+// finish stores the header of a listing whose parts were all applied.
 func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress) error {
 	t := w.t
 	chunks := t.chunks(w.key, "", "")
@@ -164,12 +161,12 @@ func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress
 	h.Stamp, h.Listed, h.Dir, h.NoACL, h.TrustTimes, h.InProgress = w.stamp, p.At, p.Dir, p.NoACL, p.TimesTrusted(), false
 	w.tooLong(h, prog.tooLong, p.At)
 	w.TooLong = prog.tooLong
-	// The sums were kept up, the bounds only widened: now all is made exact.
+	// Until now the sums were exact, but the bounds were only widened.
 	h.Agg = sumOf(chunks)
 	w.Entries = int(h.Agg.Count)
 	w.partly = !prog.answers(t.pending.get(w.key))
 	defer w.settle()
-	if err := w.tellParent(&p.Dir); err != nil {
+	if err := w.updateParent(&p.Dir); err != nil {
 		return err
 	}
 	if !prog.touched && !w.was.InProgress {
@@ -202,7 +199,7 @@ func (w *work) finish(p *record.EncodedListing, h *record.Header, prog *progress
 	return t.putDir(w.key, &w.old, h, &body, w.doc)
 }
 
-// sumOf returns what chunks come to.
+// sumOf returns the aggregates of chunks.
 func sumOf(chunks []storedChunk) (agg record.Aggregates) {
 	for i := range chunks {
 		agg.Merge(&chunks[i].rec.Header().Agg)
@@ -210,17 +207,17 @@ func sumOf(chunks []storedChunk) (agg record.Aggregates) {
 	return agg
 }
 
-// chunkWriter rewrites the chunks of a listing that a part of a new one touches.
+// chunkWriter rewrites the chunks that a part of a new listing changes.
 type chunkWriter struct {
 	*work
 	dir     uint64 // the directory's doc
 	lo, hi  string
-	agg     *record.Aggregates // kept up: the sums are exact, the bounds hold
+	agg     *record.Aggregates // the sums are exact; the bounds hold
 	touched bool
 	err     error
 
-	at  *storedChunk    // what the next chunk is written over; nil: nothing
-	buf []listing.Entry // of the chunk in hand, not written yet
+	at  *storedChunk    // the chunk that the next one replaces; may be nil
+	buf []listing.Entry // entries of the current chunk
 }
 
 func (cw *chunkWriter) write(p *record.EncodedListing) error {
@@ -234,7 +231,7 @@ func (cw *chunkWriter) write(p *record.EncodedListing) error {
 		return cw.err
 	}
 	in := &newEntries{chunks: p.Chunks}
-	joining := false // with what is left of the chunk before
+	joining := false // the chunk is joined with the previous one
 	for i := range chunks {
 		ch, bound, last := &chunks[i], "", i+1 == len(chunks)
 		if !last {
@@ -269,7 +266,7 @@ func (cw *chunkWriter) write(p *record.EncodedListing) error {
 	return cw.err
 }
 
-// add takes an entry of the chunk in hand. What becomes too long is cut.
+// add adds an entry to the current chunk, and splits the chunk if it becomes too long.
 func (cw *chunkWriter) add(e *listing.Entry) {
 	cw.buf = append(cw.buf, *e)
 	if len(cw.buf) > record.MaxSingle {
@@ -277,15 +274,15 @@ func (cw *chunkWriter) add(e *listing.Entry) {
 	}
 }
 
-// flush writes the first n entries of the chunk in hand.
+// flush writes the first n entries of the current chunk.
 func (cw *chunkWriter) flush(n int) {
 	body := record.EncodeBody(cw.buf[:n])
 	cw.put(cw.buf[0].Name, &body)
 	cw.buf = cw.buf[:copy(cw.buf, cw.buf[n:])]
 }
 
-// put stores a chunk, over cw.at if there is one. That keeps its key, unless
-// the new first name comes before it.
+// put stores a chunk, over cw.at if there is one. That keeps its key unless the new first name
+// sorts before it.
 func (cw *chunkWriter) put(first string, body *record.Body) {
 	if at := cw.at; at != nil && first > at.first {
 		first = at.first
@@ -317,12 +314,12 @@ func (cw *chunkWriter) uncount(ch *storedChunk) {
 	cw.agg.Subtract(&ch.rec.Header().Agg)
 }
 
-// putChunk stores a chunk under its key, whose name is first.
+// putChunk stores a chunk under the key raw, whose name is first.
 func (t *Tx) putChunk(raw []byte, first string, dir, stamp uint64, body *record.Body) error {
 	e := docEnt{docChunk, dir, strings.Clone(first)}
 	h := record.Header{Stamp: stamp}
 	old := t.stored(raw)
-	if old.there { // a dead one
+	if old.there { // it is gone
 		h.Doc = old.rec.Header().Doc
 		t.docs.set(h.Doc, e)
 	} else {

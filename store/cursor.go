@@ -9,9 +9,9 @@ import (
 	"indexd/store/record"
 )
 
-// Cursor goes through records in the order of keys: a directory, the chunks of
-// its listing where it is a big one, its children. What is dead it passes over.
-// It is used by one goroutine; goroutines that share a Snap take one each.
+// Cursor iterates over records in key order: a directory, the chunks of its listing if it is
+// large, its children. It skips what is gone. It is used by one goroutine; goroutines that
+// share a Snap use one each.
 //
 //	c := sn.Cursor(lo, hi)
 //	for c.Next() {
@@ -21,12 +21,12 @@ import (
 type Cursor struct {
 	sn   *Snap
 	c    *bolt.Cursor
-	dead *tombstoneWalk // nil where nothing is dead
+	dead *tombstoneWalk // nil if there are no tombstones
 	hi   record.Key
-	raw  []byte // the key that the cursor is at; nil: none
+	raw  []byte // the key at the cursor; nil if there is none
 	val  []byte
-	at   bool   // raw is to be looked at by Next, not passed
-	past []byte // where at, what was sought
+	at   bool   // Next must return raw, not the key after it
+	past []byte // if at, the key that was sought
 
 	dir   record.Key
 	first string
@@ -34,12 +34,12 @@ type Cursor struct {
 	rec   record.Record
 	err   error
 
-	owner record.Key // where something is dead, the last directory whose record was seen
-	lives bool       // and whether it lives, for its chunks
+	owner record.Key // if there are tombstones, the last directory whose record was seen
+	lives bool       // whether owner is alive, and so its chunks
 }
 
-// Cursor returns a cursor before the first record in [lo, hi); a nil hi is the
-// end of the database. hi may be kept.
+// Cursor returns a cursor before the first record in [lo, hi); a nil hi is the end of the
+// database. The cursor may retain hi.
 func (sn *Snap) Cursor(lo, hi record.Key) *Cursor {
 	c := &Cursor{sn: sn, c: sn.b.listings.Cursor(), hi: hi}
 	if sn.dead {
@@ -49,7 +49,7 @@ func (sn *Snap) Cursor(lo, hi record.Key) *Cursor {
 	return c
 }
 
-// Seek goes before the first record at or after key, in either direction.
+// Seek moves before the first record at or after key, in either direction.
 func (c *Cursor) Seek(key record.Key) {
 	c.raw, c.val = c.c.Seek(key)
 	c.at, c.past = true, key
@@ -58,9 +58,9 @@ func (c *Cursor) Seek(key record.Key) {
 	}
 }
 
-// SeekAfter goes before the first record that can hold an entry of dir with a
-// name after the given one: a chunk, or else dir's own. It may hold names up to
-// the given one too, which are to be passed over, or none after it.
+// SeekAfter moves before the first record that can hold an entry of dir with a name after the
+// given one: a chunk, or dir's own. That record may also hold names up to the given one, or
+// none after it.
 func (c *Cursor) SeekAfter(dir record.Key, name string) {
 	if raw, _ := c.sn.seekChunk(c.c, dir, name); raw != nil && name != "" {
 		c.Seek(bytes.Clone(raw))
@@ -69,7 +69,7 @@ func (c *Cursor) SeekAfter(dir record.Key, name string) {
 	}
 }
 
-// Next goes to the next record and reports whether there is one.
+// Next advances to the next record and reports whether there is one.
 func (c *Cursor) Next() bool {
 	for {
 		before := 0 // what comes must be after raw, or at least where it was sought
@@ -108,8 +108,8 @@ func (c *Cursor) Next() bool {
 	}
 }
 
-// alive reports whether the record that was decoded lives, where what is not stamped higher
-// than died does not. A chunk does as its directory does.
+// alive reports whether the decoded record is alive, where records stamped up to died are gone.
+// A chunk is alive if its directory is.
 func (c *Cursor) alive(died uint64) bool {
 	if !c.chunk {
 		c.owner, c.lives = c.dir, c.rec.Header().Stamp > died
@@ -121,21 +121,20 @@ func (c *Cursor) alive(died uint64) bool {
 	return c.lives
 }
 
-// Key returns the record's key as it is in the listings bucket: a directory's, or
-// a chunk's, see SplitChunk. It is valid while the snapshot is.
+// Key returns the record's key in the listings bucket: a directory's, or a chunk's, see
+// record.SplitChunk. It is valid while the snapshot is.
 func (c *Cursor) Key() record.Key { return c.raw }
 
-// Dir returns the directory that the record is of, also where it is a chunk. It
-// is valid while the snapshot is.
+// Dir returns the directory of the record or chunk. It is valid while the snapshot is.
 func (c *Cursor) Dir() record.Key { return c.dir }
 
-// Chunk reports whether the record is a chunk, and the name in its key: all in
-// it are at or after it, and all in the chunks before come before it.
+// Chunk reports whether the record is a chunk, and the name in its key: all its names are at or
+// after it, and all names in earlier chunks are before it.
 func (c *Cursor) Chunk() (first string, ok bool) { return c.first, c.chunk }
 
-// Record returns the record; it is valid until the next call of Next, and what
-// it gives out while the snapshot is. Its entries are to be Loaded first; where
-// that fails, ErrCorrupt is to be told to the user.
+// Record returns the record. It is valid until the next call of Next; strings from it are valid
+// while the snapshot is. Its entries must be loaded first; if that fails, the user must be
+// told.
 func (c *Cursor) Record() *record.Record { return &c.rec }
 
 // Err returns ErrDamaged if the cursor stopped because it met damage.

@@ -10,12 +10,13 @@ import (
 	"indexd/store/record"
 )
 
-// blockLen is the number of docs in one value of the docs bucket. A value for
-// each doc would cost 20 bytes more of bbolt's key and element alone; a block
-// is about a kilobyte, which is what changing one doc writes.
+// blockLen is the number of docs in one value of the docs bucket. A value for each doc would
+// cost 20 bytes more for bbolt's key and element alone; a block is about a kilobyte, which is
+// what changing one doc writes.
 const blockLen = record.BlockLen
 
-// maxDepth is more than any key has components: each takes two bytes or more.
+// maxDepth is an upper bound of the number of components in a key, each of which takes two
+// bytes or more.
 const maxDepth = record.MaxRawKey / 2
 
 type docKind uint8
@@ -27,17 +28,17 @@ const (
 	docChunk         // a chunk, called name, of the directory of doc parent
 )
 
-// docEnt is what docs says of one doc id.
+// docEnt is what the docs bucket says about one doc id.
 type docEnt struct {
 	kind   docKind
 	parent uint64
 	name   string
 }
 
-// docBlock is one value of docs as a transaction changes it.
+// docBlock is one value of the docs bucket as a transaction changes it.
 type docBlock struct {
 	ents  [blockLen]docEnt
-	size  int // of all names, bytes
+	size  int // bytes of all names
 	dirty bool
 }
 
@@ -48,9 +49,9 @@ func blockKey(id uint64) []byte {
 	return []byte{byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 }
 
-// append encodes the block: which docs are there, as 64 bits, then of each its
-// kind and the length of its name in one number, zigzag of what its id is more
-// than its parent's (no top), and its name.
+// append encodes the block: a bit for each doc that is in use, as 64 bits; then for each of
+// these its kind and the length of its name in one number, zigzag of its id less its parent's
+// (unless it is a top), and its name.
 func (b *docBlock) append(dst []byte, first uint64) []byte {
 	var there uint64
 	for i := range b.ents {
@@ -73,7 +74,7 @@ func (b *docBlock) append(dst []byte, first uint64) []byte {
 	return dst
 }
 
-// docReader goes through the docs of an encoded block.
+// docReader iterates over the docs of an encoded block.
 type docReader struct {
 	r     codec.Reader
 	there uint64
@@ -89,8 +90,8 @@ func readBlock(key, val []byte) (docReader, error) {
 	return docReader{codec.Reader{B: b, Pos: 8}, binary.LittleEndian.Uint64(b), n * blockLen}, nil
 }
 
-// next returns the next doc's number in the block and what it says; name
-// aliases the block. false: it was the last, or the block is damaged (r.bad).
+// next returns the number in the block of the next doc, and what the block says about it. name
+// aliases the block. ok is false after the last doc, or if the block is damaged (r.Bad).
 func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok bool) {
 	if d.there == 0 || d.r.Bad {
 		return 0, 0, 0, nil, false
@@ -111,8 +112,8 @@ func (d *docReader) next() (i int, kind docKind, parent uint64, name []byte, ok 
 	return i, kind, parent, name, true
 }
 
-// doc returns what docs says of an id; docNone: nothing. name aliases the
-// database.
+// doc returns what the docs bucket says about an id, docNone if it is not in use. name aliases
+// the database.
 func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err error) {
 	key := blockKey(id)
 	val := sn.b.docs.Get(key)
@@ -139,9 +140,8 @@ func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err er
 	return docNone, 0, nil, sn.s.corrupt(bucketDocs, key)
 }
 
-// Doc returns the directory that a doc id stands for and, where it stands for a
-// chunk, the name in the chunk's key; false: for nothing. What it stands for may
-// be dead.
+// Doc returns the directory that a doc id stands for and, if it stands for a chunk, the name in
+// the chunk's key. ok is false if it stands for nothing. The record may be gone.
 func (sn *Snap) Doc(id uint64) (dir record.Key, first string, ok bool, err error) {
 	kind, parent, name, err := sn.doc(id)
 	if err != nil || kind == docNone {
@@ -153,7 +153,7 @@ func (sn *Snap) Doc(id uint64) (dir record.Key, first string, ok bool, err error
 			return nil, "", false, err
 		}
 	}
-	var path [][]byte // the names, from the last up
+	var path [][]byte // the names, last component first
 	for kind == docChild && len(path) < maxDepth {
 		path = append(path, name)
 		if kind, parent, name, err = sn.doc(parent); err != nil {
@@ -161,7 +161,7 @@ func (sn *Snap) Doc(id uint64) (dir record.Key, first string, ok bool, err error
 		}
 	}
 	if kind != docTop {
-		return nil, "", false, nil // something above was reaped
+		return nil, "", false, nil // something above was purged
 	}
 	slices.Reverse(path)
 	dir = record.Key(bytes.Clone(name))

@@ -17,7 +17,7 @@ type docTable struct {
 	bytes  int // of memory, of blocks and zones
 }
 
-// block returns the block of doc id, to be changed.
+// block returns the block of a doc, to be changed.
 func (d *docTable) block(id uint64) *docBlock {
 	n := id / blockLen
 	if b := d.blocks[n]; b != nil {
@@ -46,7 +46,7 @@ func (d *docTable) block(id uint64) *docBlock {
 
 const docBlockSize = blockLen*32 + 64
 
-// setDoc makes doc id say e, or, for the zero docEnt, nothing.
+// set makes a doc id stand for e, or for nothing if e is zero.
 func (d *docTable) set(id uint64, e docEnt) {
 	if e.kind == docNone {
 		d.setZone(id, record.NoZone)
@@ -70,7 +70,7 @@ func (d *docTable) set(id uint64, e docEnt) {
 	b.dirty = true
 }
 
-// newDoc gives a doc id that was never given before and makes it say e.
+// add allocates a doc id that stands for e. Ids are never reused.
 func (d *docTable) add(e docEnt) uint64 {
 	id := d.t.state.nextDoc
 	d.t.state.nextDoc++
@@ -78,7 +78,7 @@ func (d *docTable) add(e docEnt) uint64 {
 	return id
 }
 
-// flushDocs writes the blocks that were changed.
+// flush writes the changed blocks of docs.
 func (d *docTable) flush() error {
 	for _, n := range slices.Sorted(maps.Keys(d.blocks)) {
 		b := d.blocks[n]
@@ -100,7 +100,7 @@ func (d *docTable) flush() error {
 	return nil
 }
 
-// zoned returns the block of zones of doc id, to be changed.
+// zonesOf returns the block of zones of a doc, to be changed.
 func (d *docTable) zonesOf(id uint64) *dirtyZones {
 	n := id / blockLen
 	if b := d.zones[n]; b != nil {
@@ -131,8 +131,8 @@ func (d *docTable) setZone(id uint64, row record.ZoneRow) {
 	}
 }
 
-// flushZones writes the blocks that were changed, after those of docs: where
-// there are no docs there is no block.
+// flushZones writes the changed blocks of zones. It must come after flush, because there is no
+// block of zones without one of docs.
 func (d *docTable) flushZones() error {
 	for _, n := range slices.Sorted(maps.Keys(d.zones)) {
 		b := d.zones[n]

@@ -9,11 +9,11 @@ import (
 	"indexd/store/record"
 )
 
-// ApplyName makes one name of a directory be what a stat of it found, or, with a
-// nil e, be gone. e's Name is not looked at. The directory must have a record;
-// else ParentMissing is set, and what is pending is what Again says. Its times
-// are not trusted afterwards, since others of its names may have changed as
-// well. descend is as in Encode. Errors are as for Apply.
+// ApplyName makes one name of a directory equal to what a stat of it found, or removes it if e
+// is nil. It ignores e.Name. The directory must have a record; otherwise ParentMissing is set,
+// and Again says what became pending. Afterwards the directory's times are no longer trusted,
+// because other names may have changed too. descend says whether a directory is to be listed
+// itself. Errors are as for Apply.
 func (t *Tx) ApplyName(dir record.Key, stamp uint64, name string, e *listing.Entry, descend bool) (Applied, error) {
 	if err := dir.Valid(); err != nil {
 		return Applied{}, err
@@ -44,14 +44,12 @@ func (t *Tx) ApplyName(dir record.Key, stamp uint64, name string, e *listing.Ent
 	return w.Applied, err
 }
 
-// tellParent brings what the parent's listing says of the directory up to date
-// with the directory's own stat, where the listing of the parent is older: names
-// that come and go in a directory change its times, and no event of the parent
-// tells. Also of a listing that is as stored: a listing of the parent that was
-// stamped after the one before, and looked at the directory before that was opened,
-// may have put back what it was. It leaves the parent's stamp, and its times as they are trusted, since
-// no name of the parent's changed.
-func (w *work) tellParent(dir *listing.Stat) error {
+// updateParent copies the directory's own stat into its entry in the parent's listing, if that
+// is older: names that come and go in a directory change its times, and no event of the parent
+// reports that. It runs even if the listing is unchanged, because a concurrent listing of the
+// parent may have stored an older stat. It does not change the parent's stamp and trusted
+// times, since no name of the parent changed.
+func (w *work) updateParent(dir *listing.Stat) error {
 	t := w.t
 	key, name, ok := w.key.Parent()
 	if !ok || w.doc.kind != docChild {
@@ -59,7 +57,7 @@ func (w *work) tellParent(dir *listing.Stat) error {
 	}
 	cached := t.s.parents.get(key)
 	if cached != nil && !dir.Ctime.IsZero() && cached.ctime(name) == dir.Ctime {
-		return nil // as the listing had it
+		return nil // the entry is up to date
 	}
 	up := work{t: t, key: key, old: t.stored(key)}
 	if up.old.alive {
@@ -69,7 +67,7 @@ func (w *work) tellParent(dir *listing.Stat) error {
 	if up.doc, ok = t.naming(key); !ok || !up.old.alive {
 		return nil
 	}
-	// The parent may also be newer for the sake of another of its names.
+	// The parent may also be newer because of another name.
 	newer := up.stamp > w.stamp || t.s.seen.since(key, w.stamp)
 	e := listing.Entry{Name: name, Stat: *dir}
 	e.Ctime, e.Btime = listing.Time{}, listing.Time{}
@@ -81,9 +79,9 @@ func (w *work) tellParent(dir *listing.Stat) error {
 	}, up.was.TrustTimes)
 }
 
-// edit makes one name of the stored listing be e, or be gone, if only, unless it
-// is nil, agrees to what is there now, a zero Entry where nothing is. trust is
-// whether the directory's times are trusted afterwards.
+// edit makes one name of the stored listing equal to e, or removes it if e is nil. only, unless
+// it is nil, must agree to what is stored, which is a zero Entry if there is nothing. trust
+// says whether the directory's times are trusted afterwards.
 func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry) bool, trust bool) error {
 	t, h := w.t, w.was
 	ch := storedChunk{rec: w.old.rec}
@@ -100,7 +98,7 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 		}
 	}
 	if ch.rec.Load() != nil {
-		w.again(false) // what else is in it cannot be kept
+		w.again(false) // the other entries are lost
 		return nil
 	}
 	var was listing.Entry
@@ -172,7 +170,7 @@ func (w *work) edit(name string, e *listing.Entry, only func(was *listing.Entry)
 	return t.putDir(w.key, &w.old, &h, nil, w.doc)
 }
 
-// modified counts an entry that is e now.
+// modified counts an entry that was changed to e.
 func (w *work) modified(e *listing.Entry) {
 	w.Modified++
 	if e.Type() != listing.Dir {
@@ -180,16 +178,16 @@ func (w *work) modified(e *listing.Entry) {
 	}
 }
 
-// SetError notes that a directory could not be read: why, and when that was. What
-// was known of it stays; its mark is settled. Where it failed for the same
-// reason before, nothing is written, so the time is when that began.
+// SetError records that a directory could not be read, why and when. Its entries stay; its mark
+// is removed. If it failed for the same reason before, nothing is written, so the time is that
+// of the first failure.
 //
-// ENOENT, ENOTDIR and ELOOP say that it is gone, or that something above it was
-// somewhere else for a moment: that is for the listing of its parent to decide,
-// which becomes pending. A root is left to the caller, who may Drop it.
+// ENOENT, ENOTDIR and ELOOP say that the directory is gone, or that something above it was
+// replaced for a moment. The listing of its parent must decide that, so the parent becomes
+// pending. A root is left to the caller, who may Drop it.
 //
-// Of what Applied says, Stale, ParentMissing, Again, Changed and Entries are
-// set; Again is the parent where that became pending. Errors are as for Apply.
+// In Applied, it sets Stale, ParentMissing, Again, Changed and Entries; Again is the parent if
+// that became pending. Errors are as for Apply.
 func (t *Tx) SetError(key record.Key, stamp uint64, errno uint16, at time.Time) (Applied, error) {
 	if err := key.Valid(); err != nil {
 		return Applied{}, err

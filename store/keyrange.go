@@ -9,26 +9,25 @@ import (
 	"indexd/store/record"
 )
 
-// KeyRange is a range of keys of one volume that a traversal in path order
-// visits as a whole.
+// KeyRange is a range of keys of one volume that a traversal in path order visits as a whole.
 type KeyRange struct {
 	Lo, Hi record.Key // [Lo, Hi)
 	Volume VolumeInfo
 }
 
-// mounts are the volumes that are to be seen, by mount point.
+// mounts are the visible volumes, by mount point.
 type mounts struct {
 	list []VolumeInfo // by mount point, component by component
 	err  error
 }
 
-// mounts returns them; goroutines that share the snapshot share them.
+// mounts returns the visible volumes. Goroutines that share the snapshot share them.
 func (sn *Snap) mounts() *mounts {
 	sn.mountsOnce.Do(func() {
 		m := &sn.mounted
 		m.list, m.err = sn.Volumes()
-		// Of those with one mount point the online one is seen; of several,
-		// which is as good as a mistake, the newest.
+		// Of volumes with the same mount point the online one is visible; of several, which
+		// would be a mistake, the newest.
 		slices.SortFunc(m.list, func(a, b VolumeInfo) int {
 			return cmp.Or(comparePaths(a.MountPoint, b.MountPoint), compareBool(a.Offline, b.Offline), cmp.Compare(b.Volume, a.Volume))
 		})
@@ -38,11 +37,10 @@ func (sn *Snap) mounts() *mounts {
 	return &sn.mounted
 }
 
-// forgetMounts is for a transaction's own snapshot, when it changes volumes.
+// forgetMounts is called for a transaction's own snapshot when it changes volumes.
 func (sn *Snap) forgetMounts() { sn.mountsOnce, sn.mounted = sync.Once{}, mounts{} }
 
-// holding returns the volume with the longest mount point that path is at or
-// below; nil: none.
+// holding returns the volume with the longest mount point that path is at or below, or nil.
 func (m *mounts) holding(path string) *VolumeInfo {
 	var best *VolumeInfo
 	for i := range m.list {
@@ -54,18 +52,18 @@ func (m *mounts) holding(path string) *VolumeInfo {
 	return best
 }
 
-// KeyRanges returns the ranges of keys that a traversal of the directory absDir
-// and all below it visits, in path order: volumes that are mounted below it come
-// in at their mount points, and what a mount hides is left out. An offline
-// volume is where it was mounted last. absDir is absolute and clean.
+// KeyRanges returns the ranges of keys that a traversal of the directory absDir and everything
+// below it visits, in path order. Volumes mounted below it come in at their mount points, and
+// what a mount hides is left out. An offline volume appears where it was mounted last. absDir
+// is absolute and clean.
 func (sn *Snap) KeyRanges(absDir string) ([]KeyRange, error) {
 	m := sn.mounts()
 	if m.err != nil {
 		return nil, m.err
 	}
 	var ranges []KeyRange
-	// A stack of the volumes that the traversal is in, each with where it goes
-	// on and where it ends.
+	// This is the stack of the volumes that the traversal is in, each with where it continues
+	// and where it ends.
 	type open struct {
 		v      *VolumeInfo
 		lo, hi record.Key
@@ -112,10 +110,10 @@ func (sn *Snap) KeyRanges(absDir string) ([]KeyRange, error) {
 	return ranges, nil
 }
 
-// Locate returns the key that the directory at an absolute clean path has or
-// would have: that of the volume with the longest mount point; of two with the
-// same, the one that is online. It says nothing of whether there is a record.
-// false: no volume holds the path, or it is too long for a key.
+// Locate returns the key that the directory at an absolute clean path has or would have: in the
+// volume with the longest mount point, or, of two with the same, the one that is online. There
+// need not be a record. ok is false if no volume contains the path, or the key would be too
+// long.
 func (sn *Snap) Locate(absPath string) (record.Key, bool) {
 	m := sn.mounts()
 	v := m.holding(absPath)
@@ -127,8 +125,7 @@ func (sn *Snap) Locate(absPath string) (record.Key, bool) {
 	return k, k.Valid() == nil
 }
 
-// PathOf returns the absolute path of a directory, "" where its volume is not
-// known.
+// PathOf returns the absolute path of a directory, "" if its volume is not known.
 func (sn *Snap) PathOf(key record.Key) string {
 	v, ok, err := sn.Volume(key.Volume())
 	if !ok || err != nil {
@@ -148,7 +145,7 @@ func (v *VolumeInfo) Path(key record.Key) string {
 	return v.MountPoint + "/" + key.Rel()
 }
 
-// below reports whether path is dir or below it, and its rest from there.
+// below reports whether path is dir or below it, and returns the rest of path.
 func below(path, dir string) (rel string, ok bool) {
 	if dir == "/" {
 		return strings.TrimPrefix(path, "/"), true
@@ -159,7 +156,7 @@ func below(path, dir string) (rel string, ok bool) {
 	return "", false
 }
 
-// comparePaths orders absolute paths as keys are: component by component.
+// comparePaths orders absolute paths like keys, component by component.
 func comparePaths(a, b string) int {
 	n := min(len(a), len(b))
 	i := 0

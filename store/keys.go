@@ -13,19 +13,16 @@ import (
 	"indexd/store/record"
 )
 
-// Docs returns the number of doc ids in use, which is that of the records, dead
-// ones included.
+// Docs returns the number of doc ids in use, which is the number of records, including those
+// that are gone but not purged.
 func (sn *Snap) Docs() uint64 { return sn.state.docs }
 
-// Keys returns the keys of the records that doc ids stand for, as they are in
-// the listings bucket and in their order: a directory's, or, for a chunk, the
-// directory's with the chunk's first name, see SplitChunk. Ids that stand for
-// nothing or for what is dead have none.
+// Keys returns the keys in the listings bucket of the records that doc ids stand for, in key
+// order: a directory's, or for a chunk the directory's with the chunk's first name, see
+// record.SplitChunk. Ids that stand for nothing, or for a record that is gone, have none.
 //
-// It takes about a hundred bytes an id beside the keys, and two for what is above
-// them: the caller looks at how many ids there are. The keys are the caller's. An
-// error wraps ErrCorrupt where it cannot be said what an id stands for: then only
-// a scan finds all.
+// It takes about a hundred bytes per id besides the keys, and twice that for the ids above
+// them, so the caller must limit the number of ids. The keys belong to the caller.
 func (sn *Snap) Keys(docs *roaring.Bitmap) ([]record.Key, error) {
 	a := ancestry{sn: sn}
 	if err := a.read(docs); err != nil {
@@ -57,25 +54,25 @@ func (sn *Snap) Keys(docs *roaring.Bitmap) ([]record.Key, error) {
 	return keys, err
 }
 
-// ancestry is what docs says of a number of ids and of all above them.
+// ancestry is what the docs bucket says about a set of ids and everything above them.
 type ancestry struct {
 	sn     *Snap
 	nodes  []docNode
-	wanted int              // of nodes, the first: what was asked for, ascending
+	wanted int              // the number of requested docs, which are the first nodes, ascending
 	at     map[uint32]int32 // nodes by doc
-	next   []uint32         // what is above and was not read yet
-	slab   []byte           // where keys are put
+	next   []uint32         // docs above, not read yet
+	slab   []byte           // space for keys
 }
 
 type docNode struct {
 	name []byte // aliases the database
 	doc  uint32
-	up   int32 // the parent's node
+	up   int32 // node of the parent
 	kind docKind
 }
 
-// read reads all that is asked for, then what is above it, and so on: each time
-// in the order of ids, so that of neighbours the block is read once.
+// read reads the requested docs, then those above them, and so on, each time in the order of
+// ids, so that each block is read once.
 func (a *ancestry) read(docs *roaring.Bitmap) error {
 	todo := docs.ToArray()
 	a.wanted = len(todo)
@@ -100,7 +97,7 @@ func (a *ancestry) read(docs *roaring.Bitmap) error {
 	return nil
 }
 
-// node returns the node of doc, a new one where there is none.
+// node returns the node of doc, which it adds if necessary.
 func (a *ancestry) node(doc uint32) int32 {
 	i, ok := a.at[doc]
 	if !ok {
@@ -111,13 +108,13 @@ func (a *ancestry) node(doc uint32) int32 {
 	return i
 }
 
-// block reads what the block of docs, ascending, says of them, and of those of
-// their parents that come before them in it.
+// block reads what one block says about docs, ascending, and about those of their parents that
+// come before them in it.
 func (a *ancestry) block(docs []uint32) error {
 	key := blockKey(uint64(docs[0]))
 	val := a.sn.b.docs.Get(key)
 	if val == nil {
-		return nil // all are gone
+		return nil // none is in use
 	}
 	d, err := readBlock(key, val)
 	if err != nil {
@@ -171,12 +168,12 @@ type lineState uint8
 
 const (
 	lineGone  lineState = iota // it stands for nothing
-	lineWhole                  // it stands for a record, which may be dead
-	lineLoose                  // something above it was reaped
-	lineWrong                  // no record can be like that
+	lineWhole                  // it stands for a record, which may be gone
+	lineLoose                  // something above it was purged
+	lineWrong                  // no record has such a key
 )
 
-// key returns the key of what a node stands for.
+// key returns the key that a node stands for.
 func (a *ancestry) key(i int32) (record.Key, lineState) {
 	leaf := &a.nodes[i]
 	if leaf.kind == docNone {
@@ -217,7 +214,7 @@ func (a *ancestry) key(i int32) (record.Key, lineState) {
 	}
 }
 
-// living takes out of keys, which are in order, those of dead records.
+// living removes from keys, which are in order, those of records that are gone.
 func (sn *Snap) living(keys []record.Key) []record.Key {
 	if !sn.dead || len(keys) == 0 {
 		return keys
@@ -226,7 +223,7 @@ func (sn *Snap) living(keys []record.Key) []record.Key {
 	dead.seek(sn, keys[0])
 	kept := keys[:0]
 	var (
-		owner record.Key // the directory looked at last
+		owner record.Key // the previous directory
 		stamp uint64
 	)
 	for _, raw := range keys {
@@ -251,9 +248,9 @@ func (sn *Snap) living(keys []record.Key) []record.Key {
 	return kept
 }
 
-// orphans returns the keys of living records with these doc ids, ascending,
-// above which something was reaped, so that docs does not lead to them: they are
-// newer than a death that covers them, and are not many, nor for long.
+// orphans returns the keys of living records with these doc ids, ascending, whose keys docs
+// does not give because something above them was purged. They are survivors of a tombstone, of
+// which there are few, for a short time.
 func (sn *Snap) orphans(docs []uint32) ([]record.Key, error) {
 	var keys []record.Key
 	c := sn.b.tombstones.Cursor()

@@ -8,22 +8,22 @@ import (
 	"indexd/store/record"
 )
 
-// parentCache holds of some directories, by key, what their records say of
-// their children, so that applying the children does not read the parent each
-// time. It is the writer's, and bounded: of two generations the older is
-// forgotten when the younger is full. It is cleared when a subtree dies.
+// parentCache caches what the records of some directories say about their children, so that
+// applying a child does not read its parent each time. It belongs to the writer. It is bounded:
+// it has two generations, of which the older is dropped when the younger is full. It is cleared
+// when a subtree is dropped.
 type parentCache struct {
 	young, old map[string]*parentInfo
 	weight     int // of young
 }
 
-// parentInfo is what a record says of the directories among the names from lo
-// up to but without hi; hi "" is the end.
+// parentInfo is what a record says about the directories among the names from lo up to hi,
+// exclusively; hi "" is the end.
 type parentInfo struct {
 	doc    uint64
 	lo, hi string
 	dirs   []string
-	ctimes []listing.Time // of dirs as the listing had them; nil: not known
+	ctimes []listing.Time // of dirs, as the listing had them; nil if not known
 }
 
 const parentWeight = 1 << 20
@@ -44,7 +44,7 @@ func (c *parentCache) get(key record.Key) *parentInfo {
 	return c.old[string(key)]
 }
 
-// ctime returns a child's, zero where it is not known.
+// ctime returns a child's ctime, zero if it is not known.
 func (p *parentInfo) ctime(name string) listing.Time {
 	if i, ok := slices.BinarySearch(p.dirs, name); ok && p.ctimes != nil {
 		return p.ctimes[i]
@@ -52,15 +52,14 @@ func (p *parentInfo) ctime(name string) listing.Time {
 	return listing.Time{}
 }
 
-// setCtime notes that the record has another one now.
+// setCtime records a child's new ctime.
 func (p *parentInfo) setCtime(name string, ctime listing.Time) {
 	if i, ok := slices.BinarySearch(p.dirs, name); ok && p.ctimes != nil {
 		p.ctimes[i] = ctime
 	}
 }
 
-// put keeps a copy of p and its texts, which may alias anything; ctimes is the
-// cache's then.
+// put adds a copy of p and its strings, which may alias anything; it takes ownership of ctimes.
 func (c *parentCache) put(key record.Key, p parentInfo) *parentInfo {
 	if c.young == nil || c.weight > parentWeight {
 		c.young, c.old, c.weight = make(map[string]*parentInfo), c.young, 0
@@ -85,7 +84,7 @@ func (c *parentCache) put(key record.Key, p parentInfo) *parentInfo {
 	return &p
 }
 
-// forget is called when what is known of key is no longer so.
+// forget removes what is known of key.
 func (c *parentCache) forget(key record.Key) {
 	delete(c.young, string(key))
 	delete(c.old, string(key))

@@ -15,25 +15,24 @@ import (
 	"indexd/store/record"
 )
 
-// Pending says that a directory is to be listed. It survives a crash: the next
-// start goes on with what is pending.
+// Pending says that a directory is to be listed. Marks survive a crash: the next start
+// continues with what is pending.
 type Pending struct {
-	// Subtree: all below it too. When the directory is applied its children
-	// become pending in its place, for the same jobs.
+	// Subtree says that everything below it is to be listed too. When the directory is applied,
+	// its children become pending instead, for the same jobs.
 	Subtree bool
-	// Jobs are the ids of those that wait for it, ascending; none: nobody in
-	// particular.
+	// Jobs are the ids of the jobs that wait for it, ascending. It may be empty.
 	Jobs []uint64
-	// Stamp is the last one given when it was marked. Only a listing stamped
-	// higher settles it: one that was opened earlier may have missed why.
+	// Stamp is the last stamp given when the directory was marked. Only a listing with a higher
+	// stamp settles the mark: one that was opened earlier may have missed the change.
 	Stamp uint64
-	// Cursor is, of a big listing whose parts are being applied, the last name
-	// that was, and Listing that listing's stamp; 0: none is. A crash in
-	// between leaves them behind; the directory is then listed anew.
+	// Cursor is the last name that was applied of a large listing in parts, and Listing the
+	// stamp of that listing, or 0. A crash in between leaves them behind; the directory is then
+	// listed again from the start.
 	Cursor  string
 	Listing uint64
-	// Unnamed: a child's record was spared that its listing does not name any
-	// more. The next listing decides.
+	// Unnamed says that a child's record was kept although the directory's listing no longer
+	// names it. The next listing decides.
 	Unnamed bool
 }
 
@@ -91,17 +90,15 @@ func decodePending(key, val []byte) (Pending, error) {
 	return p, nil
 }
 
-// mark is what a transaction holds of one key of pending: as the bucket has it,
-// and as it is to be, nil for not there. So a directory that becomes pending and
-// is listed in one transaction costs no write.
+// mark is a transaction's change to one key of pending. A directory that becomes pending and is
+// listed in one transaction therefore costs no write.
 type mark struct {
-	had bool
-	now *Pending
+	had bool     // the bucket has the key
+	now *Pending // the mark to write; nil removes the key
 }
 
 // pendingSet is the set of pending directories in a transaction.
 type pendingSet struct {
-	store *Store
 	tx    *dbfile.Tx
 	b     *bolt.Bucket
 	count *uint64
@@ -109,9 +106,9 @@ type pendingSet struct {
 	above map[string]struct{} // all directories above a new mark
 }
 
-// PutPending marks a directory, or adds to its mark: jobs join, Subtree stays.
-// It need not have a record, nor need its parent. ErrKeyTooLong is returned, and
-// leaves t as it was.
+// PutPending marks a directory as pending, or adds to its mark: jobs join, Subtree stays.
+// Neither the directory nor its parent needs a record. ErrKeyTooLong is returned and leaves t
+// usable.
 func (t *Tx) PutPending(key record.Key, p Pending) error {
 	if err := key.Valid(); err != nil {
 		return err
@@ -124,7 +121,7 @@ func (t *Tx) PutPending(key record.Key, p Pending) error {
 	})
 }
 
-// Pending returns a directory's mark as the transaction has it; false: none.
+// Pending returns a directory's mark as the transaction has it.
 func (t *Tx) Pending(key record.Key) (p Pending, ok bool, err error) {
 	err = t.do(func() error {
 		if now := t.pending.get(key); now != nil {
@@ -135,7 +132,7 @@ func (t *Tx) Pending(key record.Key) (p Pending, ok bool, err error) {
 	return p, ok, err
 }
 
-// mark adds p to a directory's mark.
+// add adds p to a directory's mark.
 func (s *pendingSet) add(key record.Key, p Pending) {
 	if now := s.get(key); now != nil {
 		was := *now
@@ -145,7 +142,7 @@ func (s *pendingSet) add(key record.Key, p Pending) {
 	s.set(key, &p)
 }
 
-// markShared is mark with a p that many directories may share.
+// addShared is add for a p that many directories may share.
 func (s *pendingSet) addShared(key record.Key, p *Pending) {
 	if s.get(key) != nil {
 		s.add(key, *p)
@@ -154,7 +151,7 @@ func (s *pendingSet) addShared(key record.Key, p *Pending) {
 	}
 }
 
-// pending returns the mark, which is not to be changed; nil: none.
+// get returns the mark, which must not be modified, or nil.
 func (s *pendingSet) get(key record.Key) *Pending {
 	if m, ok := s.marks[string(key)]; ok {
 		return m.now
@@ -165,15 +162,14 @@ func (s *pendingSet) get(key record.Key) *Pending {
 	}
 	p, err := decodePending(key, val)
 	if err != nil {
-		// What it asked for is lost but that the directory is to be listed.
+		// What it asked for is lost, except that the directory is to be listed.
 		p = Pending{Subtree: true}
 	}
 	s.marks[string(key)] = &mark{had: true, now: &p}
 	return &p
 }
 
-// dropMarks takes the marks at and below key away, but for those made since
-// stamp was given.
+// drop removes the marks at and below key whose stamp is below stamp.
 func (s *pendingSet) drop(key record.Key, stamp uint64) {
 	drop := func(k record.Key) {
 		if now := s.get(k); now != nil && now.Stamp < stamp {
@@ -196,8 +192,8 @@ func (s *pendingSet) drop(key record.Key, stamp uint64) {
 	}
 }
 
-// setPending sets the mark, which is the transaction's from then on; nil: none.
-// The caller has called pending before.
+// set replaces the mark, which belongs to the transaction from then on; nil removes it. The
+// caller must have called get before.
 func (s *pendingSet) set(key record.Key, p *Pending) {
 	m := s.marks[string(key)]
 	switch {
@@ -243,9 +239,9 @@ func (s *pendingSet) flush() error {
 	return nil
 }
 
-// Pending iterates over the marks in [lo, hi) in order of keys; a nil hi is the
-// end. The keys are valid while the snapshot is. A damaged mark comes as one of
-// the whole subtree for nobody.
+// Pending iterates over the marks in [lo, hi) in key order; a nil hi is the end. The keys are
+// valid while the snapshot is. A damaged mark is reported as one of the whole subtree without
+// jobs.
 func (sn *Snap) Pending(lo, hi record.Key) iter.Seq2[record.Key, Pending] {
 	return func(yield func(record.Key, Pending) bool) {
 		c := sn.b.pending.Cursor()
@@ -261,8 +257,7 @@ func (sn *Snap) Pending(lo, hi record.Key) iter.Seq2[record.Key, Pending] {
 	}
 }
 
-// IsPending reports whether a directory is marked, itself or with a subtree
-// above it.
+// IsPending reports whether a directory is marked, itself or by the mark of a subtree.
 func (sn *Snap) IsPending(key record.Key) bool {
 	for k, itself := key, true; ; itself = false {
 		if val := sn.b.pending.Get(k); val != nil {

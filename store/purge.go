@@ -6,13 +6,13 @@ import (
 	"indexd/store/record"
 )
 
-// PurgeTombstones deletes what is dead, looking at up to n records, and says whether there
-// is more to do now. (All of 361,000 listings in one transaction held the writer
-// up for 0.57 s and took 112 MB.)
+// PurgeTombstones deletes records that are gone, reading up to n records, and reports whether
+// there is more to do now. (Deleting all of 361,000 listings in one transaction blocked the
+// writer for 0.57 s and took 112 MB.)
 //
-// What is stamped newer than its death is spared. Where nothing names it, an
-// orphan, the nearest directory above that is known is made pending; what is
-// unnamed still when that has been listed again is deleted after all.
+// Survivors stay. For a survivor that no record names, an orphan, the nearest known directory
+// above becomes pending. If it is still unnamed when that directory has been listed again, it
+// is deleted too.
 func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
 	err = t.do(func() error {
 		var at record.Key
@@ -30,7 +30,7 @@ func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
 			if err != nil {
 				return t.s.corrupt(bucketTombstones, k)
 			}
-			if more, err = t.reap(&d, &n); err != nil || more {
+			if more, err = t.purge(&d, &n); err != nil || more {
 				return err
 			}
 			at = append(d.prefix[:len(d.prefix):len(d.prefix)], 0)
@@ -40,13 +40,13 @@ func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
 	return more && err == nil, err
 }
 
-// reap goes on with one range, and takes from n the records it looks at. more:
-// it could go on at once.
-func (t *Tx) reap(d *tombstone, n *int) (more bool, err error) {
+// purge continues with one tombstone and subtracts from n the records that it reads. more says
+// that it could continue at once.
+func (t *Tx) purge(d *tombstone, n *int) (more bool, err error) {
 	if d.reported && len(d.resume) == 0 && t.waiting(d.prefix) {
 		return false, nil
 	}
-	gone, orphans, done := t.look(d, n)
+	gone, orphans, done := t.scan(d, n)
 	top := noKey
 	for _, raw := range orphans {
 		if dir, _, _ := record.SplitChunk(raw); !dir.Within(top) {
@@ -79,18 +79,18 @@ func (t *Tx) reap(d *tombstone, n *int) (more bool, err error) {
 	return !done, t.tombstones.put(d)
 }
 
-// noKey is one that nothing is within.
+// noKey is a key that nothing is within.
 var noKey = record.Key{0xff, 0xff, 0xff}
 
-// look reads on in a range, from where it was left, and returns the keys of what
-// is dead and of what is newer and unnamed, and whether it came to the end.
-func (t *Tx) look(d *tombstone, n *int) (gone, orphans [][]byte, done bool) {
+// scan reads on below a tombstone. It returns the keys of records that are gone and of orphans,
+// and whether it reached the end.
+func (t *Tx) scan(d *tombstone, n *int) (gone, orphans [][]byte, done bool) {
 	from := []byte(d.prefix)
 	if len(d.resume) > 0 {
 		from = d.resume
 	}
 	end := d.prefix.SubtreeEnd()
-	orphan := noKey // the last, and all below it are
+	orphan := noKey // the last orphan; everything below it is one too
 	c := t.b.listings.Cursor()
 	k, v := c.Seek(from)
 	for ; k != nil && bytes.Compare(k, end) < 0; k, v = c.Next() {

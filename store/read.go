@@ -34,12 +34,11 @@ func newSnap(s *Store, v *dbfile.Snap) (*Snap, error) {
 	return sn, nil
 }
 
-// Clock is the Store's Clock of the moment.
+// Clock is the Store's Clock at that moment.
 func (sn *Snap) Clock() uint64 { return sn.state.clock }
 
-// Record returns the record of a directory; false: there is none. Of a Chunked
-// one the entries are in chunks, see Cursor. ErrDamaged is returned where the
-// header is damaged.
+// Record returns the record of a directory; ok is false if there is none. The entries of a
+// Chunked listing are in chunks, see Cursor. It returns ErrDamaged if the header is damaged.
 func (sn *Snap) Record(key record.Key) (rec record.Record, ok bool, err error) {
 	val := sn.b.listings.Get(key)
 	if val == nil {
@@ -54,7 +53,7 @@ func (sn *Snap) Record(key record.Key) (rec record.Record, ok bool, err error) {
 	return rec, true, nil
 }
 
-// isTop reports whether a directory is a root or a volume's.
+// isTop reports whether a directory is a root, or the root of a volume.
 func (sn *Snap) isTop(key record.Key) bool {
 	if key.IsRoot() {
 		return sn.b.volumes.Get(key) != nil
@@ -62,7 +61,7 @@ func (sn *Snap) isTop(key record.Key) bool {
 	return sn.b.roots.Get(key) != nil
 }
 
-// Stats is the size of things.
+// Stats are the sizes of a database.
 type Stats struct {
 	Counts         // of all volumes
 	Size     int64 // of the file, bytes
@@ -77,7 +76,7 @@ type Stats struct {
 	ReadOnly bool
 }
 
-// Stats sums up the snapshot.
+// Stats returns the sizes as of the snapshot.
 func (sn *Snap) Stats() (Stats, error) {
 	vs, err := sn.Volumes()
 	if err != nil {

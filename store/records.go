@@ -11,7 +11,7 @@ import (
 // stored is what the listings bucket has under a directory's key.
 type stored struct {
 	there bool // the key exists
-	alive bool // there and not dead
+	alive bool // it exists and is not gone
 	rec   record.Record
 }
 
@@ -29,8 +29,9 @@ func (t *Tx) stored(key record.Key) (st stored) {
 	return st
 }
 
-// storedChunk is a chunk of a listing. It is responsible for the names from first
-// up to the next chunk's, the first one of a listing for all before too. A chunk lives as its directory's record does.
+// storedChunk is a chunk of a listing. It covers the names from first up to the next chunk's
+// first; the first chunk also covers all names before. A chunk is alive if its directory's
+// record is.
 type storedChunk struct {
 	key   []byte
 	first string
@@ -43,16 +44,16 @@ func isChunkOf(raw []byte, dir record.Key) bool {
 	return len(raw) > n+2 && raw[n] == 0 && raw[n+1] == 0 && bytes.HasPrefix(raw, dir)
 }
 
-// seekChunk moves c to the chunk of dir that is responsible for name, and returns
-// it; nil: dir has no chunks.
+// seekChunk moves c to the chunk of dir that covers name and returns it, or nil if dir has no
+// chunks.
 func (sn *Snap) seekChunk(c *bolt.Cursor, dir record.Key, name string) (raw, val []byte) {
 	at := dir.Chunk(name)
 	if raw, val = c.Seek(at); bytes.Equal(raw, at) {
 		return raw, val
 	}
 	after := raw
-	// Prev stops at a page that this transaction has emptied as it does at the
-	// beginning, where Last may never come back.
+	// Prev returns nil not only at the beginning but also at a page that this transaction has
+	// emptied. Last might never return there.
 	if raw, val = c.Prev(); raw == nil {
 		first, _ := sn.b.listings.Cursor().First()
 		for raw == nil && first != nil && !bytes.Equal(first, after) {
@@ -68,8 +69,7 @@ func (sn *Snap) seekChunk(c *bolt.Cursor, dir record.Key, name string) (raw, val
 	return raw, val
 }
 
-// chunks returns the chunks of dir that are responsible for names above lo and
-// up to hi; "" is no bound.
+// chunks returns the chunks of dir that cover names above lo and up to hi; "" is no bound.
 func (t *Tx) chunks(dir record.Key, lo, hi string) []storedChunk {
 	var all []storedChunk
 	c := t.b.listings.Cursor()
@@ -87,7 +87,7 @@ func (t *Tx) chunks(dir record.Key, lo, hi string) []storedChunk {
 	return all
 }
 
-// deleteChunks deletes the chunks that are left of a directory that is dead.
+// deleteChunks deletes the chunks of a directory that is gone.
 func (t *Tx) deleteChunks(dir record.Key) error {
 	chunks := t.chunks(dir, "", "")
 	for i := range chunks {
@@ -98,7 +98,7 @@ func (t *Tx) deleteChunks(dir record.Key) error {
 	return nil
 }
 
-// putRecord stores a record or chunk as it is, and what its doc is.
+// putRecord stores a record or chunk, and its zone.
 func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
 	t.docs.setZone(h.Doc, record.ZoneRowOf(h, b.Agg()))
 	t.gains(raw, h.Doc, b)
@@ -114,8 +114,8 @@ func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
 	return t.put(t.b.listings, raw, val[:len(val):len(val)])
 }
 
-// putDir stores a directory's record in place of old, under the doc id that old
-// has, or h.Doc, or, if that is 0, a new one.
+// putDir stores a directory's record in place of old, under the doc id of old, or h.Doc, or a
+// new one if that is 0.
 func (t *Tx) putDir(key record.Key, old *stored, h *record.Header, b *record.Body, e docEnt) error {
 	if err := t.tombstones.incomplete(key); err != nil {
 		return err
@@ -159,9 +159,9 @@ func (t *Tx) count(v record.Volume) *Counts {
 	return c
 }
 
-// naming says whether a directory may have a record: it is a root or a volume's
-// root, or the record of its parent lives and names it as a directory. e is what
-// its doc says then.
+// naming reports whether a directory may have a record: it is a root, or the root of a volume,
+// or the record of its parent is alive and names it as a directory. e is the directory's doc
+// then.
 func (t *Tx) naming(key record.Key) (e docEnt, named bool) {
 	if t.isTop(key) {
 		return docEnt{docTop, 0, string(key)}, true
@@ -179,8 +179,8 @@ func (t *Tx) naming(key record.Key) (e docEnt, named bool) {
 	return docEnt{docChild, p.doc, name}, p.has(name)
 }
 
-// readParent reads what the record of dir says of the names about name; nil:
-// there is none, or its entries are damaged.
+// readParent reads what the record of dir says about the names around name. It returns nil if
+// there is no record, or if its entries are damaged.
 func (t *Tx) readParent(dir record.Key, name string) *parentInfo {
 	st := t.stored(dir)
 	if !st.alive {
@@ -200,8 +200,8 @@ func (t *Tx) readParent(dir record.Key, name string) *parentInfo {
 			return nil
 		}
 		from = &chunk
-		// The names that are surely here; lo may be too high in the first
-		// chunk, which costs nothing but another look.
+		// These names are certainly covered. In the first chunk lo may be too high, which costs
+		// only another read.
 		_, p.lo, _ = record.SplitChunk(raw)
 		p.lo = min(p.lo, name)
 		if raw, _ = c.Next(); isChunkOf(raw, dir) {
@@ -217,8 +217,8 @@ func (t *Tx) readParent(dir record.Key, name string) *parentInfo {
 	return t.s.parents.put(dir, p)
 }
 
-// above returns the nearest directory above key that has a living record or
-// could have one as a top; nil: none.
+// above returns the nearest directory above key that has a living record, or may have one as a
+// top; nil if there is none.
 func (t *Tx) above(key record.Key) record.Key {
 	for up, _, ok := key.Parent(); ok; up, _, ok = up.Parent() {
 		if t.stored(up).alive || t.isTop(up) {

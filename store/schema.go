@@ -2,73 +2,56 @@
 //
 // # Buckets
 //
-// All numbers in keys are big-endian; a value that is "sealed" begins with the
-// CRC32C of its key and of what follows. A record carries its own checksums.
+// docs/format.md describes the file byte by byte. Numbers in keys are big-endian. Every value
+// begins with a checksum of itself and its key, except those in listings, which have checksums
+// of their own.
 //
 //	meta
-//	 ├─ format     the schema version, sealed
-//	 ├─ id         16 random bytes that tell this database from others, sealed
-//	 └─ state      clock, highest stamp, next doc id, counts: sealed, written
-//	               by every transaction that changes something
+//	 ├─ format     the schema version
+//	 ├─ id         16 random bytes that distinguish this database from any other
+//	 └─ state      clock, highest stamp, next doc id, counts; every commit writes it
 //	volumes
-//	 └─ <volume:2>                    VolumeInfo, sealed JSON
+//	 └─ <volume:2>                    VolumeInfo, JSON
 //	counts
-//	 └─ <volume:2>                    what the volume's records come to, sealed
+//	 └─ <volume:2>                    sums of the volume's records
 //	listings
-//	 ├─ <directory>                   record: the header, and the entries, or,
-//	 └─ <directory> 00 00 <first>     where there are many, chunks of them
+//	 ├─ <directory>                   record: header and entries, or only a header
+//	 └─ <directory> 00 00 <first>     record of a chunk of a large listing
 //	docs
-//	 └─ <doc id / 64:5>               64 docs: of each its parent's doc id and
-//	                                  its name, or a top's whole key; sealed
+//	 └─ <doc id / 64:5>               64 docs: the parent's doc id and the name of each
 //	zones
-//	 └─ <doc id / 64:5>               64 rows: of each doc's record bounds of the
-//	                                  sizes and times of its entries; sealed
+//	 └─ <doc id / 64:5>               64 rows: bounds of the entries of each doc's record
 //	postings
-//	 └─ <segment:4><trigram:3><first doc:2>   a page of lists, of each trigram the
-//	                                  docs of the segment that have it in a
-//	                                  name; see trigram.Packer; sealed
+//	 └─ <segment:4><trigram:3><first doc:2>   a page of lists, see package trigram
 //	segments
-//	 └─ <segment:4>                   its state, and which docs it has; sealed
+//	 └─ <segment:4>                   its state and its docs
 //	fresh
-//	 └─ <set:1><doc id / 65536:2>     doc ids of a set, see docSet: those that
-//	                                  no segment knows all names of, those that
-//	                                  are being merged, …; sealed
+//	 └─ <set:1><doc id / 65536:2>     doc ids of a set, see docSet
 //	pending
-//	 └─ <directory>                   Pending, sealed
-//	dead
-//	 └─ <directory>                   all at and below it that is not stamped
-//	                                  newer is gone: the stamp, and how far it
-//	                                  has been reaped; sealed
-//	stops
-//	 └─ <directory>                   named by its parent but not descended
-//	                                  into (a mount point, a pruned one); sealed
+//	 └─ <directory>                   Pending
+//	tombstones
+//	 └─ <directory>                   everything at and below it with a lower stamp is gone
+//	boundaries
+//	 └─ <directory>                   named by its parent but not indexed
 //	failed
-//	 └─ <directory>                   could not be read when last tried; sealed
+//	 └─ <directory>                   could not be read at the last attempt
 //	roots
-//	 └─ <directory>                   JSON of the caller's, sealed
+//	 └─ <directory>                   JSON of the caller
 //	jobs
-//	 └─ <job:8>                       JSON of the caller's, sealed
+//	 └─ <job:8>                       JSON of the caller
 //	settings
-//	 └─ <name>                        JSON of the caller's, sealed
+//	 └─ <name>                        JSON of the caller
 //
-// <directory> is a Key: the volume's number, then each component of the path
-// after a 00. See Key for why that order is the order of paths and a subtree
-// one range.
+// <directory> is a record.Key: the volume's number, then a 00 and the name for each component of
+// the path. Such keys sort in path order, and a subtree is one range. The buckets are listed in
+// bucketTable, from which everything that concerns all buckets is derived.
 //
-// # Who may do what
+// # Transactions
 //
-// There is one writer: Begin gives its transaction, and all of it happens on
-// one goroutine at a time. There are any number of readers: View gives each a
-// snapshot, which several goroutines may share, each with its own Cursor.
-// A goroutine never begins a transaction while it holds another, of either
-// kind: with the file growing in between, both would wait for ever.
-//
-// # Faults
-//
-// What is done to the files can be watched and made to fail: Options.Faults. A
-// test of a full disk returns unix.ENOSPC from Fault, one of a crash ends the
-// process there, one of a power cut notes what was written and synced, and makes
-// of it what a disk may have kept.
+// There is one writer: Begin returns its transaction, which is used by one goroutine at a time.
+// There is any number of readers: View gives each a snapshot, which several goroutines may
+// share, each with its own Cursor. A goroutine never begins a transaction of either kind while
+// it holds another one: if the file grew in between, both would wait forever.
 package store
 
 // schemaVersion is the version of the databases that this package writes. Every change to

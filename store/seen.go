@@ -6,10 +6,10 @@ import (
 	"indexd/store/record"
 )
 
-// seenMap remembers the stamps of listings that were just as stored, of which
-// nothing was written, so that what is older and comes late is known to be. It
-// only has to reach as far back as listings may overtake each other, so it is
-// bounded as parentCache is. It is the writer's.
+// seenMap remembers the stamps of listings that were found unchanged, so that nothing was
+// written, to recognize older listings that come late. It only has to reach as far back as
+// listings can overtake each other, so it is bounded like parentCache. It belongs to the
+// writer.
 type seenMap struct {
 	young, old map[string]uint64
 	newest     uint64
@@ -36,8 +36,8 @@ func (m *seenMap) since(key record.Key, stamp uint64) bool {
 	return m.newest > stamp && m.get(key) > stamp
 }
 
-// writeSeen writes the stamps above stamp of what was seen at and below key to
-// the records, so that a death at stamp spares them.
+// writeSeen writes the stamps above stamp that were seen at and below key to the records, so
+// that they survive a tombstone with that stamp.
 func (t *Tx) writeSeen(key record.Key, stamp uint64) error {
 	if t.s.seen.newest <= stamp {
 		return nil

@@ -6,18 +6,18 @@ import (
 	"indexd/store/internal/codec"
 )
 
-// state is what the database counts.
+// state is the set of counters in the meta bucket.
 type state struct {
 	clock      uint64 // transactions that changed something
-	stamp      uint64 // the highest that was seen
+	stamp      uint64 // the highest stamp seen
 	nextDoc    uint64
 	pending    uint64 // keys in pending
 	tombstones uint64 // keys in tombstones
 	docs       uint64 // docs in use
-	volume     uint64 // the highest volume number given
+	volume     uint64 // the highest volume number given out
 	fresh      uint64 // docs in that set
 	taken      uint64 // docs in that set
-	segment    uint64 // the highest number of a segment of the postings given
+	segment    uint64 // the highest segment number of the postings given out
 }
 
 func (s *state) fields() [10]*uint64 {

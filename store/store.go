@@ -143,21 +143,21 @@ func (s *Store) start(db *bolt.DB, checkPages func() error) error {
 	})
 }
 
-// ID tells this database from any other, made before or after at the same path.
+// ID returns random bytes that distinguish this database from any other, even one made at the
+// same path.
 func (s *Store) ID() [16]byte { return s.id }
 
-// Clock counts the committed transactions that changed something.
+// Clock returns the number of committed transactions that changed something.
 func (s *Store) Clock() uint64 { return s.state.Load().clock }
 
-// LastStamp returns the highest stamp of anything committed; new stamps must be
-// above it. See Tx.SeeStamp.
+// LastStamp returns the highest committed stamp. New stamps must be above it. See Tx.SeeStamp.
 func (s *Store) LastStamp() uint64 { return s.state.Load().stamp }
 
-// PendingCount and TombstoneCount return the committed sizes of those sets without a
-// transaction.
+// PendingCount returns the committed number of pending directories without a transaction.
 func (s *Store) PendingCount() uint64 { return s.state.Load().pending }
 
-// TombstoneCount is the number of subtrees that PurgeTombstones has yet to clear away.
+// TombstoneCount returns the committed number of tombstones, whose subtrees PurgeTombstones has
+// yet to delete.
 func (s *Store) TombstoneCount() uint64 { return s.state.Load().tombstones }
 
 // View calls fn with a snapshot of what is committed, which ends when fn returns. Nothing

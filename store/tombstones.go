@@ -12,16 +12,16 @@ import (
 	"indexd/store/record"
 )
 
-// tombstone says that what is at prefix and below it and is not stamped higher
-// is gone.
+// tombstone says that everything at prefix and below it with a stamp up to stamp is gone. What
+// has a higher stamp is a survivor.
 type tombstone struct {
 	prefix   record.Key
 	stamp    uint64
 	complete bool // nothing in it is stamped higher, so a scan can skip it
-	// orphans: PurgeTombstones has found some, see there; reported: all that it found in
-	// a whole pass were made pending above.
+	// orphans says that PurgeTombstones has found some in this pass, and reported that all
+	// those of a previous pass were reported to the directories above, see there.
 	orphans, reported bool
-	resume            []byte // the key at which PurgeTombstones goes on
+	resume            []byte // the key at which PurgeTombstones continues
 }
 
 func (d *tombstone) encode() []byte {
@@ -39,7 +39,8 @@ func (d *tombstone) encode() []byte {
 	return codec.AddChecksum(d.prefix, append(b, d.resume...))
 }
 
-// decodeTombstone reads a value of dead. Opening the database has checked that it is whole.
+// decodeTombstone decodes a value of the tombstones bucket. Opening the database has verified
+// it.
 func decodeTombstone(key, val []byte) (tombstone, error) {
 	b, err := codec.VerifyChecksum(key, val)
 	if err != nil || len(b) == 0 {
@@ -54,7 +55,7 @@ func decodeTombstone(key, val []byte) (tombstone, error) {
 	return d, nil
 }
 
-// covered reports whether what is at key with that stamp is dead.
+// tombstoned reports whether a record at key with that stamp is gone.
 func (sn *Snap) tombstoned(key record.Key, stamp uint64) bool {
 	if !sn.dead {
 		return false
@@ -69,10 +70,9 @@ func (sn *Snap) tombstoned(key record.Key, stamp uint64) bool {
 	return false
 }
 
-// Survivors iterates over the directories that are dead with all below them but for
-// what is newer and lives on, in order of keys. Until PurgeTombstones has been there no
-// record above need name what lives in them. The keys are valid while the
-// snapshot is.
+// Survivors iterates over the directories with a tombstone that has survivors, in key order.
+// Until PurgeTombstones has been there, no record above needs to name the survivors. The keys
+// are valid while the snapshot is.
 func (sn *Snap) Survivors() iter.Seq[record.Key] {
 	return func(yield func(record.Key) bool) {
 		if !sn.dead {
@@ -87,12 +87,12 @@ func (sn *Snap) Survivors() iter.Seq[record.Key] {
 	}
 }
 
-// tombstoneWalk follows a cursor in the order of keys and knows which dead ranges
-// the cursor is in.
+// tombstoneWalk follows a cursor in key order and knows the tombstones that apply at its
+// position.
 type tombstoneWalk struct {
 	c     *bolt.Cursor
-	next  tombstone // the first range that was not reached yet; nil prefix: none
-	stack []tombstone
+	next  tombstone   // the next tombstone ahead; prefix is nil if there is none
+	stack []tombstone // those at or above the current directory
 }
 
 func (w *tombstoneWalk) read(k, v []byte) {
@@ -102,7 +102,7 @@ func (w *tombstoneWalk) read(k, v []byte) {
 	}
 }
 
-// seek begins at key, which it keeps nothing of.
+// seek moves to key, which it does not retain.
 func (w *tombstoneWalk) seek(sn *Snap, key record.Key) {
 	w.stack = w.stack[:0]
 	w.read(w.c.Seek(key))
@@ -125,9 +125,8 @@ func (w *tombstoneWalk) above(sn *Snap, up record.Key) {
 	}
 }
 
-// at goes on to the directory dir, and returns the highest stamp at which what
-// is there is dead, and a range that can be leapt over where dir is in one. No
-// stamp is 0.
+// at moves forward to the directory dir. It returns the highest stamp up to which records there
+// are gone, or 0, and a directory whose whole subtree is gone if dir is in one.
 func (w *tombstoneWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
 	for w.next.prefix != nil && w.next.prefix.Compare(dir) <= 0 {
 		w.stack = append(w.stack, w.next)
@@ -148,8 +147,8 @@ func (w *tombstoneWalk) at(dir record.Key) (stamp uint64, leap record.Key) {
 	return stamp, leap
 }
 
-// drop makes a directory and all below it die with what is stamped up to stamp.
-// It is O(1) but for marks: they go here, as they are few.
+// drop puts a tombstone on a directory for everything stamped up to stamp. It is O(1) except
+// for pending marks, which it removes at once because they are few.
 func (t *Tx) drop(key record.Key, stamp uint64) error {
 	t.pending.drop(key, stamp)
 	if err := t.boundaries.drop(key); err != nil {
@@ -163,7 +162,7 @@ func (t *Tx) drop(key record.Key, stamp uint64) error {
 	if k == nil || bytes.Compare(k, end) >= 0 {
 		return nil
 	}
-	// A directory with nothing below it, which most are, goes at once.
+	// A directory with nothing below it, as most are, is deleted at once.
 	if bytes.Equal(k, key) {
 		if next, _ := c.Next(); next == nil || bytes.Compare(next, end) >= 0 {
 			rec, err := record.Decode(k, v)
@@ -223,11 +222,11 @@ func (s *tombstones) incomplete(key record.Key) error {
 	return nil
 }
 
-// deleteRecord deletes a record or a chunk with its doc and what it counts for.
+// deleteRecord deletes a record or chunk, with its doc and its part of the counts.
 func (t *Tx) deleteRecord(raw []byte, rec *record.Record) error {
 	dir, _, chunk := record.SplitChunk(raw)
 	if !chunk {
-		if err := t.failed.set(dir, isFailure(0)); err != nil {
+		if err := t.failed.set(dir, false); err != nil {
 			return err
 		}
 	}
@@ -239,10 +238,10 @@ func (t *Tx) deleteRecord(raw []byte, rec *record.Record) error {
 	return t.del(t.b.listings, raw)
 }
 
-// Drop forgets a directory and all below it though it may exist, because it is
-// excluded now, no longer under a root or named by nothing. Its name in its parent's listing
-// stays until that is applied again; until then the name counts as one that is
-// not descended into. Stamps above stamp are spared.
+// Drop forgets a directory and everything below it although it may exist, because it is now
+// excluded, no longer below a root, or not named by anything. Its name stays in its parent's
+// listing until that is applied again; until then it counts as a boundary. Records with a
+// higher stamp survive.
 func (t *Tx) Drop(key record.Key, stamp uint64) error {
 	return t.do(func() error {
 		t.SeeStamp(stamp)

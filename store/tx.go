@@ -57,7 +57,7 @@ func (s *Store) Begin() (*Tx, error) {
 		}
 		t.b = t.snap.b
 		t.pending = pendingSet{
-			store: s, tx: t.tx, b: t.b.pending, count: &t.state.pending,
+			tx: t.tx, b: t.b.pending, count: &t.state.pending,
 			marks: make(map[string]*mark), above: make(map[string]struct{}),
 		}
 		t.docs = docTable{t: t, blocks: make(map[uint64]*docBlock), zones: make(map[uint64]*dirtyZones)}
@@ -108,18 +108,16 @@ func (t *Tx) Rollback() { t.tx.Rollback() }
 // do calls fn as part of the transaction.
 func (t *Tx) do(fn func() error) error { return t.tx.Do(fn) }
 
-// Bulk says that what follows comes nearly in the order of keys, as a first
-// index does: pages are then filled whole instead of by half. An index of / took
-// 48.1 bytes an entry so, 49.6 with pages filled to 0.95 and 50.9 with 0.9; ten
-// rounds of changes later there is no difference any more. (What comes at random
-// into pages so full takes twice the size.)
+// Bulk says that changes will come nearly in key order, as in a first index: pages are then
+// filled completely instead of by 80 %. An index of / took 48.1 bytes per entry this way, 49.6
+// with pages filled to 95 % and 50.9 with 90 %; ten rounds of changes later there is no
+// difference any more. (Changes in random order to pages that full take twice the size.)
 func (t *Tx) Bulk() { t.fill(1) }
 
-// fill sets how full the halves of a page are that is split. bbolt's 0.5 leaves
-// pages half empty for good under changes that come to no growth: after 30
-// rounds of changes in a tenth of all directories 77 bytes an entry were in use
-// with 0.5, 66 with 0.65, 60 with 0.8 and 58 with 0.9. Loaded in random order it
-// was 68, 62, 66 and 68.
+// fill sets how full the halves of a split page are. With bbolt's 0.5, changes that do not grow
+// the database leave pages half empty for good: after 30 rounds of changes in a tenth of all
+// directories 77 bytes per entry were in use with 0.5, 66 with 0.65, 60 with 0.8 and 58 with
+// 0.9. Loaded in random order it was 68, 62, 66 and 68.
 func (t *Tx) fill(percent float64) {
 	for _, b := range [...]*bolt.Bucket{t.b.listings, t.b.docs} {
 		b.FillPercent = percent
@@ -131,7 +129,7 @@ func (t *Tx) fill(percent float64) {
 // Commit itself will need.
 func (t *Tx) Bytes() int { return t.tx.Bytes() + markSize*len(t.pending.marks) + t.docs.bytes }
 
-// markSize is about what a mark takes in memory with its key.
+// markSize estimates the memory in bytes of a pending mark with its key.
 const markSize = 250
 
 // Written returns about how many bytes of pages Commit wrote; 0 before it.
@@ -141,21 +139,20 @@ func (t *Tx) Written() int64 { return t.tx.Written() }
 // is what the transaction writes, which is more than what it adds.
 func (t *Tx) Leave(n int64) { t.tx.Leave(n) }
 
-// SeeStamp makes LastStamp at least stamp. Apply and what else takes a stamp
-// does it too.
+// SeeStamp makes LastStamp at least stamp, as Apply and all other methods with a stamp do.
 func (t *Tx) SeeStamp(stamp uint64) { t.state.stamp = max(t.state.stamp, stamp) }
 
-// Snap shows the database as the transaction has made it so far, but for marks,
-// doc ids, counts and what is fresh, which are as they were at Begin. It is the transaction's:
-// for the same goroutine, until its end.
+// Snap returns the database as the transaction has made it so far, except for pending marks,
+// doc ids, counts and the sets of doc ids, which are as they were at Begin. It may be used by
+// the transaction's goroutine until the transaction ends.
 func (t *Tx) Snap() *Snap { return t.snap }
 
 func (t *Tx) put(b *bolt.Bucket, key, val []byte) error { return t.tx.Put(b, key, val) }
 
 func (t *Tx) del(b *bolt.Bucket, key []byte) error { return t.tx.Delete(b, key) }
 
-// isTop reports whether key is listed without its parent naming it: a root, or
-// a volume's.
+// isTop reports whether key is listed without its parent naming it: a root, or the root of a
+// volume.
 func (t *Tx) isTop(key record.Key) bool {
 	if key.IsRoot() {
 		return t.b.volumes.Get(key) != nil
@@ -164,8 +161,8 @@ func (t *Tx) isTop(key record.Key) bool {
 	return ok
 }
 
-// topsChanged keeps tops as the roots bucket is, in a map of the transaction's
-// own.
+// topsChanged updates tops, which is the set of keys in the roots bucket, in a copy of the
+// transaction's own.
 func (t *Tx) topsChanged(key []byte, there bool) {
 	t.tops = maps.Clone(t.tops)
 	if there {
@@ -175,7 +172,7 @@ func (t *Tx) topsChanged(key []byte, there bool) {
 	}
 }
 
-// flush writes what was gathered: docs, marks, counts.
+// flush writes the changes that were gathered in memory.
 func (t *Tx) flush() error {
 	if err := t.docs.flush(); err != nil {
 		return err

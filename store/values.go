@@ -9,21 +9,20 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Family is a kind of values that the store keeps for its caller as JSON,
-// without knowing what is in them.
+// Family is a kind of values that the store keeps for its caller as JSON, whose content it does
+// not know.
 type Family int
 
 const (
-	// Roots are keyed by the Key of the directory where a root begins. The
-	// store knows of them that they need no parent to be applied.
+	// Roots are keyed by the Key of a root's directory. A root needs no parent that names it.
 	Roots Family = iota
 	// Jobs are keyed by JobKey.
 	Jobs
-	// Settings are keyed by whatever the caller likes.
+	// Settings have any keys.
 	Settings
 )
 
-// JobKey is a job's key in Jobs, in order of ids.
+// JobKey returns a job's key in Jobs. Keys sort by id.
 func JobKey(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
 
 // JobID is the inverse of JobKey.
@@ -48,7 +47,7 @@ func (t *Tx) PutValue(f Family, key []byte, v any) error {
 	})
 }
 
-// DeleteValue removes a value; that it is not there is no error.
+// DeleteValue removes a value, if there is one.
 func (t *Tx) DeleteValue(f Family, key []byte) error {
 	return t.do(func() error {
 		if f == Roots {
@@ -58,8 +57,8 @@ func (t *Tx) DeleteValue(f Family, key []byte) error {
 	})
 }
 
-// Value fills in v from the JSON stored under key, and says whether there is any.
-// ErrCorrupt is returned where it is damaged.
+// Value sets v from the JSON stored under key, and reports whether there is a value. It returns
+// ErrCorrupt if the value is damaged.
 func (sn *Snap) Value(f Family, key []byte, v any) (bool, error) {
 	val := sn.b.family(f).Get(key)
 	if val == nil {
@@ -68,8 +67,8 @@ func (sn *Snap) Value(f Family, key []byte, v any) (bool, error) {
 	return true, codec.DecodeJSON(key, val, v)
 }
 
-// Values iterates over a family in order of keys: the keys, and the JSON, nil
-// where it is damaged. Both are valid while the snapshot is.
+// Values iterates over the keys and the JSON of a family in key order. The JSON is nil if it is
+// damaged. Both are valid while the snapshot is.
 func (sn *Snap) Values(f Family) iter.Seq2[[]byte, []byte] {
 	return func(yield func([]byte, []byte) bool) {
 		c := sn.b.family(f).Cursor()

@@ -13,26 +13,26 @@ import (
 // ErrVolumes is returned when no volume number is left.
 var ErrVolumes = errors.New("store: no volume number is left")
 
-// VolumeInfo is what is known of a volume.
+// VolumeInfo describes a volume.
 type VolumeInfo struct {
 	Volume record.Volume
-	// Identity tells the file system again wherever it is mounted: its UUID
-	// and the root within it, or what the caller finds to stand for that.
+	// Identity identifies the file system wherever it is mounted: its UUID and the root within
+	// it, or what the caller uses instead.
 	Identity string
-	// MountPoint is where its root is, or was when it was last mounted: an
-	// absolute clean path of any bytes.
+	// MountPoint is where the volume's root is mounted, or was last: an absolute clean path of
+	// any bytes.
 	MountPoint string
 	FSType     string
 	Source     string // as in mountinfo
-	Offline    bool   // not mounted now: nothing of it is deleted
-	// Counts are of what is stored. Of a subtree that is gone they go down as
-	// it is reaped. PutVolume leaves them out.
+	Offline    bool   // not mounted now; its records are kept
+	// Counts cover what is stored. Those of a subtree that is gone decrease as it is purged.
+	// PutVolume ignores them.
 	Counts Counts
 }
 
-// Counts are what records come to.
+// Counts are the sums of a volume's records.
 type Counts struct {
-	Dirs    uint64 // directories with a record, an unreadable one's included
+	Dirs    uint64 // directories with a record, including unreadable ones
 	Entries uint64
 	Bytes   int64 // sum of the entries' sizes
 	Blocks  int64 // sum of their blocks of 512 bytes
@@ -59,8 +59,8 @@ func decodeCounts(key, val []byte) (Counts, error) {
 	return c, nil
 }
 
-// volumeJSON is how a VolumeInfo is stored; texts of any bytes do not survive
-// JSON as strings.
+// volumeJSON is a VolumeInfo as it is stored. Its paths are base64, because JSON strings cannot
+// hold arbitrary bytes.
 type volumeJSON struct {
 	Identity, MountPoint, Source []byte
 	FSType                       string
@@ -69,8 +69,8 @@ type volumeJSON struct {
 
 func volumeKey(v record.Volume) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
 
-// PutVolume stores v. Where v.Volume is 0 it is a new one and gets a number that
-// was never used before; the number is returned.
+// PutVolume stores v. If v.Volume is 0 the volume is new and gets a number that was never used
+// before. The number is returned.
 func (t *Tx) PutVolume(v VolumeInfo) (record.Volume, error) {
 	if v.Volume == 0 {
 		if t.state.volume >= math.MaxUint16 {
@@ -109,7 +109,7 @@ func (sn *Snap) Volumes() ([]VolumeInfo, error) {
 	return all, nil
 }
 
-// Volume returns one volume; false where there is none of that number.
+// Volume returns one volume; ok is false if there is none of that number.
 func (sn *Snap) Volume(v record.Volume) (VolumeInfo, bool, error) {
 	key := volumeKey(v)
 	val := sn.b.volumes.Get(key)

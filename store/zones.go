@@ -8,14 +8,12 @@ import (
 	"indexd/store/record"
 )
 
-// Zones returns the doc ids of the records of which accept says of what is known
-// that an entry may be wanted. The directory's own record of a chunked listing
-// and one without entries are not among them. The doc ids of dead records may be
-// among them, which Keys leaves out. nil
-// stands for every doc.
+// Zones returns the doc ids of the records whose zone accept accepts; nil stands for all docs.
+// Records without entries, such as the directory's own record of a chunked listing, are not
+// among them. Records that are gone may be among them, which Keys leaves out.
 //
-// accept is called on the calling goroutine; its argument is valid until it
-// returns. At 650,000 records it is called as many times.
+// accept is called by the calling goroutine, 650,000 times with as many records. Its argument
+// is valid until it returns.
 func (sn *Snap) Zones(accept func(*record.Zone) bool) *roaring.Bitmap {
 	if sn.state.nextDoc > maxDoc {
 		return nil
@@ -33,12 +31,12 @@ func (sn *Snap) Zones(accept func(*record.Zone) bool) *roaring.Bitmap {
 	return docs
 }
 
-// eachZone calls yield with what accept accepts, nil accepts all, in the order of
-// doc ids.
+// eachZone calls yield with the docs whose zones accept accepts, in the order of ids. A nil
+// accept accepts all.
 func (sn *Snap) eachZone(accept func(*record.Zone) bool, yield func(doc uint32, row record.ZoneRow)) {
 	var (
 		z    record.Zone
-		last = record.NoZone // the row asked about last, of which some come in a row
+		last = record.NoZone // the previous row; equal ones often follow each other
 		yes  bool
 	)
 	ask := func(doc uint32, row record.ZoneRow) {
@@ -67,7 +65,7 @@ func (sn *Snap) eachZone(accept func(*record.Zone) bool, yield func(doc uint32, 
 	}
 }
 
-// blockNumber returns the number in a key of docs or zones.
+// blockNumber returns the block number in a key of docs or zones.
 func blockNumber(key []byte) uint64 {
 	if len(key) != 5 {
 		return 0

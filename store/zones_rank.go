@@ -8,7 +8,7 @@ import (
 	"indexd/store/record"
 )
 
-// ZoneOrder is an order of records by what their entries can be at best.
+// ZoneOrder is an order of records by the best values that their entries can have.
 type ZoneOrder uint8
 
 // The orders.
@@ -19,26 +19,25 @@ const (
 	OldestFirst
 )
 
-// Ranking gives out records beginning with those whose entries can come first in
-// an order, for whoever wants the first few entries and can stop when no other
-// record can have a better one:
+// Ranking returns records in an order, those first whose entries can come first. A caller that
+// wants the first few entries can stop when no remaining record can have a better one:
 //
 //	r := sn.Rank(LargestFirst, accept)
 //	for n := 64; !r.Done(); n *= 4 {
-//		look at r.Next(n)
-//		if I have enough, and none of them is below r.Bound() {
+//		read the records of r.Next(n)
+//		if there are enough entries, none of them below r.Bound() {
 //			break
 //		}
 //	}
 //
-// It is for one goroutine, and needs its snapshot no more.
+// It is used by one goroutine, and does not need its snapshot any more.
 type Ranking struct {
 	by   ZoneOrder
-	heap []uint64 // the rank, more is better, above ^doc; the best is the first
+	heap []uint64 // a heap of rank<<32 | ^doc; a higher rank is better
 }
 
-// Rank ranks the records that Zones would return, in eight bytes for each; nil where
-// that would be nil.
+// Rank ranks the records that Zones would return, taking eight bytes for each. It returns nil
+// if Zones would return nil.
 func (sn *Snap) Rank(by ZoneOrder, accept func(*record.Zone) bool) *Ranking {
 	if sn.state.nextDoc > maxDoc {
 		return nil
@@ -65,7 +64,7 @@ func (by ZoneOrder) rank(row record.ZoneRow) uint64 {
 	return row.Largest()
 }
 
-// sink moves entry i down to where it belongs.
+// sink moves entry i down to its place.
 func (r *Ranking) sink(i int) {
 	h := r.heap
 	for {
@@ -84,7 +83,7 @@ func (r *Ranking) sink(i int) {
 	}
 }
 
-// Done reports whether Next has given out all.
+// Done reports whether Next has returned all records.
 func (r *Ranking) Done() bool { return len(r.heap) == 0 }
 
 // Next returns the doc ids of the next n records, or of those that are left.
@@ -100,9 +99,9 @@ func (r *Ranking) Next(n int) *roaring.Bitmap {
 	return docs
 }
 
-// Bound returns what no entry in the records that are left goes beyond: the
-// largest or least size in bytes, the newest or oldest mtime in seconds. Where
-// nothing is left it is what any entry goes beyond.
+// Bound returns a bound of all entries in the remaining records: the largest or least size in
+// bytes, the newest or oldest mtime in seconds. If no records remain, every entry is better
+// than the bound.
 func (r *Ranking) Bound() int64 {
 	low := r.by == LargestFirst || r.by == NewestFirst
 	if r.Done() {
