@@ -7,24 +7,23 @@ import (
 	"unicode/utf8"
 )
 
-// SyntaxError is a text that cannot be understood, and where.
+// SyntaxError is returned for a text that cannot be understood.
 type SyntaxError struct {
-	Text string // what was read: the whole query, a pattern, a filter
-	Pos  int    // byte offset into Text, len(Text) for its end
-	Msg  string // what is wrong, one line
+	Text string // what was read: the whole query, a pattern or a filter
+	Pos  int    // byte offset of the fault in Text; len(Text) for its end
+	Msg  string // what is wrong, in one line
 	Hint string // what to write instead, or empty
 }
 
-// Error is one line, without Text and Hint.
+// Error returns one line, without Text and Hint.
 func (e *SyntaxError) Error() string { return e.Msg }
 
-// detailWidth is how many characters of a long text Detail shows on either
-// side of the fault.
+// detailWidth is how many characters of a long text Detail shows on either side of the fault.
 const detailWidth = 36
 
-// Detail is Text, a caret under the character at Pos, and the hint: two or
-// three lines, each ended by a newline, safe on a terminal. Of a long text the
-// part around Pos is shown.
+// Detail returns Text, a caret under the character at Pos, and the hint: two or three lines,
+// each ended by a newline and safe to print on a terminal. If Text is long, only the part
+// around Pos is shown.
 func (e *SyntaxError) Detail() string {
 	pos := min(max(e.Pos, 0), len(e.Text))
 	before, after := e.Text[:pos], e.Text[pos:]
@@ -68,7 +67,7 @@ func forward(s string, n int) int {
 	return at
 }
 
-// printable writes what a terminal should not be given as Go does.
+// Printable returns s with whatever should not be sent to a terminal escaped as in Go.
 func Printable(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
@@ -88,7 +87,7 @@ func Printable(s string) string {
 	return out.String()
 }
 
-// shown is s in quotes for a message; of a long one the beginning.
+// shown returns s in quotes for a message, shortened if it is long.
 func shown(s string) string {
 	if n := forward(s, detailWidth); n < len(s) {
 		s = s[:n] + "…"
@@ -96,8 +95,8 @@ func shown(s string) string {
 	return `"` + Printable(s) + `"`
 }
 
-// wide counts the columns of s beyond one a character, and short of it: the
-// ideographs take two, marks that combine take none.
+// wide returns by how many columns s is wider than one for each character: ideographs take two
+// columns, combining marks none.
 func wide(s string) int {
 	n := 0
 	for _, r := range s {

@@ -2,9 +2,9 @@ package query
 
 import "strings"
 
-// excludeGlob leaves out what it matches and, of a directory, all below. As in
-// fd, without a '/' it is a glob on a name at any depth, and a '/' at its end
-// makes it one for directories only. Case counts.
+// ExcludeGlob excludes what it matches and, if that is a directory, everything below it. As in
+// fd, a glob without a '/' is matched against names at any depth, and one that ends with '/'
+// against directories only. Case counts.
 type ExcludeGlob struct {
 	Pattern  string
 	Parts    []GlobPart
@@ -31,7 +31,7 @@ func parseExclude(s string) (ExcludeGlob, error) {
 	return x, err
 }
 
-// anyParent puts "**/" before a glob on the path, unless it is absolute.
+// AnyParent puts "**/" before a glob on the path, unless the glob is absolute.
 func AnyParent(parts []GlobPart) []GlobPart {
 	if len(parts) > 0 && (parts[0].Op == OpChar && parts[0].Char == '/' || parts[0].Op == OpDirs) {
 		return parts

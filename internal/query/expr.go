@@ -8,55 +8,53 @@ import (
 	"indexd/listing"
 )
 
-// Expr is a query that was understood. It is absolute: what depends on time,
-// place or the names of users is resolved. Parse of its String gives an equal
-// Expr again.
+// Expr is a parsed query. It depends on no time, place or names of users; those are resolved.
+// Parsing its String gives an equal Expr.
 type Expr interface {
-	// String is the canonical text of the query.
+	// String returns the canonical text of the query.
 	String() string
 	isExpr()
 }
 
-// The kinds of Expr. Lists have at least two elements, of which none is of the
-// list's own kind; Not is of no Not.
+// The kinds of Expr. Lists have at least two elements, none of the list's own kind. X is no
+// *Not.
 type (
 	Everything struct{}
 	And        struct{ List []Expr }
 	Or         struct{ List []Expr }
 	Not        struct{ X Expr }
 
-	// text is a pattern on the name or the path.
+	// Text is a pattern on the name or the path.
 	Text struct {
 		Kind    TextKind
 		Where   TextWhere
-		Pattern string // a glob is in the form that globText gives
+		Pattern string // a glob is in the form that GlobText returns
 	}
-	// exts holds for a name that ends in a dot and one of list, folded, and has
-	// something before.
+	// Exts holds for a name that ends with a dot and one of List, which is folded, and has
+	// something before the dot.
 	Exts struct{ List []string }
-	// types holds for an entry of any of the types, in the order of typeLetters.
+	// Types holds for an entry of any of the types, which are in the order of typeNames.
 	Types struct{ Letters string }
-	// Numbers is a field of numbers; both ends are included.
+	// Numbers holds if the field's number is in the range, which includes both ends.
 	Numbers struct {
 		Field  *Field
 		Lo, Hi uint64
 	}
-	// Depth is depth:; both ends are included.
+	// Depth is depth:, a range that includes both ends.
 	Depth struct{ Lo, Hi uint64 }
-	// mtime has both ends included; an end that is not there is hasLo or hasHi
-	// false.
+	// Mtime is a range that includes both ends. HasLo and HasHi say which ends there are.
 	Mtime struct {
 		Lo, Hi       listing.Time
 		HasLo, HasHi bool
 	}
-	// owner is owner:USER[:GROUP] and group:GROUP.
+	// Owner is owner:USER[:GROUP] or group:GROUP.
 	Owner struct {
 		UID, GID       uint32
 		HasUID, HasGID bool
 		NotUID, NotGID bool
 	}
 	Perm struct {
-		How  byte // 0: exactly these bits, '-': all of them, '/': any
+		How  byte // 0 for exactly these bits, '-' for all of them, '/' for any of them
 		Bits uint32
 	}
 	In struct{ Dir string }
@@ -94,7 +92,7 @@ func (*Owner) isExpr()     {}
 func (*Perm) isExpr()      {}
 func (*In) isExpr()        {}
 
-// conjunction is all of list, flat.
+// Conjunction returns the AND of list, without nested ANDs.
 func Conjunction(list ...Expr) Expr {
 	var flat []Expr
 	for _, x := range list {
@@ -115,7 +113,7 @@ func Conjunction(list ...Expr) Expr {
 	return &And{flat}
 }
 
-// disjunction is any of list, flat. list is not empty.
+// disjunction returns the OR of list, which is not empty, without nested ORs.
 func disjunction(list ...Expr) Expr {
 	var flat []Expr
 	for _, x := range list {
@@ -165,9 +163,9 @@ func inParens(x Expr) string {
 
 func (e *Text) String() string {
 	switch e.Kind {
-	case RegexPattern, WordRegex: // of which the language knows only the first
+	case RegexPattern, WordRegex: // the language knows only RegexPattern
 		return "re:" + quoteValue(e.Pattern)
-	case LocateGlob: // for people: the language has no word for it
+	case LocateGlob: // for people: the language cannot express it
 		return "fnmatch:" + quoteValue(e.Pattern)
 	case Substring, GlobPattern:
 	}
@@ -181,7 +179,7 @@ func (e *Text) word() string {
 	return quote(e.Pattern)
 }
 
-// A field's value, as it stands in a filter: verbatim.
+// field is an Expr that is written as a field and a value.
 type field interface {
 	Expr
 	name() string
@@ -202,7 +200,7 @@ func (e *Owner) name() string {
 	return "group"
 }
 
-// filterString writes a field as a filter.
+// filterString writes a field as a filter, with its value verbatim.
 func filterString(f field) string { return f.name() + ":" + f.value() }
 
 func wordString(f field) string { return f.name() + ":" + quoteValue(f.value()) }
@@ -226,8 +224,7 @@ func (e *Exts) String() string {
 	return "ext:" + strings.Join(list, ",")
 }
 
-// quoteValue writes the value of a field, of which only blanks and quotes need
-// quoting.
+// quoteValue writes the value of a field. Only blanks and quotes need quoting.
 func quoteValue(s string) string {
 	if s != "" && !strings.ContainsAny(s, blanks+`"`) {
 		return s

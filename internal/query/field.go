@@ -11,27 +11,28 @@ import (
 	"indexd/listing"
 )
 
-// Field is one row of the table of fields: all there is to a field is here, except its
+// Field is one row of the table of fields. Everything about a field is here, except its
 // examples in docs/query.md and its rows in the tables of tests.
 type Field struct {
 	Name    string
 	Aliases []string
-	Value   string // what a value looks like, for the documentation and --help
+	Value   string // the form of a value, for the documentation and --help
 	Doc     string // what the field holds for, likewise
-	Needs   Needs  // what it takes to judge an entry by the field
-	// TermOnly is set for a field that can be part of a query, but no filter.
+	Needs   Needs  // what must be known of an entry to judge it
+	// TermOnly is set for a field that may be part of a query but not a filter.
 	TermOnly bool
 
 	parse func(v fieldValue) (Expr, error)
 
-	// For a field of numbers, whose Expr is a *Numbers: how one number is read, what it
-	// is of an entry, and, if zones bound it, its least and largest value in a zone.
+	// For a field of numbers, whose Expr is a *Numbers: read reads one number, number returns
+	// that of an entry, and bounds returns the least and largest number in a zone. bounds is
+	// nil if zones do not bound the field.
 	read   func(v fieldValue) (uint64, error)
 	number func(e *listing.Entry) uint64
 	bounds func(z *Zone) (lo, hi uint64)
 }
 
-// Needs are sets of what must be known of an entry to judge it.
+// Needs is a set of things that must be known of an entry to judge it.
 type Needs uint8
 
 const (
@@ -121,8 +122,8 @@ func fieldNamed(name string) *Field {
 	return nil
 }
 
-// parseField reads w, whose first n bytes are letters and followed by a colon. term is set
-// if w is part of a query, not a filter. Errors are about src.
+// parseField reads w, which begins with n letters and a colon. term is set if w is part of a
+// query, not a filter. Errors are about src.
 func parseField(src string, w quotedText, n int, term bool, env *Env) (Expr, error) {
 	name := w.cut(0, n).String()
 	f := fieldNamed(strings.ToLower(name))
@@ -150,7 +151,7 @@ func parseField(src string, w quotedText, n int, term bool, env *Env) (Expr, err
 	return f.parse(v)
 }
 
-// fieldValue is what stands after the colon.
+// fieldValue is what follows the colon.
 type fieldValue struct {
 	src   string
 	field *Field
@@ -162,7 +163,7 @@ func (v fieldValue) fail(i int, msg, hint string) error {
 	return &SyntaxError{v.src, v.at[i], msg, hint}
 }
 
-// sub is a part of the value.
+// sub returns a part of the value.
 func (v fieldValue) sub(i, j int) fieldValue {
 	v.quotedText = v.cut(i, j)
 	return v
@@ -209,10 +210,10 @@ func (v fieldValue) exts() (Expr, error) {
 	return e, nil
 }
 
-// typeDoc lists the types, in the order of typeNames.
+// typeDoc describes the types, in the order of typeNames.
 const typeDoc = "f file, d directory, l symlink, s socket, p pipe, b block-device, c char-device, x executable, e empty"
 
-// typeNames are the types, each with the letter by which Types knows it first.
+// typeNames holds the names of each type. The first is the letter that Types uses.
 var typeNames = [...][]string{
 	{"f", "file", "regular"},
 	{"d", "dir", "directory"},
@@ -258,7 +259,7 @@ func (v fieldValue) perm() (Expr, error) {
 	return e, nil
 }
 
-// owner reads USER, USER:GROUP or :GROUP; '!' before either negates it.
+// owner reads USER, USER:GROUP or :GROUP. '!' before either negates it.
 func (v fieldValue) owner() (Expr, error) {
 	user, group := v.sub(0, v.len()), v.sub(v.len(), v.len())
 	if i := slices.Index(v.b, ':'); i >= 0 {
@@ -290,8 +291,8 @@ func ownerOf(user, group fieldValue) (Expr, error) {
 	return e, nil
 }
 
-// id finds the number of a user or group: a name, as chown has it, or else
-// digits.
+// id returns the number of a user or group. As for chown, a name takes precedence over a
+// number.
 func (v fieldValue) id(kind string) (id uint32, not bool, err error) {
 	s := v.String()
 	if s[0] == '!' {

@@ -8,20 +8,20 @@ import (
 	"unicode/utf8"
 )
 
-// A glob is read as a list of parts. A character is a rune, or, of what is no
-// UTF-8, one byte b as invalid+b, so that every name is a list of characters.
+// GlobPart is one part of a parsed glob. A character is a rune or, for a byte b that is not
+// UTF-8, InvalidByte+b, so that every name is a list of characters.
 //
-//   - any characters but '/'
-//     **       any characters; as a whole component "**/", any number of components, none included
-//     ?        one character but '/'
-//     [a-z]    one of these, [!a-z] or [^a-z] none of these, never '/'; [[:digit:]]
+//   - any characters except '/'
+//     **       any characters; as a whole component "**/", any number of components or none
+//     ?        one character except '/'
+//     [a-z]    one of these; [!a-z] or [^a-z] is any other; never '/'; [[:digit:]]
 //     {a,b}    one of these globs
 //     \c       c itself
 type GlobPart struct {
 	Op    GlobOp
-	Char  rune         // opChar
-	Class *GlobClass   // opClass
-	Alts  [][]GlobPart // opAlt
+	Char  rune         // for OpChar
+	Class *GlobClass   // for OpClass
+	Alts  [][]GlobPart // for OpAlt
 }
 
 type GlobOp uint8
@@ -31,19 +31,19 @@ const (
 	OpAny
 	OpClass
 	OpStar
-	OpStars // "**" that is not a component
-	OpDirs  // "**/" that is one
+	OpStars // "**" that is not a whole component
+	OpDirs  // "**/" that is a whole component
 	OpAlt
 )
 
 // GlobClass is a set of characters.
 type GlobClass struct {
 	Negated bool
-	Ranges  []RuneRange // in order and disjoint, unless Locate is set
-	Named   []string    // names that classTest knows
+	Ranges  []RuneRange // sorted and disjoint, unless Locate is set
+	Named   []string    // names known to classTest
 
-	// Locate is set for a class as fnmatch(3) has it, which may match '/'; any other never
-	// does. If case is ignored, its Ranges are in lower case, and those of Exact are not.
+	// Locate is set for a class of ParseLocateGlob, which may match '/'; other classes never
+	// do. If case is ignored, its Ranges are in lower case, but case counts for Exact.
 	Locate bool
 	Exact  []RuneRange
 }
@@ -53,11 +53,11 @@ type RuneRange struct{ Lo, Hi rune }
 const (
 	globMeta    = `*?[]{}`
 	InvalidByte = unicode.MaxRune + 1
-	// maxBraces is how deep braces may nest.
+	// maxBraces is how deep braces may be nested.
 	maxBraces = 50
 )
 
-// decode returns the first character of s and its length.
+// DecodeChar returns the first character of s, which is not empty, and its length.
 func DecodeChar(s string) (rune, int) {
 	if s[0] < utf8.RuneSelf {
 		return rune(s[0]), 1
@@ -69,7 +69,7 @@ func DecodeChar(s string) (rune, int) {
 	return r, w
 }
 
-// appendChar is the inverse of decode.
+// AppendChar is the inverse of DecodeChar.
 func AppendChar(b []byte, c rune) []byte {
 	if c >= InvalidByte {
 		return append(b, byte(c-InvalidByte))
@@ -79,21 +79,20 @@ func AppendChar(b []byte, c rune) []byte {
 
 type globParser struct {
 	in    quotedText
-	s     string // in.b
+	s     string // the bytes of in
 	pos   int
 	depth int
-	err   *SyntaxError // with no Text
+	err   *SyntaxError // without Text
 }
 
 // ParseGlob reads a glob in which nothing is quoted. Errors are of type *SyntaxError.
 func ParseGlob(s string) ([]GlobPart, error) { return parseGlob(s, plain(s, 0)) }
 
-// parseGlob reads c, of which quoted bytes stand for themselves. text is what
-// errors are about.
+// parseGlob reads c, in which quoted bytes stand for themselves. Errors are about text.
 func parseGlob(text string, c quotedText) ([]GlobPart, error) {
 	p := &globParser{in: c, s: c.String()}
 	parts := p.sequence(true)
-	if p.err == nil && p.pos < len(p.s) { // stopped at a '}' or ',' that is not ours
+	if p.err == nil && p.pos < len(p.s) { // at a '}' or ',' outside of braces
 		p.fail(p.pos, "'}' without '{' before it", literalHint("}"))
 	}
 	if p.err != nil {
@@ -113,11 +112,11 @@ func (p *globParser) fail(pos int, msg, hint string) {
 	}
 }
 
-// more reports whether the byte at pos is the unquoted b.
+// more reports whether the byte at pos is b and not quoted.
 func (p *globParser) more(b byte) bool { return p.pos < len(p.s) && p.in.bare(p.pos, b) }
 
-// sequence reads up to the end, or in braces up to a ',' or '}'. fresh says
-// that it begins a component.
+// sequence reads up to the end or, in braces, up to a ',' or '}'. fresh is set if it begins at
+// the beginning of a component.
 func (p *globParser) sequence(fresh bool) []GlobPart {
 	var parts []GlobPart
 	for p.pos < len(p.s) && p.err == nil {
@@ -146,7 +145,7 @@ func (p *globParser) sequence(fresh bool) []GlobPart {
 				}
 				parts = append(parts, p.char())
 			case '\\':
-				// The last byte of all, or before a quoted one, it is itself.
+				// A backslash at the end, or before a quoted byte, stands for itself.
 				if p.pos+1 < len(p.s) && !p.in.quoted[p.pos+1] {
 					p.pos++
 				}
@@ -160,8 +159,8 @@ func (p *globParser) sequence(fresh bool) []GlobPart {
 	return parts
 }
 
-// endsComponent reports whether what follows parts begins a component; empty
-// is the answer for no parts.
+// endsComponent reports whether what follows parts is at the beginning of a component. empty
+// is the result for no parts.
 func endsComponent(parts []GlobPart, empty bool) bool {
 	if len(parts) == 0 {
 		return empty
@@ -267,7 +266,7 @@ func (p *globParser) class() GlobPart {
 	return GlobPart{Op: OpClass, Class: class}
 }
 
-// merge sorts the ranges, none next to another.
+// merge sorts the ranges and joins those that overlap or touch.
 func (k *GlobClass) merge() {
 	slices.SortFunc(k.Ranges, func(a, b RuneRange) int { return cmp.Compare(a.Lo, b.Lo) })
 	merged := k.Ranges[:0]
@@ -283,7 +282,7 @@ func (k *GlobClass) merge() {
 	k.Named = slices.Compact(k.Named)
 }
 
-// classChar reads one character of a class. There is one.
+// classChar reads one character of a class. The input must not be at its end.
 func (p *globParser) classChar() rune {
 	if p.more('\\') && p.pos+1 < len(p.s) && !p.in.quoted[p.pos+1] {
 		p.pos++
@@ -311,7 +310,7 @@ func (p *globParser) named(class *GlobClass) bool {
 	return true
 }
 
-// classTest returns the test of a named class, nil where there is none.
+// classTest returns the test of a named class, or nil if there is no such class.
 func classTest(name string) func(rune) bool {
 	switch name {
 	case "alnum":
@@ -342,9 +341,9 @@ func classTest(name string) func(rune) bool {
 	return nil
 }
 
-// Has reports whether c, one character of a name, is in the class. folded is c, or what it
-// becomes if case is ignored; see Locate. Any other class then has c if it has any
-// character that c folds with.
+// Has reports whether c, one character of a name, is in the class. If fold is set, case is
+// ignored: a class with Locate compares folded with its Ranges, and any other class has c if
+// it has any character that c folds with.
 func (k *GlobClass) Has(c, folded rune, fold bool) bool {
 	if k.Locate {
 		return (inRanges(k.Ranges, folded) || inRanges(k.Exact, c)) != k.Negated
@@ -386,7 +385,7 @@ func (k *GlobClass) listed(c rune) bool {
 	return false
 }
 
-// globText writes parts as a glob, in the one way that String has for it.
+// GlobText writes parts as a glob, in canonical form.
 func GlobText(parts []GlobPart) string { return string(appendGlob(nil, parts, 0)) }
 
 func appendGlob(b []byte, parts []GlobPart, depth int) []byte {
@@ -419,8 +418,8 @@ func appendGlob(b []byte, parts []GlobPart, depth int) []byte {
 	return b
 }
 
-// appendEscaped appends c, behind a '\' if it is one of special, or a byte that
-// would make a rune of those before it.
+// appendEscaped appends c, preceded by a '\' if it is in special, or if it is a byte that
+// would form a rune with those before it.
 func appendEscaped(b []byte, c rune, special string) []byte {
 	if c < utf8.RuneSelf && strings.IndexByte(special, byte(c)) >= 0 ||
 		c >= InvalidByte && len(b) > 0 && b[len(b)-1] >= utf8.RuneSelf {

@@ -5,8 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// hasUpper reports whether s has an upper-case letter, which under smart case
-// makes case count.
+// HasUpper reports whether s has an upper-case letter. Under smart case, case then counts.
 func HasUpper(s string) bool {
 	for _, r := range s {
 		if unicode.IsUpper(r) {

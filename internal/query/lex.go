@@ -2,11 +2,11 @@ package query
 
 import "strings"
 
-// token is a word of a query, or an operator.
+// token is a word of a query or an operator.
 type token struct {
 	kind tokenKind
 	at   int
-	word quotedText // of a tokWord; for the rest what was written
+	word quotedText // of a tokWord; otherwise the text of the operator
 }
 
 type tokenKind uint8
@@ -21,12 +21,12 @@ const (
 	tokNot
 )
 
-// lexer cuts a query into tokens. Operators are such only as whole words, and
-// '!' only as the first byte of one.
+// lexer cuts a query into tokens. An operator must be a whole word, except '!', which must be
+// the first byte of a word.
 type lexer struct {
 	text  string
 	pos   int
-	glued bool // the byte before pos is a '!' of the same word
+	glued bool // the byte before pos is the '!' of the same word
 }
 
 const blanks = " \t\n\r\v\f"
@@ -66,14 +66,14 @@ func (l *lexer) next() (token, error) {
 		t.kind = tokNot
 	}
 	if l.glued && t.kind != tokOpen {
-		t.kind = tokWord // "!OR" is not the word OR
+		t.kind = tokWord // "!OR" is not the operator OR
 	}
 	l.glued = false
 	return t, nil
 }
 
-// word reads up to the next blank outside of quotes. In quotes every byte
-// stands for itself, and "" for one quote.
+// word reads up to the next blank outside of quotes. In quotes every byte stands for itself,
+// except that "" stands for one quote.
 func (l *lexer) word() (quotedText, error) {
 	var c quotedText
 	s, i := l.text, l.pos
@@ -104,8 +104,7 @@ func (l *lexer) word() (quotedText, error) {
 	return c, nil
 }
 
-// quote writes a literal text as a word. For a text that needs none it adds no
-// quotes.
+// quote writes a text as a word, in quotes only if it needs them.
 func quote(s string) string {
 	if s != "" && !strings.ContainsAny(s, blanks+globMeta+`"`) && !misread(s) {
 		return s
@@ -115,8 +114,8 @@ func quote(s string) string {
 
 func inQuotes(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
-// misread reports whether a word that begins with s would be an operator, a
-// negation or a field.
+// misread reports whether a word that begins with s would be taken for an operator, a negation
+// or a field.
 func misread(s string) bool {
 	switch s {
 	case "(", ")", "|", "OR", "AND", "NOT":
@@ -125,8 +124,8 @@ func misread(s string) bool {
 	return s[0] == '!' || fieldLen(plain(s, 0)) > 0
 }
 
-// quoteGlob writes a glob as a word: only blanks and quotes are quoted, and
-// the first byte where the word would be misread.
+// quoteGlob writes a glob as a word. It quotes blanks, quotes and, if the word would be
+// misread, the first byte.
 func quoteGlob(s string) string {
 	var out strings.Builder
 	first := s != "" && misread(s)
@@ -145,8 +144,8 @@ func quoteGlob(s string) string {
 	return out.String()
 }
 
-// fieldLen returns the length of the letters before a colon with which c
-// begins, or 0.
+// fieldLen returns how many letters before a colon c begins with, or 0 if it does not begin
+// with a field.
 func fieldLen(c quotedText) int {
 	for i, b := range c.b {
 		switch {

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// ParseLocateGlob reads a pattern of ModeLocate as fnmatch(3) of glibc does without flags.
-// It reads characters, or bytes if bytes is set, since fnmatch tries both. With fold, the
-// ranges of classes are in lower case, as LowerChar has it.
+// ParseLocateGlob reads a pattern of ModeLocate as fnmatch(3) of glibc does without flags. It
+// reads characters, or bytes if bytes is set, since fnmatch tries both. With fold, the ranges
+// of classes are in lower case, as LowerChar defines it.
 func ParseLocateGlob(s string, fold, bytes bool) []GlobPart {
 	p := &locateParser{fold: fold, bytes: bytes}
 	for i := 0; i < len(s); {
@@ -29,8 +29,8 @@ type locateParser struct {
 	fold  bool
 }
 
-// LowerChar returns c in lower case, as towlower does. Of bytes, only those of ASCII have a
-// lower case.
+// LowerChar returns c in lower case, as towlower does. If c is a byte, only ASCII letters have
+// a lower case.
 func LowerChar(c rune, bytes bool) rune {
 	switch {
 	case 'A' <= c && c <= 'Z':
@@ -77,11 +77,11 @@ func (p *locateParser) parse() []GlobPart {
 	return parts
 }
 
-// never is a part that matches nothing. It stands for something malformed.
+// never is a part that matches nothing. It stands for a malformed class.
 var never = GlobPart{Op: OpClass, Class: &GlobClass{Locate: true}}
 
-// addNamed adds the named class to k. It returns false if there is no such class. Bytes
-// beyond ASCII are in no class.
+// addNamed adds a named class to k, or returns false if there is none of that name. A byte
+// that is not ASCII is in no class.
 func (k *GlobClass) addNamed(name string, bytes bool) bool {
 	class := posixClass(name)
 	if class == "" {
@@ -103,9 +103,9 @@ func (k *GlobClass) addNamed(name string, bytes bool) bool {
 	return true
 }
 
-// bracket reads what s begins with, a '[', and returns its length. As for
-// fnmatch, one that is not closed is a '[' itself; what stands behind a class
-// of a name that there is not is not in the set.
+// bracket reads the bracket expression at the beginning of s and returns its length. As for
+// fnmatch, a '[' that is not closed stands for itself, and in a set with an unknown class name
+// everything after that name is ignored.
 func (p *locateParser) bracket(s []rune) (GlobPart, int) {
 	b := &GlobClass{Locate: true}
 	i := 1
@@ -153,7 +153,7 @@ func (p *locateParser) bracket(s []rune) (GlobPart, int) {
 		}
 		switch {
 		case cut:
-		case single && n > 2: // "[.c.]", in which case always counts
+		case single && n > 2: // "[.c.]", for which case always counts
 			b.Exact = append(b.Exact, RuneRange{lo, lo})
 		default:
 			b.Ranges = append(b.Ranges, RuneRange{p.lower(lo), p.lower(hi)})
@@ -161,8 +161,8 @@ func (p *locateParser) bracket(s []rune) (GlobPart, int) {
 	}
 }
 
-// element reads one end of a range; c is negative for one that there is not.
-// ok is false where the pattern ends in it.
+// element reads one end of a range. c is negative if there is no such character. ok is false
+// if the pattern ends within the element.
 func (p *locateParser) element(s []rune) (c rune, n int, ok bool) {
 	if len(s) == 0 {
 		return 0, 0, false
@@ -179,9 +179,8 @@ func (p *locateParser) element(s []rune) (c rune, n int, ok bool) {
 	return s[0], 1, true
 }
 
-// symbol reads "[.c.]", or with another mark "[=c=]", at the beginning of s; c
-// is negative if it has not just one character. ok is false where it does not
-// end.
+// symbol reads "[.c.]" or, with '=' as the mark, "[=c=]" at the beginning of s. c is negative
+// if it has more than one character. ok is false if it is not closed.
 func symbol(s []rune, mark rune) (c rune, n int, ok bool) {
 	if len(s) < 2 || s[0] != '[' || s[1] != mark {
 		return 0, 0, false
@@ -197,8 +196,8 @@ func symbol(s []rune, mark rune) (c rune, n int, ok bool) {
 	return 0, 0, false
 }
 
-// className reads "[:name:]" at the beginning of s. As for fnmatch, it is one
-// only if all of its letters may be in a name.
+// className reads "[:name:]" at the beginning of s. As for fnmatch, the name may consist only
+// of the letters a to y.
 func className(s []rune) (name string, n int, ok bool) {
 	if len(s) < 2 || s[0] != '[' || s[1] != ':' {
 		return "", 0, false

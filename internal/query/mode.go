@@ -12,10 +12,10 @@ const (
 	ModeGlob  Mode = "glob"  // a glob on the whole name, or on the path if it has a '/'
 	ModeRegex Mode = "regex" // RE2, anywhere in the name, or in the path if it has a '/'
 
-	// The modes of locate read each term as plocate(1) does, that is, as fnmatch,
-	// regcomp and regexec of glibc do in a UTF-8 locale. A term is matched against the
-	// name, or with Request.FullPath against the whole path, whether or not it has a
-	// '/'. An empty term matches everything.
+	// The modes of locate read each term as plocate(1) does, that is, as fnmatch, regcomp and
+	// regexec of glibc do in a UTF-8 locale. A term is matched against the name or, with
+	// Request.FullPath, against the whole path, whether or not it has a '/'. An empty term
+	// matches everything.
 
 	// ModeLocate is a substring or, if it has one of * ? [], a glob on the whole text,
 	// in which a star also matches '/', braces stand for themselves, and '\' takes the

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// MaxNumber as an upper end stands for no bound.
+// MaxNumber as the upper end of a range means that there is no upper end.
 const MaxNumber uint64 = math.MaxUint64
 
-// comparison is how a value is compared. The shell eats '>' and '<', so '+'
-// and '-' mean them too.
+// comparison is the kind of comparison with a value. '+' and '-' can be written for '>' and
+// '<', which the shell interprets.
 type comparison uint8
 
 const (
@@ -22,8 +22,8 @@ const (
 	cmpRange
 )
 
-// compare cuts the operator from the value. Of a range lo and hi are the ends,
-// of which one may be empty; of all else lo is the operand.
+// compare splits the operator from the value. For a range, lo and hi are the ends, one of
+// which may be empty. Otherwise lo is the operand.
 func (v fieldValue) compare() (op comparison, lo, hi fieldValue, err error) {
 	s := v.String()
 	skip := 1
@@ -56,7 +56,7 @@ func (v fieldValue) compare() (op comparison, lo, hi fieldValue, err error) {
 	return op, lo, hi, nil
 }
 
-// numbers reads a comparison or range of what the field's read reads.
+// numbers reads a comparison or range of numbers that the field's read reads.
 func (v fieldValue) numbers() (Expr, error) {
 	lo, hi, err := v.interval(v.field.read)
 	return &Numbers{Field: v.field, Lo: lo, Hi: hi}, err
@@ -67,7 +67,7 @@ func (v fieldValue) depth() (Expr, error) {
 	return &Depth{lo, hi}, err
 }
 
-// interval reads a comparison or range as the first and last number that it includes.
+// interval reads a comparison or range, and returns the first and last number in it.
 func (v fieldValue) interval(read func(fieldValue) (uint64, error)) (first, last uint64, err error) {
 	op, lo, hi, err := v.compare()
 	if err != nil {
@@ -124,7 +124,7 @@ func (v fieldValue) count() (uint64, error) {
 	return n, err
 }
 
-// digits reads the digits at the start, of which there must be one.
+// digits reads the digits at the beginning. There must be at least one.
 func (v fieldValue) digits() (n uint64, rest int, err error) {
 	for rest < v.len() && '0' <= v.b[rest] && v.b[rest] <= '9' {
 		d := uint64(v.b[rest] - '0')
@@ -146,8 +146,8 @@ func (v fieldValue) digits() (n uint64, rest int, err error) {
 	return n, rest, nil
 }
 
-// fraction reads what follows a decimal point at i as millionths of
-// millionths; digits beyond are dropped. rest is i where there is none.
+// fraction reads what follows a decimal point at i, in units of 1/fractionUnit, and drops
+// further digits. rest is i if there is no point.
 func (v fieldValue) fraction(i int) (n uint64, rest int, err error) {
 	if i == v.len() || v.b[i] != '.' {
 		return 0, i, nil
@@ -163,11 +163,11 @@ func (v fieldValue) fraction(i int) (n uint64, rest int, err error) {
 	return n, rest, nil
 }
 
-// fractionUnit is what fraction counts in: 1 is 1/fractionUnit.
+// fractionUnit is the denominator of fraction.
 const fractionUnit = uint64(1e12)
 
-// scaled is (n + f/fractionUnit) × unit, and the rest in fractionUnit; ok is
-// false where that is too large.
+// scaled returns (n + f/fractionUnit) × unit, with the remainder in units of 1/fractionUnit.
+// ok is false if that is too large.
 func scaled(n, f uint64, unit int64) (whole int64, rest uint64, ok bool) {
 	over, product := bits.Mul64(n, uint64(unit))
 	hi, lo := bits.Mul64(f, uint64(unit))
@@ -179,7 +179,7 @@ func scaled(n, f uint64, unit int64) (whole int64, rest uint64, ok bool) {
 	return int64(sum), rest, true
 }
 
-// size reads a number of bytes: 10, 10k, 2.5G; powers of 1024.
+// size reads a number of bytes, such as 10, 10k or 2.5G, with powers of 1024.
 func (v fieldValue) size() (uint64, error) {
 	const hint = "units are b k M G T P E, powers of 1024"
 	n, i, err := v.digits()

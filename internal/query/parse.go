@@ -2,9 +2,9 @@ package query
 
 import "strings"
 
-// Parse reads a query in the language of docs/query.md; env is nil for one
-// that is absolute. The empty query is everything. Errors are of type
-// *SyntaxError, about text.
+// Parse reads a query in the language of docs/query.md. env may be nil if nothing in the query
+// depends on time, place or names. The empty query matches everything. Errors are of type
+// *SyntaxError and about text.
 func Parse(text string, env *Env) (Expr, error) {
 	if err := checkText(text); err != nil {
 		return nil, err
@@ -26,7 +26,7 @@ func Parse(text string, env *Env) (Expr, error) {
 	return x, nil
 }
 
-// checkText refuses what no query can hold.
+// checkText rejects a text that no query can have.
 func checkText(text string) error {
 	if len(text) > MaxText {
 		return &SyntaxError{text, MaxText, "the query is too long", "64 KiB are the most"}
@@ -39,7 +39,7 @@ func checkText(text string) error {
 
 type parser struct {
 	lex   lexer
-	tok   token // not yet used
+	tok   token // the next token
 	env   *Env
 	depth int
 }
@@ -97,7 +97,7 @@ func (p *parser) and() (Expr, error) {
 	}
 }
 
-// operand passes the operator that is next and sees that a term follows.
+// operand skips the operator that is next, and checks that a term follows.
 func (p *parser) operand() error {
 	op := p.tok
 	if err := p.advance(); err != nil {
@@ -166,7 +166,7 @@ func (p *parser) parens() (Expr, error) {
 	return x, p.advance()
 }
 
-// word reads one word: a field or a bare text.
+// word reads one word: a field or a text.
 func (p *parser) word(w quotedText) (Expr, error) {
 	if n := fieldLen(w); n > 0 {
 		return parseField(p.lex.text, w, n, true, p.env)
@@ -177,7 +177,7 @@ func (p *parser) word(w quotedText) (Expr, error) {
 	return parseText(p.lex.text, w, WhereAuto)
 }
 
-// parseText reads a substring or glob.
+// parseText reads a substring or a glob.
 func parseText(src string, w quotedText, where TextWhere) (Expr, error) {
 	if !w.hasBare(globMeta) {
 		return &Text{Substring, where, w.String()}, nil

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// posixScope is where a term of locate is matched.
+// posixScope returns what a term of locate is matched against.
 func (r *Request) posixScope() TextWhere {
 	if r.FullPath {
 		return WherePath
@@ -13,7 +13,7 @@ func (r *Request) posixScope() TextWhere {
 	return WhereName
 }
 
-// literally is the Expr of a text that must be contained.
+// literally returns the Expr of a text that must be contained.
 func literally(s string, where TextWhere) Expr {
 	if s == "" {
 		return Everything{}
@@ -40,15 +40,15 @@ func parseLocateTerm(r *Request, s string) (Expr, error) {
 	return &Text{Kind: LocateGlob, Where: where, Pattern: s}, nil
 }
 
-// wildcard reports whether plocate sees a wildcard in s. Where it sees none, end
-// is the offset of a '\' or '[' that is not finished, or len(s).
+// wildcard reports whether plocate would take s for a glob. If not, end is the offset of an
+// unfinished '\' or '[', or len(s).
 func wildcard(s string) (wild bool, end int) {
 	for i := 0; i < len(s); {
 		switch s[i] {
 		case '*', '?':
 			return true, 0
 		case '[':
-			// For plocate a class ends at the first ']' that does not come at once.
+			// For plocate a class ends at the first ']' that is not its first character.
 			j := i + 1
 			if j < len(s) && s[j] == '!' {
 				j++
@@ -68,7 +68,7 @@ func wildcard(s string) (wild bool, end int) {
 	return false, len(s)
 }
 
-// unescape takes the '\' away that stands before another character.
+// unescape removes each '\' that precedes another character.
 func unescape(s string) string {
 	if strings.IndexByte(s, '\\') < 0 {
 		return s

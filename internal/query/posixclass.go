@@ -1,8 +1,8 @@
 package query
 
-// posixClass is what the class [:name:] of POSIX has in it, as a piece of an RE2
-// class: what glibc 2.36 has in UTF-8, but for marks and for letters in circles,
-// which Unicode lists one by one. It is "" where there is no class of the name.
+// posixClass returns the contents of the POSIX class [:name:] as part of an RE2 class, or ""
+// if there is no such class. They are what glibc 2.36 has in UTF-8 locales, except for marks
+// and circled letters, which Unicode lists individually.
 func posixClass(name string) string {
 	const (
 		alpha = `\p{L}\p{Nl}`
@@ -39,5 +39,5 @@ func posixClass(name string) string {
 	return ""
 }
 
-// posixWord is a piece of an RE2 class: what \w stands for.
+// posixWord returns what \w stands for, as part of an RE2 class.
 func posixWord() string { return posixClass("alnum") + "_" }

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// parsePosixRegex translates a POSIX regular expression, basic or extended and
-// as glibc reads it, to RE2. '^' and '$' are the ends of the whole text, and '.'
-// and a negated class match a newline too, but no byte that is not UTF-8.
+// parsePosixRegex translates a POSIX regular expression, basic or extended as glibc reads it,
+// to RE2. '^' and '$' are the ends of the whole text, and '.' and negated classes match a
+// newline too.
 func parsePosixRegex(r *Request, s string, extended bool) (Expr, error) {
 	where, fold := r.posixScope(), r.Case == CaseIgnore
 	if !utf8.ValidString(s) {
@@ -36,27 +36,27 @@ func parsePosixRegex(r *Request, s string, extended bool) (Expr, error) {
 	return x, nil
 }
 
-// regexTranslator goes through a POSIX regular expression and writes the RE2
-// for it. After an error nothing it does counts.
+// regexTranslator translates a POSIX regular expression to RE2. After an error its output is
+// meaningless.
 type regexTranslator struct {
 	in       string
 	extended bool
-	fold     bool // case does not count
+	fold     bool // case is ignored
 	at       int
-	depth    int // of parentheses
+	depth    int // of nested parentheses
 	out      []byte
-	edges    bool // it has edges of words
+	edges    bool // it has \< \> \b or \B
 	err      *SyntaxError
 }
 
-// In the RE2 of a WordRegex, the beginning and the end of a word are written as RE2 writes
-// those of a line, which no POSIX regular expression needs.
+// In the RE2 of a WordRegex, the beginning and the end of a word are written as the beginning
+// and the end of a line, which no POSIX regular expression needs.
 const (
 	wordBegins = `(?m:^)`
 	wordEnds   = `(?m:$)`
 )
 
-// maxRepeat is how often RE2 repeats anything.
+// maxRepeat is the largest repeat count of RE2.
 const maxRepeat = 1000
 
 func (p *regexTranslator) fail(at int, msg, hint string) {
@@ -65,9 +65,8 @@ func (p *regexTranslator) fail(at int, msg, hint string) {
 	}
 }
 
-// operator returns the operator that stands at p.at, and its length: one of
-// | ( ) { + ? *, which but for the last have a '\' before them in a basic
-// expression; 0 if none does.
+// operator returns the operator at p.at and its length: one of | ( ) { + ? *, all of which
+// except the last follow a '\' in a basic expression. The length is 0 if there is none.
 func (p *regexTranslator) operator() (op byte, n int) {
 	s := p.in[p.at:]
 	switch {
@@ -82,8 +81,7 @@ func (p *regexTranslator) operator() (op byte, n int) {
 	return 0, 0
 }
 
-// alternatives translates up to the end or, in parentheses, to the one that
-// closes them.
+// alternatives translates up to the end or, in parentheses, to the closing one.
 func (p *regexTranslator) alternatives(inside bool) {
 	for p.branch(inside); p.err == nil; p.branch(inside) {
 		if op, n := p.operator(); op == '|' {
@@ -95,7 +93,7 @@ func (p *regexTranslator) alternatives(inside bool) {
 	}
 }
 
-// branch translates up to the next '|', or as alternatives does.
+// branch translates up to the next '|', or as far as alternatives does.
 func (p *regexTranslator) branch(inside bool) {
 	start := p.at
 	for p.at < len(p.in) && p.err == nil {
@@ -112,7 +110,7 @@ func (p *regexTranslator) branch(inside bool) {
 			p.repeat(from)
 		case op == '{' || op != 0 && op != ')' && p.extended:
 			p.fail(p.at, "there is nothing to repeat", `the character itself is written \`+string(op))
-		case op != 0: // at the beginning it is itself
+		case op != 0: // at the beginning of a branch it stands for itself
 			p.out = append(p.out, '\\', op)
 			p.at += n
 			p.repeat(from)
@@ -124,7 +122,7 @@ func (p *regexTranslator) branch(inside bool) {
 	}
 }
 
-// group translates what is in parentheses; n is the length of the first.
+// group translates an expression in parentheses. n is the length of the opening one.
 func (p *regexTranslator) group(n int) {
 	open := p.at
 	p.at += n
@@ -143,8 +141,8 @@ func (p *regexTranslator) group(n int) {
 	p.fail(open, "'(' is not closed", "")
 }
 
-// anchor translates what matches between two characters, if that is what comes
-// next. start is where the branch begins.
+// anchor translates what matches between two characters, if that comes next. start is the
+// beginning of the branch.
 func (p *regexTranslator) anchor(start int) bool {
 	s := p.in[p.at:]
 	write := func(n int, re string) bool {

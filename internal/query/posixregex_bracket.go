@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// bracket translates the bracket expression at p.at. In it a '\' is a '\', and
-// ranges go by code points.
+// bracket translates the bracket expression at p.at, in which '\' stands for itself and ranges
+// compare code points.
 func (p *regexTranslator) bracket() {
 	open := p.at
 	p.at++
@@ -27,7 +27,7 @@ func (p *regexTranslator) bracket() {
 			name, _, ok := strings.Cut(s[2:], ":]")
 			class := posixClass(name)
 			if p.fold && (name == "upper" || name == "lower") {
-				class = posixClass("alpha") // as regcomp has it
+				class = posixClass("alpha") // as in regcomp
 			}
 			switch {
 			case !ok:
@@ -43,8 +43,8 @@ func (p *regexTranslator) bracket() {
 	}
 }
 
-// span appends one character of a bracket expression, or a range of them, to
-// set. first says that it is the first.
+// span appends one character of a bracket expression, or a range, to set. first is set for the
+// first one.
 func (p *regexTranslator) span(set []byte, first bool) []byte {
 	at := p.at
 	follows := func(s string) bool { return strings.HasPrefix(p.in[p.at:], s) }
@@ -70,8 +70,7 @@ func (p *regexTranslator) span(set []byte, first bool) []byte {
 	return appendClassChar(append(set, '-'), hi)
 }
 
-// member reads one character of a bracket expression, which may be written
-// "[.c.]" or "[=c=]".
+// member reads one character of a bracket expression, which may be written "[.c.]" or "[=c=]".
 func (p *regexTranslator) member() rune {
 	s := p.in[p.at:]
 	if len(s) > 1 && s[0] == '[' && (s[1] == '.' || s[1] == '=') {
@@ -94,7 +93,7 @@ func (p *regexTranslator) member() rune {
 	return r
 }
 
-// appendClassChar appends r as it stands in an RE2 class.
+// appendClassChar appends r as it is written in an RE2 class.
 func appendClassChar(set []byte, r rune) []byte {
 	if r < utf8.RuneSelf && strings.IndexByte(`\[]^-:&~`, byte(r)) >= 0 {
 		set = append(set, '\\')

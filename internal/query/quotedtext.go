@@ -2,15 +2,15 @@ package query
 
 import "strings"
 
-// chars is a piece of a query: its bytes, of each whether it stood in quotes,
-// and where it stood.
+// quotedText is a part of a query. For each byte it records whether it was quoted and where it
+// was.
 type quotedText struct {
 	b      []byte
 	quoted []bool
-	at     []int // len(b)+1: the last is the end
+	at     []int // len(b)+1 offsets; the last one is the end
 }
 
-// plain is a text in which nothing is quoted and which stands at base.
+// plain returns s as a text without quotes that begins at offset base.
 func plain(s string, base int) quotedText {
 	c := quotedText{b: []byte(s), quoted: make([]bool, len(s)), at: make([]int, len(s)+1)}
 	for i := range c.at {
@@ -28,17 +28,17 @@ func (c *quotedText) add(b byte, quoted bool, at int) {
 func (c quotedText) len() int       { return len(c.b) }
 func (c quotedText) String() string { return string(c.b) }
 
-// from is what comes at and after i.
+// from returns what is at and after i.
 func (c quotedText) from(i int) quotedText { return c.cut(i, len(c.b)) }
 
 func (c quotedText) cut(i, j int) quotedText {
 	return quotedText{c.b[i:j], c.quoted[i:j], c.at[i : j+1]}
 }
 
-// bare reports whether the byte at i is c and does not stand in quotes.
+// bare reports whether the byte at i is b and not quoted.
 func (c quotedText) bare(i int, b byte) bool { return c.b[i] == b && !c.quoted[i] }
 
-// hasBare reports whether any byte of set stands outside quotes.
+// hasBare reports whether any byte of set occurs outside of quotes.
 func (c quotedText) hasBare(set string) bool {
 	for i := range c.b {
 		if !c.quoted[i] && strings.IndexByte(set, c.b[i]) >= 0 {
@@ -48,7 +48,7 @@ func (c quotedText) hasBare(set string) bool {
 	return false
 }
 
-// split cuts c at the bare commas.
+// split cuts c at the commas that are not quoted.
 func (c quotedText) split() []quotedText {
 	var list []quotedText
 	start := 0

@@ -8,21 +8,21 @@ import (
 	"unicode/utf8"
 )
 
-// Regular expressions are RE2, as package regexp has it, searched for anywhere
-// in a text. As in fd, '.' is any character, a newline too.
+// Regular expressions are RE2 as in package regexp, searched for anywhere in a text. As in fd,
+// '.' matches a newline too.
 const regexFlags = syntax.Perl | syntax.DotNL
 
-// maxRegex is how many bytes a regular expression may have. A class such as
-// \pL takes 5 KB of memory for its 3 bytes.
+// maxRegex is the largest length of a regular expression, in bytes. A class such as \pL has 3
+// bytes and takes 5 KB of memory.
 const maxRegex = 4 << 10
 
-// ParseRegex is parseRegex of a whole text.
+// ParseRegex checks s, and returns its syntax tree and its length in steps. Errors are of type
+// *SyntaxError.
 func ParseRegex(s string, fold bool) (*syntax.Regexp, int, error) {
 	return parseRegex(s, plain(s, 0), fold)
 }
 
-// parseRegex checks pattern and returns its syntax tree, and its length in
-// steps. text and at are what errors are about and where pattern begins in it.
+// parseRegex is ParseRegex for a part of text, which errors are about.
 func parseRegex(text string, pattern quotedText, fold bool) (*syntax.Regexp, int, error) {
 	s := pattern.String()
 	fail := func(i int, msg, hint string) error {
@@ -50,7 +50,7 @@ func parseRegex(text string, pattern quotedText, fold bool) (*syntax.Regexp, int
 	return re, steps, nil
 }
 
-// validLen is the length of the longest part of s from its start that is UTF-8.
+// ValidLen returns the length of the longest prefix of s that is valid UTF-8.
 func ValidLen(s string) int {
 	for i, r := range s {
 		if r == utf8.RuneError && !strings.HasPrefix(s[i:], "\uFFFD") {
@@ -60,7 +60,7 @@ func ValidLen(s string) int {
 	return len(s)
 }
 
-// explainRegex finds where in s the fault is.
+// explainRegex finds out where the fault in s is.
 func explainRegex(s string, err error) (pos int, msg, hint string) {
 	var se *syntax.Error
 	if !errors.As(err, &se) {
@@ -87,8 +87,8 @@ func explainRegex(s string, err error) (pos int, msg, hint string) {
 	return max(strings.Index(s, se.Expr), 0), string(se.Code), hint
 }
 
-// unclosedParen is the offset of the last '(' that no ')' closes, extraParen
-// that of the first ')' that closes none.
+// unclosedParen returns the offset of the last '(' that is not closed, extraParen that of the
+// first ')' that closes none.
 func unclosedParen(s string) int {
 	open, _ := parens(s)
 	if len(open) == 0 {
@@ -140,8 +140,8 @@ func skipClass(s string, i int) int {
 	return len(s)
 }
 
-// regexSteps is about how long re is as a program. It stops counting beyond
-// maxSteps.
+// regexSteps returns the approximate length of re as a program. It stops counting beyond
+// MaxSteps.
 func regexSteps(re *syntax.Regexp) int {
 	n := 1
 	for _, sub := range re.Sub {
@@ -160,8 +160,8 @@ func regexSteps(re *syntax.Regexp) int {
 	return n
 }
 
-// regexUpper reports whether pattern has an upper-case letter that stands for
-// itself, alone or in a class. \S, \pL and the names of groups have none.
+// RegexHasUpper reports whether pattern has an upper-case letter that stands for itself, alone
+// or in a class. \S, \pL and the names of groups do not count.
 func RegexHasUpper(pattern string) bool {
 	for i := 0; i < len(pattern); {
 		rest := pattern[i:]
@@ -223,6 +223,6 @@ func hexEscape(s string) (r rune, n int) {
 	return r, n
 }
 
-// maxSteps bounds the programs of all globs and regular expressions of a
-// request together, and by it the cost of a name: steps × characters.
+// MaxSteps limits the total length of all globs and regular expressions of a request, and
+// thereby the cost of a name, which is steps × characters.
 const MaxSteps = 3_000

@@ -1,12 +1,14 @@
-// Package query is the language in which an index is asked: it reads a request
-// (terms, filters, scope), and makes of it a Plan that judges entries.
+// Package query is the query language. It parses a Request, which is terms, filters and
+// scope, into expressions.
 //
-//	Request ── Resolve(Env) ──▶ Request ── Compile ──▶ Plan ── NewMatcher ──▶ Matcher
-//	as typed    by indexctl    absolute   by the daemon   shared    one a goroutine
+//	Request ── Resolve(Env) ──▶ Request ── plan.Compile ──▶ Plan ── NewMatcher ──▶ Matcher
+//	as typed   by the client    absolute   by the daemon    shared  one per goroutine
 //
-// The package knows no store and no wire: whoever executes a plan feeds it
-// directories and entries. It imports nothing but the standard library and
-// package listing, and does nothing at init, since the client links it.
+// Modes, cases, orders and fields are each one table: mode.go, request.go, sort.go and
+// field.go. Below this package, scan searches columns of names, pattern compiles globs and
+// regular expressions, plan prepares a request, and exec runs it on a snapshot of the store.
+//
+// The client links this package, so it imports little and does nothing at init.
 package query
 
 import (
@@ -14,42 +16,42 @@ import (
 	"time"
 )
 
-// Request is one question, as the client sends it and the daemon compiles it. The
-// zero value asks for everything. The JSON names are those of the protocol.
+// Request is one question, as the client sends it and the daemon compiles it. The zero value
+// asks for everything. The JSON names are those of the protocol.
 type Request struct {
-	// Terms are joined by blanks and read as one query; in any Mode but
-	// ModeTerms each is one whole pattern and all must match. None may be empty.
+	// Terms are joined by blanks and read as one query. In any Mode except ModeTerms, each is
+	// a pattern of its own, and all must match. No term may be empty.
 	Terms    []string `json:"terms,omitempty"`
 	Mode     Mode     `json:"mode,omitempty"`
 	Case     Case     `json:"case,omitempty"`
-	FullPath bool     `json:"full_path,omitempty"` // terms match in the whole path, not the name alone
+	FullPath bool     `json:"full_path,omitempty"` // match terms against the whole path, not only the name
 
-	// Filters are one field and its value each, "type:f,d", "size:+1M", the
-	// value verbatim to its end; all must match. See SizeFilter and those
-	// beside it.
+	// Filters are fields with their values, such as "type:f,d" or "size:+1M". A value extends
+	// to the end and is not quoted. All filters must match. SizeFilter and the functions after
+	// it make filters of flags.
 	Filters []string `json:"filters,omitempty"`
-	// In are the directories to look below; none: every root.
+	// In lists the directories to search. If there are none, all roots are searched.
 	In []string `json:"in,omitempty"`
-	// Exclude are globs; what one matches is left out, and a directory with all
-	// that is below it.
+	// Exclude are globs. Whatever one matches is excluded and, if it is a directory,
+	// everything below it.
 	Exclude []string `json:"exclude,omitempty"`
-	// MinDepth and MaxDepth count below an In directory or a root: its own
-	// entries have depth 1. 0 is no bound.
+	// MinDepth and MaxDepth limit the depth below an In directory or a root, whose own entries
+	// have depth 1. 0 means no limit.
 	MinDepth int `json:"min_depth,omitempty"`
 	MaxDepth int `json:"max_depth,omitempty"`
 
 	Sort    Sort `json:"sort,omitempty"`
 	Reverse bool `json:"reverse,omitempty"`
-	Limit   int  `json:"limit,omitempty"` // rows, after sorting; 0 is no limit
-	Count   bool `json:"count,omitempty"` // only how many
+	Limit   int  `json:"limit,omitempty"` // number of rows, after sorting; 0 means no limit
+	Count   bool `json:"count,omitempty"` // return only the number of matches
 }
 
-// Case says whether upper and lower case are the same.
+// Case says whether case is ignored.
 type Case string
 
 // The cases. The empty Case is CaseSmart.
 const (
-	CaseSmart     Case = "smart" // the same, except for a term with an upper-case letter
+	CaseSmart     Case = "smart" // ignored, except for a term with an upper-case letter
 	CaseIgnore    Case = "ignore"
 	CaseSensitive Case = "sensitive"
 )
@@ -59,41 +61,41 @@ var caseNames = [...]string{string(CaseSmart), string(CaseIgnore), string(CaseSe
 // CaseNames returns the names of all cases. The caller must not change them.
 func CaseNames() []string { return caseNames[:] }
 
-// Env is where and when a request was typed. A nil *Env knows nothing: only
-// absolute dates and paths and numeric owners are then understood.
+// Env describes when and where a request was typed. With a nil *Env, only absolute dates and
+// paths and numeric owners can be resolved.
 type Env struct {
-	Now time.Time      // the instant that durations and "today" are relative to
-	Loc *time.Location // in which dates are whole days; nil: time.Local
-	Cwd string         // absolute; "" if not known
-	// Real, if not nil, follows the symbolic links of an absolute path, not
-	// always a clean one, that in: or Request.In names; where it cannot it
-	// returns the path as it is.
+	Now time.Time      // the instant that durations and "today" refer to
+	Loc *time.Location // in which dates are whole days; time.Local if nil
+	Cwd string         // absolute, or "" if not known
+	// Real, if not nil, resolves the symbolic links in a path that in: or Request.In names.
+	// The path is absolute, but not always clean. If it cannot be resolved, Real returns it
+	// unchanged.
 	Real func(path string) string
-	// LookupUser and LookupGroup give a name's number. nil knows no names.
+	// LookupUser and LookupGroup return the number of a name. If nil, no names are known.
 	LookupUser, LookupGroup func(name string) (uint32, error)
 }
 
-// Limits of a request. What is beyond is a *SyntaxError.
+// Limits of a request. A request that exceeds them is rejected with a *SyntaxError.
 const (
 	MaxText    = 64 << 10 // bytes of all texts of a request together
-	MaxNesting = 1000     // of parentheses
+	MaxNesting = 1000     // of nested parentheses
 )
 
-// SizeFilter is the filter of find's --size EXPR.
+// SizeFilter returns the filter for find's --size EXPR.
 func SizeFilter(expr string) string { return "size:" + expr }
 
-// ChangedWithin is the filter of find's --changed-within D|DATE.
+// ChangedWithin returns the filter for find's --changed-within D|DATE.
 func ChangedWithin(when string) string { return "mtime:>=" + when }
 
-// ChangedBefore is the filter of find's --changed-before D|DATE.
+// ChangedBefore returns the filter for find's --changed-before D|DATE.
 func ChangedBefore(when string) string { return "mtime:<" + when }
 
-// OwnerFilter is the filter of find's --owner USER[:GROUP].
+// OwnerFilter returns the filter for find's --owner USER[:GROUP].
 func OwnerFilter(owner string) string { return "owner:" + owner }
 
-// TypeFilter is the filter of all of find's --type values together: any of
-// them. A value may itself be a list with commas.
+// TypeFilter returns the filter for all values of find's --type together, any of which may
+// match. A value may be a list with commas.
 func TypeFilter(types []string) string { return "type:" + strings.Join(types, ",") }
 
-// ExtFilter is the filter of all of find's --extension values together.
+// ExtFilter returns the filter for all values of find's --extension together.
 func ExtFilter(exts []string) string { return "ext:" + strings.Join(exts, ",") }

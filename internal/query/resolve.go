@@ -6,10 +6,9 @@ import (
 	"strings"
 )
 
-// Resolve makes r independent of where and when it was typed: dates become
-// instants, names of users numbers, paths absolute, and all texts canonical.
-// It is done once, by the client; r is changed only where it succeeds. Errors
-// are of type *SyntaxError.
+// Resolve makes r independent of when and where it was typed: dates become instants, names of
+// users numbers, paths absolute, and all texts canonical. The client calls it once. r changes
+// only if it succeeds. Errors are of type *SyntaxError.
 func (r *Request) Resolve(env *Env) error {
 	q := *r
 	parsed, err := q.Parse(env)
@@ -34,7 +33,7 @@ func (r *Request) Resolve(env *Env) error {
 	return nil
 }
 
-// parsed is a request whose texts were understood.
+// Parsed is a request whose texts have been parsed.
 type Parsed struct {
 	Terms   Expr
 	Filters []field
@@ -42,7 +41,7 @@ type Parsed struct {
 	Exclude []ExcludeGlob
 }
 
-// parse reads all texts of r.
+// Parse parses all texts of r.
 func (r *Request) Parse(env *Env) (*Parsed, error) {
 	if err := r.checkSize(); err != nil {
 		return nil, err
@@ -82,7 +81,7 @@ func (r *Request) Parse(env *Env) (*Parsed, error) {
 	return p, nil
 }
 
-// checkSize refuses a request of too much text.
+// checkSize rejects a request with too much text.
 func (r *Request) checkSize() error {
 	n := 0
 	for _, list := range [][]string{r.Terms, r.Filters, r.In, r.Exclude} {
@@ -95,8 +94,8 @@ func (r *Request) checkSize() error {
 	return nil
 }
 
-// checkNames refuses modes, cases and orders that there are not, and numbers
-// below 0. A person cannot type them; a program can.
+// checkNames rejects unknown modes, cases and orders, and negative numbers. They cannot be
+// typed, but a program can send them.
 func (r *Request) checkNames() error {
 	fail := func(s, what string) error {
 		return &SyntaxError{s, 0, "there is no " + what + " " + shown(s), ""}
@@ -143,7 +142,7 @@ func (r *Request) parseTerms(env *Env) (Expr, error) {
 	return Conjunction(list...), nil
 }
 
-// parseFilter reads one field and its value, which goes to the end as it is.
+// parseFilter reads a field and its value, which extends to the end and is not quoted.
 func parseFilter(s string, env *Env) (field, error) {
 	if err := checkText(s); err != nil {
 		return nil, err

@@ -2,14 +2,14 @@ package query
 
 import "indexd/listing"
 
-// Truth is the answer to a question of which not everything may be known. The
-// zero value is Unknown.
+// Truth is the answer to a question about something that may be only partly known. The zero
+// value is Unknown.
 type Truth int8
 
-// The three answers. NOT Unknown is Unknown, and an Unknown entry is no match,
-// so what a caller may not see shows in no answer, negated or not.
+// The three answers. NOT Unknown is Unknown, and an entry for which a query is Unknown does
+// not match. So what a caller may not see affects no answer, negated or not.
 //
-// AND is the least of its sides, OR the greatest, NOT changes the sign.
+// AND is the minimum of its operands, OR the maximum, and NOT changes the sign.
 const (
 	False   Truth = -1
 	Unknown Truth = 0
@@ -25,9 +25,8 @@ func TruthOf(b bool) Truth {
 
 func (t Truth) String() string { return [3]string{"false", "unknown", "true"}[t+1] }
 
-// Zone is what is known of a number of entries without reading them. The
-// bounds include every entry's size and mtime; an entry whose stat failed
-// counts as of size 0 and time zero.
+// Zone describes a set of entries without reading them. The bounds include the size and mtime
+// of every entry; an entry that could not be stat'ed counts with size 0 and the zero time.
 type Zone struct {
 	Count, Dirs      uint64
 	MinSize, MaxSize int64

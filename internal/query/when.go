@@ -10,15 +10,14 @@ import (
 	"indexd/listing"
 )
 
-// moment is what a time that was written stands for: from its first to its
-// last nanosecond. For a day that is all of it, for a duration one instant.
+// moment is what a written time stands for: all nanoseconds from first to last. A day is all
+// of that day, a duration one instant.
 type moment struct {
 	first, last listing.Time
-	since       bool // a duration: alone it means everything from then on
+	since       bool // it is a duration, which alone means everything since then
 }
 
-// mtime reads mtime: and what --changed-within and --changed-before make of
-// it.
+// mtime reads the value of mtime:, which --changed-within and --changed-before use too.
 func (v fieldValue) mtime() (Expr, error) {
 	op, lo, hi, err := v.compare()
 	if err != nil {
@@ -104,12 +103,12 @@ func (e *Env) loc() *time.Location {
 	return e.Loc
 }
 
-// span is from first up to but without end.
+// span returns the moment from first up to, but not including, end.
 func span(first, end time.Time) moment {
 	return moment{first: listing.FromStd(first), last: addNano(listing.FromStd(end), -1)}
 }
 
-// addNano adds a nanosecond, or takes one. At the ends of time it stays.
+// addNano adds n, which is 1 or -1, nanoseconds. At the limits of Time it returns t.
 func addNano(t listing.Time, n int) listing.Time {
 	switch {
 	case n > 0 && t.Nsec == 999_999_999:
@@ -127,15 +126,15 @@ func addNano(t listing.Time, n int) listing.Time {
 	return t
 }
 
-// startOfDay is the first instant of a day. That is not always midnight:
-// clocks are also put forward at midnight, and back over it.
+// startOfDay returns the first instant of a day. It is not always midnight, since clocks may
+// be changed at midnight.
 func startOfDay(y int, m time.Month, d int, loc *time.Location) time.Time {
 	want := time.Date(y, m, d, 12, 0, 0, 0, time.UTC)
 	t := time.Date(y, m, d, 0, 0, 0, 0, loc)
 	sameDay := func(t time.Time) bool {
 		return t.Year() == want.Year() && t.YearDay() == want.YearDay()
 	}
-	// time.Date may give an instant on either side of the change.
+	// time.Date may return an instant on either side of the change.
 	for i := 0; i < 8 && !sameDay(t) && t.Day() != want.Day(); i++ {
 		t = t.Add(30 * time.Minute)
 	}
@@ -145,8 +144,8 @@ func startOfDay(y int, m time.Month, d int, loc *time.Location) time.Time {
 	return t
 }
 
-// date reads a month, a day, or a minute or second of one, which is all of it,
-// or an instant where the second has a fraction.
+// date reads a month, a day, a minute or a second, and returns all of it. A second with a
+// fraction is one instant.
 func (v fieldValue) date() (moment, error) {
 	s := v.String()
 	if len(s) > 10 && s[10] == ' ' { // as in "2026-11-20 15:04", in quotes
@@ -183,8 +182,7 @@ func (v fieldValue) date() (moment, error) {
 	return moment{}, v.fail(0, shown(v.String())+" is no date", whenHint)
 }
 
-// dateForms in the order of trial; time.Parse reads a fraction of a second of
-// its own accord.
+// dateForms are tried in this order. time.Parse also accepts a fraction of a second.
 var dateForms = [...]struct {
 	layout string
 	unit   byte
@@ -197,7 +195,7 @@ var dateForms = [...]struct {
 	{"2006-01-02T15:04:05Z07:00", 's'},
 }
 
-// unix reads seconds since 1970: @1234567890, @-1.5.
+// unix reads seconds since 1970, such as @1234567890 or @-1.5.
 func (v fieldValue) unix() (moment, error) {
 	digits := v.sub(1, v.len())
 	neg := digits.len() > 0 && digits.b[0] == '-'
@@ -225,17 +223,17 @@ func (v fieldValue) unix() (moment, error) {
 			t = listing.Time{Sec: -int64(n) - 1, Nsec: 1e9 - t.Nsec}
 		}
 	}
-	if rest > i { // a fraction: one instant
+	if rest > i { // a fraction makes it one instant
 		return moment{first: t, last: t}, nil
 	}
 	return moment{first: t, last: listing.Time{Sec: t.Sec, Nsec: 999_999_999}}, nil
 }
 
-// maxSeconds is how far a time may lie from 1970, and how long a duration may
-// be: 30 million years.
+// maxSeconds limits the distance of a time from 1970, and the length of a duration, to 30
+// million years.
 const maxSeconds = 1_000_000_000_000_000
 
-// Months and years have the lengths that fd gives them.
+// Months and years are as long as in fd.
 const (
 	day   = 24 * 3600
 	month = 2_630_016  // 30.44 days
@@ -262,7 +260,7 @@ func unitSeconds(word string) int64 {
 	return 0
 }
 
-// duration reads 2d, 1h30m, 1.5h: the instant that long before now.
+// duration reads 2d, 1h30m or 1.5h, and returns the instant that long before now.
 func (v fieldValue) duration() (moment, error) {
 	var total listing.Time
 	for i := 0; i < v.len(); {
@@ -312,15 +310,14 @@ func (v fieldValue) duration() (moment, error) {
 	return moment{first: t, last: t, since: true}, nil
 }
 
-// formatTime writes one end of a range so that date or unix read the same end
-// again. last says that it is the upper end, for which a whole second is its
-// last nanosecond.
+// formatTime writes one end of a range so that date or unix read the same end again. last is
+// set for the upper end; a whole second then stands for its last nanosecond.
 func formatTime(t listing.Time, last bool) string {
 	frac := fmt.Sprintf(".%09d", t.Nsec)
 	if !last && t.Nsec == 0 || last && t.Nsec == 999_999_999 {
 		frac = ""
 	}
-	// Years of four digits.
+	// Years with four digits.
 	if t.Sec >= -62_135_596_800 && t.Sec < 253_402_300_800 {
 		return time.Unix(t.Sec, 0).UTC().Format("2006-01-02T15:04:05") + frac + "Z"
 	}

@@ -1,3 +1,8 @@
+// Package pattern compiles globs and regular expressions, matches them, and finds the texts
+// that every match must contain. Package query parses them.
+//
+// The work on one text is bounded by its length times query.MaxSteps, and a StepBudget can
+// interrupt it.
 package pattern
 
 import (
@@ -8,13 +13,13 @@ import (
 	"indexd/internal/query"
 )
 
-// Glob is a compiled glob: a program for a machine that is in many places of it at once,
-// so that a text costs at most its length times the program's.
+// Glob is a compiled glob: a program for a nondeterministic machine. Matching a text takes at
+// most its length times the length of the program.
 type Glob struct {
 	prog []globInst
 	fold bool
 	kind GlobKind
-	// Linear is set for a glob without alternatives whose stars all pass over '/' too.
+	// Linear is set for a glob without alternatives in which every star passes over '/' too.
 	// Match then needs no states.
 	Linear bool
 }
@@ -23,18 +28,18 @@ type Glob struct {
 type GlobKind uint8
 
 const (
-	// FindGlob reads characters, and a byte that is not UTF-8 as a character of its own.
+	// FindGlob reads characters; a byte that is not UTF-8 counts as a character of its own.
 	// Case is ignored by Unicode's simple folding.
 	FindGlob GlobKind = iota
-	// LocateBytes reads bytes, LocateChars characters, and matches no text that is not
-	// UTF-8. They are for what query.ParseLocateGlob gives; case is ignored as
+	// LocateBytes reads bytes. LocateChars reads characters and matches no text that is not
+	// UTF-8. Both are for the result of query.ParseLocateGlob; case is ignored as
 	// query.LowerChar does.
 	LocateBytes
 	LocateChars
 )
 
-// decode returns the first character of text, the same as its case is ignored, and its
-// length. The length is 0 if there is no such character.
+// decode returns the first character of text, its folded form, and its length. The length is 0
+// if the text does not begin with a character.
 func (g *Glob) decode(text string) (c, folded rune, w int) {
 	if text[0] < utf8.RuneSelf && !g.fold {
 		return rune(text[0]), rune(text[0]), 1
@@ -52,7 +57,7 @@ func (g *Glob) decode(text string) (c, folded rune, w int) {
 	return c, g.folded(c), w
 }
 
-// has reports whether the class of in has c.
+// has reports whether the class of in contains c.
 func (g *Glob) has(in *globInst, c, folded rune) bool {
 	if c < 256 {
 		return in.low[c]
@@ -60,7 +65,7 @@ func (g *Glob) has(in *globInst, c, folded rune) bool {
 	return in.class.Has(c, folded, g.fold)
 }
 
-// folded returns what g compares of a character.
+// folded returns the form in which characters are compared.
 func (g *Glob) folded(c rune) rune {
 	switch {
 	case !g.fold:
@@ -77,29 +82,30 @@ type globInst struct {
 	op    globInstOp
 	c     rune
 	class *query.GlobClass
-	low   *[256]bool // of instClass: which characters below 256 it has
-	to    []int      // of instSplit
+	low   *[256]bool // of instClass: which characters below 256 it contains
+	to    []int      // of instSplit: the alternatives
 }
 
 type globInstOp uint8
 
 const (
-	instChar  globInstOp = iota // c, then the next
-	instAny                     // one but '/', then the next
-	instClass                   // one of class, then the next
-	instStar                    // the next, or one but '/' and here again
-	instStars                   // the next, or one and here again
-	instDirs                    // the next, or the one after it...
-	instSkip                    // ...where characters are passed up to a '/', then the instDirs before it
-	instSplit                   // any of to
+	instChar  globInstOp = iota // match c, then go on
+	instAny                     // match any character except '/', then go on
+	instClass                   // match one of class, then go on
+	instStar                    // go on, or match any character except '/' and stay
+	instStars                   // go on, or match any character and stay
+	instDirs                    // go on behind the next instruction, or with it
+	instSkip                    // match characters up to and including a '/', then go back to the instDirs before
+	instSplit                   // go on at any of to
 	instMatch
 )
 
-// maxClassTests is about how many characters may have to be asked about, and how
-// long that takes, for a named class where case does not count.
+// maxClassTests is about how many characters must be looked up in a named class if case is
+// ignored, and so how many steps it counts for.
 const maxClassTests = 8
 
-// compileGlob makes the program. budget is lessened by its length.
+// CompileGlob compiles parts. It subtracts the length of the program from budget, and returns
+// false if nothing is left of it.
 func CompileGlob(parts []query.GlobPart, kind GlobKind, fold bool, budget *int) (*Glob, bool) {
 	g := &Glob{kind: kind, fold: fold}
 	ok := g.emit(parts, budget) && g.inst(globInst{op: instMatch}, budget)
@@ -130,7 +136,7 @@ func (g *Glob) emit(parts []query.GlobPart, budget *int) bool {
 			for c := range rune(256) {
 				in.low[c] = p.Class.Has(c, g.folded(c), g.fold)
 			}
-			*budget -= maxClassTests * len(p.Class.Named) // what it costs to ask for each
+			*budget -= maxClassTests * len(p.Class.Named) // the lookups in each named class
 		case query.OpStar:
 			in.op = instStar
 		case query.OpStars:
@@ -178,11 +184,11 @@ func (g *Glob) emitAlt(alts [][]query.GlobPart, budget *int) bool {
 	return true
 }
 
-// globState is where a machine is: a set of places in a program.
+// GlobState is the state of the machine: a set of places in the program.
 type GlobState struct {
 	Places []int32
-	index  []int32 // of a place in places, if it is there
-	Valid  bool    // set by the matcher: the state is of the directory entered
+	index  []int32 // by place: its index in Places, if it is there
+	Valid  bool    // for the caller: the state is up to date
 }
 
 func (s *GlobState) clear() { s.Places = s.Places[:0] }
@@ -192,7 +198,7 @@ func (s *GlobState) has(pc int) bool {
 	return int(i) < len(s.Places) && int(s.Places[i]) == pc
 }
 
-// add enters a place and those that it leads to without a character.
+// add enters pc and all places that it leads to without matching a character.
 func (g *Glob) add(s *GlobState, pc int) {
 	for !s.has(pc) {
 		s.index[pc] = int32(len(s.Places))
@@ -214,7 +220,7 @@ func (g *Glob) add(s *GlobState, pc int) {
 	}
 }
 
-// begin makes s the state before the first character.
+// Begin sets s to the state before the first character.
 func (g *Glob) Begin(s *GlobState) {
 	if len(s.index) < len(g.prog) {
 		s.index = make([]int32, len(g.prog))
@@ -223,7 +229,7 @@ func (g *Glob) Begin(s *GlobState) {
 	g.add(s, 0)
 }
 
-// load makes s a state that was kept.
+// Load sets s to a state with these places.
 func (g *Glob) Load(s *GlobState, places []int32) {
 	if len(s.index) < len(g.prog) {
 		s.index = make([]int32, len(g.prog))
@@ -234,8 +240,9 @@ func (g *Glob) Load(s *GlobState, places []int32) {
 	}
 }
 
-// run passes over text, at the meter's cost: where that says stop, in no place. It uses both states and returns first the one it ended
-// in; one without places has failed for good.
+// Run matches text from the state cur on, and counts its steps in t. It uses both states, and
+// returns the resulting state first. A state without places cannot match any more; it is also
+// the result if t is stopped.
 func (g *Glob) Run(cur, spare *GlobState, text string, t *StepBudget) (*GlobState, *GlobState) {
 	if len(spare.index) < len(g.prog) {
 		spare.index = make([]int32, len(g.prog))
@@ -281,12 +288,12 @@ func (g *Glob) Run(cur, spare *GlobState, text string, t *StepBudget) (*GlobStat
 	return cur, spare
 }
 
-// accepts reports whether the text up to s is one that g matches.
+// Accepts reports whether g matches the text that led to s.
 func (g *Glob) Accepts(s *GlobState) bool {
 	return len(s.Places) > 0 && s.has(len(g.prog)-1)
 }
 
-// Match reports whether g matches the whole of text.
+// Match reports whether g matches the whole of text. It uses a and b.
 func (g *Glob) Match(a, b *GlobState, text string, t *StepBudget) bool {
 	if g.Linear {
 		return g.matchLinear(text, t)
@@ -296,11 +303,11 @@ func (g *Glob) Match(a, b *GlobState, text string, t *StepBudget) bool {
 	return g.Accepts(a)
 }
 
-// matchLinear is Match of a linear glob: at a mismatch it goes back to the last star, since
-// what an earlier one could pass over the last can too.
+// matchLinear is Match for a linear glob. At a mismatch it goes back to the last star only,
+// since whatever an earlier star could pass over, the last one can pass over too.
 func (g *Glob) matchLinear(text string, t *StepBudget) bool {
 	pc, i := 0, 0
-	star, from := -1, 0 // the last star passed, and where in text the search behind it began
+	star, from := -1, 0 // the place behind the last star, and where in text the attempt behind it began
 	for steps := 1; ; steps++ {
 		if steps&63 == 0 && t.Spend(64) {
 			return false
@@ -315,7 +322,7 @@ func (g *Glob) matchLinear(text string, t *StepBudget) bool {
 			star, from = pc, i
 			continue
 		case i == len(text):
-			return false // a later beginning leaves even less
+			return false // a later beginning would leave even less
 		case in.op != instMatch:
 			if c, folded, w := g.decode(text[i:]); w == 0 {
 				return false
@@ -334,7 +341,7 @@ func (g *Glob) matchLinear(text string, t *StepBudget) bool {
 	}
 }
 
-// validGlob reports whether every character of parts is a rune.
+// ValidGlob reports whether all characters in parts are valid UTF-8.
 func ValidGlob(parts []query.GlobPart) bool {
 	return utf8.ValidString(query.GlobText(parts))
 }

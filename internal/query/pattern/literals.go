@@ -8,20 +8,21 @@ import (
 	"indexd/internal/query"
 )
 
-// A pattern is searched for by the texts that it cannot do without. What is
-// known of the texts that a pattern, or a piece of one, matches:
+// Literals are what is known of the texts that a pattern, or a piece of one, matches. A
+// pattern is searched for by the texts that each of its matches must contain.
 type Literals struct {
-	Exact  []string // all of them; nil: not known
-	Prefix []string // each begins with one of these; never empty
-	Suffix []string // each ends with one of these; never empty
-	Inner  []string // each contains one of these; nil: not known
+	Exact  []string // all texts that match; nil if not known
+	Prefix []string // each match begins with one of these; never empty
+	Suffix []string // each match ends with one of these; never empty
+	Inner  []string // each match contains one of these; nil if not known
 
-	// lists are more of the kind of inner: each contains one text of every list.
-	// They are for the trigram index and have no text that is too short for it.
+	// Lists hold more of the same kind as Inner: each match contains one text of every list.
+	// They are for the trigram index, so no text has fewer than three bytes.
 	Lists [][]string
 }
 
-// At most so many alternatives are kept, and so long texts put together.
+// MaxAlts is the largest number of alternatives in a list, maxLiteral the largest length of a
+// text that is put together, in bytes.
 const (
 	MaxAlts    = 16
 	maxLiteral = 512
@@ -38,13 +39,12 @@ func Exactly(texts ...string) Literals {
 	return fewExactly(texts)
 }
 
-// allOf is exactly, for texts that are few, in order and apart.
+// fewExactly is Exactly for at most MaxAlts texts that are sorted and distinct.
 func fewExactly(texts []string) Literals {
 	return Literals{Exact: texts, Prefix: texts, Suffix: texts, Inner: Useful(texts), Lists: addList(nil, texts)}
 }
 
-// addList adds texts to lists, of which any match contains one of each, unless
-// that says nothing new.
+// addList adds texts to lists, unless another list already says as much.
 func addList(lists [][]string, texts []string) [][]string {
 	if len(texts) == 0 || slices.ContainsFunc(texts, func(t string) bool { return len(t) < 3 }) {
 		return lists
@@ -64,8 +64,8 @@ func addList(lists [][]string, texts []string) [][]string {
 	return append(kept, texts)
 }
 
-// implies reports whether what contains one of a is sure to contain one of b. It
-// does not try where they are many.
+// implies reports whether every text that contains one of a certainly contains one of b. For
+// long lists it returns false.
 func implies(a, b []string) bool {
 	if len(a)*len(b) > MaxAlts {
 		return false
@@ -78,8 +78,7 @@ func implies(a, b []string) bool {
 	return true
 }
 
-// useful is texts as something that must be contained; nil if that says
-// nothing.
+// Useful returns texts if requiring one of them says something, else nil.
 func Useful(texts []string) []string {
 	if len(texts) == 0 || len(texts) > MaxAlts || slices.Contains(texts, "") {
 		return nil
@@ -87,8 +86,8 @@ func Useful(texts []string) []string {
 	return texts
 }
 
-// score is how selective it is that a name contains one of texts, less what it
-// costs to look for so many: eight more are worth a letter less.
+// Score rates how selective it is to require one of texts, less the cost of searching for so
+// many: eight more texts cost as much as one letter gains.
 func Score(texts []string) int {
 	if len(texts) == 0 {
 		return 0
@@ -108,8 +107,7 @@ func better(a, b []string) []string {
 	return a
 }
 
-// cross is every text of a followed by every one of b; nil if they are too
-// many or too long.
+// cross returns each text of a followed by each of b, or nil if they are too many or too long.
 func cross(a, b []string) []string {
 	if len(a)*len(b) > MaxAlts || len(a) > 0 && len(b) > 0 && len(a[0])+len(b[0]) > maxLiteral {
 		return nil
@@ -123,7 +121,7 @@ func cross(a, b []string) []string {
 	return slices.Compact(slices.Sorted(slices.Values(out)))
 }
 
-// then is what is known of a text of a followed by one of b.
+// Then returns the literals of a match of a followed by a match of b.
 func (a Literals) Then(b Literals) Literals {
 	if a.Exact != nil && b.Exact != nil {
 		if all := cross(a.Exact, b.Exact); all != nil {
@@ -150,7 +148,7 @@ func (a Literals) Then(b Literals) Literals {
 	return c
 }
 
-// or is what is known of a text of a or of b.
+// or returns the literals of a match of a or b.
 func (a Literals) or(b Literals) Literals {
 	union := func(x, y []string) []string {
 		return slices.Compact(slices.Sorted(slices.Values(slices.Concat(x, y))))
@@ -174,7 +172,7 @@ func (a Literals) or(b Literals) Literals {
 	return c
 }
 
-// globLiterals is what is known of the texts that parts match; folded if fold.
+// GlobLiterals returns the literals of parts, folded if fold is set.
 func GlobLiterals(parts []query.GlobPart, fold bool) Literals {
 	all := Exactly("")
 	var run []byte
@@ -189,7 +187,7 @@ func GlobLiterals(parts []query.GlobPart, fold bool) Literals {
 		}
 	}
 	for _, p := range parts {
-		if p.Op == query.OpChar && !(fold && p.Char == 'İ') { // its lower case is i, and casefold leaves it
+		if p.Op == query.OpChar && !(fold && p.Char == 'İ') { // its lower case is i, but casefold does not change it
 			run = query.AppendChar(run, p.Char)
 			continue
 		}
@@ -211,7 +209,7 @@ func GlobLiterals(parts []query.GlobPart, fold bool) Literals {
 	return all
 }
 
-// classLiterals is the class as a list of texts, if it is a short one.
+// classLiterals returns the literals of a class: a list of its characters, if it is short.
 func classLiterals(k *query.GlobClass, fold bool) Literals {
 	if k.Locate || k.Negated || len(k.Named) > 0 {
 		return AnyText()

@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// Searcher is a compiled regular expression, searched for anywhere in a text.
+// Searcher searches for a compiled regular expression anywhere in a text.
 type Searcher struct {
 	*regexp.Regexp
-	words *syntax.Prog // of a query.WordRegex, in place of Regexp
-	steps int          // of its program, about
+	words *syntax.Prog // for a query.WordRegex, instead of Regexp
+	steps int          // approximate length of the program
 }
 
-// CompileRegex compiles src, which is RE2 in the way that query.ParseRegex reads it. tree
-// and steps are what that returned for it. words says that it is a query.WordRegex.
+// CompileRegex compiles src, RE2 as query.ParseRegex reads it. tree and steps are the results
+// of query.ParseRegex. words must be set for a query.WordRegex.
 func CompileRegex(src string, tree *syntax.Regexp, steps int, fold, words bool) (*Searcher, error) {
 	r := &Searcher{steps: steps}
 	var err error
@@ -31,12 +31,12 @@ func CompileRegex(src string, tree *syntax.Regexp, steps int, fold, words bool) 
 	return r, err
 }
 
-// maxAtOnce is how many steps package regexp takes without being asked to stop,
-// which it does a character at a time where that is set. They take at most 4 ms,
-// and are enough for all but the longest patterns on the longest names and paths.
+// maxUncheckedSteps is how many steps package regexp may take without a check whether to stop.
+// They take at most 4 ms, and suffice for all but the longest patterns on the longest names
+// and paths; those are read character by character, which is slower.
 const maxUncheckedSteps = 500_000
 
-// match reports whether r finds a match in text.
+// Match reports whether r finds a match in text. It counts its steps in t.
 func (r *Searcher) Match(text string, t *StepBudget) bool {
 	if r.words != nil {
 		return t.words.match(r.words, text, t)
@@ -48,15 +48,15 @@ func (r *Searcher) Match(text string, t *StepBudget) bool {
 	return r.MatchReader(&t.runes)
 }
 
-// meteredRunes are the characters of a text for package regexp, each at the price
-// of a number of steps. They end early where the judging is to stop.
+// budgetedRunes reads the characters of a text for package regexp, and counts price steps for
+// each. It ends early if the budget is stopped.
 type budgetedRunes struct {
 	text   string
 	price  int
 	budget *StepBudget
 }
 
-// ReadRune is io.RuneReader's.
+// ReadRune implements io.RuneReader.
 func (r *budgetedRunes) ReadRune() (rune, int, error) {
 	if r.text == "" || r.budget.Spend(r.price) {
 		return 0, 0, io.EOF

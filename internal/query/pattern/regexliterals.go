@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// regexLiterals is what is known of the texts that re matches. fold says that
-// the pattern folds case somewhere: then all of it is folded.
+// RegexLiterals returns the literals of re. fold must be set if case is ignored anywhere in
+// the pattern; all literals are then folded.
 func RegexLiterals(re *syntax.Regexp, fold bool) Literals {
 	switch re.Op {
 	case syntax.OpEmptyMatch:
 		return Exactly("")
 	case syntax.OpLiteral:
-		// U+FFFD is also what a byte that is no UTF-8 is taken for.
+		// A byte that is not UTF-8 also reads as U+FFFD.
 		if strings.ContainsRune(string(re.Rune), utf8.RuneError) {
 			return AnyText()
 		}
@@ -47,7 +47,7 @@ func RegexLiterals(re *syntax.Regexp, fold bool) Literals {
 			return atLeastOnce(RegexLiterals(re.Sub[0], fold))
 		}
 	}
-	return AnyText() // anchors too: they say where, not what
+	return AnyText() // an anchor says where a match is, not what it contains
 }
 
 func atLeastOnce(x Literals) Literals {
@@ -55,7 +55,7 @@ func atLeastOnce(x Literals) Literals {
 	return x
 }
 
-// runesLiterals is a class of the ranges in runes, as package syntax has it.
+// runesLiterals returns the literals of a class, given as package syntax does.
 func runesLiterals(runes []rune, fold bool) Literals {
 	var texts []string
 	for i := 0; i+1 < len(runes); i += 2 {
@@ -79,7 +79,7 @@ func runesLiterals(runes []rune, fold bool) Literals {
 	return Exactly(texts...)
 }
 
-// hasFold reports whether any part of re takes upper and lower case as one.
+// HasFold reports whether case is ignored in any part of re.
 func HasFold(re *syntax.Regexp) bool {
 	if re.Op == syntax.OpLiteral && re.Flags&syntax.FoldCase != 0 {
 		return true
@@ -92,7 +92,8 @@ func HasFold(re *syntax.Regexp) bool {
 	return false
 }
 
-// anchored takes the anchors of the whole text from the ends of re.
+// Anchors removes the anchors of the whole text from both ends of re, and reports which there
+// were.
 func Anchors(re *syntax.Regexp) (rest []*syntax.Regexp, start, end bool) {
 	for re.Op == syntax.OpCapture {
 		re = re.Sub[0]

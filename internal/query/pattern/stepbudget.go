@@ -1,22 +1,23 @@
 package pattern
 
-// meter counts what judging costs, in steps of a pattern over a character, so
-// that whoever waits for it can be asked in time whether he still does: the 3,000
-// steps of the dearest pattern over a path of 32 KiB take most of a second.
+// StepBudget counts the cost of matching, in steps of a pattern over a character, so that
+// matching can be interrupted in time: the 3,000 steps of the most expensive pattern over a
+// path of 32 KiB take most of a second.
 type StepBudget struct {
-	gone    func() bool // nil: he always does
-	left    int         // steps until it is asked
-	Stopped bool        // it said so
+	gone    func() bool // reports whether to stop; nil if never
+	left    int         // steps until gone is called again
+	Stopped bool        // gone returned true
 
-	runes budgetedRunes   // of the regular expression in hand
+	runes budgetedRunes   // of the regular expression being matched
 	words wordBoundaryNFA // likewise
 }
 
-// A step takes at most about 8 ns [measured: regular expressions of nothing but
-// classes], so that gone is asked about every millisecond.
+// checkInterval is the number of steps between two calls of gone. A step takes at most about 8
+// ns, measured with regular expressions that consist only of classes, so gone is called about
+// once a millisecond.
 const checkInterval = 100_000
 
-// spend counts n steps and reports whether the judging is to stop.
+// Spend counts n steps and reports whether to stop.
 func (t *StepBudget) Spend(n int) bool {
 	if t.left -= n; t.left > 0 {
 		return t.Stopped
@@ -28,7 +29,7 @@ func (t *StepBudget) Spend(n int) bool {
 	return t.Stopped
 }
 
-// reset makes t ask gone from now on; nil: it never stops.
+// Reset clears Stopped and sets the function that decides whether to stop, or nil.
 func (t *StepBudget) Reset(gone func() bool) {
 	t.gone, t.left, t.Stopped = gone, checkInterval, false
 }

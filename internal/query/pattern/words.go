@@ -7,12 +7,12 @@ import (
 )
 
 // wordBoundaryNFA runs the program of a query.WordRegex, which has \< \> \b or \B. Package
-// regexp cannot: its words are of ASCII, and it cannot tell where one begins from where it
-// ends. The machine is in all places of the program at once.
+// regexp cannot: its words consist of ASCII letters, and it does not distinguish the beginning
+// of a word from its end.
 type wordBoundaryNFA struct {
 	entered []uint32 // the instructions that the last character led to
-	places  []uint32 // those behind them that take a character
-	seen    []uint32 // by instruction, the round that entered it last
+	places  []uint32 // the instructions reached from there that match a character
+	seen    []uint32 // for each instruction, the last round that entered it
 	round   uint32
 }
 
@@ -23,13 +23,13 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 		m.round = 0
 	}
 	m.entered = m.entered[:0]
-	was := false // the character before i is a letter of a word
+	was := false // whether the character before i belongs to a word
 	for i := 0; ; {
 		c, w, is := rune(-1), 0, false
 		if i < len(text) {
 			c, w = utf8.DecodeRuneInString(text[i:])
 			if is = isWord(c); c == utf8.RuneError && w == 1 {
-				is = isWord(rune(text[i])) // as for glibc
+				is = isWord(rune(text[i])) // as in glibc
 			}
 		}
 		at := boundariesAt(was, is, i == 0, i == len(text))
@@ -58,14 +58,14 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 }
 
 func (m *wordBoundaryNFA) nextRound() {
-	if m.round++; m.round == 0 { // after four thousand million characters
+	if m.round++; m.round == 0 { // after 2³² characters
 		clear(m.seen)
 		m.round = 1
 	}
 }
 
-// add enters pc, and all that it leads to without a character. It reports
-// whether that is the end.
+// add enters pc and all instructions that it leads to without matching a character. It reports
+// whether the end of the program is among them.
 func (m *wordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) bool {
 	for m.seen[pc] != m.round {
 		m.seen[pc] = m.round
@@ -94,8 +94,8 @@ func (m *wordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) b
 	return false
 }
 
-// boundariesAt is what there is between two characters, of which the one before was,
-// and the one behind is, a letter of a word.
+// boundariesAt returns which empty-width assertions hold between two characters. was and is
+// say whether the character before and the one after belong to a word.
 func boundariesAt(was, is, begin, end bool) syntax.EmptyOp {
 	var at syntax.EmptyOp
 	if begin {
@@ -115,7 +115,7 @@ func boundariesAt(was, is, begin, end bool) syntax.EmptyOp {
 	return at
 }
 
-// isWord reports whether r is a letter of a word.
+// isWord reports whether r can be part of a word.
 func isWord(r rune) bool {
 	return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Nl, r)
 }

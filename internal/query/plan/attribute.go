@@ -7,12 +7,12 @@ import (
 	"indexd/listing"
 )
 
-// The tests on what an entry is, as against how it is called.
+// Tests on what an entry is, as opposed to what it is called.
 
-// typeTest is type: but for x and e.
+// typeTest is type:, except for x and e.
 type typeTest struct {
 	unknown
-	set uint16 // bits by listing.Type
+	set uint16 // a bit for each listing.Type
 }
 
 func (t *typeTest) needs() query.Needs { return 0 }
@@ -36,7 +36,7 @@ func (t *typeTest) zone(z *query.Zone) query.Truth {
 	return query.Unknown
 }
 
-// execTest is type:x, a regular file with any x bit.
+// execTest is type:x: a regular file with any x bit.
 type execTest struct{ unknown }
 
 func (execTest) needs() query.Needs { return query.NeedsMeta }
@@ -52,8 +52,7 @@ func (execTest) entry(_ *Matcher, c *candidate) query.Truth {
 	return query.TruthOf(c.meta.Mode&0o111 != 0)
 }
 
-// emptyTest is type:e, a regular file of no bytes or a directory of no
-// entries.
+// emptyTest is type:e: a regular file of size 0, or a directory without entries.
 type emptyTest struct{ unknown }
 
 func (emptyTest) needs() query.Needs { return query.NeedsMeta | query.NeedsEmptyDir }
@@ -95,7 +94,7 @@ func (t *attributeTest) entry(_ *Matcher, c *candidate) query.Truth {
 	return query.TruthOf(t.Match(c.meta))
 }
 
-// The tests that the directory decides.
+// Tests that the directory decides.
 
 type depthTest struct{ *query.Depth }
 
@@ -115,7 +114,7 @@ func (t *depthTest) enter(m *Matcher) (here, below query.Truth) {
 	return query.TruthOf(t.Lo <= d && d <= t.Hi), below
 }
 
-// inTest is in:, what is somewhere below dir.
+// inTest is in:, which holds for everything below dir.
 type inTest struct{ dir string } // ends with a '/'
 
 func (t *inTest) needs() query.Needs                     { return query.NeedsPath }
@@ -134,7 +133,7 @@ func (t *inTest) enter(m *Matcher) (here, below query.Truth) {
 	return query.False, query.False
 }
 
-// constant is the same for every entry.
+// constant gives every entry the same value.
 type constant struct{ value query.Truth }
 
 func (t constant) needs() query.Needs                       { return 0 }

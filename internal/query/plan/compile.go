@@ -13,18 +13,18 @@ import (
 	"indexd/listing"
 )
 
-// compiler makes steps of a parsed request.
+// compiler turns a parsed request into steps.
 type compiler struct {
 	mode       query.Case
 	fullPath   bool
-	budget     int // of steps of globs and regular expressions
-	remainders int // of Matcher.tails
-	globs      int // of Matcher.globs
+	budget     int // steps of globs and regular expressions that are left
+	remainders int // number of Matcher.remainders
+	globs      int // number of Matcher.globs
 	highlights []highlight
 }
 
-// Compile makes a resolved request ready. Errors are of type *SyntaxError. It
-// is cheap but for regular expressions, and needs r no more when it returns.
+// Compile prepares a resolved request. Errors are of type *query.SyntaxError. It is cheap
+// except for regular expressions, and does not keep r.
 func Compile(r *query.Request) (*Plan, error) {
 	p, err := r.Parse(nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func Compile(r *query.Request) (*Plan, error) {
 	return plan, nil
 }
 
-// outermost sorts dirs and drops those that are below another.
+// outermost sorts dirs and removes those that are below another one.
 func outermost(dirs []string) []string {
 	var out []string
 	for _, d := range slices.SortedFunc(slices.Values(dirs), comparePaths) {
@@ -77,8 +77,8 @@ func outermost(dirs []string) []string {
 	return out
 }
 
-// comparePaths orders paths component by component, so that what is below a
-// directory follows it.
+// comparePaths orders paths component by component, so that the contents of a directory follow
+// it.
 func comparePaths(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
@@ -96,7 +96,7 @@ func comparePaths(a, b string) int {
 
 func leaf(t test) *step { return &step{test: t} }
 
-// withTexts notes that s holds for no text but those that x is about.
+// withTexts records that every match of s contains the texts of x.
 func withTexts(s *step, x pattern.Literals, path, fold bool) *step {
 	if len(x.Lists) > 0 {
 		s.more = &moreTexts{path, fold, x.Lists}
@@ -104,7 +104,7 @@ func withTexts(s *step, x pattern.Literals, path, fold bool) *step {
 	return s
 }
 
-// all is AND.
+// all returns the AND of list.
 func all(list ...*step) *step {
 	if len(list) == 1 {
 		return list[0]
@@ -112,7 +112,7 @@ func all(list ...*step) *step {
 	return &step{op: stepAnd, kids: list}
 }
 
-// step compiles x; negated says that it stands under NOT.
+// step compiles x. negated is set if x is under NOT.
 func (c *compiler) step(x query.Expr, negated bool) (*step, error) {
 	list := func(op stepOp, xs []query.Expr) (*step, error) {
 		s := &step{op: op}
@@ -193,7 +193,8 @@ func (c *compiler) literal(t *litTest) *step {
 	return leaf(t)
 }
 
-// foldCase says whether case does not count for a pattern.
+// foldCase reports whether case is ignored for a pattern. upper says whether it has an
+// upper-case letter.
 func (c *compiler) foldCase(upper bool) bool {
 	switch c.mode {
 	case query.CaseIgnore:
@@ -262,8 +263,8 @@ func (c *compiler) glob(src string, path bool) (*step, *pattern.Glob, error) {
 	return all(append(list, withTexts(leaf(t), x, path, fold))...), g, nil
 }
 
-// locateGlob compiles a glob of locate. What fnmatch matches by bytes or by characters is
-// two tests, unless both are sure to say the same.
+// locateGlob compiles a glob of locate. fnmatch matches by bytes or by characters, so this
+// takes two tests, unless both certainly agree.
 func (c *compiler) locateGlob(src string, path bool) (*step, error) {
 	fold := c.foldCase(query.HasUpper(src))
 	parts := query.ParseLocateGlob(src, fold, false)
@@ -296,7 +297,7 @@ func (c *compiler) locateGlob(src string, path bool) (*step, error) {
 	return all(append(list, withTexts(s, x, path, fold))...), nil
 }
 
-// caseClass reports whether parts have a class that is about case.
+// caseClass reports whether parts contain the class [:upper:] or [:lower:].
 func caseClass(parts []query.GlobPart) bool {
 	return slices.ContainsFunc(parts, func(p query.GlobPart) bool {
 		return p.Op == query.OpClass && (slices.Contains(p.Class.Named, "upper") || slices.Contains(p.Class.Named, "lower")) ||
@@ -304,7 +305,7 @@ func caseClass(parts []query.GlobPart) bool {
 	})
 }
 
-// pathLiterals is globLiterals, and knows besides that a path begins with '/'.
+// pathLiterals is pattern.GlobLiterals, but also knows that a path begins with '/'.
 func pathLiterals(parts []query.GlobPart, path, fold bool) pattern.Literals {
 	if path && beginsComponent(parts) {
 		before := pattern.AnyText()
@@ -314,14 +315,14 @@ func pathLiterals(parts []query.GlobPart, path, fold bool) pattern.Literals {
 	return pattern.GlobLiterals(parts, fold)
 }
 
-// beginsComponent reports whether parts are "**/" and then no '/'. In a path
-// the "**/" then always passes one.
+// beginsComponent reports whether parts begin with "**/" and no other '/'. In a path, this
+// "**/" matches at least one '/'.
 func beginsComponent(parts []query.GlobPart) bool {
 	return len(parts) > 1 && parts[0].Op == query.OpDirs && parts[1].Op == query.OpChar && parts[1].Char != '/'
 }
 
-// wholeGlob compiles a glob that is no more than a few texts, with a star
-// before or after; nil for any other.
+// wholeGlob compiles a glob that consists of a few alternative texts, with a star before or
+// after them. It returns nil for any other glob.
 func (c *compiler) wholeGlob(parts []query.GlobPart, path, fold bool) *step {
 	crosses := func(p query.GlobPart) bool { return p.Op == query.OpStars || p.Op == query.OpStar && !path }
 	t := &litTest{onText: onText{path}, fold: fold, start: true, end: true}
@@ -347,8 +348,8 @@ func (c *compiler) wholeGlob(parts []query.GlobPart, path, fold bool) *step {
 	return c.literal(t)
 }
 
-// required compiles what x says that every match has; start and end say that a
-// match is one of the beginning and of the end of a text.
+// required compiles what x says that every match has. start and end say whether a match begins
+// and ends where the text does.
 func (c *compiler) required(x pattern.Literals, path, fold, start, end bool) []*step {
 	var list []*step
 	add := func(t litTest) {
@@ -361,7 +362,7 @@ func (c *compiler) required(x pattern.Literals, path, fold, start, end bool) []*
 	if end && pattern.Useful(x.Suffix) != nil {
 		add(litTest{end: true, alts: x.Suffix})
 	}
-	// Not again what a prefix or suffix says more sharply.
+	// A prefix or suffix need not be tested again as a part.
 	if x.Inner != nil && !(start && slices.Equal(x.Inner, x.Prefix)) && !(end && slices.Equal(x.Inner, x.Suffix)) {
 		add(litTest{alts: x.Inner})
 	}
@@ -388,8 +389,8 @@ func (c *compiler) regex(t *query.Text, path bool) (*step, *pattern.Searcher, er
 	for _, p := range parts {
 		x = x.Then(pattern.RegexLiterals(p, folds))
 	}
-	// Where case is the same for all of the pattern, a list of all that it
-	// matches is as good as itself.
+	// If case is treated alike in all of the pattern, the list of all texts that it matches
+	// can replace it.
 	if x.Exact != nil && (!folds || fold && !strings.Contains(src, "(?")) {
 		return c.literal(&litTest{onText: onText{path}, fold: fold, start: start, end: end, alts: x.Exact}), re, nil
 	}

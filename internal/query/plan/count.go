@@ -8,9 +8,9 @@ import (
 	"indexd/listing"
 )
 
-// Count returns how many of names, a column of names each ended by 0x00, match in
-// the directory entered, of which Enter said Unknown. ok is false where more than
-// one text in the name decides: then Next and Name are to be asked.
+// Count returns how many of names, a column of names each ended by 0x00, match in the
+// directory entered, for which Enter returned Unknown. ok is false if more than one text in
+// the name decides; the caller must then use Next and Name.
 func (m *Matcher) Count(names []byte) (n int, ok bool) {
 	s := m.decides(m.p.root)
 	if s == nil {
@@ -38,8 +38,8 @@ func (m *Matcher) Count(names []byte) (n int, ok bool) {
 	return n, true
 }
 
-// decides returns the one test below s, of which the directory says Unknown, that
-// is for s what it is; nil if there are more.
+// decides returns the one test below s whose result is that of s, given what the directory
+// decides, or nil if there are several.
 func (m *Matcher) decides(s *step) *step {
 	switch s.op {
 	case stepTest:
@@ -50,7 +50,7 @@ func (m *Matcher) decides(s *step) *step {
 	var one *step
 	for _, k := range s.kids {
 		if m.here[k.id] != query.Unknown {
-			continue // True in an AND, False in an OR, or s were that
+			continue // it is True in an AND or False in an OR, otherwise s would be decided
 		}
 		if one != nil {
 			return nil
@@ -60,12 +60,12 @@ func (m *Matcher) decides(s *step) *step {
 	return m.decides(one)
 }
 
-// count is Matcher.Count where it takes no more than to look for a text or two.
+// count is Matcher.Count for a test that takes no more than a search for one or two texts.
 func (t *litTest) count(m *Matcher, names []byte) (n int, ok bool) {
 	if t.searchers == nil || len(t.alts) > 1 && (t.path || !t.disjoint) {
 		return 0, false
 	}
-	beyond := false // names have more than ASCII
+	beyond := false // names have bytes that are not ASCII
 	for i := range t.searchers {
 		k := &t.searchers[i]
 		if t.path && m.remainders[t.id] == remainderRest {

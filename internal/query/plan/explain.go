@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Explain says in a few lines, each ended by a newline, how the plan looks for
+// Explain describes in a few lines, each ended by a newline, how the plan searches for
 // matches. The text is for people and may change.
 func (p *Plan) Explain() string {
 	var out strings.Builder
@@ -51,7 +51,7 @@ func (p *Plan) Explain() string {
 	zones := false
 	p.root.each(func(t test) {
 		switch t := t.(type) {
-		case *attributeTest: // a zone of one value decides if zones do at all
+		case *attributeTest: // a zone with only one value is decided if zones bound the attribute at all
 			zones = zones || t.zone(&query.Zone{Count: 1}) != query.Unknown
 		case *typeTest:
 			zones = true
@@ -73,7 +73,7 @@ func (p *Plan) Explain() string {
 	return out.String()
 }
 
-// String is for Explain.
+// String describes f for Explain.
 func (f *prefilter) String() string {
 	var list []string
 	for _, s := range f.steps {

@@ -9,10 +9,11 @@ import (
 	"indexd/internal/query/pattern"
 )
 
-// Span is a range of bytes, [From, To).
+// Span is the range of bytes [From, To).
 type Span struct{ From, To int }
 
-// mark is a text term whose matches are coloured: one of its pointers is set.
+// highlight is a text term whose matches are coloured. One of its pointers is set, or none for
+// a term that is never coloured.
 type highlight struct {
 	path  bool
 	lit   *litTest
@@ -21,15 +22,16 @@ type highlight struct {
 	re    *pattern.Searcher
 }
 
-// At most so many terms are coloured, and so many matches of each in one path.
+// maxHighlights is the largest number of terms that are coloured, maxSpans the largest number
+// of matches of each in one path.
 const (
 	maxHighlights = 64
 	maxSpans      = 100
 )
 
-// Spans appends to dst the parts of path that the terms match, in order and
-// not overlapping, and returns it; for colouring. path is absolute. A glob that
-// matches marks the whole name.
+// Highlights appends to dst the parts of path that the terms match, sorted and not
+// overlapping, and returns it. path is absolute. A glob that matches highlights the whole
+// name.
 func (m *Matcher) Highlights(dst []Span, path string) []Span {
 	name := strings.LastIndexByte(path, '/') + 1
 	var all []Span
@@ -73,7 +75,7 @@ func (m *Matcher) Highlights(dst []Span, path string) []Span {
 	return dst
 }
 
-// appendFinds appends where text is in s, which stands at base.
+// appendMatches appends the matches of text in s, which begins at offset base of the path.
 func appendMatches(dst []Span, s, text string, fold bool, base int) []Span {
 	if text == "" {
 		return dst
@@ -82,7 +84,7 @@ func appendMatches(dst []Span, s, text string, fold bool, base int) []Span {
 	if fold {
 		hay = casefold.String(s)
 	}
-	// Folding keeps the number of characters: i in s and j in hay go together.
+	// Folding keeps the number of characters, so i in s and j in hay advance together.
 	i, j := 0, 0
 	step := func(to int) int {
 		if !fold {

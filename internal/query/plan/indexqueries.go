@@ -11,40 +11,40 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// Seeds say in which documents of the trigram index matches can be found: in
-// those that meet Need, and where Subtree is set also in whatever lies below a
-// directory whose entry is in such a document and whose name Dir accepts. A root
-// is no entry; below one of whose path a component is accepted by Dir all is to
-// be looked at. Both are supersets. Seeds never change and may be shared.
+// IndexQuery says in which documents of the trigram index matches can be found: in those that
+// meet Need and, if Subtree is set, also in everything below a directory whose entry is in
+// such a document and whose name Dir accepts. A root has no entry: if Dir accepts a component
+// of its path, everything below it can match. All of this may include too much. An IndexQuery
+// never changes and may be shared.
 type IndexQuery struct {
 	Need    trigram.Need
 	Subtree bool
 
-	components []component // of which Dir wants one
-	texts      []string    // what Need is of, for people; each is needed
-	count      int         // of the alternatives in texts
+	components []component // Dir accepts a name that has one of these
+	texts      []string    // describe Need, for people; each of them is required
+	count      int         // number of alternatives in texts
 	score      int         // how few documents it is likely to leave, in bits
 }
 
-// piece is a text within one component of a path, or within a name. start and
-// end say that the component begins and ends with it.
+// component is a text within one component of a path, or within a name. start and end are set
+// if the component begins and ends with it.
 type component struct {
 	text       string // folded if fold
 	fold       bool
 	start, end bool
 }
 
-// Bounds of what is asked of the index for one query. What is beyond is left out
-// where that makes Seeds wider, or else gives none.
+// Limits of the index queries of one plan. What exceeds them is left out if that only widens a
+// query; otherwise there is no query.
 const (
-	maxIndexQueries = 8  // alternatives
-	maxQueryTexts   = 64 // texts in one of them
-	maxTrigrams     = 16 // of a text
-	subtreeBits     = 8  // by which a Subtree is worse: what is below a directory counts too
+	maxIndexQueries = 8  // queries
+	maxQueryTexts   = 64 // texts in a query
+	maxTrigrams     = 16 // trigrams of a text
+	subtreeBits     = 8  // how much worse a query is if Subtree is set, in bits
 )
 
-// Seeds returns alternatives of which each alone leads to all matches, the one
-// that is likely to leave least first. None: any document may have a match.
+// IndexQueries returns queries each of which alone leads to all matches, the most selective
+// first. If there is none, any document may have a match.
 func (p *Plan) IndexQueries() []IndexQuery {
 	list := intersectQueries(p.root.indexQueries())
 	out := make([]IndexQuery, len(list))
@@ -54,7 +54,7 @@ func (p *Plan) IndexQueries() []IndexQuery {
 	return out
 }
 
-// Dir reports whether all that is below a directory of this name may match.
+// Dir reports whether everything below a directory of this name may match.
 func (s *IndexQuery) Dir(name string) bool {
 	var buf [256]byte
 	folded := ""
@@ -74,7 +74,7 @@ func (s *IndexQuery) Dir(name string) bool {
 	return false
 }
 
-// in reports whether the component s, folded if d is, has d.
+// matches reports whether s, which is folded if d is, has d.
 func (d *component) matches(s string) bool {
 	switch {
 	case d.start && d.end:
@@ -87,7 +87,7 @@ func (d *component) matches(s string) bool {
 	return strings.Contains(s, d.text)
 }
 
-// seeds are conditions that all matches of s meet.
+// indexQueries returns queries that each lead to all matches of s.
 func (s *step) indexQueries() []*IndexQuery {
 	var list []*IndexQuery
 	if s.more != nil {
@@ -120,14 +120,15 @@ func (s *step) indexQueries() []*IndexQuery {
 	return list
 }
 
-// bothSeeds makes one of those of list that are about the name itself, since all
-// of them hold for the one name, and returns it and the others, best first.
+// intersectQueries combines the queries in list that are about the name itself into one, since
+// a match must meet all of them with the same name. It returns that query and the others, best
+// first.
 func intersectQueries(list []*IndexQuery) []*IndexQuery {
 	best := func(a, b *IndexQuery) int { return cmp.Compare(b.score, a.score) }
 	slices.SortStableFunc(list, best)
 	var out []*IndexQuery
 	var seen []trigram.Need
-	name := -1 // in out
+	name := -1 // index in out
 	for _, s := range list[:min(len(list), maxQueryTexts)] {
 		if slices.ContainsFunc(seen, func(n trigram.Need) bool { return equalNeed(n, s.Need) || spells(s.Need, n) }) {
 			continue
@@ -153,17 +154,17 @@ func intersectQueries(list []*IndexQuery) []*IndexQuery {
 	return out[:min(len(out), maxIndexQueries)]
 }
 
-// sameNeed reports whether a and b are made the same way.
+// equalNeed reports whether a and b are built in the same way.
 func equalNeed(a, b trigram.Need) bool {
 	return slices.Equal(a.All, b.All) && slices.EqualFunc(a.And, b.And, equalNeed) && slices.EqualFunc(a.Or, b.Or, equalNeed)
 }
 
-// maxSpelled is how many alternatives are worth asking for of which each has a
-// text that is asked for anyway.
+// maxSpelled is how many alternatives are worth looking up if each contains a text that is
+// looked up anyway.
 const maxSpelled = 4
 
-// spells reports whether a says what n says in many ways, each with some more, as
-// foo0, foo1 and so on do that foo[0-9] is.
+// spells reports whether a only lists many ways to complete what n requires, as foo0, foo1 and
+// so on do for foo[0-9].
 func spells(a, n trigram.Need) bool {
 	if len(a.Or) <= maxSpelled || len(n.All) == 0 || len(n.And)+len(n.Or) > 0 {
 		return false
@@ -173,7 +174,7 @@ func spells(a, n trigram.Need) bool {
 	})
 }
 
-// bothNeeds is the need of what has both a and b.
+// intersectNeeds returns the need of a document that meets a and b.
 func intersectNeeds(a, b trigram.Need) trigram.Need {
 	n := trigram.Need{All: slices.Concat(a.All, b.All)}
 	slices.Sort(n.All)
@@ -187,7 +188,8 @@ func intersectNeeds(a, b trigram.Need) trigram.Need {
 	return n
 }
 
-// anySeeds are those of what one of sides leads to; nil where they are too many.
+// unionQueries returns a query that leads to whatever one of sides leads to, or nil if they
+// are too many.
 func unionQueries(sides []*IndexQuery) *IndexQuery {
 	if len(sides) == 1 {
 		return sides[0]
@@ -209,7 +211,7 @@ func unionQueries(sides []*IndexQuery) *IndexQuery {
 	return all
 }
 
-// textSeeds are those of a name, or of a path, that has one of alts.
+// textQueries returns the queries for a name, or for a path, that has one of alts.
 func textQueries(alts []string, path, fold, start, end bool) []*IndexQuery {
 	if len(alts) > maxQueryTexts {
 		return nil
@@ -222,7 +224,7 @@ func textQueries(alts []string, path, fold, start, end bool) []*IndexQuery {
 			return componentQueries(component{text: alt, fold: fold}, false)
 		})
 	}
-	own := func(alt string) []*IndexQuery { // what is in the name itself
+	own := func(alt string) []*IndexQuery { // in the name itself
 		if !end {
 			return nil
 		}
@@ -243,7 +245,7 @@ func textQueries(alts []string, path, fold, start, end bool) []*IndexQuery {
 	return append(unionOf(alts, own), unionOf(alts, any)...)
 }
 
-// shortest is texts without those that have another in them.
+// shortest returns texts without those that contain another one of them.
 func shortest(texts []string) []string {
 	var kept []string
 	for i, s := range texts {
@@ -254,7 +256,8 @@ func shortest(texts []string) []string {
 	return kept
 }
 
-// sideBySide is what leads to any of alts: the best that f knows of each.
+// unionOf returns a query that leads to any of alts: the union of the best query that f
+// returns for each.
 func unionOf(alts []string, f func(alt string) []*IndexQuery) []*IndexQuery {
 	var sides []*IndexQuery
 	for _, alt := range alts {
@@ -270,7 +273,7 @@ func unionOf(alts []string, f func(alt string) []*IndexQuery) []*IndexQuery {
 	return nil
 }
 
-// cutPath cuts a text of paths into what of it is in one component each.
+// components cuts a text of a path at its slashes.
 func components(text string, fold, start, end bool) []component {
 	var list []component
 	for i, s := range strings.Split(text, "/") {
@@ -283,8 +286,8 @@ func components(text string, fold, start, end bool) []component {
 	return list
 }
 
-// pieceSeeds are those of a component that has d: of the name, or with subtree
-// of any directory above it too. None if d has no trigram.
+// componentQueries returns the query for a name that has d or, if subtree is set, also for any
+// directory above it. There is none if d has no trigram.
 func componentQueries(d component, subtree bool) []*IndexQuery {
 	grams := trigram.Of(d.text)
 	if len(grams) == 0 {
@@ -299,7 +302,7 @@ func componentQueries(d component, subtree bool) []*IndexQuery {
 	for _, g := range grams {
 		bits += trigramBits(g)
 	}
-	bits /= 3 // each byte is in as many
+	bits /= 3 // each byte is in three trigrams
 	s := &IndexQuery{Need: trigram.Need{All: grams}, count: 1, Subtree: subtree}
 	if subtree {
 		s.components = []component{d}
@@ -310,10 +313,10 @@ func componentQueries(d component, subtree bool) []*IndexQuery {
 	return []*IndexQuery{s}
 }
 
-// gramBits is how rare g is.
+// trigramBits returns the rarity of g.
 func trigramBits(g trigram.T) int {
 	return int(scan.ByteBits[byte(g>>16)]) + int(scan.ByteBits[byte(g>>8)]) + int(scan.ByteBits[byte(g)])
 }
 
-// String is for people.
+// String describes the query for people.
 func (s *IndexQuery) String() string { return strings.Join(s.texts, " and ") }

@@ -10,14 +10,14 @@ import (
 	"indexd/listing"
 )
 
-// Row is one entry as far as it is known.
+// Row is one entry, as far as it is known.
 type Row struct {
 	Entry *listing.Entry
-	// NoMeta says that only Name and the type in Mode may be looked at. An
-	// entry with StatErrno is taken as such too.
+	// NoMeta is set if only Name and the type in Mode may be used. An entry with StatErrno is
+	// treated in the same way.
 	NoMeta bool
-	// Empty says of a directory whether it has no entries. It is looked at only
-	// where the plan's NeedsEmptyDir is true, and not with NoMeta.
+	// Empty says whether a directory has no entries. It is used only if the plan's
+	// NeedsEmptyDir is true and NoMeta is not set.
 	Empty query.Truth
 }
 
@@ -35,13 +35,13 @@ type Matcher struct {
 	p      *Plan
 	budget pattern.StepBudget
 	depth  int
-	buf    []byte // the directory entered and a '/', and what path puts behind
-	slash  int    // the length of the directory and '/' in buf
+	buf    []byte // the directory entered, a '/', and what path appends
+	slash  int    // length of the directory and '/' in buf
 	below  query.Truth
 
-	here       []query.Truth // by step, of the directory entered
+	here       []query.Truth // by step: its value for the directory entered
 	remainders []pathRemainder
-	globs      []pattern.GlobState // of globs on the path, behind the directory
+	globs      []pattern.GlobState // of globs on the path: the state behind the directory
 	scratch    [2]pattern.GlobState
 
 	folded   []byte // the directory entered, folded, if foldedOK
@@ -50,10 +50,10 @@ type Matcher struct {
 	nameOK   bool
 	cand     candidate
 
-	scans        bool                  // ends or needles are what to look for; else any name is a candidate
+	scans        bool                  // suffixes or searchers find the candidates; otherwise every name is one
 	suffixes     *scan.SuffixFilter    // or nil
-	searchers    []scan.ColumnSearcher // none: no name is a candidate
-	ownSearchers []scan.ColumnSearcher // memory for needles
+	searchers    []scan.ColumnSearcher // if there are none, no name is a candidate
+	ownSearchers []scan.ColumnSearcher // memory for searchers
 }
 
 // NewMatcher returns a matcher that has entered no directory.
@@ -66,9 +66,9 @@ func (p *Plan) NewMatcher() *Matcher {
 	}
 }
 
-// Enter makes dir the directory whose entries are judged next; dir is absolute
-// and clean. depth is that of its entries, 1 for those of a root or of an In
-// directory. True: every entry matches; False: none does.
+// Enter makes dir the directory whose entries are judged next. dir is absolute and clean.
+// depth is the depth of its entries: 1 for those of a root or of an In directory. The result
+// is True if every entry matches, False if none does.
 func (m *Matcher) Enter(dir string, depth int) query.Truth {
 	m.depth = depth
 	if m.p.NeedsPath() {
@@ -101,14 +101,13 @@ func (m *Matcher) Enter(dir string, depth int) query.Truth {
 	return here
 }
 
-// Below reports whether an entry further down, in a directory below the one
-// entered, can match.
+// Below reports whether an entry in a directory below the one entered can match.
 func (m *Matcher) Below() bool { return m.below != query.False }
 
-// Next looks for candidates in names, a column of names each ended by 0x00,
-// and returns the offset of a byte at or after from that lies in the next name
-// which may match, its 0x00 included; -1: there is none. from is the start of
-// a name. Every name that it passes over is one that Name calls False.
+// Next searches for candidates in names, a column of names each ended by 0x00. It returns the
+// offset of a byte at or after from that belongs to the next name that may match or to the
+// 0x00 behind it, or -1. from is the beginning of a name. Name returns False for every name
+// that Next skips.
 func (m *Matcher) Next(names []byte, from int) int {
 	switch {
 	case from >= len(names):
@@ -121,8 +120,8 @@ func (m *Matcher) Next(names []byte, from int) int {
 	return scan.FindAny(m.searchers, names, from)
 }
 
-// Name judges an entry by its name and type (listing.Unknown if not known)
-// alone. Unknown: Match decides.
+// Name judges an entry by its name and type alone; t may be listing.Unknown. If the result is
+// Unknown, Match decides.
 func (m *Matcher) Name(name string, t listing.Type) query.Truth {
 	m.cand = candidate{name: name, typ: t}
 	m.nameOK = false
@@ -146,18 +145,16 @@ func (m *Matcher) unlessStopped(t query.Truth) query.Truth {
 	return t
 }
 
-// dir is the directory entered with a '/' at its end. It is valid until the
-// next Enter.
+// dir returns the directory entered, with a '/' at its end. It is valid until the next Enter.
 func (m *Matcher) dir() string { return view(m.buf[:m.slash]) }
 
-// path is the directory entered, and name. It is valid until the next call.
+// path returns the path of name in the directory entered. It is valid until the next call.
 func (m *Matcher) path(name string) []byte {
 	m.buf = append(m.buf[:m.slash], name...)
 	return m.buf
 }
 
-// text is what a test looks at: the candidate's path or its name. It is valid as
-// long as path is.
+// text returns the candidate's path or its name. It is valid as long as the result of path is.
 func (m *Matcher) text(c *candidate, path bool) string {
 	if path {
 		return view(m.path(c.name))
@@ -173,7 +170,7 @@ func (m *Matcher) foldedDir() string {
 	return view(m.folded)
 }
 
-// foldedName is the name of the candidate in hand, folded.
+// foldedName returns the name of the current candidate, folded.
 func (m *Matcher) foldedName(name string) string {
 	if !m.nameOK {
 		m.name = casefold.Append(m.name[:0], name)
@@ -182,5 +179,5 @@ func (m *Matcher) foldedName(name string) string {
 	return view(m.name)
 }
 
-// view is b as a string, as long as b is not changed.
+// view returns b as a string that is valid as long as b does not change.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -10,10 +10,10 @@ import (
 	"indexd/internal/query/pattern"
 )
 
-// bytesTest holds for a name or path that has a text which is not UTF-8, where
-// case does not count: characters are found by folding, the bytes that are none
-// as they are, be it in the middle of a character. Folded names do not tell, for a
-// character and the one it folds to are of different bytes.
+// bytesTest holds for a name or path that contains a text which is not UTF-8, if case is
+// ignored. Characters are compared after folding and other bytes as they are, even in the
+// middle of a character. A folded name would not do, since a character and its folded form can
+// have different bytes.
 type bytesTest struct {
 	onText
 	unknown
@@ -28,8 +28,8 @@ func (t *bytesTest) entry(m *Matcher, c *candidate) query.Truth {
 	return query.TruthOf(from >= 0)
 }
 
-// indexBytes returns where text, which is folded, begins and ends first in s; -1
-// if nowhere, or if the judging stops.
+// indexBytes returns the beginning and end of the first occurrence in s of text, which is
+// folded. It returns -1 if there is none or if t is stopped.
 func indexBytes(s, text string, t *pattern.StepBudget) (from, to int) {
 	for from := 0; from < len(s); from++ {
 		i, j := from, 0
@@ -58,11 +58,11 @@ func indexBytes(s, text string, t *pattern.StepBudget) (from, to int) {
 	return -1, -1
 }
 
-// maxRuns is how many pieces of a text that is not UTF-8 are looked for first.
+// maxRuns is how many pieces of a text that is not UTF-8 are searched for first.
 const maxRuns = 4
 
-// mixed compiles a text for a bytesTest. The longest pieces of it that are UTF-8
-// are looked for as any text is.
+// mixed compiles a text for a bytesTest. Its longest pieces of UTF-8 are also tested like any
+// text.
 func (c *compiler) mixed(src string, path bool) (*step, *bytesTest) {
 	var runs []string
 	for rest := src; rest != ""; {

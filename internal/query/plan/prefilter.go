@@ -8,24 +8,25 @@ import (
 	"slices"
 )
 
-// prefilter is a set of tests of which a match passes at least one, all of
-// them literals that can be looked for in a column of names.
+// prefilter is a set of tests of which every match passes at least one. All of them search for
+// texts in a column of names.
 type prefilter struct {
-	steps     []*step               // of litTests
-	alts      int                   // how many texts these look for
+	steps     []*step               // with a litTest each
+	alts      int                   // number of texts to search for
 	score     int                   // how selective it is
-	static    bool                  // none is about the path: needles hold in every directory
+	static    bool                  // no test is on the path, so the same searchers serve in every directory
 	searchers []scan.ColumnSearcher // if static
-	suffixes  *scan.SuffixFilter    // if static, in place of needles; or nil
+	suffixes  *scan.SuffixFilter    // if static, instead of searchers; or nil
 }
 
-// At most so many needles are looked for at once, and so many prefilters kept.
+// maxSearchers is the largest number of texts to search for at once, maxPrefilters the largest
+// number of prefilters to keep.
 const (
 	maxSearchers  = 2 * pattern.MaxAlts
 	maxPrefilters = 4
 )
 
-// prefilters are those of a whole query, best first.
+// prefilters returns the prefilters of a whole query, best first.
 func (s *step) prefilters() []*prefilter {
 	list := s.collect()
 	list = list[:min(len(list), maxPrefilters)]
@@ -35,7 +36,7 @@ func (s *step) prefilters() []*prefilter {
 	return list
 }
 
-// sharpen makes the needles.
+// buildSearchers builds what f searches with.
 func (f *prefilter) buildSearchers() {
 	f.suffixes = &scan.SuffixFilter{}
 	for _, s := range f.steps {
@@ -68,7 +69,7 @@ func (s *step) collect() []*prefilter {
 		slices.SortStableFunc(list, func(a, b *prefilter) int { return b.score - a.score })
 		return list
 	case stepOr:
-		// The best of each side, together.
+		// The best prefilters of all sides together.
 		f := &prefilter{score: math.MaxInt, static: true}
 		for _, k := range s.kids {
 			list := k.collect()
@@ -91,18 +92,18 @@ func (s *step) collect() []*prefilter {
 }
 
 func (t *litTest) prefilter(s *step) []*prefilter {
-	if slices.Contains(t.alts, "") { // which every name has
+	if slices.Contains(t.alts, "") { // which every name contains
 		return nil
 	}
 	n := pattern.Score(t.alts)
 	if t.start || t.end {
-		n += 16 // as good as a letter more
+		n += 16 // counts as much as another letter
 	}
 	return []*prefilter{{steps: []*step{s}, alts: len(t.alts), score: n, static: !t.path}}
 }
 
-// in returns the needles for the directory that m has entered, appended to
-// dst; ok is false where the prefilter says nothing about it.
+// searchersIn appends to dst the searchers for the directory that m has entered. ok is false
+// if f excludes nothing there.
 func (f *prefilter) searchersIn(m *Matcher, dst []scan.ColumnSearcher) (needles []scan.ColumnSearcher, ok bool) {
 	for _, s := range f.steps {
 		switch m.here[s.id] {

@@ -7,17 +7,17 @@ import (
 	"indexd/listing"
 )
 
-// step is one node of a compiled query: a test, or AND, OR, NOT of others.
+// step is one node of a compiled query: a test, or AND, OR or NOT of other steps.
 type step struct {
-	id   int // of Matcher.here
+	id   int // index in Matcher.here
 	op   stepOp
 	test test
 	kids []*step
 	more *moreTexts // or nil
 }
 
-// moreTexts are texts that all matches of a step have, besides those that its tests are
-// about: one of each list.
+// moreTexts are texts that all matches of a step contain, besides those that its tests search
+// for: one text of each list.
 type moreTexts struct {
 	path, fold bool
 	lists      [][]string
@@ -32,23 +32,22 @@ const (
 	stepNot
 )
 
-// test is a leaf. It is shared by matchers and keeps what it knows of a
-// directory in them.
+// test is a leaf. Matchers share it; what it knows of a directory is kept in the Matcher.
 type test interface {
-	// enter judges all entries of the directory that m has entered (here), and
-	// all that are further down (below).
+	// enter judges all entries of the directory that m has entered (here), and all entries of
+	// the directories below it (below).
 	enter(m *Matcher) (here, below query.Truth)
-	// entry judges one entry, where enter said Unknown.
+	// entry judges one entry. It is called only if enter returned Unknown.
 	entry(m *Matcher, c *candidate) query.Truth
 	// zone judges all entries that z describes.
 	zone(z *query.Zone) query.Truth
-	// cost orders the tests of an AND: the cheap ones first.
+	// cost is used to order the tests of an AND, cheap ones first.
 	cost() int
-	// needs says what else than a name and type must be known.
+	// needs returns what the test needs besides a name and type.
 	needs() query.Needs
 }
 
-// onText is embedded by tests of a text: the path, or the name.
+// onText is embedded by tests of a text, which is the path or the name.
 type onText struct{ path bool }
 
 func (t onText) needs() query.Needs {
@@ -58,23 +57,23 @@ func (t onText) needs() query.Needs {
 	return 0
 }
 
-// candidate is an entry as far as it is known.
+// candidate is an entry, as far as it is known.
 type candidate struct {
 	name  string
 	typ   listing.Type
-	meta  *listing.Entry // nil: not known
+	meta  *listing.Entry // nil if not known
 	empty query.Truth    // of a directory
 }
 
-// unknown is embedded by tests for which a directory says nothing.
+// unknown is embedded by tests that a directory or zone does not decide.
 type unknown struct{}
 
 func (unknown) enter(*Matcher) (here, below query.Truth) { return query.Unknown, query.Unknown }
 func (unknown) zone(*query.Zone) query.Truth             { return query.Unknown }
 
-// Costs of tests.
+// The costs of tests.
 const (
-	costFixed = iota // decided by the directory
+	costFixed = iota // the directory decides
 	costName
 	costType
 	costMeta
@@ -94,7 +93,7 @@ func (s *step) cost() int {
 	return worst
 }
 
-// sort puts cheap tests before dear ones.
+// sort sorts the steps below s by their cost.
 func (s *step) sort() {
 	for _, k := range s.kids {
 		k.sort()
@@ -102,7 +101,7 @@ func (s *step) sort() {
 	slices.SortStableFunc(s.kids, func(a, b *step) int { return a.cost() - b.cost() })
 }
 
-// number gives every step its id and returns how many there are.
+// number numbers s and all steps below it, from next on, and returns the next number.
 func (s *step) number(next int) int {
 	s.id = next
 	next++
@@ -112,7 +111,7 @@ func (s *step) number(next int) int {
 	return next
 }
 
-// each calls f with every test.
+// each calls f with every test below s.
 func (s *step) each(f func(test)) {
 	if s.op == stepTest {
 		f(s.test)
@@ -122,7 +121,7 @@ func (s *step) each(f func(test)) {
 	}
 }
 
-// combine is AND, OR or NOT of what f says of the kids.
+// combine returns the AND, OR or NOT of f's results for the steps directly below s.
 func (s *step) combine(f func(*step) query.Truth) query.Truth {
 	switch s.op {
 	case stepAnd:
@@ -145,7 +144,7 @@ func (s *step) combine(f func(*step) query.Truth) query.Truth {
 	return -f(s.kids[0])
 }
 
-// enter notes for s and all below it what the directory says.
+// enter records for s and all steps below it what the directory decides.
 func (s *step) enter(m *Matcher) (here, below query.Truth) {
 	switch s.op {
 	case stepTest:

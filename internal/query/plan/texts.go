@@ -11,33 +11,32 @@ import (
 	"indexd/listing"
 )
 
-// litTest holds for a text that has one of alts: anywhere, or where start and
-// end say so at its beginning and end. The text is the name or the path,
-// folded if fold; so are alts.
+// litTest holds for a text that contains one of alts, or begins or ends with one if start or
+// end is set. The text is the name or the path. If fold is set, it is folded, and so are alts.
 type litTest struct {
 	onText
 	fold       bool
 	start, end bool
-	needsStem  bool // something must stand before; only with end, and on names
+	needsStem  bool // something must precede the text; only with end, and for names
 	alts       []string
 
-	id    int              // of Matcher.tails, for a path
-	pairs []*scan.BytePair // by alt, for a path; nil where only what is folded tells
+	id    int              // index of the first of alts in Matcher.remainders, for a path
+	pairs []*scan.BytePair // by alt, for a path; nil if only the folded path can be compared
 
-	// By alt, what to look for in a column of names: all of it, and for a path
-	// what of it is in the name when the rest is in the directory. Only where a
-	// prefilter asks for them.
+	// By alt, for a column of names: a searcher for the whole text and, for a path, one for
+	// the part in the name if the rest is in the directory. They are built only if a prefilter
+	// needs them.
 	searchers, remainderSearchers []scan.ColumnSearcher
-	disjoint                      bool // no name has two of alts, which are at the end
+	disjoint                      bool // alts are suffixes, and no name has two of them
 }
 
-// A path's text is in the directory and its '/' or in the name or in both. What
-// is left to find in the name, by alt:
+// pathRemainder says which part of a text remains to be found in the name, given the
+// directory.
 type pathRemainder uint8
 
 const (
-	remainderNone  pathRemainder = iota // it cannot match in this directory
-	remainderWhole                      // all of alt
+	remainderNone  pathRemainder = iota // the text cannot match in this directory
+	remainderWhole                      // all of it
 	remainderRest                       // what follows its last '/', at the beginning of the name
 )
 
@@ -50,7 +49,7 @@ func (t *litTest) cost() int {
 
 func (t *litTest) zone(*query.Zone) query.Truth { return query.Unknown }
 
-// sharpen makes the needles.
+// buildSearchers builds searchers, once.
 func (t *litTest) buildSearchers() {
 	if t.searchers != nil {
 		return
@@ -81,7 +80,7 @@ func (t *litTest) enter(m *Matcher) (here, below query.Truth) {
 		}
 		switch {
 		case t.start && !strings.HasPrefix(alt, dir) && !strings.HasPrefix(dir, alt):
-			// Nor can it match further down.
+			// It cannot match further down either.
 		case t.start && !t.end && strings.HasPrefix(dir, alt), !t.start && !t.end && t.within(m, i):
 			return query.True, query.True
 		default:
@@ -92,7 +91,7 @@ func (t *litTest) enter(m *Matcher) (here, below query.Truth) {
 					left = remainderWhole
 				}
 			case slash == len(alt):
-				// What ends with a '/' no path ends with.
+				// A path never ends with '/'.
 			case t.start && dir == head, !t.start && t.endsWith(m, i, head):
 				left = remainderRest
 			}
@@ -105,7 +104,7 @@ func (t *litTest) enter(m *Matcher) (here, below query.Truth) {
 	return here, below
 }
 
-// within reports whether the directory entered has alt i.
+// within reports whether the directory entered contains alts[i].
 func (t *litTest) within(m *Matcher, i int) bool {
 	dir := m.buf[:m.slash]
 	switch n := t.pairs[i]; {
@@ -117,8 +116,8 @@ func (t *litTest) within(m *Matcher, i int) bool {
 	return t.pairs[i].Find(dir) >= 0 || t.mayFoldOtherwise(i, dir) && strings.Contains(m.foldedDir(), t.alts[i])
 }
 
-// endsWith reports whether the directory entered, and its '/', end with head, a
-// beginning of alt i.
+// endsWith reports whether the directory entered and its '/' end with head, which alts[i]
+// begins with.
 func (t *litTest) endsWith(m *Matcher, i int, head string) bool {
 	dir := m.buf[:m.slash]
 	switch {
@@ -131,8 +130,8 @@ func (t *litTest) endsWith(m *Matcher, i int, head string) bool {
 	return at >= 0 && scan.EqualFold(dir[at:], t.pairs[i].Text[:len(head)]) || t.mayFoldOtherwise(i, dir) && strings.HasSuffix(m.foldedDir(), head)
 }
 
-// rare reports whether in dir there may be a character that is not ASCII and yet
-// folds to a letter of alt i.
+// mayFoldOtherwise reports whether dir may contain a character that is not ASCII, but folds to
+// an ASCII letter of alts[i].
 func (t *litTest) mayFoldOtherwise(i int, dir []byte) bool {
 	return t.fold && strings.ContainsAny(t.alts[i], "ks") && !scan.IsASCII(dir)
 }
@@ -178,15 +177,15 @@ func (t *litTest) has(name, alt string, start bool) bool {
 type globTest struct {
 	onText
 	*pattern.Glob
-	id    int  // of Matcher.globs, for a path
-	wider bool // a text of ASCII is judged by another test
+	id    int  // index in Matcher.globs, for a path
+	wider bool // another test judges texts of ASCII
 }
 
 func (t *globTest) cost() int                    { return costGlob }
 func (t *globTest) zone(*query.Zone) query.Truth { return query.Unknown }
 
 func (t *globTest) enter(m *Matcher) (here, below query.Truth) {
-	m.globs[t.id].Valid = false // found when an entry asks; the literals before it refuse most
+	m.globs[t.id].Valid = false // computed when an entry needs it, which the literals before it make rare
 	return query.Unknown, query.Unknown
 }
 
@@ -226,11 +225,11 @@ func (t *regexTest) entry(m *Matcher, c *candidate) query.Truth {
 	return query.TruthOf(t.re.Match(m.text(c, t.path), &m.budget))
 }
 
-// excludeTest holds for what an exclude glob leaves out, and all that is below.
+// excludeTest holds for what an exclude glob excludes, including everything below.
 type excludeTest struct {
 	query.ExcludeGlob
 	*pattern.Glob
-	exact []string // all that the glob matches, if known
+	exact []string // all texts that the glob matches, if known
 }
 
 func (t *excludeTest) matches(m *Matcher, s string) bool {
@@ -244,8 +243,8 @@ func (t *excludeTest) needs() query.Needs           { return query.NeedsPath }
 func (t *excludeTest) cost() int                    { return costGlob }
 func (t *excludeTest) zone(*query.Zone) query.Truth { return query.Unknown }
 
-// enter looks at the directories between the root, or the directory asked
-// about, and the one entered: as many as the depth says.
+// enter tests the directories from the one entered upward, as many as the depth says: not the
+// root or the directory searched.
 func (t *excludeTest) enter(m *Matcher) (here, below query.Truth) {
 	dir := strings.TrimSuffix(m.dir(), "/")
 	if t.ExcludeGlob.Path {
@@ -261,9 +260,9 @@ func (t *excludeTest) enter(m *Matcher) (here, below query.Truth) {
 	return query.Unknown, query.Unknown
 }
 
-// enterPath is enter for a glob on the path, which passes over dir once.
+// enterPath is enter for a glob on the path. It reads dir only once.
 func (t *excludeTest) enterPath(m *Matcher, dir string) (here, below query.Truth) {
-	over := strings.Count(dir, "/") - (m.depth - 1) // directories that are not looked at
+	over := strings.Count(dir, "/") - (m.depth - 1) // how many of the upper directories are not tested
 	cur, spare := &m.scratch[0], &m.scratch[1]
 	t.Begin(cur)
 	for ; dir != "" && len(cur.Places) > 0; over-- {

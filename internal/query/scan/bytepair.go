@@ -6,31 +6,31 @@ import (
 	"math/bits"
 )
 
-// pair finds a text by two of its bytes, the rarest that are near each other, in
-// eight places at once.
+// BytePair finds a text by two of its bytes: the two rarest that are close to each other. It
+// compares eight positions at a time.
 type BytePair struct {
-	Text []byte // folded if fold
-	fold bool   // ASCII in pat stands for both cases
-	i, d int    // the bytes are pat[i] and pat[i+d]
-	only bool   // pat has no others
-	lead int    // 1 where pat begins with the 0x00 of the name before
+	Text []byte // in lower case if fold
+	fold bool   // an ASCII letter in Text stands for both cases
+	i, d int    // the bytes are Text[i] and Text[i+d]
+	only bool   // Text has no other bytes
+	lead int    // 1 if Text begins with the 0x00 that ends the previous name, else 0
 
-	Rare     byte // the rarer of the two, if that is worth a look of its own; or 0x00
-	rareAt   int  // where it is from the first on
+	Rare     byte // the rarer of the two bytes if it is worth searching for by itself, else 0x00
+	rareAt   int  // its offset from the first of the two
 	rareFold bool // it stands for both cases
 
-	// By byte of the pair: eight times what it is, and of a letter that stands for
-	// both cases the bit in which they differ.
+	// The byte, repeated eight times; and if it is a letter that stands for both cases, the
+	// bit in which they differ, likewise.
 	first, firstCase   uint64
 	second, secondCase uint64
 }
 
-// rareBits is how rare a byte is that most directories have in no name. For such
-// one package bytes is asked, which looks at four times as much at once.
+// rareBits is the rarity from which most directories have a byte in no name. Such a byte is
+// searched for with package bytes, which compares four times as many positions at a time.
 const rareBits = 8
 
-// begin returns from where on the first of the pair may be found in s; -1: it is
-// not there with its second.
+// firstOffset returns the offset in s from which the pair can be found, or -1 if the rare byte
+// is not in s.
 func (n *BytePair) firstOffset(s []byte) int {
 	if n.Rare == 0 {
 		return 0
@@ -49,7 +49,7 @@ func (n *BytePair) firstOffset(s []byte) int {
 	return max(at-n.rareAt, 0)
 }
 
-// maxDistance is how far apart the bytes of a pair are at most.
+// maxDistance is the largest distance between the bytes of a pair.
 const maxDistance = 8
 
 const (
@@ -57,10 +57,11 @@ const (
 	lows = 0x7f * ones
 )
 
-// zeros has the highest bit set of each byte that is 0 in x, and no other.
+// zeros sets the highest bit of each byte that is 0 in x, and no other bit.
 func zeros(x uint64) uint64 { return ^((x&lows + lows) | x | lows) }
 
-// newPair returns nil for no text.
+// NewBytePair returns a BytePair that finds pat, or nil if pat is empty. If fold is set, pat
+// is in lower case.
 func NewBytePair(pat []byte, fold bool) *BytePair {
 	if len(pat) == 0 {
 		return nil
@@ -98,7 +99,7 @@ func NewBytePair(pat []byte, fold bool) *BytePair {
 	return n
 }
 
-// begins reports whether pat stands at s[at:].
+// begins reports whether Text is at s[at:].
 func (n *BytePair) begins(s []byte, at int) bool {
 	if at < 0 || at+len(n.Text) > len(s) {
 		return false
@@ -109,7 +110,7 @@ func (n *BytePair) begins(s []byte, at int) bool {
 	return bytes.HasPrefix(s[at:], n.Text)
 }
 
-// find returns where pat begins first in s, -1 if nowhere.
+// Find returns the offset of the first occurrence of Text in s, or -1.
 func (n *BytePair) Find(s []byte) int {
 	p := n.firstOffset(s)
 	if p < 0 {
@@ -131,9 +132,9 @@ func (n *BytePair) Find(s []byte) int {
 	return -1
 }
 
-// scan looks for the pair from p on, its first in here and its second at the same
-// place in there, which is as long. m has the highest bit set of each byte where it
-// is, of the eight at p or less where here ends; it is 0 if the pair is nowhere.
+// next searches from p on for positions with the first byte in here and the second in there,
+// which has the same length. m has the highest bit set for each such position among the eight
+// from at on, or fewer at the end. It is 0 if there is none.
 func (n *BytePair) next(here, there []byte, p int) (at int, m uint64) {
 	first, firstCase, second, secondCase := n.first, n.firstCase, n.second, n.secondCase
 	there = there[:len(here)]
@@ -144,7 +145,7 @@ func (n *BytePair) next(here, there []byte, p int) (at int, m uint64) {
 			return p, m
 		}
 	}
-	over := 8 - (len(here) - p) // how many of the last eight were looked at, or are not there
+	over := 8 - (len(here) - p) // how many of the last eight were compared before, or do not exist
 	if len(here) >= 8 {
 		p = len(here) - 8
 		x := binary.LittleEndian.Uint64(here[p:])
@@ -160,8 +161,8 @@ func (n *BytePair) next(here, there []byte, p int) (at int, m uint64) {
 	return p, m
 }
 
-// count returns how many of names, each ended by 0x00, have pat, and where stem is
-// set something before it.
+// count returns how many of names, each ended by 0x00, contain Text. If stem is set, something
+// must precede it in the name.
 func (n *BytePair) count(names []byte, stem bool) int {
 	total := 0
 	for at := 0; ; {
@@ -173,7 +174,8 @@ func (n *BytePair) count(names []byte, stem bool) int {
 		if !stem || k > 0 && names[k-1] != 0 {
 			total++
 		}
-		// Behind the name, but for its 0x00, with which the next may begin.
+		// Continue behind this name, but not behind its 0x00: the next match may begin with
+		// it.
 		at = k + n.lead
 		at += bytes.IndexByte(names[at:], 0)
 		if n.lead == 0 {

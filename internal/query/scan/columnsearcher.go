@@ -1,3 +1,6 @@
+// Package scan searches for bytes in a column of names, in which each name is ended by 0x00.
+// It finds all names that may match and passes over the others quickly; whether a name matches
+// is for package plan to decide.
 package scan
 
 import (
@@ -8,23 +11,23 @@ import (
 	"unicode/utf8"
 )
 
-// needle finds, in a column of names each ended by 0x00, a place in a name
-// that may have a certain text. It may find too much, never too little.
+// ColumnSearcher finds names that may contain a text in a column of names, each ended by 0x00.
+// It may find too many names, but never misses one.
 type ColumnSearcher struct {
 	kind       searcherKind
 	pat        []byte
-	lead       int       // bytes of pat before the name: 1 where it begins with the 0x00 of the name before
-	Lookalikes []string  // of a folded text: what else folds to a letter of pat
-	Exact      bool      // pat is all of the text: but for rare, what is found has it
-	pair       *BytePair // of pat
+	lead       int       // how many bytes of pat precede the name: 1 if pat begins with the 0x00 of the previous name
+	Lookalikes []string  // non-ASCII characters that fold to a letter of pat
+	Exact      bool      // pat is the whole text, so a match contains it unless it is one of Lookalikes
+	pair       *BytePair // finds pat
 }
 
 type searcherKind uint8
 
 const (
-	anyName      searcherKind = iota // any name
-	nameWithText                     // pat
-	nonASCIIName                     // a byte beyond ASCII
+	anyName      searcherKind = iota // every name
+	nameWithText                     // names with pat
+	nonASCIIName                     // names with a byte that is not ASCII
 	noName                           // no name
 )
 
@@ -43,7 +46,8 @@ func NewColumnSearcher(text string, fold, start, end bool) ColumnSearcher {
 	return newFoldedSearcher(text, start, end)
 }
 
-// frame makes pat of text, with the 0x00 of the name before and its own.
+// frame sets pat to text, preceded by the 0x00 of the previous name if start is set, and
+// followed by the name's own if end is set.
 func (n *ColumnSearcher) frame(text string, fold, start, end bool) {
 	if start {
 		n.lead = 1
@@ -56,7 +60,7 @@ func (n *ColumnSearcher) frame(text string, fold, start, end bool) {
 	n.pair = NewBytePair(n.pat, fold)
 }
 
-// foldNeedle searches for the longest run of ASCII in text, which is folded.
+// newFoldedSearcher searches for the longest run of ASCII in text, which is folded.
 func newFoldedSearcher(text string, start, end bool) ColumnSearcher {
 	run, at := "", 0
 	for i := 0; i < len(text); {
@@ -80,8 +84,8 @@ func newFoldedSearcher(text string, start, end bool) ColumnSearcher {
 	}
 	n := ColumnSearcher{kind: nameWithText, Exact: run == text}
 	n.frame(run, true, start && at == 0, end && at+len(run) == len(text))
-	// What folds to a letter of ASCII and is none: the long s and the kelvin
-	// sign. A name that has one is taken for a find.
+	// The long s and the Kelvin sign fold to ASCII letters. A name with one of them counts as
+	// a match.
 	if strings.Contains(run, "s") {
 		n.Lookalikes = append(n.Lookalikes, "\u017f")
 	}
@@ -91,9 +95,9 @@ func newFoldedSearcher(text string, start, end bool) ColumnSearcher {
 	return n
 }
 
-// find returns the offset of the first find that begins in [from, to), -1 if
-// there is none. from is that of a name's beginning, or follows one without a
-// find; before it is another name's 0x00, or nothing.
+// find returns the offset of the first match that begins in [from, to), or -1. from is the
+// beginning of a name or follows one without a match; the byte before it, if any, is the 0x00
+// of another name.
 func (n *ColumnSearcher) find(names []byte, from, to int) int {
 	switch n.kind {
 	case noName:
@@ -137,7 +141,7 @@ func (n *ColumnSearcher) find(names []byte, from, to int) int {
 	return at
 }
 
-// prefix reports whether the first name of names begins as pat says.
+// firstBegins reports whether the first of names begins with pat.
 func (n *ColumnSearcher) firstBegins(names []byte) bool {
 	pat := n.pat[1:]
 	if len(pat) > len(names) {
@@ -163,7 +167,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// equalFold compares s with pat, which is of the same length and folded.
+// EqualFold reports whether s, which has the length of pat, equals it if ASCII letters are put
+// in lower case. pat is in lower case.
 func EqualFold(s, pat []byte) bool {
 	for i, c := range pat {
 		if lower(s[i]) != c {
@@ -173,13 +178,14 @@ func EqualFold(s, pat []byte) bool {
 	return true
 }
 
-// findAny returns the first find of any of needles at or after from.
+// FindAny returns the offset of the first match of any of the searchers at or after from, or
+// -1.
 func FindAny(needles []ColumnSearcher, names []byte, from int) int {
 	if len(needles) == 1 {
 		return needles[0].find(names, from, len(names))
 	}
-	// In growing windows, so that a text that is nowhere is not looked for all
-	// the way after every find of another.
+	// Search in growing windows, so that after each match the rest is not searched again for a
+	// text that occurs nowhere.
 	for size := 256; from < len(names); size *= 2 {
 		to := min(from+size, len(names))
 		best := -1
@@ -200,8 +206,9 @@ func FindAny(needles []ColumnSearcher, names []byte, from int) int {
 	return -1
 }
 
-// count returns how many of names n finds: all of them if stem is not set, and
-// else those that have more before.
+// Count returns the number of names that match. If stem is set, something must precede the
+// text in the name. The result is exact only if Exact is set and no name has any of
+// Lookalikes.
 func (n *ColumnSearcher) Count(names []byte, stem bool) int {
 	total := n.pair.count(names, stem)
 	if n.lead == 1 && n.firstBegins(names) {
@@ -210,8 +217,8 @@ func (n *ColumnSearcher) Count(names []byte, stem bool) int {
 	return total
 }
 
-// apart reports whether no text of those that end with one of list can end with
-// another. Where they are more than are worth counting one by one it says false.
+// Disjoint reports whether no text can end with two of the texts in list. It returns false for
+// a list that is too long for counting one by one to pay.
 func Disjoint(list []string) bool {
 	for i, s := range list {
 		for j, t := range list {

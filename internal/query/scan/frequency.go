@@ -1,8 +1,8 @@
 package scan
 
-// byteBits is how rare each byte is in the names of files: the negative logarithm
-// to base 2 of its share, over the 434,000 names of a development machine. Blanks
-// and what is not ASCII are taken to be less rare than they are there.
+// ByteBits holds the rarity of each byte in file names: the negative binary logarithm of its
+// share, measured over the 434,000 names of a development machine. Blanks and bytes that are
+// not ASCII are taken to be less rare than they were there.
 var ByteBits = [256]uint8{
 	4, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14,
 	14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14,
