@@ -16,9 +16,9 @@ import (
 	"indexd/ipc/wire"
 )
 
-// clients measures what 400 slow or broken clients, held open, cost the honest
-// ones and in memory; and whether 1,000 clients at once are all answered, none
-// of them much later than the others.
+// clients measures what 400 slow or broken clients cost the honest ones, and in memory,
+// while they are held open, and whether 1,000 clients at once are all answered, none of
+// them much later than the others.
 func (b *bench) clients() error {
 	d, err := b.start("clients", b.tree)
 	if err != nil {
@@ -34,11 +34,11 @@ func (b *bench) clients() error {
 	return b.manyClients(d, 1000, 10)
 }
 
-// slowClients asks the same questions in turn with and without n slow or broken
-// clients of the same user.
+// slowClients makes the same requests in turn with and without n slow or broken clients
+// of the same user.
 func (b *bench) slowClients(d *daemon, n int) error {
 	const questions = 200
-	// What a daemon has that has answered a few: buffers, parsed texts.
+	// What a daemon has after some answers: buffers, parsed texts.
 	if _, err := askMany(b.ctx, d, 2*questions); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (b *bench) slowClients(d *daemon, n int) error {
 	return nil
 }
 
-// askMany asks n questions one after another.
+// askMany makes n requests one after another.
 func askMany(ctx context.Context, d *daemon, n int) ([]time.Duration, error) {
 	var took []time.Duration
 	for range n {
@@ -84,7 +84,8 @@ func askMany(ctx context.Context, d *daemon, n int) ([]time.Duration, error) {
 	return took, nil
 }
 
-// slow are clients that do wrong each in its way, again where they are dropped.
+// slow are misbehaving clients of several kinds. They connect again when they are
+// dropped.
 type slow struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -104,7 +105,7 @@ func newSlow(ctx context.Context, socket string, n int) *slow {
 	return s
 }
 
-// settle waits until every client has done what it does once.
+// settle waits until every client has misbehaved once.
 func (s *slow) settle() {
 	for s.begun.Load() < int64(s.n) && s.ctx.Err() == nil {
 		time.Sleep(time.Millisecond)
@@ -149,7 +150,7 @@ func (s *slow) misbehave(c net.Conn, i int, begun func()) {
 		begun()
 		for s.ctx.Err() == nil {
 			time.Sleep(100 * time.Millisecond)
-			// Whether it was closed is seen by writing, as nothing is to be read.
+			// Writing shows whether it was closed, as there is nothing to read.
 			if _, err := io.WriteString(c, "x"); err != nil {
 				return
 			}
@@ -195,7 +196,7 @@ func (s *slow) misbehave(c net.Conn, i int, begun func()) {
 	}
 }
 
-// manyClients has n clients ask at once, each some questions one after another.
+// manyClients has n clients make several requests each, at the same time.
 func (b *bench) manyClients(d *daemon, n, questions int) error {
 	took := make([]time.Duration, n)
 	errs := make([]error, n)

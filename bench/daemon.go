@@ -15,7 +15,7 @@ import (
 	"indexd/ipc/wire"
 )
 
-// daemon is an indexd of this run.
+// daemon is an indexd started by this run.
 type daemon struct {
 	cmd    *exec.Cmd
 	db     string
@@ -24,13 +24,13 @@ type daemon struct {
 	err    *strings.Builder
 }
 
-// start starts indexd over a database of that name, which is made where there
-// is none.
+// start starts indexd with a database of that name, which is created if it does not
+// exist.
 func (b *bench) start(name string, args ...string) (*daemon, error) {
 	return b.startOf(filepath.Dir(b.bin("indexd")), name, args...)
 }
 
-// startOf is start, for the build in the directory bin.
+// startOf is start for the build in the directory bin.
 func (b *bench) startOf(bin, name string, args ...string) (*daemon, error) {
 	d := &daemon{db: filepath.Join(b.dir, name+".db"), socket: filepath.Join(b.dir, name+".sock"), err: new(strings.Builder)}
 	d.client = &ipc.Client{Sockets: []string{d.socket}}
@@ -49,8 +49,8 @@ func (d *daemon) ready(ctx context.Context) error {
 	return d.client.Wait(ctx, true)
 }
 
-// begun waits until it is ready, with a database that is not in doubt any more: one
-// that is damaged is begun anew, in which it may not answer for a moment.
+// begun waits until the daemon is ready with a database that is known to be intact. If it
+// is damaged, a new one is started, during which the daemon may not answer for a moment.
 func (d *daemon) begun(ctx context.Context) error {
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 		err := d.ready(ctx)
@@ -70,7 +70,7 @@ func (d *daemon) begun(ctx context.Context) error {
 	}
 }
 
-// merged waits until it is ready and all names are in the index of trigrams.
+// merged waits until the daemon is ready and all names are in the trigram index.
 func (d *daemon) merged(ctx context.Context) error {
 	if err := d.ready(ctx); err != nil {
 		return err
@@ -110,7 +110,7 @@ func (d *daemon) stop() error {
 	return nil
 }
 
-// proc returns a number in kB from the daemon's /proc/PID/status.
+// proc returns a number, in kB, from the daemon's /proc/PID/status.
 func (d *daemon) proc(field string) int { return procOf(d.cmd.Process.Pid, field) }
 
 func procOf(pid int, field string) int {
@@ -124,8 +124,8 @@ func procOf(pid int, field string) int {
 	return 0
 }
 
-// cpuOf is the processor time of a process so far, also of threads that ended, in
-// steps of 10 ms.
+// cpuOf returns the processor time used by a process so far, including threads that
+// ended, in steps of 10 ms.
 func cpuOf(pid int) time.Duration {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := strings.Cut(string(data), ") ") // behind the name
@@ -139,8 +139,7 @@ func cpuOf(pid int) time.Duration {
 	return sum
 }
 
-// peak samples RssAnon until stop is called, which returns the most that was
-// seen, in MiB.
+// peak samples RssAnon until stop is called, which returns the maximum in MiB.
 func (d *daemon) peak() (stop func() float64) {
 	quit, most := make(chan struct{}), make(chan int)
 	go func() {

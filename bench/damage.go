@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// damage compares the processor time that it takes to be ready again where the database is damaged
-// with a first index: where that is found as the file is opened, and where it is
-// found by the daemon that runs.
+// damage compares the processor time until the daemon is ready again after the database
+// was damaged with that of a first index: if the damage is found when the file is opened,
+// and if the running daemon finds it.
 func (b *bench) damage() error {
 	file := filepath.Join(b.dir, "damage.db")
 	run := func(before func() error) func() (time.Duration, error) {
@@ -31,7 +31,7 @@ func (b *bench) damage() error {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		return err
 	}
-	// What the run before left is whole.
+	// The previous run left an intact database.
 	cut := func() error {
 		fi, err := os.Stat(file)
 		if err != nil {

@@ -19,8 +19,8 @@ import (
 	"indexd/store/record"
 )
 
-// growth measures what changes make of the database, and what compacting it costs
-// those who ask meanwhile.
+// growth measures how changes make the database grow, and how compaction affects
+// concurrent requests.
 func (b *bench) growth() error {
 	if err := b.replaced(); err != nil {
 		return err
@@ -28,14 +28,13 @@ func (b *bench) growth() error {
 	return b.compacted()
 }
 
-// A tree for replaced: large enough that a database of it is mostly entries.
+// A tree for replaced: large enough for its database to consist mostly of entries.
 const (
 	stormDirs  = 1000
 	stormFiles = 100
 )
 
-// fill makes the files of a round in a directory, and takes those of the round
-// before away.
+// fill creates the files of a round in a directory and removes those of the previous one.
 func fill(dir string, round int) error {
 	for i := range stormFiles {
 		name := func(round int) string { return fmt.Sprintf("%s/%d-%d a name of a usual length.txt", dir, i, round) }
@@ -51,9 +50,9 @@ func fill(dir string, round int) error {
 	return nil
 }
 
-// replaced has each entry of a tree that is watched replaced three times, while a
-// client asks for everything and reads nothing, and then looks how long the
-// database is more than 1.5 times the size of a fresh one.
+// replaced replaces each entry of a watched tree three times, while a client requests
+// everything and reads nothing. It then measures how long the database is more than 1.5
+// times the size of a fresh one.
 func (b *bench) replaced() error {
 	root := filepath.Join(b.dir, "storm")
 	dirs := make([]string, stormDirs)
@@ -97,7 +96,7 @@ func (b *bench) replaced() error {
 		}
 	}
 	ended := time.Now()
-	// What it is to be measured by.
+	// The size to compare with.
 	fresh, err := b.start("storm-fresh", root)
 	if err != nil {
 		return err
@@ -118,7 +117,7 @@ func (b *bench) replaced() error {
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
-	// With --sync, so that all of it is in what is counted.
+	// With --sync, so that the count includes everything.
 	t, err := d.client.Find(b.ctx, &wire.FindRequest{Request: query.Request{Count: true}, Sync: wire.Duration(time.Minute)}, func(*wire.Row) error { return nil })
 	if err != nil {
 		return err
@@ -132,8 +131,8 @@ func (b *bench) replaced() error {
 
 func mb(n int64) float64 { return float64(n) / 1e6 }
 
-// compacted asks a daemon a hundred times a second while it compacts a large
-// database of which much is free, and as long when it does not.
+// compacted makes a hundred requests per second while the daemon compacts a large
+// database with much free space, and for the same time while it does not.
 func (b *bench) compacted() error {
 	root, _, err := b.synthetic("compact", b.synth)
 	if err != nil {
@@ -188,8 +187,8 @@ func (b *bench) compacted() error {
 	return nil
 }
 
-// hollow adds a tree to the database and takes it away again: a third of the file is
-// free then.
+// hollow adds a tree to the database and removes it again, so that a third of the file is
+// free.
 func (b *bench) hollow(db, root string) error {
 	s, err := store.Open(db, store.Options{})
 	if err != nil {
@@ -225,8 +224,8 @@ func (b *bench) hollow(db, root string) error {
 	return nil
 }
 
-// askOften asks a hundred times a second until done, and returns how long each
-// answer took from when its question was due, however long those before took.
+// askOften makes a hundred requests per second until done. It returns the latency of each
+// from the time when it was due, regardless of how long the previous ones took.
 func (b *bench) askOften(d *daemon, done func() bool) ([]time.Duration, error) {
 	questions := []wire.FindRequest{
 		{Request: query.Request{Terms: []string{rare}, Count: true}},

@@ -12,9 +12,9 @@ import (
 	"indexd/ipc/wire"
 )
 
-// cancel measures how long after a cancel the last system call of the job's
-// workers is: the time until the pool is idle, as /proc/PID/io counts nothing of
-// it, is taken from the daemon's CPU time standing still.
+// cancel measures the time from a cancel until the workers of the job make their last
+// system call. The pool is considered idle when the daemon uses no more CPU time, because
+// /proc/PID/io does not count its calls.
 func (b *bench) cancel() error {
 	const files = 1_000_000
 	dir := filepath.Join(b.dir, "million")
@@ -52,7 +52,7 @@ func (b *bench) cancel() error {
 		if ended.State != wire.JobCancelled {
 			return fmt.Errorf("the job was %s before it could be cancelled", ended.State)
 		}
-		// Idle: the sum of the threads' time does not grow over a millisecond.
+		// Idle: the total CPU time of all threads does not grow within a millisecond.
 		last := start
 		for cpu := d.cpu(); time.Since(last) < 20*time.Millisecond; time.Sleep(time.Millisecond) {
 			if now := d.cpu(); now != cpu {
@@ -65,7 +65,7 @@ func (b *bench) cancel() error {
 	return nil
 }
 
-// cpu returns the nanoseconds that the daemon's threads have run.
+// cpu returns the CPU time of the daemon's threads in nanoseconds.
 func (d *daemon) cpu() (sum int64) {
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", d.cmd.Process.Pid))
 	for _, t := range tasks {
@@ -78,7 +78,7 @@ func (d *daemon) cpu() (sum int64) {
 	return sum
 }
 
-// burst asks for 10,000 rescans at once and watches memory and threads.
+// burst requests 10,000 rescans at once and observes memory and threads.
 func (b *bench) burst() error {
 	const jobs, clients = 10_000, 200
 	d, err := b.start("burst", b.tree)

@@ -14,8 +14,8 @@ import (
 	"indexd/ipc/wire"
 )
 
-// live measures what it costs to be live, and how live that is, over the tree,
-// in which it makes a directory of its own.
+// live measures the cost of watching and the delay until changes are visible, over the
+// tree, in which it creates a directory.
 func (b *bench) live() (err error) {
 	if err := b.watching(); err != nil {
 		return err
@@ -47,8 +47,8 @@ func (b *bench) live() (err error) {
 	return b.atRest(d, dir)
 }
 
-// watching compares first indexes, and starts on what they made, with watches
-// and without.
+// watching compares first indexes, and starts with an existing index, with watches and
+// without.
 func (b *bench) watching() error {
 	first := func(name, watch string) side {
 		return side{name, func() (time.Duration, error) {
@@ -98,8 +98,8 @@ func (b *bench) watching() error {
 		with)
 }
 
-// changes measures how long after a change answers show it, by asking until they
-// do, and by --sync.
+// changes measures the time until answers show a change, by repeating the request and by
+// --sync.
 func (b *bench) changes(d *daemon, dir string) error {
 	const times = 200
 	var plain, synced, seen, fsync []time.Duration

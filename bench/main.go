@@ -1,13 +1,13 @@
-// Command bench measures indexd against its peers: in one run and in turn, so
-// that a figure is the median of ratios of pairs and stays true on a machine
-// that is shared and noisy. It prints the tables of docs/benchmarks.md.
+// Command bench measures indexd against its peers. It runs both in turn, so that a figure
+// is the median of the ratios of pairs and holds on a machine that is shared and noisy.
+// It prints the tables of docs/benchmarks.md.
 //
-//	go -C bench run .                    all of it, over /
+//	go -C bench run .                    everything, over /
 //	go -C bench run . -tree /usr index   one section
 //
-// Sections: index, walk, query, sight, versus, list, live, settle, size, store, cancel, burst,
-// clients, growth, memory, watched, cold, damage. Peers that are not installed are left out with a
-// note. Dropping caches needs root.
+// Sections: index, walk, query, sight, versus, list, live, settle, size, store, cancel,
+// burst, clients, growth, memory, watched, cold, damage. Peers that are not installed are
+// left out with a note. Dropping caches needs root.
 package main
 
 import (

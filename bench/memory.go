@@ -17,21 +17,20 @@ import (
 	"indexd/internal/testutil/cgroup"
 )
 
-// littleMemory is the limit of the control groups, in bytes.
+// littleMemory is the limit of the cgroups in bytes.
 const littleMemory = 128 << 20
 
-// limited starts a daemon in a control group.
+// limited starts a daemon in a cgroup.
 func (b *bench) limited(g *cgroup.Group, name string, args ...string) (*daemon, error) {
 	b.before = g.In()
 	defer func() { b.before = nil }()
 	return b.start(name, args...)
 }
 
-// memory has a synthetic database made, and asked, in a control group with little
-// memory.
+// memory creates and queries a synthetic database in a cgroup with little memory.
 func (b *bench) memory() error { return inGroup(b.syntheticLimited) }
 
-// watched has a real tree indexed and watched in such a group.
+// watched indexes and watches a real tree in such a cgroup.
 func (b *bench) watched() error { return inGroup(b.realLimited) }
 
 func inGroup(do func(*cgroup.Group) error) error {
@@ -44,14 +43,14 @@ func inGroup(do func(*cgroup.Group) error) error {
 	return errors.Join(err, g.Remove())
 }
 
-// usage is a row of a table about what the group uses.
+// usage is a row of a table of the cgroup's memory usage.
 func usage(g *cgroup.Group, what string) {
 	all, kernel := g.Usage()
 	fmt.Printf("| in use %s, the kernel's of it, at most, killed | %.1f MiB, %.1f, %.1f, **%d** |\n", what,
 		float64(all)/(1<<20), float64(kernel)/(1<<20), float64(g.Peak())/(1<<20), g.Killed())
 }
 
-// self runs this program in the group, with less than the group's memory for Go.
+// self runs this program in the cgroup, with a Go memory limit below that of the cgroup.
 func self(g *cgroup.Group, args ...string) error {
 	name, err := os.Executable()
 	if err != nil {
@@ -65,8 +64,8 @@ func self(g *cgroup.Group, args ...string) error {
 	return nil
 }
 
-// syntheticLimited makes a synthetic database in the group, and asks a daemon in it
-// every kind of question.
+// syntheticLimited creates a synthetic database in the cgroup, and makes every kind of
+// request to a daemon in it.
 func (b *bench) syntheticLimited(g *cgroup.Group) error {
 	root := filepath.Join(b.dir, "memory.tree")
 	if err := os.Mkdir(root, 0o755); err != nil {
@@ -109,7 +108,7 @@ func (b *bench) syntheticLimited(g *cgroup.Group) error {
 	return errors.Join(a.all(list), d.stop(), b.verifyLimited(g, d.db))
 }
 
-// verifyLimited checks the database offline, in the group.
+// verifyLimited verifies the database offline in the cgroup.
 func (b *bench) verifyLimited(g *cgroup.Group, db string) error {
 	begun := time.Now()
 	if out, err := g.Command(b.bin("indexd"), "--config", "/dev/null", "--db", db, "--verify-db").CombinedOutput(); err != nil {
@@ -119,7 +118,7 @@ func (b *bench) verifyLimited(g *cgroup.Group, db string) error {
 	return nil
 }
 
-// asking is what a daemon in a control group is asked.
+// asking makes requests to a daemon in a cgroup.
 type asking struct {
 	b     *bench
 	g     *cgroup.Group
@@ -128,7 +127,7 @@ type asking struct {
 	wrong []error
 }
 
-// all asks each question alone and then eight at once.
+// all makes each request alone and then eight at once.
 func (a *asking) all(list []*question) error {
 	if err := a.d.answers(a.b.ctx); err != nil {
 		return err
@@ -156,13 +155,13 @@ func (a *asking) all(list []*question) error {
 	return a.end()
 }
 
-// head begins the table of rows.
+// head prints the head of the table.
 func (a *asking) head() {
 	fmt.Println("\n| question | finds | right | took | read from disk | the daemon's own memory, at most | the group's, at most | killed |")
 	fmt.Println("| --- | --- | --- | --- | --- | --- | --- | --- |")
 }
 
-// row asks some questions at once and prints what that took.
+// row makes some requests at once and prints a row with their cost.
 func (a *asking) row(name string, list ...*question) error {
 	var wg sync.WaitGroup
 	errs, wrong := make([]error, len(list)), make([]error, len(list))
@@ -188,8 +187,7 @@ func (a *asking) row(name string, list ...*question) error {
 	return nil
 }
 
-// put has indexctl ask, outside of the group, and returns what is wrong with its
-// answer.
+// put runs indexctl outside of the cgroup, and returns what is wrong with its answer.
 func (a *asking) put(q *question) (wrong, err error) {
 	cmd := exec.CommandContext(a.b.ctx, a.b.bin("indexctl"), append([]string{"--socket", a.d.socket}, q.args...)...)
 	said := new(strings.Builder)
@@ -209,8 +207,8 @@ func (a *asking) put(q *question) (wrong, err error) {
 	return wrong, err
 }
 
-// end returns what was wrong, and an error if anything was killed or the daemon is
-// not the one that was started, or has begun anew.
+// end returns what was wrong, and an error if anything was killed, or if the daemon is
+// not the one that was started, or has started a new database.
 func (a *asking) end() error {
 	status, err := a.d.client.Status(a.b.ctx)
 	if err != nil {
@@ -226,7 +224,7 @@ func (a *asking) end() error {
 	return errors.Join(err, errors.Join(a.wrong...))
 }
 
-// read is how many bytes the daemon has had read from disks.
+// read returns how many bytes were read from disks for the daemon.
 func (d *daemon) read() int64 {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/io", d.cmd.Process.Pid))
 	for line := range strings.Lines(string(data)) {

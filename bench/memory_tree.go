@@ -24,8 +24,8 @@ import (
 	"indexd/listing"
 )
 
-// makeTree makes directories, empty files of some size and links, about n in all,
-// below root.
+// makeTree creates directories, empty and sparse files and links below root, about n in
+// total.
 func makeTree(root string, n int) error {
 	for rel, l := range (synth.Tree{Seed: 1, Entries: n}).Listings() {
 		for i := range l.Entries {
@@ -50,11 +50,11 @@ func makeTree(root string, n int) error {
 	return nil
 }
 
-// realLimited has a real tree of a twentieth as many entries as are asked of the
-// synthetic tree indexed and watched in the group, changed, and compared with find(1).
-// What the kernel knew of its files is dropped first, so that what it knows then is
-// the group's. The tree is made outside: ext4 itself runs out of memory when it makes
-// so many files in such a group, since it may not let go of any then.
+// realLimited indexes and watches, in the cgroup, a real tree of a twentieth as many
+// entries as the synthetic one, changes it, and compares with find(1). The kernel's cache
+// of its files is dropped first, so that it is charged to the cgroup. The tree is created
+// outside: in such a cgroup, ext4 itself runs out of memory when it creates that many
+// files, because it may not release any inode.
 func (b *bench) realLimited(g *cgroup.Group) error {
 	if os.Geteuid() != 0 {
 		fmt.Println("left out: dropping caches needs root")
@@ -158,7 +158,7 @@ func (b *bench) realLimited(g *cgroup.Group) error {
 	return a.end()
 }
 
-// findAll is what find(1) says of everything below root, sorted.
+// findAll returns the sorted output of find(1) for everything below root.
 func findAll(root string) ([]string, error) {
 	out, err := exec.Command("find", root, "-mindepth", "1", "-printf", fsstress.Full).Output()
 	if err != nil {
@@ -170,7 +170,7 @@ func findAll(root string) ([]string, error) {
 	return list, nil
 }
 
-// rows is the same by the daemon, after all changes up to now.
+// rows returns the same from the daemon, including all changes so far.
 func (b *bench) rows(d *daemon) ([]string, error) {
 	var list []string
 	t, err := d.client.Find(b.ctx, &wire.FindRequest{Sync: wire.Duration(20 * time.Minute)}, func(r *wire.Row) error {
@@ -184,8 +184,7 @@ func (b *bench) rows(d *daemon) ([]string, error) {
 	return list, err
 }
 
-// real asks some questions of the real tree, of which find(1) has said all that want
-// has.
+// real queries the real tree and compares with want, the output of find(1).
 func (a *asking) real(root string, want []string) error {
 	all := func(*made) bool { return true }
 	list := []*question{
@@ -215,7 +214,7 @@ func (a *asking) real(root string, want []string) error {
 	return a.row("eight times everything at once", eight...)
 }
 
-// stir changes a tree: 20,000 hostile things in a directory of their own, a file more
+// stir changes a tree: 20,000 hostile changes in a directory of their own, one more file
 // in each seventh directory, one less in each eleventh, and big directories exchanged.
 func stir(root, outside string, round int) error {
 	top := filepath.Join(root, fmt.Sprint("storm", round))

@@ -17,8 +17,8 @@ import (
 	"indexd/listing"
 )
 
-// question is put to indexctl over the synthetic database. What the right answer is
-// is known by looking at each entry that the tree is made of.
+// question is a request to indexctl over the synthetic database. The right answer is
+// determined by testing each generated entry.
 type question struct {
 	name  string
 	args  []string
@@ -40,8 +40,7 @@ type made struct {
 	kind       listing.Type
 }
 
-// tally is a number of paths, and a sum of what each of them hashes to, which is
-// another if one of them is.
+// tally is a number of paths and the sum of their hashes.
 type tally struct {
 	n   int64
 	sum uint64
@@ -51,10 +50,10 @@ var seed = maphash.MakeSeed()
 
 func (t *tally) add(path string) { t.n++; t.sum += maphash.String(seed, path) }
 
-// counts reports whether only the number is asked for.
+// counts reports whether only the number is requested.
 func (q *question) counts() bool { return slices.Contains(q.args, "-c") }
 
-// questions are one of each kind.
+// questions contains one request of each kind.
 func questions() []*question {
 	has := func(part string) func(*made) bool {
 		return func(e *made) bool { return strings.Contains(strings.ToLower(e.name), part) }
@@ -90,7 +89,7 @@ func questions() []*question {
 	}
 }
 
-// byDir is the default order: directories by their paths, in each by names.
+// byDir is the default order: directories by path, and their entries by name.
 func byDir(a, b string) int {
 	i, j := strings.LastIndexByte(a, '/'), strings.LastIndexByte(b, '/')
 	return cmp.Or(byPath(a[:i], b[:j]), cmp.Compare(a[i:], b[j:]))
@@ -123,8 +122,8 @@ func newest(a, b *made) int {
 	return cmp.Or(cmp.Compare(b.mtime.Sec, a.mtime.Sec), cmp.Compare(b.mtime.Nsec, a.mtime.Nsec), byPath(a.path, b.path))
 }
 
-// want finds the right answers by looking at every entry below root, and returns how
-// many there are too.
+// want determines the right answers by testing every entry below root, and returns their
+// number too.
 func (b *bench) want(root string) (list []*question, entries int64, err error) {
 	list = questions()
 	tops := make(map[string]*tally) // what is in each of root's directories
@@ -174,7 +173,7 @@ func (b *bench) want(root string) (list []*question, entries int64, err error) {
 	return list, entries, nil
 }
 
-// see notes an entry, if it matches.
+// see adds an entry, if it matches.
 func (q *question) see(m *made) {
 	if q.in || !q.match(m) {
 		return
@@ -188,7 +187,7 @@ func (q *question) see(m *made) {
 	}
 }
 
-// prune drops what is not among the first.
+// prune drops what is beyond the limit.
 func (q *question) prune() {
 	slices.SortFunc(q.list, func(a, b made) int { return q.first(&a, &b) })
 	if q.limit > 0 && len(q.list) >= q.limit {
@@ -198,7 +197,7 @@ func (q *question) prune() {
 	}
 }
 
-// finds is how many it finds.
+// finds returns the number of results.
 func (q *question) finds() int64 {
 	if q.limit > 0 {
 		return int64(len(q.list))

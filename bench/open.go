@@ -18,7 +18,7 @@ import (
 	"indexd/store"
 )
 
-// openQueries are asked through a connection that stays open.
+// openQueries are made through a connection that stays open.
 var openQueries = []struct {
 	name string
 	req  wire.FindRequest
@@ -32,9 +32,9 @@ var openQueries = []struct {
 	{"regex without a literal, count", wire.FindRequest{Request: query.Request{Terms: []string{worst}, Mode: "regex", Count: true}}},
 }
 
-// openDaemons asks daemons over synthetic databases of a tenth of the entries and
-// of all. perEntry is what plocate takes for the worst regular expression, in
-// nanoseconds an entry; 0: that is not known.
+// openDaemons queries daemons over synthetic databases of a tenth of the entries and of
+// all. perEntry is the time that plocate takes for the worst regular expression, in
+// nanoseconds per entry, or 0 if unknown.
 func (b *bench) openDaemons(perEntry float64) error {
 	var took [2][]time.Duration
 	var entries [2]int64
@@ -80,7 +80,7 @@ func (b *bench) openDaemons(perEntry float64) error {
 	return nil
 }
 
-// askOpen returns the median time of each of openQueries, and what they count.
+// askOpen returns the median time of each of openQueries, and the resulting counts.
 func (b *bench) askOpen(d *daemon) (took []time.Duration, counts []int64, err error) {
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -106,7 +106,7 @@ func (b *bench) askOpen(d *daemon) (took []time.Duration, counts []int64, err er
 	return took, counts, nil
 }
 
-// post asks and returns the count of the answer's last line.
+// post makes a request and returns the count in the trailer.
 func post(client *http.Client, body []byte) (int64, error) {
 	answer, err := client.Post("http://indexd/v1/find", wire.TypeJSON, bytes.NewReader(body))
 	if err != nil {
@@ -127,9 +127,8 @@ func post(client *http.Client, body []byte) (int64, error) {
 	return last.End.Count, nil
 }
 
-// askFresh asks for a rare word while 5,000 directories have got names that are
-// in no segment of the postings. A daemon would merge them at once, so the store
-// is asked here.
+// askFresh searches for a rare word while 5,000 directories have new names that are not
+// in the postings. A daemon would merge them at once, so this queries the store directly.
 func (b *bench) askFresh(db, root string) (p50 time.Duration, err error) {
 	s, err := store.Open(db, store.Options{})
 	if err != nil {
@@ -153,8 +152,8 @@ func (b *bench) askFresh(db, root string) (p50 time.Duration, err error) {
 	})
 }
 
-// p50 is the median time of do, of ten times the pairs, or of as many as there
-// are pairs where it takes long, after one that is not counted.
+// p50 returns the median time of do, of ten runs per pair, or of one if it takes long,
+// after one that is not counted.
 func (b *bench) p50(do func() error) (time.Duration, error) {
 	var took []time.Duration
 	for i := 0; i <= 10*b.pairs && (i <= b.pairs || took[0] < 100*time.Millisecond); i++ {

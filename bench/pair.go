@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// A side is one of two things that are measured in turn.
+// side is one of the things that are measured in turn.
 type side struct {
 	name string
 	run  func() (time.Duration, error)
 }
 
-// inTurn runs the sides in turn, n times and once that is not counted; where one
-// of them takes more than 0.1 s, as often as there are pairs.
+// inTurn runs the sides in turn, n times after one that is not counted. If one of them
+// takes more than 0.1 s, it runs them as often as there are pairs.
 func (b *bench) inTurn(n int, all ...side) ([][]time.Duration, error) {
 	times := make([][]time.Duration, len(all))
 	for i := 0; i <= n; i++ {
@@ -40,7 +40,7 @@ func (b *bench) inTurn(n int, all ...side) ([][]time.Duration, error) {
 	return times, nil
 }
 
-// ratio is the median of the ratios pair by pair.
+// ratio returns the median of the ratios of pairs.
 func ratio[T time.Duration | float64](ours, theirs []T) float64 {
 	var ratios []float64
 	for i := range min(len(ours), len(theirs)) {
@@ -49,8 +49,7 @@ func ratio[T time.Duration | float64](ours, theirs []T) float64 {
 	return median(ratios)
 }
 
-// compare prints the medians of the sides and the ratios of the first to the
-// others.
+// compare prints the medians of the sides and the ratios of the first to the others.
 func (b *bench) compare(ours side, theirs ...side) error {
 	all := append([]side{ours}, theirs...)
 	times, err := b.inTurn(b.pairs, all...)
@@ -84,15 +83,15 @@ func show(d time.Duration) string {
 	return fmt.Sprintf("%.0f ms", float64(d)/1e6)
 }
 
-// command is a side that is a whole process; what it prints goes through a
-// pipe and is thrown away.
+// command is a side that is a whole process, whose output goes through a pipe and is
+// discarded.
 func (b *bench) command(name string, args ...string) side {
 	return side{name: name, run: func() (time.Duration, error) {
 		return timed(exec.CommandContext(b.ctx, args[0], args[1:]...))
 	}}
 }
 
-// timed runs a command, and throws away what it prints to a pipe.
+// timed runs a command and discards its output through a pipe.
 func timed(cmd *exec.Cmd) (time.Duration, error) {
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -107,15 +106,15 @@ func timed(cmd *exec.Cmd) (time.Duration, error) {
 	}
 	err = cmd.Wait()
 	took := time.Since(start)
-	// 1 is a find that met an unreadable or vanished directory.
+	// 1 means that find met an unreadable or vanished directory.
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.ExitCode() == 1 {
 		err = nil
 	}
 	return took, err
 }
 
-// installed returns the path of the first of the names that there is; without
-// one the peer is left out with a note.
+// installed returns the path of the first of the names that exists. If none does, the
+// peer is left out with a note.
 func installed(names ...string) (string, bool) {
 	for _, n := range names {
 		if p, err := exec.LookPath(n); err == nil {

@@ -12,12 +12,11 @@ import (
 	"indexd/internal/rules"
 )
 
-// worst is a regular expression without any literal, of which every name has to
-// be looked at at length.
+// worst is a regular expression without any literal, which is expensive for every name.
 const worst = `[a-z0-9]+[0-9][^.]*[0-9][a-z]+$`
 
-// query asks locate and plocate the same of one tree, whole processes in turn,
-// and then a daemon over synthetic databases, through a connection that is open.
+// query makes the same requests to locate and plocate over one tree, whole processes in
+// turn, and then queries a daemon over synthetic databases through an open connection.
 func (b *bench) query() error {
 	plocate, ok1 := installed("plocate")
 	updatedb, ok2 := b.updatedb("query.plocate")
@@ -111,8 +110,7 @@ func (b *bench) rareWord(plocate []string) (string, error) {
 	return "", fmt.Errorf("no rare word among a thousand of %s", b.tree)
 }
 
-// letters returns the first run of 8 to 16 small letters in name; "" if there is
-// none.
+// letters returns the first run of 8 to 16 lower-case letters in name, or "".
 func letters(name string) string {
 	for word := range strings.FieldsFuncSeq(name, func(r rune) bool { return r < 'a' || r > 'z' }) {
 		if len(word) >= 8 && len(word) <= 16 {
@@ -122,8 +120,8 @@ func letters(name string) string {
 	return ""
 }
 
-// updatedb is the command that makes a database of the tree in dir, of the file
-// systems that ours would enter.
+// updatedb returns the command that creates a database of the tree in dir, with the file
+// systems that indexd would enter.
 func (b *bench) updatedb(name string) (args []string, ok bool) {
 	path, ok := installed("updatedb.plocate", "/usr/sbin/updatedb.plocate")
 	return []string{path, "--database-root", b.tree, "--output", filepath.Join(b.dir, name),

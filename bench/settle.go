@@ -16,16 +16,16 @@ import (
 	"indexd/ipc/wire"
 )
 
-// settler is one of those that watch a tree.
+// settler is a program that watches a tree.
 type settler interface {
-	// count asks for how many entries have a name, "" for all, in an answer that
-	// shows all changes made before the call.
+	// count returns how many entries have a name ("" for all), in an answer that
+	// includes all changes made before the call.
 	count(ctx context.Context, name string) (int, error)
 	pid() int
 	stop() error
 }
 
-// ours is an indexd as a settler.
+// ours is indexd as a settler.
 type ours struct {
 	*daemon
 	root string
@@ -42,15 +42,15 @@ func (o ours) count(ctx context.Context, name string) (int, error) {
 
 func (o ours) pid() int { return o.cmd.Process.Pid }
 
-// writing is one of the ways in which many files come or go.
+// writing is a way in which many files are created or removed.
 type writing struct {
 	name string
 	run  func(ctx context.Context, tree string) error
 }
 
-// settle measures how long after very many changes answers are right, and what
-// that takes, beside watchman watching the same: one after the other over a tree
-// of their own that is empty at first.
+// settle measures the time from many changes until answers are right, and the CPU time
+// for that, and compares with watchman: one after the other, over trees that are empty at
+// first.
 func (b *bench) settle() error {
 	writings, err := b.writings()
 	if err != nil {
@@ -127,8 +127,8 @@ func (b *bench) settle() error {
 	return nil
 }
 
-// settleOnce has w write and returns how long after its end an answer was right,
-// and what processor time that took in all.
+// settleOnce runs w and returns the time from its end until an answer was right, and the
+// total CPU time.
 func (b *bench) settleOnce(s settler, w writing, tree string, i int) (took, cpu time.Duration, err error) {
 	cpu = cpuOf(s.pid())
 	if err := w.run(b.ctx, tree); err != nil {
@@ -159,7 +159,7 @@ func (b *bench) settleOnce(s settler, w writing, tree string, i int) (took, cpu 
 	return took, cpu, err
 }
 
-// writings makes what the writers need, and says how they write.
+// writings prepares the writers and returns them.
 func (b *bench) writings() ([]writing, error) {
 	source, archive, repo := filepath.Join(b.dir, "source"), filepath.Join(b.dir, "source.tar"), filepath.Join(b.dir, "repo")
 	if err := writePackages(b.ctx, source, b.files, false); err != nil {
@@ -193,8 +193,8 @@ git -c user.name=bench -c user.email=bench@localhost commit -qm all; git config 
 	}, nil
 }
 
-// writePackages writes n files in packages of twenty, in four directories each;
-// as npm does: by several writers, each package under another name at first.
+// writePackages writes n files in packages of twenty, in four directories each, as npm
+// does: with several writers, and each package under a temporary name at first.
 func writePackages(ctx context.Context, top string, n int, asNpm bool) error {
 	const files, dirs, writers = 20, 4, 8
 	one := func(i int) error {

@@ -10,13 +10,13 @@ import (
 	"time"
 )
 
-// nobody is a user who sees nearly all of most trees.
+// nobody is a user who may see nearly all of most trees.
 const nobody = 65534
 
-// sight asks the same as root, who sees everything, and as a user who sees nearly
-// all, in turn: right after another question, when all that decides has to be
-// looked at again, and for the first time since the daemon began. Beside whole
-// processes it counts the daemon's processor time.
+// sight makes the same requests as root, who may see everything, and as a user who may
+// see nearly everything, in turn: right after another request, when all stats have
+// expired, and for the first time since the daemon started. It measures whole processes
+// and the daemon's CPU time.
 func (b *bench) sight() error {
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "to ask as another user needs root: left out")
@@ -77,7 +77,8 @@ func (b *bench) sight() error {
 				if err := kind.prep(); err != nil {
 					return err
 				}
-				// Root's question leaves nothing of use to the user's but a warm database.
+				// Root's request leaves nothing that helps the user's, except a warm
+				// database.
 				for i, uid := range []uint32{0, nobody} {
 					was := d.used()
 					t, err := timed(b.findBy(d, uid, args...))
@@ -95,14 +96,14 @@ func (b *bench) sight() error {
 	return nil
 }
 
-// findBy is a find by a user.
+// findBy is a find run by a user.
 func (b *bench) findBy(d *daemon, uid uint32, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(b.ctx, b.bin("indexctl"), append([]string{"--socket", d.socket, "find"}, args...)...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	return cmd
 }
 
-// used is the processor time that the daemon has used.
+// used returns the CPU time that the daemon has used.
 func (d *daemon) used() time.Duration {
 	var sum time.Duration
 	tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", d.cmd.Process.Pid))

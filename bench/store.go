@@ -17,18 +17,18 @@ import (
 	"indexd/store/record"
 )
 
-// quiet keeps a daemon from looking whether a synthetic tree is there.
+// quiet keeps a daemon from checking whether a synthetic tree exists.
 var quiet = []string{"--sweep-interval", "0"}
 
-// synthetic makes a database of about n entries below root, which a daemon may
-// then be started over.
+// synthetic creates a database of about n entries below root, with which a daemon may be
+// started.
 func (b *bench) synthetic(name string, n int) (root string, took time.Duration, err error) {
 	root = filepath.Join(b.dir, name+".tree")
 	if err := os.Mkdir(root, 0o755); err != nil {
 		return "", 0, err
 	}
-	// The daemon enters its volume and its root in an empty database; the tree
-	// is then laid below that root.
+	// The daemon adds its volume and root to an empty database; the tree is then added
+	// below that root.
 	d, err := b.start(name, append(quiet, root)...)
 	if err != nil {
 		return "", 0, err
@@ -40,7 +40,7 @@ func (b *bench) synthetic(name string, n int) (root string, took time.Duration, 
 	return root, took, err
 }
 
-// store makes a synthetic database and asks a daemon over it.
+// store creates a synthetic database and queries a daemon over it.
 func (b *bench) store() error {
 	root, took, err := b.synthetic("store", b.synth)
 	if err != nil {
@@ -93,12 +93,11 @@ func (b *bench) store() error {
 	return nil
 }
 
-// rare is a name's part that no synthetic name has.
+// rare is part of no synthetic name.
 const rare = "quetzalcoatl"
 
-// load feeds the synthetic tree to the store as a volume of its own, mounted at
-// root when it was last seen, and beside it a file with a rare name; and makes
-// the postings.
+// load adds the synthetic tree to the store as a volume of its own, mounted at root when
+// it was last seen, along with a file with a rare name, and builds the postings.
 func (b *bench) load(db, root string, n int) (took time.Duration, err error) {
 	s, err := store.Open(db, store.Options{})
 	if err != nil {
@@ -116,8 +115,7 @@ func (b *bench) load(db, root string, n int) (took time.Duration, err error) {
 	return time.Since(start), err
 }
 
-// loadRare adds n directories, each with a file of its own; that of the last has
-// a rare name.
+// loadRare adds n directories with one file each; that of the last has a rare name.
 func (b *bench) loadRare(s *store.Store, root string, n int) error {
 	v, err := synth.NewVolume(s, filepath.Join(root, fmt.Sprint("rare", n)))
 	if err != nil {
@@ -143,8 +141,8 @@ func (b *bench) loadRare(s *store.Store, root string, n int) error {
 	return tx.Commit()
 }
 
-// rareListings are those of the n directories and of the one that they are in, with
-// the paths within it.
+// rareListings returns the listings of the n directories and of their parent, with their
+// paths.
 func rareListings(n int) iter.Seq2[string, *listing.Listing] {
 	return func(yield func(string, *listing.Listing) bool) {
 		l := &listing.Listing{First: true, Last: true}
@@ -168,7 +166,7 @@ func rareListings(n int) iter.Seq2[string, *listing.Listing] {
 	}
 }
 
-// merge makes all the postings that are due.
+// merge performs all due merges of postings.
 func (b *bench) merge(s *store.Store) error {
 	for {
 		done, err := synth.Merge(s, true, func() error { return context.Cause(b.ctx) })

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// index compares a first index with updatedb over the same tree, both into new
-// files. Ours ends when every root is complete and committed, and once more when
-// the index of trigrams is whole too; that is asked over the socket.
+// index compares a first index with updatedb over the same tree, both into new files.
+// indexd's time ends when every root is complete and committed, and is measured again
+// when the trigram index is complete.
 func (b *bench) index() error {
 	ours := func(until func(*daemon, context.Context) error) func() (time.Duration, error) {
 		return func() (time.Duration, error) {
@@ -45,8 +45,8 @@ func (b *bench) index() error {
 	return b.compare(side{"indexd, with the index of trigrams whole", ours((*daemon).merged)}, peers...)
 }
 
-// walk compares the walker alone with those that stat everything, and with one
-// that does not.
+// walk compares the walker alone with programs that stat everything, and with one that
+// does not.
 func (b *bench) walk() error {
 	var peers []side
 	if bfs, ok := installed("bfs"); ok {
@@ -78,8 +78,8 @@ func (b *bench) list() error {
 	return b.compare(b.command("indexctl find", b.bin("indexctl"), "--socket", d.socket, "find"), peers...)
 }
 
-// size reports bytes an entry and memory after a first index, and again after
-// every entry was replaced several times.
+// size reports bytes per entry and memory after a first index, and after every entry was
+// replaced several times.
 func (b *bench) size() error {
 	d, err := b.start("size", b.tree)
 	if err != nil {
@@ -107,7 +107,7 @@ func (b *bench) size() error {
 	return nil
 }
 
-// cold reports what the pool gains where every directory comes from the disk.
+// cold reports the gain of several workers when every directory is read from disk.
 func (b *bench) cold() error {
 	if os.Geteuid() != 0 {
 		fmt.Println("left out: dropping caches needs root")

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// watchman is a watchman of this run, with nothing of any other's.
+// watchman is a watchman started by this run, separate from any other.
 type watchman struct {
 	cmd  *exec.Cmd
 	conn net.Conn
@@ -22,7 +22,7 @@ type watchman struct {
 	root string
 }
 
-// startWatchman starts one that watches root, and returns when it knows all of it.
+// startWatchman starts a watchman on root and returns when it has crawled it.
 func (b *bench) startWatchman(program, root string) (*watchman, error) {
 	at := func(name string) string { return filepath.Join(b.dir, "watchman-"+name) }
 	socket := at("socket")
@@ -51,7 +51,7 @@ func (b *bench) startWatchman(program, root string) (*watchman, error) {
 	return w, nil
 }
 
-// ask sends a command and returns the files of its answer.
+// ask sends a command and returns the files in the response.
 func (w *watchman) ask(command ...any) (files []json.RawMessage, err error) {
 	line, err := json.Marshal(command)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *watchman) ask(command ...any) (files []json.RawMessage, err error) {
 	return answer.Files, nil
 }
 
-// find asks, behind a barrier, for the files of a name, "" for all.
+// find returns the files of a name ("" for all), after a barrier.
 func (w *watchman) find(name string) (int, error) {
 	expression := []any{"name", name}
 	if name == "" {

@@ -1,3 +1,3 @@
-// Package systemd holds the units that indexd is run by, and what they need, as
-// files; in Go there are only tests of them, some on a real systemd.
+// Package systemd contains the units of indexd and related files. The Go files only test
+// them, some on a real systemd.
 package systemd

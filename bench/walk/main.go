@@ -1,6 +1,6 @@
-// Command walk measures the walker alone: it lists trees with everything that
-// statx says of every entry, keeps nothing, and prints how much there was and
-// how long it took.
+// Command walk measures the walker alone: it lists trees with the results of statx for
+// every entry, keeps nothing, and prints how many entries there were and how long it
+// took.
 //
 //	go -C bench run ./walk [-workers N] [-xdev] [-runs N] DIR...
 package main
@@ -52,7 +52,7 @@ func walk(workers int, xdev bool, dirs []string) error {
 	p := walker.New(walker.Options{Workers: workers})
 	var bytes atomic.Int64
 	for _, dir := range dirs {
-		// One job a tree, one after the other, since each has its own device.
+		// One job per tree, one after the other, since each has its own device.
 		var dev atomic.Uint64
 		dev.Store(^uint64(0))
 		scratch := make([][]string, p.Stats().Workers)
