@@ -34,7 +34,7 @@ func (b *barrier) sync(ctx context.Context, dirs []string) error {
 			return err
 		}
 	}
-	defer b.writer.Hurry()() // also for what is found behind the barrier
+	defer b.writer.Hurry()() // also for what the barrier leads to
 	if err := b.caughtUp(ctx); err != nil {
 		return err
 	}
@@ -128,13 +128,13 @@ func (b *barrier) relistUnwatched(ctx context.Context, r *root, dirs []string) e
 	return b.epochs.wait(ctx)
 }
 
-// pendingRounds bounds how often what is found leads to more: in a storm it always may.
+// pendingRounds limits the rounds of listAllPending: in a storm each may find more.
 const pendingRounds = 10
 
-// listAllPending lists what is pending in a root, in dirs (none: all) or above, at once,
-// while retry waits for a moment when nothing else is active. First it finds directories
-// that no listing names any more: a tombstone spares what is newer in its subtree, be it
-// only the note that a directory cannot be opened.
+// listAllPending lists the pending directories of a root that lie in dirs (none: all) or
+// above, without waiting, as retry does, until nothing else is active. First it finds
+// directories that no listing names any more: a tombstone spares records that are newer, even
+// if they only say that a directory cannot be opened.
 func (b *barrier) listAllPending(ctx context.Context, r *root, dirs []string) error {
 	for range pendingRounds {
 		if err := b.purgeSurvivors(ctx, r); err != nil {

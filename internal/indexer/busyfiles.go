@@ -2,9 +2,9 @@ package indexer
 
 import "time"
 
-// busyFiles limits how often files that are written all the time are looked at: the first
-// change at once, then after a second, and after twice as long each time while changes
-// continue, up to a minute. Confined to live's goroutine.
+// busyFiles limits how often constantly changing files are checked: at the first change at
+// once, then after a second, and after twice as long each time while changes continue, up to
+// a minute. Confined to live's goroutine.
 type busyFiles struct {
 	files  map[string]*busyFile
 	forgot time.Time // when forget went through them last
@@ -14,20 +14,20 @@ type busyFiles struct {
 type busyFile struct {
 	dir, name string
 	wait      time.Duration // how long it was put off last
-	due       time.Time     // when it may be looked at
-	changed   bool          // since it was looked at
+	due       time.Time     // when it may be checked
+	changed   bool          // since it was checked
 }
 
 const (
 	busyFirst = time.Second
 	busyMost  = time.Minute
-	// busySlack is the part of its wait by which a file may be looked at early.
+	// busySlack is the part of its wait by which a file may be checked early.
 	busySlack = 4
-	// busyMax files are remembered; changes of others are looked at at once.
+	// busyMax files are remembered; others are checked at every change.
 	busyMax = 4096
 )
 
-// noteChange notes a change of a file and reports whether to look at it now.
+// noteChange notes a change of a file and reports whether to check it now.
 func (b *busyFiles) noteChange(dir, name string, now time.Time) bool {
 	path := join(dir, name)
 	f := b.files[path]
@@ -75,8 +75,8 @@ func (b *busyFiles) next() (due time.Time, ok bool) {
 }
 
 // take calls stat for the files put off that are due, or for all of them. Those that will
-// be due soon go with them, so that logs that are written at the same time are looked at,
-// and committed, together.
+// be due soon go with them, so that logs that are written at the same time are checked and
+// committed together.
 func (b *busyFiles) take(now time.Time, all bool, stat func(dir, name string)) {
 	due, ok := b.next()
 	if !all && (!ok || now.Before(due)) {

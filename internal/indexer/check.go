@@ -40,7 +40,7 @@ func (x *Indexer) Check(ctx context.Context, top string, repair bool, report fun
 		c.repair = newRelistGroup(x.scheduler, walker.Asked)
 	}
 	err := walker.AtIdlePriority(func() error { return c.walk(ctx, top) })
-	if c.damaged { // not before: what is repaired meanwhile would not be reported
+	if c.damaged { // not before: what it repairs would not be reported
 		x.RequestVerify()
 	}
 	if err == nil && repair {
@@ -199,7 +199,7 @@ func (c *checker) compare(ctx context.Context, dir string) (diffs []wire.Differe
 					add(have.Name, wire.DiffRemoved)
 				}
 				switch {
-				case stored.err != nil: // what is stored is not known
+				case stored.err != nil: // the stored entry is unknown
 				case have == nil || have.Name != e.Name:
 					add(e.Name, wire.DiffCreated)
 				default:

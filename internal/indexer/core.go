@@ -16,15 +16,15 @@ import (
 	"indexd/store/record"
 )
 
-// core is what all parts of an Indexer share: the store and its writer, and what is known
-// of roots, rules and mounts. The parts are layers, each of which embeds the one below:
+// core is shared by all parts of an Indexer: the store and its writer, roots, rules and
+// mounts. The parts are layers, each of which embeds the one below:
 //
-//	core       where a path is in the store
-//	watches    which directories are watched
-//	scheduler  what is being listed
-//	passes     what is done for a root as a whole
-//	barrier    waiting until the index includes all changes so far
-//	Indexer    the goroutines, and the interface to the rest of the daemon
+//	core       maps paths to places in the store
+//	watches    decides which directories are watched
+//	scheduler  lists directories
+//	passes     indexes and compares whole roots
+//	barrier    waits until the index includes all changes so far
+//	Indexer    runs the goroutines, and is the interface to the rest of the daemon
 type core struct {
 	cfg    Config // Roots, Inner and Rules are those at the start
 	log    *slog.Logger
@@ -48,7 +48,7 @@ type core struct {
 	stamps atomic.Uint64
 
 	full      atomic.Bool            // changes rejected at the size limit are not in the index yet
-	fileFault atomic.Pointer[string] // what is wrong with the name of the database's file; nil: nothing
+	fileFault atomic.Pointer[string] // why the database's file is not in its place; nil: it is
 }
 
 // Stamp returns the next stamp. Stamps order observations of the file system: this one is

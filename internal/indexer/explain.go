@@ -13,7 +13,7 @@ import (
 	"indexd/store/record"
 )
 
-// An Explanation is what is known about one path.
+// An Explanation says whether and why a path is indexed.
 type Explanation struct {
 	Path    string
 	Indexed bool
@@ -29,8 +29,8 @@ type Explanation struct {
 	Err      string // why Dir could not be read at the last attempt
 	Pending  bool   // Dir is to be listed
 	Watched  bool   // changes of Dir are known as they happen
-	// Offline is the mount point of the file system of Path that is not mounted now, "" if
-	// it is. Until it is, answers have what was on it.
+	// Offline is the mount point of Path's file system if that is not mounted. Answers show
+	// its last known state.
 	Offline string
 }
 
@@ -121,7 +121,7 @@ func errnoText(errno uint16) string {
 }
 
 // explainOffline explains a path in a directory, with the key at, of a file system that is
-// not mounted. Answers do not show what is in the directory under the mount point.
+// not mounted. Answers do not show the entries of the directory under the mount point.
 func (e *explainer) explainOffline(at record.Key) error {
 	v, _, err := e.sn.Volume(at.Volume())
 	if err != nil {
@@ -145,7 +145,7 @@ func (e *explainer) explainOffline(at record.Key) error {
 }
 
 // explainAway explains the mount point of a file system that is not mounted, whose root has
-// the key at: answers have what was in that.
+// the key at. Answers show the last known entries of that root.
 func (e *explainer) explainAway(at record.Key) error {
 	e.Dir, e.Offline, e.Pending, e.Err, e.Entries, e.Listed = e.Path, e.Path, false, "", 0, time.Time{}
 	rec, ok, err := e.sn.Record(at)
@@ -155,7 +155,7 @@ func (e *explainer) explainAway(at record.Key) error {
 	return err
 }
 
-// explainDir adds what is known of a directory that is not a root from its own listing.
+// explainDir adds what the listing of a directory that is not a root says about it.
 func (e *explainer) explainDir() error {
 	if e.Type != listing.Dir {
 		return nil

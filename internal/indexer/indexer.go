@@ -57,9 +57,8 @@ type Config struct {
 	DB, Socket string
 	// Queue is how many bytes of listings may be prepared and not yet committed; 0: 8 MiB.
 	Queue int
-	// Degraded is called with the reason when the database cannot be written or something
-	// is wrong with its file, and with "" when all is well again. It must not block. It
-	// may be nil.
+	// Degraded, if not nil, is called with the reason when the database cannot be written or
+	// its file is not in its place, and with "" afterwards. It must not block.
 	Degraded func(why string)
 	Log      *slog.Logger // nil: nothing is logged
 
@@ -213,14 +212,14 @@ func (x *Indexer) Run(ctx context.Context) error {
 	return err
 }
 
-// ErrStopping is returned by what was asked for after Run's context ended.
+// ErrStopping is returned by methods called after Run's context has ended.
 var ErrStopping = commit.ErrStopping
 
 // Begun is closed when Run knows the roots and what the store has of them. No other method
 // may be called before.
 func (x *Indexer) Begun() <-chan struct{} { return x.begun }
 
-// loop does what is due, until ctx ends.
+// loop runs all deferred and periodic work until ctx ends.
 func (x *Indexer) loop(ctx context.Context) {
 	tick := time.NewTimer(0)
 	defer tick.Stop()

@@ -64,10 +64,10 @@ func (f *inflight) end(dir string) {
 	}
 }
 
-// epochs tell work that somebody waits for from work that was begun later. Work for an
-// event belongs to the epoch of the moment, and whatever is found while it is done inherits
-// that, however late it is found. Whoever wants all changes so far to be in the index waits
-// for the end of all epochs so far. No barrier waits for epoch 0.
+// epochs distinguish work that a barrier waits for from work that began later. Work for an
+// event belongs to the current epoch, and work that results from it inherits that epoch,
+// however late it begins. A barrier begins a new epoch and waits for the end of all earlier
+// ones. No barrier waits for epoch 0.
 type epochs struct {
 	mu      sync.Mutex
 	now     uint64
@@ -87,7 +87,7 @@ func (e *epochs) begin() uint64 {
 	return e.now
 }
 
-// add begins another piece of an epoch's work. The caller has one in hand.
+// add begins another piece of an epoch's work. The caller holds one that is not done.
 func (e *epochs) add(epoch uint64) {
 	if epoch == 0 {
 		return

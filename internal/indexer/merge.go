@@ -42,7 +42,7 @@ func newMerger(c *core) *merger {
 
 // run merges what is due until ctx ends.
 func (m *merger) run(ctx context.Context) {
-	timer := time.NewTimer(0) // what was left when the daemon ended
+	timer := time.NewTimer(0) // for docs that the last run left unindexed
 	defer timer.Stop()
 	armed := true
 	arm := func(d time.Duration) {

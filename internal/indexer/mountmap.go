@@ -92,7 +92,7 @@ func (m *mountMap) pathOf(key record.Key) (dir string, ok bool) {
 	return "", false
 }
 
-// childMountAt returns what is mounted on the child of that name.
+// childMountAt returns the mount on the child of that name.
 func childMountAt(list []childMount, name string) (childMount, bool) {
 	if i := slices.IndexFunc(list, func(c childMount) bool { return c.name == name }); i >= 0 {
 		return list[i], true
@@ -123,7 +123,7 @@ func join(dir, name string) string {
 // a root that nothing excludes. assignVolumes adds their volumes.
 func newMountMap(t *mounts.Table, roots, inner []string, set *rules.Set) (*mountMap, error) {
 	m := &mountMap{table: t, children: make(map[string][]childMount)}
-	asked := make(map[string]bool) // mount points of what was asked for, entered whatever their type
+	asked := make(map[string]bool) // mount points of roots and inner paths, entered whatever their type
 	for _, dir := range slices.Concat(roots, inner) {
 		if mount := t.Containing(dir); mount != nil {
 			asked[mount.Point] = true
@@ -363,12 +363,11 @@ func changedPoints(was, now *mountMap) []string {
 	return slices.SortedFunc(maps.Keys(changed), mounts.ComparePaths)
 }
 
-// MountsChanged reads the mount table anew and lists what that changed: the directories
-// that mount points lie in, what is mounted for the first time, and what is mounted again,
-// since nobody saw its changes meanwhile. What is no longer mounted stays in the index,
-// offline. It is called when the kernel reports a change, from any goroutine, and returns
-// at once. A barrier waits for the work, except for walks of file systems that are not
-// local.
+// MountsChanged reads the mount table anew and lists the directories that changed mount
+// points lie in, and file systems that are mounted for the first time, or again, since their
+// changes meanwhile are unknown. Unmounted file systems stay in the index, offline. It is
+// called when the kernel reports a change, from any goroutine, and returns at once. A barrier
+// waits for the work, except for walks of file systems that are not local.
 func (p *passes) MountsChanged() {
 	epoch := p.epochs.begin()
 	p.deferCall(func() {

@@ -10,8 +10,8 @@ import (
 	"indexd/walker"
 )
 
-// passes does what is done for a whole root: its first index, listing it again, and
-// comparing its directories with the file system.
+// passes indexes whole roots: it lists them for the first time and again, and compares their
+// directories with the file system.
 type passes struct {
 	*scheduler
 	pace  pace
@@ -59,7 +59,7 @@ func (p *passes) startRoot(r *root) {
 	}
 }
 
-// claim makes a what is being done for a whole root. It reports false if something else is,
+// claim begins an activity for a whole root. It reports false if another one is in progress,
 // or the root is away.
 func (p *passes) claim(r *root, a activity) bool {
 	away := p.away(r)
@@ -83,7 +83,7 @@ const (
 // index lists a root for the first time, or continues where that was interrupted.
 func (p *passes) index(r *root, round int) {
 	if p.away(r) {
-		return // what is pending cannot be listed; checkMounted calls index again
+		return // nothing can be listed; checkMounted calls index again
 	}
 	pending, err := p.pendingIn(r, resumeDirs)
 	if err != nil {
@@ -110,7 +110,7 @@ func (p *passes) index(r *root, round int) {
 		if !r.covers(start) {
 			return // there is no room for the rest
 		}
-		// What could not be reached stays pending, such as an unmounted file system.
+		// Unreachable directories stay pending, for instance on an unmounted file system.
 		if left, _ := p.pendingIn(r, 1); len(left) > 0 && round < indexRounds-1 {
 			p.deferCall(func() { p.index(r, round+1) })
 			return
@@ -259,9 +259,8 @@ func (p *passes) pass(r *root, a activity, fn func(start passStart) error) {
 	})
 }
 
-// startDue starts what became due for a root while something else was being done: listing
-// it again by other rules, the reconcile that lost events require, or else the verification
-// without which sizes and times are not known for sure.
+// startDue starts what became due for a root during another activity: listing it again by new
+// rules, a reconcile after lost events, or else the verification of sizes and times.
 func (p *passes) startDue(r *root) {
 	ruled := p.ruled(r)
 	r.mu.Lock()
@@ -290,8 +289,8 @@ func (p *passes) ruled(r *root) bool {
 	return !r.stored.Complete || r.stored.Rules == rules || r.gone != "" || r.rejected != r.covered
 }
 
-// urgent reports whether something that cannot wait, and is not paced, waits for what is
-// being done for a root.
+// urgent reports whether work that is not paced waits for the current activity of a root to
+// end.
 func (p *passes) urgent(r *root) bool {
 	r.mu.Lock()
 	again := r.again

@@ -8,16 +8,16 @@ import (
 	"indexd/store"
 )
 
-// retry lists what is still pending when nothing else is active, whatever marked it: the
-// store does so when records contradict each other, and a cancelled job leaves behind what
-// it found. It also purges what tombstones cover. Confined to Run's goroutine, except for
-// what the writer calls.
+// retry lists directories that are still pending when nothing else is active: the store marks
+// them when records contradict each other, and a cancelled job leaves those that it found. It
+// also purges records covered by tombstones. Confined to Run's goroutine unless stated
+// otherwise.
 type retry struct {
 	*scheduler
 	tries map[string]int // of pending directories, by key, while there are any
 
-	purging    atomic.Bool  // a batch is with the writer
-	purgeBatch atomic.Int64 // records of a batch
+	purging    atomic.Bool  // a batch is with the writer; any goroutine
+	purgeBatch atomic.Int64 // records of a batch; any goroutine
 }
 
 const (
@@ -27,8 +27,8 @@ const (
 	// volume, or a file system that contradicts itself. The next start tries again.
 	maxTries = 3
 	// purgeMost records are deleted in one transaction, which delays other commits by a
-	// few milliseconds; at least purgeLeast if there is no room for what more of them
-	// change.
+	// few milliseconds; at least purgeLeast if there is no room for the pages that
+	// more of them change.
 	purgeMost  = 2000
 	purgeLeast = 32
 )
@@ -55,7 +55,7 @@ func (r *retry) run() {
 		return
 	}
 	if r.active.value() > 0 || !r.allComplete() {
-		return // what is active may list them
+		return // active work may list them
 	}
 	var list []pendingDir
 	stuck := uint64(0)
@@ -101,7 +101,7 @@ func (r *retry) retryPending() {
 	}
 }
 
-// purge deletes some of what tombstones cover, behind whatever else is to be written.
+// purge deletes some of the records covered by tombstones, after all items already queued.
 func (r *retry) purge() {
 	if !r.purging.CompareAndSwap(false, true) {
 		return

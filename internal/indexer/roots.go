@@ -31,7 +31,7 @@ type root struct {
 	mu     sync.Mutex
 	key    record.Key
 	stored rootRecord
-	busy   activity  // what is being done for the whole root
+	busy   activity  // of the whole root
 	lostAt time.Time // when events were lost last
 	again  bool      // events were lost, and no reconcile has begun since
 	gone   string    // why it could not be opened at the last attempt, "" if it could
@@ -53,8 +53,8 @@ type root struct {
 type rootRecord struct {
 	Path     []byte
 	Complete bool // listed completely once
-	// Former marks what is no root any more. Its record and those that lead from it to a
-	// root below it are kept, with no other names; no answer shows them.
+	// Former marks a former root with a root below it. The records that lead from it to that
+	// root are kept, without other names; no answer shows them.
 	Former bool      `json:",omitempty"`
 	Rules  string    // the fingerprint of the rules it was listed by
 	Begun  time.Time // when its first index began, in any run of the daemon
@@ -63,7 +63,7 @@ type rootRecord struct {
 	Names, Metadata time.Time
 }
 
-// An activity is what is being done for a whole root, "" for nothing.
+// An activity concerns a whole root; there is one at a time. "" stands for none.
 type activity string
 
 const (
@@ -111,7 +111,7 @@ func (r *root) setRecord(key record.Key, rec rootRecord) {
 	r.key, r.stored = key, rec
 }
 
-// doing returns what is being done for the whole root.
+// doing returns the current activity.
 func (r *root) doing() activity {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -172,9 +172,8 @@ func (x *Indexer) Reload(ctx context.Context, roots, inner []string, set *rules.
 	return nil
 }
 
-// setRoots finds the places of roots in the store, removes what is no root any more, and
-// starts what each root needs: its first index, the rest of one that was interrupted, or a
-// search for changes.
+// setRoots finds the places of roots in the store, removes former roots, and starts what each
+// root needs: its first index, the rest of one that was interrupted, or a search for changes.
 func (x *Indexer) setRoots(ctx context.Context, paths, inner []string, set *rules.Set) error {
 	paths = slices.Sorted(slices.Values(paths))
 	old, oldInner, oldRules := x.rootList.Load(), x.inner.Load(), x.rules.Load()
@@ -270,7 +269,7 @@ func (x *Indexer) loadRoot(tx *store.Tx, r *root, m *mountMap, known map[string]
 	return tx.PutValue(store.Roots, key, rec)
 }
 
-// dropRoot removes from the store what was indexed only for the former root at key.
+// dropRoot removes the former root at key from the store, except for other roots.
 func (x *Indexer) dropRoot(tx *store.Tx, key record.Key, keep []*root) error {
 	above := slices.ContainsFunc(keep, func(r *root) bool { return key.Within(r.storeKey()) })
 	below := slices.ContainsFunc(keep, func(r *root) bool { return r.storeKey().Within(key) })

@@ -37,7 +37,7 @@ type scheduler struct {
 	freed    atomic.Bool   // space was freed while core.full was set
 }
 
-// progress counts what was listed since the start.
+// progress counts listed directories and entries since the start.
 type progress struct {
 	begun         time.Time
 	dirs, entries atomic.Uint64
@@ -76,14 +76,14 @@ func signal(c chan struct{}) {
 	}
 }
 
-// relist lists one directory again soon, as part of an epoch's work, of which the caller
-// has some in hand.
+// relist lists one directory again soon, as part of an epoch's work. The caller holds a piece
+// of that work that is not done.
 func (s *scheduler) relist(epoch uint64, dir string) {
 	s.deferTask(&task{s: s, priority: walker.Event, alone: dir, epoch: epoch})
 }
 
-// discover lists a directory that was never listed, with all below it, as part of an
-// epoch's work, of which the caller has some in hand.
+// discover lists a directory that was never listed, with all below it, as part of an epoch's
+// work. The caller holds a piece of that work that is not done.
 func (s *scheduler) discover(epoch uint64, dir string) {
 	priority := walker.Resume
 	if epoch != 0 {

@@ -11,9 +11,9 @@ import (
 	"indexd/walker"
 )
 
-// A task is one walk: a directory listed alone, subtrees listed whole, or both, the first
-// before the second. What users see as jobs consists of tasks, and so does what the indexer
-// finds for itself to do. A task that has not begun may serve several users.
+// A task is one walk: it lists a directory alone, subtrees whole, or both, the first before
+// the second. Jobs, as users see them, consist of tasks, and so does the indexer's own work.
+// A task that has not begun may serve several users.
 type task struct {
 	s        *scheduler
 	priority walker.Priority

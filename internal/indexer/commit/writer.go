@@ -200,8 +200,8 @@ func (w *Writer) Bulk() (end func()) {
 // InBulk reports whether a first index is under way.
 func (w *Writer) InBulk() bool { return w.bulk.Load() > 0 }
 
-// Hurry makes the writer commit without delay whatever is and will be queued, until end
-// is called.
+// Hurry makes the writer commit all items without delay, those already queued and later
+// ones, until end is called.
 func (w *Writer) Hurry() (end func()) {
 	w.hurry.Add(1)
 	return func() { w.hurry.Add(-1) }

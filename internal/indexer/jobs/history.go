@@ -196,7 +196,7 @@ func (h *History) Resume(sn *store.Snap, ownUID uint32) (list []*Job) {
 	for key, value := range sn.Values(store.Jobs) {
 		var s storedJob
 		if json.Unmarshal(value, &s) != nil || !h.room.TryAcquire(1) {
-			continue // a damaged one: nobody knows any more what was asked
+			continue // a damaged job: its paths are unknown
 		}
 		uid, paths := ownUID, []string(nil)
 		for _, p := range s.Paths {
