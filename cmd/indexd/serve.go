@@ -111,9 +111,9 @@ func (p *process) open() (err error) {
 // impossible.
 func (p *process) index() (err error) {
 	cfg := p.cfg
-	cookies := ""
+	barrierDir := ""
 	if cfg.Watch != "off" {
-		if p.src, cookies, err = p.watch(); err != nil {
+		if p.src, barrierDir, err = p.watch(); err != nil {
 			p.log.Warn("changes are not watched; directories are only listed again periodically", "err", err)
 			p.unwatched = err.Error()
 		}
@@ -121,7 +121,7 @@ func (p *process) index() (err error) {
 	icfg := indexer.Config{
 		Roots: cfg.Roots, Inner: cfg.Inner, Rules: cfg.Rules, Mounts: mounts.Read,
 		Workers: cfg.Workers, RotatingReaders: cfg.RotatingReaders, SweepInterval: cfg.SweepInterval, Log: p.log,
-		Watch: p.src, Cookies: cookies, DB: unlinked(cfg.DB), Socket: unlinked(cfg.Socket),
+		Watch: p.src, BarrierDir: barrierDir, DB: unlinked(cfg.DB), Socket: unlinked(cfg.Socket),
 		Degraded: p.notify.setDegraded, Queue: p.sizes.queue,
 	}
 	if p.limit > 0 {
@@ -143,7 +143,7 @@ func (p *process) index() (err error) {
 
 // watch creates a source of events. Its directory for barriers is next to the socket,
 // which is usually in memory, or else next to the database.
-func (p *process) watch() (src *watch.Source, cookies string, err error) {
+func (p *process) watch() (src *watch.Source, barrierDir string, err error) {
 	if p.cfg.Watch == "fanotify" {
 		p.log.Warn("fanotify is not supported yet; watching by inotify")
 	}
@@ -151,13 +151,13 @@ func (p *process) watch() (src *watch.Source, cookies string, err error) {
 		if beside == "" {
 			continue
 		}
-		cookies = unlinked(beside) + ".sync"
+		barrierDir = unlinked(beside) + ".sync"
 		src, err = watch.Open(watch.Options{
-			BarrierDir: cookies, Share: p.cfg.WatchShare, Log: p.log,
+			BarrierDir: barrierDir, Share: p.cfg.WatchShare, Log: p.log,
 			Excluded: func(path string) bool { return p.x.Excluded(path) },
 		})
 		if err == nil || errors.Is(err, watch.ErrUnavailable) {
-			return src, cookies, err
+			return src, barrierDir, err
 		}
 	}
 	return nil, "", err

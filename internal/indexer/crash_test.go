@@ -82,13 +82,13 @@ func eventful(t *testing.T, root string) {
 func liveThrough(t *testing.T, db, root string, opt store.Options, opened func(*store.Store), compactions func() int) {
 	openOptions = opt
 	defer func() { openOptions = store.Options{} }()
-	cookies := filepath.Join(filepath.Dir(root), "sync")
-	src, err := watch.Open(watch.Options{BarrierDir: cookies, Excluded: func(string) bool { return false }})
+	barrierDir := filepath.Join(filepath.Dir(root), "sync")
+	src, err := watch.Open(watch.Options{BarrierDir: barrierDir, Excluded: func(string) bool { return false }})
 	if errors.Is(err, watch.ErrUnavailable) {
 		t.Skip(err)
 	}
 	must(t, err)
-	r := run(t, db, Config{Roots: []string{root}, Watch: src, Cookies: cookies, Eager: true})
+	r := run(t, db, Config{Roots: []string{root}, Watch: src, BarrierDir: barrierDir, Eager: true})
 	if opened != nil {
 		opened(r.st)
 	}

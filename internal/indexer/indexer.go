@@ -49,8 +49,8 @@ type Config struct {
 	SweepInterval time.Duration
 	// Watch reports changes; Run runs it. Nil: nothing is watched.
 	Watch *watch.Source
-	// Cookies is the directory that Watch has for itself.
-	Cookies string
+	// BarrierDir is watch.Options.BarrierDir.
+	BarrierDir string
 	// DB and Socket are the daemon's own files, absolute and free of symbolic links.
 	// Changes of them, and of what the store makes beside DB, cause no work. "": the file
 	// lies in no root.

@@ -55,10 +55,10 @@ func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.L
 		t.Fatal(err)
 	}
 	l := &liveRig{root: root}
-	cookies := filepath.Join(side, "sync")
+	barrierDir := filepath.Join(side, "sync")
 	fsstress.UsualQueue(t, func() {
 		l.src, err = watch.Open(watch.Options{
-			BarrierDir: cookies, Limits: limits,
+			BarrierDir: barrierDir, Limits: limits,
 			Excluded: func(path string) bool {
 				if hold, ok := l.held.Load().(func()); ok {
 					hold()
@@ -74,7 +74,7 @@ func startLive(t *testing.T, db, root string, cfg Config, limits func() (watch.L
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.Roots, cfg.Watch, cfg.Cookies = []string{root}, l.src, cookies
+	cfg.Roots, cfg.Watch, cfg.BarrierDir = []string{root}, l.src, barrierDir
 	l.rig = run(t, db, cfg)
 	l.runs.Store(l.rig)
 	return l

@@ -20,16 +20,16 @@ func (c *core) isOwn(p string) bool {
 // isTemporary reports whether a name in dir is of a file that the daemon makes for a
 // moment. It is never indexed, since no event would tell that it was removed.
 func (c *core) isTemporary(dir, name string) bool {
-	return dir == c.cfg.Cookies || c.cfg.DB != "" && dir == path.Dir(c.cfg.DB) && dbfile.IsTemporary(c.cfg.DB, join(dir, name))
+	return dir == c.cfg.BarrierDir || c.cfg.DB != "" && dir == path.Dir(c.cfg.DB) && dbfile.IsTemporary(c.cfg.DB, join(dir, name))
 }
 
 // ownFields returns the fields of the entry at p that change when the daemon itself writes.
 // The index has them as the last listing found them.
 func (c *core) ownFields(p string) []string {
 	switch {
-	case p == c.cfg.DB || p == c.cfg.Cookies: // a compaction makes another file of it
+	case p == c.cfg.DB || p == c.cfg.BarrierDir: // a compaction makes another file of it
 		return []string{"inode", "size", "blocks", "mtime"}
-	case c.cfg.DB != "" && p == path.Dir(c.cfg.DB) || c.cfg.Cookies != "" && p == path.Dir(c.cfg.Cookies):
+	case c.cfg.DB != "" && p == path.Dir(c.cfg.DB) || c.cfg.BarrierDir != "" && p == path.Dir(c.cfg.BarrierDir):
 		return []string{"size", "blocks", "mtime"}
 	}
 	return nil

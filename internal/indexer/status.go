@@ -86,7 +86,7 @@ func (x *Indexer) Status() (Status, error) {
 			}
 			if x.src != nil {
 				live := uint64(x.src.CountBelow(r.path))
-				if mounts.Within(x.cfg.Cookies, r.path) {
+				if mounts.Within(x.cfg.BarrierDir, r.path) {
 					live++ // in which nothing else changes
 				}
 				rs.LiveDirs = min(live, rs.Dirs)

@@ -24,7 +24,7 @@ type watches struct {
 // enough watches, the directories that changed last have them. st is what the directory was
 // like once it was watched. ok is false if it is not watched, or was not looked at.
 func (w *watches) watchDir(dir string, want watch.Ident, changed listing.Time) (st watch.Stat, ok bool) {
-	if w.src == nil || dir == w.cfg.Cookies {
+	if w.src == nil || dir == w.cfg.BarrierDir {
 		return st, false
 	}
 	v, ok := w.mounts.Load().find(dir)
