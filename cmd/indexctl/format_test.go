@@ -16,25 +16,6 @@ import (
 	"indexd/listing"
 )
 
-func TestEscape(t *testing.T) {
-	for _, c := range []struct{ in, want string }{
-		{"plain.txt", "plain.txt"},
-		{"a b'\"$\\x", "a b'\"$\\x"},
-		{"tab\tnl\ncr\r", `tab\tnl\ncr\r`},
-		{"\x1b[31mred\x07\x7f", `\x1b[31mred\x07\x7f`},
-		{"naïve 漢字 🙂", "naïve 漢字 🙂"},
-		{"bad\xff\xc3", `bad\xff\xc3`},
-		{"c1\u009b2J", `c1\u009b2J`},
-		{"txt.\u202eexe", `txt.\u202eexe`},
-		{"line\u2028sep", `line\u2028sep`},
-		{"\U000e0001tag", "\U000e0001tag"},
-	} {
-		if got := console.Escape(c.in); got != c.want {
-			t.Errorf("%q: %q, want %q", c.in, got, c.want)
-		}
-	}
-}
-
 // TestLongAsLs compares with ls -lh.
 func TestLongAsLs(t *testing.T) {
 	dir := t.TempDir()

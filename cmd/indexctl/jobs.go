@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/terminal"
 	"indexd/ipc/wire"
 )
 
@@ -119,5 +120,5 @@ func jobPaths(j *wire.Job) string {
 	if len(j.Paths) == 0 {
 		return "all roots"
 	}
-	return console.Escape(strings.Join(j.Paths, " "))
+	return terminal.Escape(strings.Join(j.Paths, " "))
 }

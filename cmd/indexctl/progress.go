@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/terminal"
 	"indexd/ipc/wire"
 )
 
@@ -31,7 +31,7 @@ const (
 )
 
 func newProgress(f *os.File) *progress {
-	return &progress{file: f, bar: console.IsTerminal(f), now: time.Now}
+	return &progress{file: f, bar: terminal.Is(f), now: time.Now}
 }
 
 func (p *progress) show(s *wire.Progress) {

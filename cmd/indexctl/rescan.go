@@ -11,6 +11,7 @@ import (
 	"indexd/cmd/indexctl/internal/console"
 	"indexd/internal/cmdline"
 	"indexd/internal/getopt"
+	"indexd/internal/terminal"
 	"indexd/ipc/wire"
 )
 
@@ -127,7 +128,7 @@ func (w *jobWatcher) event(e *wire.JobEvent) error {
 		w.id = e.Job.ID
 	case e.Dir != nil && w.verbose:
 		line := fmt.Appendf(nil, "worker %d: %d files in ", e.Dir.Worker, e.Dir.Files)
-		line = console.AppendEscaped(line, []byte(e.Dir.Dir))
+		line = terminal.AppendEscaped(line, []byte(e.Dir.Dir))
 		if _, err := w.p.Stderr.Write(append(line, '\n')); err != nil {
 			return err
 		}
@@ -169,10 +170,10 @@ func (w *jobWatcher) end(job *wire.Job, err error) error {
 // resultText returns a line about one path. It is always escaped, because scripts do not read
 // the path from it.
 func resultText(r *wire.PathResult) string {
-	path := console.Escape(r.Path)
+	path := terminal.Escape(r.Path)
 	why := ""
 	if r.Error != "" {
-		why = ": " + console.Escape(r.Error)
+		why = ": " + terminal.Escape(r.Error)
 	}
 	switch {
 	case r.State == wire.JobCancelled:

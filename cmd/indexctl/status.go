@@ -7,9 +7,9 @@ import (
 
 	"github.com/urfave/cli/v2"
 
-	"indexd/cmd/indexctl/internal/console"
 	"indexd/internal/cmdline"
 	"indexd/internal/getopt"
+	"indexd/internal/terminal"
 	"indexd/ipc/wire"
 )
 
@@ -90,7 +90,7 @@ func (t *table) addTotals(s *wire.Status) {
 }
 
 func (p *program) printRoot(r *wire.Root, restricted bool) {
-	fmt.Fprintf(p.Out, "\n%s: %s\n", console.Escape(r.Path), r.State)
+	fmt.Fprintf(p.Out, "\n%s: %s\n", terminal.Escape(r.Path), r.State)
 	var t table
 	if !restricted {
 		t.row("  entries", fmt.Sprintf("%d in %s, %s", r.Entries, counted(r.Dirs, "directory", "directories"), sizeText(r.Bytes)))

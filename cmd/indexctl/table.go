@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"indexd/cmd/indexctl/internal/console"
+	"indexd/internal/terminal"
 )
 
 // table prints rows of cells in columns.
@@ -21,7 +21,7 @@ type table struct {
 func (t *table) row(cells ...any) {
 	row := make([]string, len(cells))
 	for i, c := range cells {
-		row[i] = console.Escape(fmt.Sprint(c))
+		row[i] = terminal.Escape(fmt.Sprint(c))
 	}
 	t.rows = append(t.rows, row)
 }
@@ -33,13 +33,13 @@ func (t *table) print(w io.Writer) {
 			if i == len(widths) {
 				widths = append(widths, 0)
 			}
-			widths[i] = max(widths[i], console.Width(c))
+			widths[i] = max(widths[i], terminal.Width(c))
 		}
 	}
 	for _, row := range t.rows {
 		var line strings.Builder
 		for i, c := range row {
-			pad := strings.Repeat(" ", widths[i]-console.Width(c))
+			pad := strings.Repeat(" ", widths[i]-terminal.Width(c))
 			if slices.Contains(t.right, i) {
 				line.WriteString(pad + c)
 			} else {

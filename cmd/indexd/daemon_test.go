@@ -137,19 +137,6 @@ func TestGrouped(t *testing.T) {
 	}
 }
 
-func TestOneLine(t *testing.T) {
-	for text, want := range map[string]string{
-		"plain ä":         "plain ä",
-		"a\nb\x1b[2Jc":    `a\x0ab\x1b[2Jc`,
-		"\xff\xef \uFFFD": `\xff\xef ` + "\uFFFD",
-		"a\u202eb":        `a\u202eb`,
-	} {
-		if got := oneLine(text); got != want {
-			t.Errorf("%q: %q, want %q", text, got, want)
-		}
-	}
-}
-
 func TestNeedRestart(t *testing.T) {
 	a := config.Config{DB: "/a", Workers: 1, Roots: []string{"/"}}
 	b := config.Config{DB: "/b", Workers: 2, Roots: []string{"/x"}}

@@ -6,14 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"indexd/internal/cmdline"
 	"indexd/internal/config"
 	"indexd/internal/getopt"
 	"indexd/internal/indexer"
+	"indexd/internal/terminal"
 )
 
 func main() { os.Exit(command(os.Args, nil)) }
@@ -40,7 +38,7 @@ func command(args []string, testHook func(*indexer.Config)) int {
 	if wrongFlag {
 		err = fmt.Errorf("%w (see \"indexd --help\")", err)
 	}
-	fmt.Fprintf(os.Stderr, "indexd: %s\n", oneLine(userError{err}.Error()))
+	fmt.Fprintf(os.Stderr, "indexd: %s\n", terminal.Escape(userError{err}.Error()))
 	switch {
 	case o.status == statusInterrupted:
 		return o.status
@@ -48,23 +46,4 @@ func command(args []string, testHook func(*indexer.Config)) int {
 		return statusUsage
 	}
 	return statusError
-}
-
-// oneLine escapes line breaks and everything else in text that is not printable, because
-// names in it may contain any byte.
-func oneLine(text string) string {
-	var b strings.Builder
-	for len(text) > 0 {
-		r, n := utf8.DecodeRuneInString(text)
-		switch {
-		case unicode.IsPrint(r) && (r != utf8.RuneError || n > 1):
-			b.WriteRune(r)
-		case n == 1:
-			fmt.Fprintf(&b, `\x%02x`, text[0])
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-		text = text[n:]
-	}
-	return b.String()
 }

@@ -9,9 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"indexd/internal/indexer"
+	"indexd/internal/terminal"
 )
 
 // console writes log lines to stderr and, on a terminal, keeps one line below them that is
@@ -25,8 +24,7 @@ type console struct {
 }
 
 func newConsole(f *os.File) *console {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return &console{w: f, terminal: err == nil && os.Getenv("TERM") != "dumb"}
+	return &console{w: f, terminal: terminal.Is(f) && os.Getenv("TERM") != "dumb"}
 }
 
 const clearLine = "\r\x1b[K"

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"indexd/internal/terminal"
 	"indexd/store"
 )
 
@@ -47,12 +48,12 @@ func verify(file string, out *os.File) (status int, err error) {
 	stats, err := store.VerifyFile(ctx, file, func(problem store.Problem) {
 		if problems++; problems <= verifyLines {
 			c.draw("") // stdout may be the same terminal
-			fmt.Fprintln(out, oneLine(problem.String()))
+			fmt.Fprintln(out, terminal.Escape(problem.String()))
 		}
 	}, func(what string, done, total uint64) { current.Store(&progress{what, done, total}) })
 	stopDrawing()
 	wg.Wait()
-	name := oneLine(file)
+	name := terminal.Escape(file)
 	if problems > verifyLines {
 		fmt.Fprintf(out, "and %d more\n", problems-verifyLines)
 	}

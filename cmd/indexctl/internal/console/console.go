@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"indexd/internal/getopt"
+	"indexd/internal/terminal"
 	"indexd/internal/version"
 	"indexd/ipc"
 	"indexd/ipc/wire"
@@ -55,7 +56,7 @@ func (c *Console) Client() *ipc.Client {
 // Say prints a line on stderr. It escapes control characters, so that the text stays one
 // line and no file name can manipulate the terminal.
 func (c *Console) Say(format string, args ...any) {
-	line := AppendEscaped(nil, fmt.Appendf(nil, format, args...))
+	line := terminal.AppendEscaped(nil, fmt.Appendf(nil, format, args...))
 	c.Stderr.Write(append(append([]byte("indexctl: "), line...), '\n'))
 }
 

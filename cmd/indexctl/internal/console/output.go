@@ -3,7 +3,7 @@ package console
 import (
 	"os"
 
-	"golang.org/x/sys/unix"
+	"indexd/internal/terminal"
 )
 
 // Output is stdout with a large buffer. The first write error is kept and returned by every
@@ -21,14 +21,7 @@ type Output struct {
 const outputSize = 64 << 10
 
 func newOutput(f *os.File) *Output {
-	return &Output{file: f, Terminal: IsTerminal(f)}
-}
-
-// IsTerminal reports whether f is a terminal. It asks the kernel because /dev/null is a
-// character device too.
-func IsTerminal(f *os.File) bool {
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
+	return &Output{file: f, Terminal: terminal.Is(f)}
 }
 
 // Write implements io.Writer. Large writes bypass the buffer.
@@ -68,7 +61,7 @@ func (o *Output) Append(b []byte) error {
 // AppendText appends a path or a name, escaped if the output is a terminal.
 func (o *Output) AppendText(b, text []byte) []byte {
 	if o.Terminal {
-		return AppendEscaped(b, text)
+		return terminal.AppendEscaped(b, text)
 	}
 	return append(b, text...)
 }

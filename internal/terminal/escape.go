@@ -1,9 +1,20 @@
-package console
+// Package terminal knows what may be written to a terminal.
+package terminal
 
 import (
+	"os"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
 )
+
+// Is reports whether f is a terminal. It asks the kernel because /dev/null is a
+// character device too.
+func Is(f *os.File) bool {
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}
 
 // Escape returns text as AppendEscaped appends it.
 func Escape(text string) string { return string(AppendEscaped(nil, []byte(text))) }
