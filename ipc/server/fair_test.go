@@ -124,7 +124,7 @@ func TestTurnsOfMany(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	const per, total, uids = 4, 8, 5
-	turns := newFairSemaphore(per, total, nil)
+	slots := newFairSemaphore(per, total, nil)
 	var all atomic.Int32
 	var each [uids]atomic.Int32
 	var wg sync.WaitGroup
@@ -136,7 +136,7 @@ func TestTurnsOfMany(t *testing.T) {
 			if goes {
 				time.AfterFunc(time.Duration(i)*time.Microsecond, cancel)
 			}
-			q := slot{of: turns, uid: uint32(uid)}
+			q := slot{of: slots, uid: uint32(uid)}
 			for range gives {
 				if q.acquire(ctx) != nil {
 					return
@@ -151,16 +151,16 @@ func TestTurnsOfMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if turns.taken != 0 || len(turns.users) != 0 || len(turns.ring) != 0 {
-		t.Errorf("left: %d, %v, %v", turns.taken, turns.users, turns.ring)
+	if slots.taken != 0 || len(slots.users) != 0 || len(slots.ring) != 0 {
+		t.Errorf("left: %d, %v, %v", slots.taken, slots.users, slots.ring)
 	}
 	// One takes all that it gets; the next one has something at once.
 	taken := 0
 	for uid := range uint32(3) {
 		ctx, cancel := context.WithCancel(t.Context())
 		n := 0
-		for ; turns.free(&userSlots{uid: uid, taken: n}); n++ {
-			if err := turns.acquire(ctx, uid, false); err != nil {
+		for ; slots.free(&userSlots{uid: uid, taken: n}); n++ {
+			if err := slots.acquire(ctx, uid, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -178,21 +178,21 @@ func TestTurnsOfMany(t *testing.T) {
 // TestShortBeforeLong: who comes for the first time goes before those that have
 // had a turn, but not always.
 func TestShortBeforeLong(t *testing.T) {
-	turns := newFairSemaphore(1, 2, nil)
-	turns.acquire(t.Context(), 7, false)
+	slots := newFairSemaphore(1, 2, nil)
+	slots.acquire(t.Context(), 7, false)
 	const n = 12
 	got := make(chan bool, 2*n)
 	var wg sync.WaitGroup
 	for i := range 2 * n {
 		again := i < n
 		wg.Go(func() {
-			turns.acquire(t.Context(), 7, again)
+			slots.acquire(t.Context(), 7, again)
 			got <- again
-			turns.release(7)
+			slots.release(7)
 		})
-		eventually(t, "it queues", func() bool { return turns.waiting() == i+1 })
+		eventually(t, "it queues", func() bool { return slots.waiting() == i+1 })
 	}
-	turns.release(7)
+	slots.release(7)
 	wg.Wait()
 	long := 0
 	for range n {

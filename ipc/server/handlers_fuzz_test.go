@@ -146,8 +146,8 @@ func FuzzHandlers(f *testing.F) {
 		w := httptest.NewRecorder()
 		s.serve(w, r)
 		wellFormed(t, w.Code, w.Header(), w.Body.Bytes())
-		if n := s.turns.held() + s.quick.held() + s.long.held() + s.large.held() + s.sorts.held() + int(s.stats.working.Load()); n != 0 {
-			t.Fatalf("%d turns are left", n)
+		if n := s.slots.held() + s.quick.held() + s.long.held() + s.large.held() + s.sorts.held() + int(s.stats.working.Load()); n != 0 {
+			t.Fatalf("%d slots are left", n)
 		}
 	})
 }

@@ -193,16 +193,16 @@ func TestTurns(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		eventually(t, "it works or queues", func() bool { return int(working.Load())+r.turns.waiting() == i+1 })
+		eventually(t, "it works or queues", func() bool { return int(working.Load())+r.slots.waiting() == i+1 })
 	}
 	// One that goes away while it queues is no longer waited for.
 	ctx, cancel := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() { _, err := r.client.Explain(ctx, "/gone"); gone <- err }()
-	eventually(t, "one more queues", func() bool { return r.turns.waiting() == clients-max+1 })
+	eventually(t, "one more queues", func() bool { return r.slots.waiting() == clients-max+1 })
 	cancel()
 	<-gone
-	eventually(t, "it has left the queue", func() bool { return r.turns.waiting() == clients-max })
+	eventually(t, "it has left the queue", func() bool { return r.slots.waiting() == clients-max })
 	// What is no work is answered meanwhile.
 	if _, err := r.client.Status(t.Context()); err != nil {
 		t.Error(err)
@@ -212,41 +212,41 @@ func TestTurns(t *testing.T) {
 	if most.Load() != max {
 		t.Errorf("%d in work at once", most.Load())
 	}
-	eventually(t, "all turns are given back", func() bool {
-		r.turns.mu.Lock()
-		defer r.turns.mu.Unlock()
-		return len(r.turns.users) == 0
+	eventually(t, "all slots are given back", func() bool {
+		r.slots.mu.Lock()
+		defer r.slots.mu.Unlock()
+		return len(r.slots.users) == 0
 	})
 }
 
 // TestTurnsInOrder: first come, first served.
 func TestTurnsInOrder(t *testing.T) {
-	turns := newFairSemaphore(1, 2, nil)
+	slots := newFairSemaphore(1, 2, nil)
 	ctx := t.Context()
-	turns.acquire(ctx, 7, false)
+	slots.acquire(ctx, 7, false)
 	const n = 50
 	got := make(chan int, n)
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
-			turns.acquire(ctx, 7, false)
+			slots.acquire(ctx, 7, false)
 			got <- i
-			turns.release(7)
+			slots.release(7)
 		})
-		eventually(t, "it queues", func() bool { return turns.waiting() == i+1 })
+		eventually(t, "it queues", func() bool { return slots.waiting() == i+1 })
 	}
-	if err := turns.acquire(ctx, 8, false); err != nil { // another's are its own
+	if err := slots.acquire(ctx, 8, false); err != nil { // another's are its own
 		t.Error(err)
 	}
-	turns.release(8)
-	turns.release(7)
+	slots.release(8)
+	slots.release(7)
 	wg.Wait()
 	for i := range n {
 		if k := <-got; k != i {
 			t.Fatalf("number %d was %d", i, k)
 		}
 	}
-	if len(turns.users) != 0 {
+	if len(slots.users) != 0 {
 		t.Error("something is left")
 	}
 }

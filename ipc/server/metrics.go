@@ -57,7 +57,7 @@ func (q *request) metrics() error {
 	gauge("connections", "Open connections.", int64(open))
 	gauge("connections_waiting", "Connections over their user's limit, waiting to be served.", int64(waiting))
 	gauge("requests_working", "Requests being answered.", q.s.stats.working.Load())
-	gauge("requests_queued", "Requests over their user's limit, waiting for their turn.", int64(q.s.turns.waiting()))
+	gauge("requests_queued", "Requests over their user's limit, waiting for their turn.", int64(q.s.slots.waiting()))
 	counter("requests_total", "Requests ever.", q.s.stats.requests.Load())
 	counter("requests_failed_total", "Requests answered with a problem.", q.s.stats.failed.Load())
 	counter("clients_dropped_total", "Clients dropped because they did not read, or held what others waited for.", q.s.stats.dropped.Load())

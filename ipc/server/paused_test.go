@@ -31,8 +31,8 @@ func TestPausedReader(t *testing.T) {
 				if w := s.stats.working.Load(); w != 1 {
 					t.Errorf("%d requests", w)
 				}
-				if held := s.turns.held(); held != 0 {
-					t.Errorf("%d turns are held", held)
+				if held := s.slots.held(); held != 0 {
+					t.Errorf("%d slots are held", held)
 				}
 			}
 			return nil

@@ -17,31 +17,31 @@ import (
 	"indexd/ipc/wire"
 )
 
-// request is one request being answered, by one goroutine.
+// request is a request being answered by one goroutine.
 type request struct {
 	s      *Server
 	w      http.ResponseWriter
 	r      *http.Request
-	ctx    context.Context // done when the client goes, or the daemon stops
+	ctx    context.Context // done when the client has gone or the daemon stops
 	conn   *conn
 	peer   Peer
-	id     uint64 // of a job, where the path has one
+	id     uint64 // of the job, if the path has one
 	slot   slot
 	large  slot // while it has a large body
 	sort   slot // while it holds what it sorts
-	status int  // sent; 0: nothing was
+	status int  // sent; 0 if nothing was sent
 }
 
-// endpoint is what is done for a method on a path. An error that it returns is
-// what the client is told, unless something else was sent before.
+// endpoint is the handler for a method on a path. The client gets the error that it
+// returns, unless something else was sent before.
 type endpoint struct {
 	method string
 	do     func(*request) error
-	// waits: it is mostly waiting, and is told of a shutdown at once.
+	// waits says that it mostly waits, so that it ends as soon as a shutdown begins.
 	waits bool
 }
 
-// endpoints of a path; "/v1/jobs/" stands for those with an id.
+// endpoints returns the endpoints of a path. "/v1/jobs/" stands for paths with an id.
 func endpoints(path string) []endpoint {
 	switch path {
 	case "/v1/find":
@@ -77,7 +77,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	q := &request{s: s, w: w, r: r, ctx: ctx, conn: c, peer: c.peer}
-	q.slot = slot{of: s.turns, uid: c.peer.UID, limit: s.opt.MaxWork}
+	q.slot = slot{of: s.slots, uid: c.peer.UID, limit: s.opt.MaxWork}
 	q.slot.expire = func() {
 		cancel(wire.ErrTooLarge.With("this has been worked on for %v; ask for less", s.opt.MaxWork))
 	}
@@ -86,7 +86,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set(wire.HeaderProtocol, strconv.Itoa(wire.Protocol))
 	h.Set(wire.HeaderVersion, s.opt.Version)
-	// Where connections are scarce none is kept for a next request.
+	// While connections are scarce, none is kept for another request.
 	if c.refuse != nil || s.stopping.Err() != nil || c.l.crowded() {
 		h.Set("Connection", "close")
 	}
@@ -106,7 +106,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		if v != nil {
 			s.log.Error("a request failed with a panic", "path", r.URL.Path, "panic", v, "stack", string(debug.Stack()))
 			if q.status != 0 {
-				panic(http.ErrAbortHandler) // breaks the connection: what was sent must not look whole
+				panic(http.ErrAbortHandler) // breaks the connection, so that the answer does not look complete
 			}
 			q.fail(wire.ErrInternal.With("indexd failed on this request; its log says more"))
 		}
@@ -121,7 +121,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// route finds what is asked for and does it.
+// route finds the endpoint and calls it.
 func (q *request) route() error {
 	if q.conn.refuse != nil {
 		return q.conn.refuse
@@ -144,8 +144,8 @@ func (q *request) route() error {
 			allow = append(allow, e.method)
 			continue
 		}
-		// What was asked of this daemon before it stopped to listen it still answers:
-		// nobody else would.
+		// Requests that arrived before the daemon stopped listening are still answered,
+		// because no other daemon will.
 		if q.s.working.Err() != nil || e.waits && q.s.stopping.Err() != nil {
 			return wire.ErrStopping
 		}
@@ -159,7 +159,7 @@ func (q *request) route() error {
 			q.ctx = ctx
 		}
 		if err := e.do(q); err != nil {
-			q.fail(err) // while the context still tells why
+			q.fail(err) // while the context still has its cause
 		}
 		return nil
 	}
@@ -167,8 +167,8 @@ func (q *request) route() error {
 	return wire.ErrMethod.With("%s takes %s, not %s", q.r.URL.Path, strings.Join(allow, " and "), q.r.Method)
 }
 
-// quick has fn done in its turn. It takes no time, so it does not wait behind
-// what does.
+// quick calls fn, which takes no time, when it has a slot. It does not wait behind
+// requests that take longer.
 func (q *request) quick(fn func() error) error {
 	t := slot{of: q.s.quick, uid: q.peer.UID}
 	if err := t.acquire(q.ctx); err != nil {
@@ -178,7 +178,8 @@ func (q *request) quick(fn func() error) error {
 	return fn()
 }
 
-// work waits for the request's turn; its context carries it, for Waiting.
+// work waits for the request's slot. The context that it returns carries the slot for
+// Waiting.
 func (q *request) work() (context.Context, error) {
 	if err := q.slot.acquire(q.ctx); err != nil {
 		return nil, err
@@ -186,7 +187,7 @@ func (q *request) work() (context.Context, error) {
 	return context.WithValue(q.ctx, slotKey{}, &q.slot), nil
 }
 
-// problem is what the client is told of err.
+// problem returns the problem that the client gets for err.
 func (q *request) problem(err error) *wire.Problem {
 	if q.ctx.Err() != nil && errors.Is(context.Cause(q.ctx), wire.ErrStopping) && isContext(err) {
 		err = wire.ErrStopping
@@ -198,19 +199,19 @@ func (q *request) problem(err error) *wire.Problem {
 		q.s.log.Error("a request failed", "path", q.r.URL.Path, "err", err)
 	}
 	if !trusted(q.peer.UID) {
-		return wire.ErrInternal // its text may name what others may not see
+		return wire.ErrInternal // the text of err may name what this user may not see
 	}
 	return wire.ErrInternal.With("%v", err)
 }
 
-// gone reports whether there is nobody to answer any more.
+// gone reports whether the client has gone.
 func (q *request) gone() bool { return q.r.Context().Err() != nil && q.s.stopping.Err() == nil }
 
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// fail tells the client of an error, if nothing else was sent.
+// fail sends an error to the client unless something else was sent before.
 func (q *request) fail(err error) {
 	if q.status != 0 {
 		return
@@ -223,13 +224,13 @@ func (q *request) fail(err error) {
 	}
 	body, err := json.Marshal(p)
 	if err != nil {
-		panic(err) // texts and numbers
+		panic(err) // a Problem has only strings and numbers
 	}
 	q.w.Header().Set("Content-Type", wire.TypeProblem)
-	q.send(p.Status, append(body, '\n')) // in vain if the client has gone
+	q.send(p.Status, append(body, '\n'))
 }
 
-// header begins an answer.
+// header sends the header of a successful answer.
 func (q *request) header(contentType string) {
 	q.w.Header().Set("Content-Type", contentType)
 	q.status = http.StatusOK
@@ -255,8 +256,8 @@ func (q *request) json(status int, v any) error {
 	return nil
 }
 
-// decode reads the body into v. No body is an empty object. A field that is not
-// known is refused: leaving out a filter would be a wrong answer.
+// decode decodes the body into v. An empty body is an empty object. Unknown fields are
+// rejected, because ignoring a filter would give a wrong answer.
 func (q *request) decode(v any) error {
 	body, err := q.body()
 	if err != nil {
@@ -284,7 +285,7 @@ func (q *request) decode(v any) error {
 	return wire.ErrBadRequest.With("body: %s", bodyError(err))
 }
 
-// bodyError says what is wrong with a body in words of JSON, not of Go.
+// bodyError describes a decoding error in terms of JSON instead of Go.
 func bodyError(err error) string {
 	mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	if !ok {
@@ -307,8 +308,7 @@ func bodyError(err error) string {
 	return field + " cannot be " + what
 }
 
-// flag reads a parameter that is there, without a value or with 1 or true, or
-// is not, or is 0 or false.
+// flag parses a boolean parameter: no value, 1 or true is true; 0 or false is false.
 func flag(value []string) (bool, error) {
 	switch v := value[len(value)-1]; v {
 	case "", "1", "true":
@@ -320,8 +320,8 @@ func flag(value []string) (bool, error) {
 	}
 }
 
-// params calls each of set with the values of the parameter of its name.
-// Others are refused, for the reason of decode.
+// params calls the functions in set with the values of the parameters of those names. It
+// rejects other parameters for the same reason as decode.
 func (q *request) params(set map[string]func([]string) error) error {
 	values, err := url.ParseQuery(q.r.URL.RawQuery)
 	if err != nil {

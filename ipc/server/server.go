@@ -1,13 +1,13 @@
-// Package server answers package ipc's requests over a unix socket with
-// net/http. It knows nothing of the index: a Daemon does the work.
+// Package server answers the requests of package ipc over a unix socket, using net/http.
+// It knows nothing of the index; a Daemon does the work.
 //
-// A connection costs two goroutines while a request is in work (net/http's own:
-// one works, the other sees when the client goes away) and one otherwise, none
-// while it waits to be served. The rest are Serve's caller, one that takes
-// connections and, during a shutdown, one more.
+// A connection costs two of net/http's goroutines while a request is in progress (one
+// works, the other notices when the client goes away), one otherwise, and none while it
+// waits to be served. The other goroutines are Serve's caller, one that accepts
+// connections, and one more during a shutdown.
 //
-// Nobody can keep others out, whether with connections, requests or large
-// bodies: see listener and turns. What a slow reader holds is one page: see Sink.
+// No user can keep others out, with connections, requests or large bodies; see listener
+// and fairSemaphore. A slow reader holds one page; see exec.Sink.
 package server
 
 import (
@@ -25,40 +25,39 @@ import (
 	"indexd/ipc/wire"
 )
 
-// Options are set before New. The zero value of each means its default.
+// Options configure a Server. The zero value of each field means its default.
 type Options struct {
-	Version string // the daemon's, told in every answer
+	Version string // the daemon's; sent in every answer
 	Logger  *slog.Logger
 
-	// MaxConns is how many connections are served at once and MaxWaiting how many
-	// may wait for that; of either a uid may take no more than are left. 1024
-	// and 8192, or what the limit of open files allows.
+	// MaxConns is how many connections are served at once, and MaxWaiting how many may wait
+	// for that. A user may take no more of either than are left. The defaults are 1024 and
+	// 8192, or what the limit of open files allows.
 	MaxConns, MaxWaiting int
-	// MaxPerUID is how many requests of one uid are in work at once, beyond
-	// which they queue: twice the processors, from 4 to 16. Of all uids
-	// together it is twice as many, of which one may take no more than are left.
+	// MaxPerUID is how many requests of one user are worked on at once; more are queued. The
+	// default is twice the number of processors, but from 4 to 16. For all users together it
+	// is twice as many, of which a user may take no more than are left.
 	MaxPerUID     int
-	MaxWork       time.Duration // of one request, not counting waits; 10 min
-	MaxBody       int64         // bytes of a request's body; 4 MiB
-	MaxHeader     int           // bytes of a request's header; 64 KiB
-	ReadTimeout   time.Duration // for a request's header, and again for its body; 10 s
+	MaxWork       time.Duration // per request, not counting waits; 10 min
+	MaxBody       int64         // bytes in the body of a request; 4 MiB
+	MaxHeader     int           // bytes in the header of a request; 64 KiB
+	ReadTimeout   time.Duration // for the header of a request, and again for its body; 10 s
 	IdleTimeout   time.Duration // between two requests on a connection; 15 s
-	WriteTimeout  time.Duration // for each write, then the reader is dropped; 24 h
-	Grace         time.Duration // for answers under way in a shutdown; 1 s
-	PageSize      int           // bytes from which a page is full; 64 KiB
+	WriteTimeout  time.Duration // for each page; a slower reader is dropped; 24 h
+	Grace         time.Duration // for answers in progress at a shutdown; 1 s
+	PageSize      int           // bytes at which a page is full; 64 KiB
 	FirstPageSize int           // the same for the first page of an answer; 8 KiB
 
-	// A test's; zero: the kernel is asked, 5 s.
+	// Set by tests; by default peerOf asks the kernel, and unresponsive is 5 s.
 	peerOf       func(net.Conn) (Peer, error)
 	unresponsive time.Duration
 }
 
-// withDefaults fills in what is zero.
+// withDefaults returns o with its defaults.
 //
-// A connection that is read slowly holds one page, so MaxConns times PageSize
-// is what all of them can take, 64 MiB, and one uid half of it. A reader that
-// has never taken more than the kernel's buffer holds a quarter of a page.
-// Larger pages were no faster.
+// A slow reader holds one page, so all of them together hold at most MaxConns times
+// PageSize, 64 MiB, and those of one user half of that. A reader that has never taken more
+// than the kernel's buffer holds a quarter of a page. Larger pages were no faster.
 func (o Options) withDefaults() Options {
 	if o.Version == "" {
 		o.Version = "unknown"
@@ -88,7 +87,8 @@ func (o Options) withDefaults() Options {
 
 var ownUID = uint32(os.Geteuid())
 
-// trusted are root and the daemon's own uid, which have a reserve.
+// trusted reports whether uid is root or the daemon's own user, for whom there is a
+// reserve.
 func trusted(uid uint32) bool { return uid == 0 || uid == ownUID }
 
 func def[T comparable](v *T, d T) {
@@ -98,32 +98,32 @@ func def[T comparable](v *T, d T) {
 	}
 }
 
-// Server serves one Daemon on one listener.
+// Server serves one Daemon on one listener. Use New to create it.
 type Server struct {
 	daemon Daemon
 	opt    Options
 	log    *slog.Logger
 	http   *http.Server
-	turns  *fairSemaphore
-	quick  *fairSemaphore // of requests that are done at once
-	long   *fairSemaphore // of checks, which may take minutes
-	large  *fairSemaphore // of requests with a large body
-	sorts  *fairSemaphore // of answers that are sorted in memory
+	slots  *fairSemaphore
+	quick  *fairSemaphore // for requests that take no time
+	long   *fairSemaphore // for checks, which may take minutes
+	large  *fairSemaphore // for requests with a large body
+	sorts  *fairSemaphore // for answers that are sorted in memory
 	stats  stats
 
-	// stopping is done when a shutdown begins: waiters are told, and requests
-	// that come now and would wait are. working is done when its grace is over. The cause of
-	// both is ipc.ErrStopping.
+	// stopping is done when a shutdown begins; requests that wait then end. working is done
+	// when its grace is over. The cause of both is wire.ErrStopping.
 	stopping, working context.Context
 	stop, stopWork    context.CancelCauseFunc
 
 	mu       sync.Mutex
 	listener *listener
-	conns    sync.WaitGroup // connections' goroutines
+	conns    sync.WaitGroup // goroutines of connections
 	shut     sync.WaitGroup // the shutdown that Serve began
 }
 
-// What a uid may have at once of what is not work; in all it is twice as many.
+// How many requests of special kinds one user may have in progress; for all users
+// together it is twice as many.
 const (
 	maxQuick = 8
 	maxLong  = 2
@@ -133,14 +133,14 @@ const (
 	smallBody = 16 << 10
 )
 
-// New returns a Server; Serve starts it.
+// New returns a Server for d.
 func New(d Daemon, o Options) *Server {
 	o = o.withDefaults()
 	s := &Server{
 		daemon: d,
 		opt:    o,
 		log:    o.Logger,
-		turns:  newFairSemaphore(o.MaxPerUID, 2*o.MaxPerUID, trusted),
+		slots:  newFairSemaphore(o.MaxPerUID, 2*o.MaxPerUID, trusted),
 		quick:  newFairSemaphore(maxQuick, 2*maxQuick, trusted),
 		long:   newFairSemaphore(maxLong, 2*maxLong, trusted),
 		large:  newFairSemaphore(maxLarge, 2*maxLarge, trusted),
@@ -153,7 +153,7 @@ func New(d Daemon, o Options) *Server {
 		ReadHeaderTimeout: o.ReadTimeout,
 		IdleTimeout:       o.IdleTimeout,
 		MaxHeaderBytes:    o.MaxHeader,
-		// A request of "OPTIONS *" is answered by us, as any that we do not know.
+		// "OPTIONS *" is answered like any other unknown request.
 		DisableGeneralOptionsHandler: true,
 		ErrorLog:                     slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug),
 		BaseContext:                  func(net.Listener) context.Context { return s.working },
@@ -174,7 +174,7 @@ func New(d Daemon, o Options) *Server {
 
 type connKey struct{}
 
-// PeerFrom is the peer of the request whose context ctx is.
+// PeerFrom returns the peer of the request that ctx belongs to.
 func PeerFrom(ctx context.Context) (p Peer, ok bool) {
 	c, ok := ctx.Value(connKey{}).(*conn)
 	if ok {
@@ -183,10 +183,9 @@ func PeerFrom(ctx context.Context) (p Peer, ok bool) {
 	return p, ok
 }
 
-// Serve answers on l, which it closes, until Shutdown is called or ctx is done,
-// which is a Shutdown that may take ten times Options.Grace. It returns when
-// every goroutine that it started has ended; nil after a shutdown. It is called
-// once.
+// Serve answers requests on l until Shutdown is called or ctx is done, which starts a
+// Shutdown that may take ten times Options.Grace. It closes l and returns when all its
+// goroutines have ended. After a shutdown it returns nil. It must be called only once.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	limited := newListener(l, s)
 	s.mu.Lock()
@@ -223,12 +222,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// Shutdown takes no more connections, tells every waiter (ipc.ErrStopping), lets
-// other answers go on for Options.Grace and then ends them too. It returns when
-// all connections are closed. When ctx is done first, it closes them and
-// returns ctx's cause.
+// Shutdown accepts no more connections, ends waiting requests with wire.ErrStopping, and
+// gives other answers Options.Grace before it ends them as well. It returns when all
+// connections are closed. If ctx is done first, it closes them and returns ctx's cause.
 //
-// What the Daemon works with must live until Serve has returned.
+// The Daemon must remain usable until Serve has returned.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(wire.ErrStopping)
 	over := func() {
@@ -242,8 +240,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	grace := time.AfterFunc(s.opt.Grace, over)
 	defer grace.Stop()
-	// net/http drops the requests that it reads in a Shutdown, without a word. So
-	// first those are answered that were accepted.
+	// During its own Shutdown, net/http drops requests that it reads without an answer. So
+	// requests on connections that were accepted are answered first.
 	s.mu.Lock()
 	l := s.listener
 	s.mu.Unlock()
