@@ -267,19 +267,19 @@ func (p *globParser) class() GlobPart {
 }
 
 // merge sorts the ranges and joins those that overlap or touch.
-func (k *GlobClass) merge() {
-	slices.SortFunc(k.Ranges, func(a, b RuneRange) int { return cmp.Compare(a.Lo, b.Lo) })
-	merged := k.Ranges[:0]
-	for _, r := range k.Ranges {
+func (gc *GlobClass) merge() {
+	slices.SortFunc(gc.Ranges, func(a, b RuneRange) int { return cmp.Compare(a.Lo, b.Lo) })
+	merged := gc.Ranges[:0]
+	for _, r := range gc.Ranges {
 		if n := len(merged); n > 0 && r.Lo <= merged[n-1].Hi+1 {
 			merged[n-1].Hi = max(merged[n-1].Hi, r.Hi)
 		} else {
 			merged = append(merged, r)
 		}
 	}
-	k.Ranges = merged
-	slices.Sort(k.Named)
-	k.Named = slices.Compact(k.Named)
+	gc.Ranges = merged
+	slices.Sort(gc.Named)
+	gc.Named = slices.Compact(gc.Named)
 }
 
 // classChar reads one character of a class. The input must not be at its end.
@@ -344,28 +344,28 @@ func classTest(name string) func(rune) bool {
 // Has reports whether c, one character of a name, is in the class. If fold is set, case is
 // ignored: a class with Locate compares folded with its Ranges, and any other class has c if
 // it has any character that c folds with.
-func (k *GlobClass) Has(c, folded rune, fold bool) bool {
-	if k.Locate {
-		return (inRanges(k.Ranges, folded) || inRanges(k.Exact, c)) != k.Negated
+func (gc *GlobClass) Has(c, folded rune, fold bool) bool {
+	if gc.Locate {
+		return (inRanges(gc.Ranges, folded) || inRanges(gc.Exact, c)) != gc.Negated
 	}
 	if c == '/' {
 		return false
 	}
-	in := k.listed(c)
+	in := gc.listed(c)
 	if fold && !in && c < InvalidByte {
 		for f := unicode.SimpleFold(c); f != c && !in; f = unicode.SimpleFold(f) {
-			in = k.listed(f)
+			in = gc.listed(f)
 		}
 	}
-	return in != k.Negated
+	return in != gc.Negated
 }
 
 func inRanges(list []RuneRange, c rune) bool {
 	return slices.ContainsFunc(list, func(r RuneRange) bool { return r.Lo <= c && c <= r.Hi })
 }
 
-func (k *GlobClass) listed(c rune) bool {
-	_, ok := slices.BinarySearchFunc(k.Ranges, c, func(r RuneRange, c rune) int {
+func (gc *GlobClass) listed(c rune) bool {
+	_, ok := slices.BinarySearchFunc(gc.Ranges, c, func(r RuneRange, c rune) int {
 		switch {
 		case r.Hi < c:
 			return -1
@@ -377,7 +377,7 @@ func (k *GlobClass) listed(c rune) bool {
 	if ok {
 		return true
 	}
-	for _, name := range k.Named {
+	for _, name := range gc.Named {
 		if c < InvalidByte && classTest(name)(c) {
 			return true
 		}
@@ -428,19 +428,19 @@ func appendEscaped(b []byte, c rune, special string) []byte {
 	return AppendChar(b, c)
 }
 
-func (k *GlobClass) append(b []byte) []byte {
+func (gc *GlobClass) append(b []byte) []byte {
 	b = append(b, '[')
-	if k.Negated {
+	if gc.Negated {
 		b = append(b, '!')
 	}
 	const special = `\]-[!^`
-	for _, r := range k.Ranges {
+	for _, r := range gc.Ranges {
 		b = appendEscaped(b, r.Lo, special)
 		if r.Hi != r.Lo {
 			b = appendEscaped(append(b, '-'), r.Hi, special)
 		}
 	}
-	for _, name := range k.Named {
+	for _, name := range gc.Named {
 		b = append(b, "[:"+name+":]"...)
 	}
 	return append(b, ']')

@@ -82,7 +82,7 @@ var never = GlobPart{Op: OpClass, Class: &GlobClass{Locate: true}}
 
 // addNamed adds a named class to k, or returns false if there is none of that name. A byte
 // that is not ASCII is in no class.
-func (k *GlobClass) addNamed(name string, bytes bool) bool {
+func (gc *GlobClass) addNamed(name string, bytes bool) bool {
 	class := posixClass(name)
 	if class == "" {
 		return false
@@ -97,7 +97,7 @@ func (k *GlobClass) addNamed(name string, bytes bool) bool {
 			hi = min(hi, unicode.MaxASCII)
 		}
 		if lo <= hi {
-			k.Exact = append(k.Exact, RuneRange{lo, hi})
+			gc.Exact = append(gc.Exact, RuneRange{lo, hi})
 		}
 	}
 	return true

@@ -59,34 +59,34 @@ const (
 // maxRepeat is the largest repeat count of RE2.
 const maxRepeat = 1000
 
-func (p *regexTranslator) fail(at int, msg, hint string) {
-	if p.err == nil {
-		p.err = &SyntaxError{p.in, at, msg, hint}
+func (t *regexTranslator) fail(at int, msg, hint string) {
+	if t.err == nil {
+		t.err = &SyntaxError{t.in, at, msg, hint}
 	}
 }
 
 // operator returns the operator at p.at and its length: one of | ( ) { + ? *, all of which
 // except the last follow a '\' in a basic expression. The length is 0 if there is none.
-func (p *regexTranslator) operator() (op byte, n int) {
-	s := p.in[p.at:]
+func (t *regexTranslator) operator() (op byte, n int) {
+	s := t.in[t.at:]
 	switch {
 	case s == "":
 	case s[0] == '*':
 		return '*', 1
-	case p.extended && strings.IndexByte("|(){+?", s[0]) >= 0:
+	case t.extended && strings.IndexByte("|(){+?", s[0]) >= 0:
 		return s[0], 1
-	case !p.extended && len(s) > 1 && s[0] == '\\' && strings.IndexByte("|(){+?", s[1]) >= 0:
+	case !t.extended && len(s) > 1 && s[0] == '\\' && strings.IndexByte("|(){+?", s[1]) >= 0:
 		return s[1], 2
 	}
 	return 0, 0
 }
 
 // alternatives translates up to the end or, in parentheses, to the closing one.
-func (p *regexTranslator) alternatives(inside bool) {
-	for p.branch(inside); p.err == nil; p.branch(inside) {
-		if op, n := p.operator(); op == '|' {
-			p.out = append(p.out, '|')
-			p.at += n
+func (t *regexTranslator) alternatives(inside bool) {
+	for t.branch(inside); t.err == nil; t.branch(inside) {
+		if op, n := t.operator(); op == '|' {
+			t.out = append(t.out, '|')
+			t.at += n
 			continue
 		}
 		return
@@ -94,70 +94,70 @@ func (p *regexTranslator) alternatives(inside bool) {
 }
 
 // branch translates up to the next '|', or as far as alternatives does.
-func (p *regexTranslator) branch(inside bool) {
-	start := p.at
-	for p.at < len(p.in) && p.err == nil {
-		op, n := p.operator()
+func (t *regexTranslator) branch(inside bool) {
+	start := t.at
+	for t.at < len(t.in) && t.err == nil {
+		op, n := t.operator()
 		if op == '|' || op == ')' && inside {
 			return
 		}
-		from := len(p.out)
+		from := len(t.out)
 		switch {
-		case op == ')' && !p.extended:
-			p.fail(p.at, "')' without '(' before it", `a parenthesis itself is written )`)
+		case op == ')' && !t.extended:
+			t.fail(t.at, "')' without '(' before it", `a parenthesis itself is written )`)
 		case op == '(':
-			p.group(n)
-			p.repeat(from)
-		case op == '{' || op != 0 && op != ')' && p.extended:
-			p.fail(p.at, "there is nothing to repeat", `the character itself is written \`+string(op))
+			t.group(n)
+			t.repeat(from)
+		case op == '{' || op != 0 && op != ')' && t.extended:
+			t.fail(t.at, "there is nothing to repeat", `the character itself is written \`+string(op))
 		case op != 0: // at the beginning of a branch it stands for itself
-			p.out = append(p.out, '\\', op)
-			p.at += n
-			p.repeat(from)
-		case p.anchor(start):
+			t.out = append(t.out, '\\', op)
+			t.at += n
+			t.repeat(from)
+		case t.anchor(start):
 		default:
-			p.atom()
-			p.repeat(from)
+			t.atom()
+			t.repeat(from)
 		}
 	}
 }
 
 // group translates an expression in parentheses. n is the length of the opening one.
-func (p *regexTranslator) group(n int) {
-	open := p.at
-	p.at += n
-	if p.depth++; p.depth > MaxNesting {
-		p.fail(open, "parentheses nest too deep", "")
+func (t *regexTranslator) group(n int) {
+	open := t.at
+	t.at += n
+	if t.depth++; t.depth > MaxNesting {
+		t.fail(open, "parentheses nest too deep", "")
 		return
 	}
-	p.out = append(p.out, "(?:"...)
-	p.alternatives(true)
-	p.out = append(p.out, ')')
-	p.depth--
-	if op, n := p.operator(); op == ')' {
-		p.at += n
+	t.out = append(t.out, "(?:"...)
+	t.alternatives(true)
+	t.out = append(t.out, ')')
+	t.depth--
+	if op, n := t.operator(); op == ')' {
+		t.at += n
 		return
 	}
-	p.fail(open, "'(' is not closed", "")
+	t.fail(open, "'(' is not closed", "")
 }
 
 // anchor translates what matches between two characters, if that comes next. start is the
 // beginning of the branch.
-func (p *regexTranslator) anchor(start int) bool {
-	s := p.in[p.at:]
+func (t *regexTranslator) anchor(start int) bool {
+	s := t.in[t.at:]
 	write := func(n int, re string) bool {
-		p.out = append(p.out, re...)
-		p.at += n
+		t.out = append(t.out, re...)
+		t.at += n
 		return true
 	}
 	edge := func(re string) bool {
-		p.edges = true
+		t.edges = true
 		return write(2, re)
 	}
 	switch {
-	case s[0] == '^' && (p.extended || p.at == start):
+	case s[0] == '^' && (t.extended || t.at == start):
 		return write(1, `\A`)
-	case s[0] == '$' && (p.extended || len(s) == 1 || strings.HasPrefix(s[1:], `\)`) || strings.HasPrefix(s[1:], `\|`)):
+	case s[0] == '$' && (t.extended || len(s) == 1 || strings.HasPrefix(s[1:], `\)`) || strings.HasPrefix(s[1:], `\|`)):
 		return write(1, `\z`)
 	case len(s) < 2 || s[0] != '\\':
 		return false
@@ -180,92 +180,92 @@ func (p *regexTranslator) anchor(start int) bool {
 }
 
 // atom translates one character, or what stands for one.
-func (p *regexTranslator) atom() {
-	c := p.in[p.at]
+func (t *regexTranslator) atom() {
+	c := t.in[t.at]
 	switch {
 	case c == '.':
-		p.at++
-		p.out = append(p.out, '.')
+		t.at++
+		t.out = append(t.out, '.')
 	case c == '[':
-		p.bracket()
+		t.bracket()
 	case c != '\\':
-		p.char()
-	case p.at+1 == len(p.in):
-		p.fail(p.at, "a backslash at the end", `a backslash itself is written \\`)
+		t.char()
+	case t.at+1 == len(t.in):
+		t.fail(t.at, "a backslash at the end", `a backslash itself is written \\`)
 	default:
-		p.at++
-		switch c := p.in[p.at]; c {
+		t.at++
+		switch c := t.in[t.at]; c {
 		case 'w', 'W':
-			p.at++
-			p.class(c == 'W', posixWord())
+			t.at++
+			t.class(c == 'W', posixWord())
 		case 's', 'S':
-			p.at++
-			p.class(c == 'S', posixClass("space"))
+			t.at++
+			t.class(c == 'S', posixClass("space"))
 		case '1', '2', '3', '4', '5', '6', '7', '8', '9':
-			p.fail(p.at-1, "there are no back-references", "")
+			t.fail(t.at-1, "there are no back-references", "")
 		default:
-			p.char()
+			t.char()
 		}
 	}
 }
 
 // char translates the character at p.at, which stands for itself.
-func (p *regexTranslator) char() {
-	_, w := utf8.DecodeRuneInString(p.in[p.at:])
-	if c := p.in[p.at]; c < utf8.RuneSelf && strings.IndexByte(`\.+*?()|[]{}^$`, c) >= 0 {
-		p.out = append(p.out, '\\')
+func (t *regexTranslator) char() {
+	_, w := utf8.DecodeRuneInString(t.in[t.at:])
+	if c := t.in[t.at]; c < utf8.RuneSelf && strings.IndexByte(`\.+*?()|[]{}^$`, c) >= 0 {
+		t.out = append(t.out, '\\')
 	}
-	p.out = append(p.out, p.in[p.at:p.at+w]...)
-	p.at += w
+	t.out = append(t.out, t.in[t.at:t.at+w]...)
+	t.at += w
 }
 
 // class writes a class of what is in an RE2 class.
-func (p *regexTranslator) class(negated bool, in string) {
-	p.out = append(p.out, '[')
+func (t *regexTranslator) class(negated bool, in string) {
+	t.out = append(t.out, '[')
 	if negated {
-		p.out = append(p.out, '^')
+		t.out = append(t.out, '^')
 	}
-	p.out = append(p.out, in...)
-	p.out = append(p.out, ']')
+	t.out = append(t.out, in...)
+	t.out = append(t.out, ']')
 }
 
 // repeat translates the operators behind what begins at from in p.out.
-func (p *regexTranslator) repeat(from int) {
-	for again := false; p.err == nil; again = true {
-		op, n := p.operator()
+func (t *regexTranslator) repeat(from int) {
+	for again := false; t.err == nil; again = true {
+		op, n := t.operator()
 		if strings.IndexByte("*+?{", op) < 0 || op == 0 {
 			return
 		}
-		if again && !p.extended && (op == '*' || op == '{') {
-			p.fail(p.at, "what is repeated is repeated again", `with parentheses it may be: \(a*\)*`)
+		if again && !t.extended && (op == '*' || op == '{') {
+			t.fail(t.at, "what is repeated is repeated again", `with parentheses it may be: \(a*\)*`)
 		}
 		if again {
-			if len(p.out) > 4*maxRegex {
-				p.fail(p.at, "the regular expression is too long", "")
+			if len(t.out) > 4*maxRegex {
+				t.fail(t.at, "the regular expression is too long", "")
 				return
 			}
-			p.out = append(append(p.out[:from:from], "(?:"...), append(p.out[from:], ')')...)
+			t.out = append(append(t.out[:from:from], "(?:"...), append(t.out[from:], ')')...)
 		}
-		at := p.at
-		p.at += n
+		at := t.at
+		t.at += n
 		if op == '{' {
-			p.interval(at)
+			t.interval(at)
 		} else {
-			p.out = append(p.out, op)
+			t.out = append(t.out, op)
 		}
 	}
 }
 
 // interval translates what comes behind the '{' at open.
-func (p *regexTranslator) interval(open int) {
+func (t *regexTranslator) interval(open int) {
 	closing := "}"
-	if !p.extended {
+	if !t.extended {
 		closing = `\}`
 	}
-	s := p.in[p.at:]
+	s := t.in[t.at:]
 	end := strings.Index(s, closing)
 	if end < 0 {
-		p.fail(open, "'{' is not closed", "")
+		t.fail(open, "'{' is not closed", "")
 		return
 	}
 	low, high, comma := strings.Cut(s[:end], ",")
@@ -273,22 +273,22 @@ func (p *regexTranslator) interval(open int) {
 	hi, err2 := repeats(high, -1)
 	switch {
 	case err1 != nil || err2 != nil || low == "" && !comma:
-		p.fail(open, "this does not say how often", `as in {2}, {2,}, {,5} or {2,5}`)
+		t.fail(open, "this does not say how often", `as in {2}, {2,}, {,5} or {2,5}`)
 	case comma && hi >= 0 && hi < lo:
-		p.fail(open, "the range ends before it begins", "")
+		t.fail(open, "the range ends before it begins", "")
 	case lo > maxRepeat || hi > maxRepeat:
-		p.fail(open, "the regular expression is too large", "smaller counts in {n,m} help")
+		t.fail(open, "the regular expression is too large", "smaller counts in {n,m} help")
 	}
-	p.out = append(p.out, '{')
-	p.out = strconv.AppendInt(p.out, int64(lo), 10)
+	t.out = append(t.out, '{')
+	t.out = strconv.AppendInt(t.out, int64(lo), 10)
 	if comma {
-		p.out = append(p.out, ',')
+		t.out = append(t.out, ',')
 		if hi >= 0 {
-			p.out = strconv.AppendInt(p.out, int64(hi), 10)
+			t.out = strconv.AppendInt(t.out, int64(hi), 10)
 		}
 	}
-	p.out = append(p.out, '}')
-	p.at += end + len(closing)
+	t.out = append(t.out, '}')
+	t.at += end + len(closing)
 }
 
 // repeats reads one number of an interval; without one it is the other.

@@ -19,29 +19,29 @@ func plain(s string, base int) quotedText {
 	return c
 }
 
-func (c *quotedText) add(b byte, quoted bool, at int) {
-	c.b = append(c.b, b)
-	c.quoted = append(c.quoted, quoted)
-	c.at = append(c.at, at)
+func (q *quotedText) add(b byte, quoted bool, at int) {
+	q.b = append(q.b, b)
+	q.quoted = append(q.quoted, quoted)
+	q.at = append(q.at, at)
 }
 
-func (c quotedText) len() int       { return len(c.b) }
-func (c quotedText) String() string { return string(c.b) }
+func (q quotedText) len() int       { return len(q.b) }
+func (q quotedText) String() string { return string(q.b) }
 
 // from returns what is at and after i.
-func (c quotedText) from(i int) quotedText { return c.cut(i, len(c.b)) }
+func (q quotedText) from(i int) quotedText { return q.cut(i, len(q.b)) }
 
-func (c quotedText) cut(i, j int) quotedText {
-	return quotedText{c.b[i:j], c.quoted[i:j], c.at[i : j+1]}
+func (q quotedText) cut(i, j int) quotedText {
+	return quotedText{q.b[i:j], q.quoted[i:j], q.at[i : j+1]}
 }
 
 // bare reports whether the byte at i is b and not quoted.
-func (c quotedText) bare(i int, b byte) bool { return c.b[i] == b && !c.quoted[i] }
+func (q quotedText) bare(i int, b byte) bool { return q.b[i] == b && !q.quoted[i] }
 
 // hasBare reports whether any byte of set occurs outside of quotes.
-func (c quotedText) hasBare(set string) bool {
-	for i := range c.b {
-		if !c.quoted[i] && strings.IndexByte(set, c.b[i]) >= 0 {
+func (q quotedText) hasBare(set string) bool {
+	for i := range q.b {
+		if !q.quoted[i] && strings.IndexByte(set, q.b[i]) >= 0 {
 			return true
 		}
 	}
@@ -49,14 +49,14 @@ func (c quotedText) hasBare(set string) bool {
 }
 
 // split cuts c at the commas that are not quoted.
-func (c quotedText) split() []quotedText {
+func (q quotedText) split() []quotedText {
 	var list []quotedText
 	start := 0
-	for i := range c.b {
-		if c.bare(i, ',') {
-			list = append(list, c.cut(start, i))
+	for i := range q.b {
+		if q.bare(i, ',') {
+			list = append(list, q.cut(start, i))
 			start = i + 1
 		}
 	}
-	return append(list, c.from(start))
+	return append(list, q.from(start))
 }

@@ -37,15 +37,15 @@ func CompileRegex(src string, tree *syntax.Regexp, steps int, fold, words bool) 
 const maxUncheckedSteps = 500_000
 
 // Match reports whether r finds a match in text. It counts its steps in t.
-func (r *Searcher) Match(text string, t *StepBudget) bool {
-	if r.words != nil {
-		return t.words.match(r.words, text, t)
+func (s *Searcher) Match(text string, t *StepBudget) bool {
+	if s.words != nil {
+		return t.words.match(s.words, text, t)
 	}
-	if cost := r.steps * len(text); cost <= maxUncheckedSteps {
-		return !t.Spend(cost) && r.MatchString(text)
+	if cost := s.steps * len(text); cost <= maxUncheckedSteps {
+		return !t.Spend(cost) && s.MatchString(text)
 	}
-	t.runes = budgetedRunes{text, r.steps, t}
-	return r.MatchReader(&t.runes)
+	t.runes = budgetedRunes{text, s.steps, t}
+	return s.MatchReader(&t.runes)
 }
 
 // budgetedRunes reads the characters of a text for package regexp, and counts price steps for

@@ -18,18 +18,18 @@ type StepBudget struct {
 const checkInterval = 100_000
 
 // Spend counts n steps and reports whether to stop.
-func (t *StepBudget) Spend(n int) bool {
-	if t.left -= n; t.left > 0 {
-		return t.Stopped
+func (b *StepBudget) Spend(n int) bool {
+	if b.left -= n; b.left > 0 {
+		return b.Stopped
 	}
-	t.left = checkInterval
-	if t.gone != nil && !t.Stopped {
-		t.Stopped = t.gone()
+	b.left = checkInterval
+	if b.gone != nil && !b.Stopped {
+		b.Stopped = b.gone()
 	}
-	return t.Stopped
+	return b.Stopped
 }
 
 // Reset clears Stopped and sets the function that decides whether to stop, or nil.
-func (t *StepBudget) Reset(gone func() bool) {
-	t.gone, t.left, t.Stopped = gone, checkInterval, false
+func (b *StepBudget) Reset(gone func() bool) {
+	b.gone, b.left, b.Stopped = gone, checkInterval, false
 }

@@ -17,12 +17,12 @@ type wordBoundaryNFA struct {
 }
 
 // match reports whether prog finds a match in text.
-func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) bool {
-	if len(m.seen) < len(prog.Inst) {
-		m.seen = make([]uint32, len(prog.Inst))
-		m.round = 0
+func (wb *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) bool {
+	if len(wb.seen) < len(prog.Inst) {
+		wb.seen = make([]uint32, len(prog.Inst))
+		wb.round = 0
 	}
-	m.entered = m.entered[:0]
+	wb.entered = wb.entered[:0]
 	was := false // whether the character before i belongs to a word
 	for i := 0; ; {
 		c, w, is := rune(-1), 0, false
@@ -33,23 +33,23 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 			}
 		}
 		at := boundariesAt(was, is, i == 0, i == len(text))
-		m.nextRound()
-		m.places = m.places[:0]
-		if m.add(prog, uint32(prog.Start), at) {
+		wb.nextRound()
+		wb.places = wb.places[:0]
+		if wb.add(prog, uint32(prog.Start), at) {
 			return true
 		}
-		for _, pc := range m.entered {
-			if m.add(prog, pc, at) {
+		for _, pc := range wb.entered {
+			if wb.add(prog, pc, at) {
 				return true
 			}
 		}
-		if i == len(text) || t.Spend(1+2*len(m.places)) {
+		if i == len(text) || t.Spend(1+2*len(wb.places)) {
 			return false
 		}
-		m.entered = m.entered[:0]
-		for _, pc := range m.places {
+		wb.entered = wb.entered[:0]
+		for _, pc := range wb.places {
 			if in := &prog.Inst[pc]; in.MatchRune(c) {
-				m.entered = append(m.entered, in.Out)
+				wb.entered = append(wb.entered, in.Out)
 			}
 		}
 		was = is
@@ -57,25 +57,25 @@ func (m *wordBoundaryNFA) match(prog *syntax.Prog, text string, t *StepBudget) b
 	}
 }
 
-func (m *wordBoundaryNFA) nextRound() {
-	if m.round++; m.round == 0 { // after 2³² characters
-		clear(m.seen)
-		m.round = 1
+func (wb *wordBoundaryNFA) nextRound() {
+	if wb.round++; wb.round == 0 { // after 2³² characters
+		clear(wb.seen)
+		wb.round = 1
 	}
 }
 
 // add enters pc and all instructions that it leads to without matching a character. It reports
 // whether the end of the program is among them.
-func (m *wordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) bool {
-	for m.seen[pc] != m.round {
-		m.seen[pc] = m.round
+func (wb *wordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) bool {
+	for wb.seen[pc] != wb.round {
+		wb.seen[pc] = wb.round
 		switch in := &prog.Inst[pc]; in.Op {
 		case syntax.InstMatch:
 			return true
 		case syntax.InstFail:
 			return false
 		case syntax.InstAlt, syntax.InstAltMatch:
-			if m.add(prog, in.Out, at) {
+			if wb.add(prog, in.Out, at) {
 				return true
 			}
 			pc = in.Arg
@@ -87,7 +87,7 @@ func (m *wordBoundaryNFA) add(prog *syntax.Prog, pc uint32, at syntax.EmptyOp) b
 			}
 			pc = in.Out
 		default:
-			m.places = append(m.places, pc)
+			wb.places = append(wb.places, pc)
 			return false
 		}
 	}

@@ -31,16 +31,16 @@ func (p *Plan) Explain() string {
 			key = "or"
 		}
 		if s.Subtree {
-			below = ", and all that is below such directories"
+			below = ", and everything below such directories"
 		}
 		line(key, "names with %s%s", &s, below)
 	}
 	switch {
 	case len(seeds) > 0:
 	case len(p.filters) > 0:
-		line("lookup", "nothing, all is scanned: no text of three bytes, nor one of a few, is in every match")
+		line("lookup", "nothing; all names are scanned, since no text of three bytes, nor one of a few such texts, is in every match")
 	default:
-		line("lookup", "nothing, all is scanned: no text is in every match")
+		line("lookup", "nothing; all names are scanned, since no text is in every match")
 	}
 	if len(p.filters) > 0 {
 		line("scan", "names for %s", p.filters[0])
@@ -65,10 +65,10 @@ func (p *Plan) Explain() string {
 		line("verify", "with %s", strings.Join(judged, ", "))
 	}
 	if zones {
-		line("skip", "directories of which size, time or type say that nothing in them matches")
+		line("skip", "directories in which no size, time or type matches")
 	}
 	if p.NeedsMeta() {
-		line("decode", "the metadata of what the name does not decide")
+		line("decode", "the metadata of entries that the name does not decide")
 	}
 	return out.String()
 }

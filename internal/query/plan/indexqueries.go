@@ -55,11 +55,11 @@ func (p *Plan) IndexQueries() []IndexQuery {
 }
 
 // Dir reports whether everything below a directory of this name may match.
-func (s *IndexQuery) Dir(name string) bool {
+func (q *IndexQuery) Dir(name string) bool {
 	var buf [256]byte
 	folded := ""
-	for i := range s.components {
-		d := &s.components[i]
+	for i := range q.components {
+		d := &q.components[i]
 		in := name
 		if d.fold {
 			if folded == "" {
@@ -75,16 +75,16 @@ func (s *IndexQuery) Dir(name string) bool {
 }
 
 // matches reports whether s, which is folded if d is, has d.
-func (d *component) matches(s string) bool {
+func (c *component) matches(s string) bool {
 	switch {
-	case d.start && d.end:
-		return s == d.text
-	case d.start:
-		return strings.HasPrefix(s, d.text)
-	case d.end:
-		return strings.HasSuffix(s, d.text)
+	case c.start && c.end:
+		return s == c.text
+	case c.start:
+		return strings.HasPrefix(s, c.text)
+	case c.end:
+		return strings.HasSuffix(s, c.text)
 	}
-	return strings.Contains(s, d.text)
+	return strings.Contains(s, c.text)
 }
 
 // indexQueries returns queries that each lead to all matches of s.
@@ -319,4 +319,4 @@ func trigramBits(g trigram.T) int {
 }
 
 // String describes the query for people.
-func (s *IndexQuery) String() string { return strings.Join(s.texts, " and ") }
+func (q *IndexQuery) String() string { return strings.Join(q.texts, " and ") }

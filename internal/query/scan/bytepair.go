@@ -31,22 +31,22 @@ const rareBits = 8
 
 // firstOffset returns the offset in s from which the pair can be found, or -1 if the rare byte
 // is not in s.
-func (n *BytePair) firstOffset(s []byte) int {
-	if n.Rare == 0 {
+func (bp *BytePair) firstOffset(s []byte) int {
+	if bp.Rare == 0 {
 		return 0
 	}
-	at := bytes.IndexByte(s, n.Rare)
-	if n.rareFold {
-		if up := bytes.IndexByte(s[:max(at, 0)], upper(n.Rare)); up >= 0 {
+	at := bytes.IndexByte(s, bp.Rare)
+	if bp.rareFold {
+		if up := bytes.IndexByte(s[:max(at, 0)], upper(bp.Rare)); up >= 0 {
 			at = up
 		} else if at < 0 {
-			at = bytes.IndexByte(s, upper(n.Rare))
+			at = bytes.IndexByte(s, upper(bp.Rare))
 		}
 	}
 	if at < 0 {
 		return -1
 	}
-	return max(at-n.rareAt, 0)
+	return max(at-bp.rareAt, 0)
 }
 
 // maxDistance is the largest distance between the bytes of a pair.
@@ -100,30 +100,30 @@ func NewBytePair(pat []byte, fold bool) *BytePair {
 }
 
 // begins reports whether Text is at s[at:].
-func (n *BytePair) begins(s []byte, at int) bool {
-	if at < 0 || at+len(n.Text) > len(s) {
+func (bp *BytePair) begins(s []byte, at int) bool {
+	if at < 0 || at+len(bp.Text) > len(s) {
 		return false
 	}
-	if n.fold {
-		return EqualFold(s[at:at+len(n.Text)], n.Text)
+	if bp.fold {
+		return EqualFold(s[at:at+len(bp.Text)], bp.Text)
 	}
-	return bytes.HasPrefix(s[at:], n.Text)
+	return bytes.HasPrefix(s[at:], bp.Text)
 }
 
 // Find returns the offset of the first occurrence of Text in s, or -1.
-func (n *BytePair) Find(s []byte) int {
-	p := n.firstOffset(s)
+func (bp *BytePair) Find(s []byte) int {
+	p := bp.firstOffset(s)
 	if p < 0 {
 		return -1
 	}
-	there := s[min(n.d, len(s)):]
-	for p = max(p, n.i); p < len(there); {
+	there := s[min(bp.d, len(s)):]
+	for p = max(p, bp.i); p < len(there); {
 		var m uint64
-		if p, m = n.next(s[:len(there)], there, p); m == 0 {
+		if p, m = bp.next(s[:len(there)], there, p); m == 0 {
 			break
 		}
 		for ; m != 0; m &= m - 1 {
-			if at := p + bits.TrailingZeros64(m)/8 - n.i; n.only || n.begins(s, at) {
+			if at := p + bits.TrailingZeros64(m)/8 - bp.i; bp.only || bp.begins(s, at) {
 				return at
 			}
 		}
@@ -135,8 +135,8 @@ func (n *BytePair) Find(s []byte) int {
 // next searches from p on for positions with the first byte in here and the second in there,
 // which has the same length. m has the highest bit set for each such position among the eight
 // from at on, or fewer at the end. It is 0 if there is none.
-func (n *BytePair) next(here, there []byte, p int) (at int, m uint64) {
-	first, firstCase, second, secondCase := n.first, n.firstCase, n.second, n.secondCase
+func (bp *BytePair) next(here, there []byte, p int) (at int, m uint64) {
+	first, firstCase, second, secondCase := bp.first, bp.firstCase, bp.second, bp.secondCase
 	there = there[:len(here)]
 	for ; p+8 <= len(here); p += 8 {
 		x := binary.LittleEndian.Uint64(here[p:])
@@ -163,10 +163,10 @@ func (n *BytePair) next(here, there []byte, p int) (at int, m uint64) {
 
 // count returns how many of names, each ended by 0x00, contain Text. If stem is set, something
 // must precede it in the name.
-func (n *BytePair) count(names []byte, stem bool) int {
+func (bp *BytePair) count(names []byte, stem bool) int {
 	total := 0
 	for at := 0; ; {
-		k := n.Find(names[at:])
+		k := bp.Find(names[at:])
 		if k < 0 {
 			return total
 		}
@@ -176,9 +176,9 @@ func (n *BytePair) count(names []byte, stem bool) int {
 		}
 		// Continue behind this name, but not behind its 0x00: the next match may begin with
 		// it.
-		at = k + n.lead
+		at = k + bp.lead
 		at += bytes.IndexByte(names[at:], 0)
-		if n.lead == 0 {
+		if bp.lead == 0 {
 			at++
 		}
 	}

@@ -48,16 +48,16 @@ func NewColumnSearcher(text string, fold, start, end bool) ColumnSearcher {
 
 // frame sets pat to text, preceded by the 0x00 of the previous name if start is set, and
 // followed by the name's own if end is set.
-func (n *ColumnSearcher) frame(text string, fold, start, end bool) {
+func (cs *ColumnSearcher) frame(text string, fold, start, end bool) {
 	if start {
-		n.lead = 1
-		n.pat = append(n.pat, 0)
+		cs.lead = 1
+		cs.pat = append(cs.pat, 0)
 	}
-	n.pat = append(n.pat, text...)
+	cs.pat = append(cs.pat, text...)
 	if end {
-		n.pat = append(n.pat, 0)
+		cs.pat = append(cs.pat, 0)
 	}
-	n.pair = NewBytePair(n.pat, fold)
+	cs.pair = NewBytePair(cs.pat, fold)
 }
 
 // newFoldedSearcher searches for the longest run of ASCII in text, which is folded.
@@ -98,8 +98,8 @@ func newFoldedSearcher(text string, start, end bool) ColumnSearcher {
 // find returns the offset of the first match that begins in [from, to), or -1. from is the
 // beginning of a name or follows one without a match; the byte before it, if any, is the 0x00
 // of another name.
-func (n *ColumnSearcher) find(names []byte, from, to int) int {
-	switch n.kind {
+func (cs *ColumnSearcher) find(names []byte, from, to int) int {
+	switch cs.kind {
 	case noName:
 		return -1
 	case anyName:
@@ -117,19 +117,19 @@ func (n *ColumnSearcher) find(names []byte, from, to int) int {
 		}
 		return -1
 	}
-	if n.lead == 1 && from == 0 && n.firstBegins(names) {
+	if cs.lead == 1 && from == 0 && cs.firstBegins(names) {
 		return 0
 	}
-	lo := max(from-n.lead, 0)
-	hi := min(to-n.lead+len(n.pat)-1, len(names))
+	lo := max(from-cs.lead, 0)
+	hi := min(to-cs.lead+len(cs.pat)-1, len(names))
 	if hi <= lo {
 		return -1
 	}
-	at := n.pair.Find(names[lo:hi])
+	at := cs.pair.Find(names[lo:hi])
 	if at >= 0 {
-		at += lo + n.lead
+		at += lo + cs.lead
 	}
-	for _, r := range n.Lookalikes {
+	for _, r := range cs.Lookalikes {
 		end := min(to+len(r)-1, len(names))
 		if at >= 0 {
 			end = min(at+len(r)-1, len(names))
@@ -142,12 +142,12 @@ func (n *ColumnSearcher) find(names []byte, from, to int) int {
 }
 
 // firstBegins reports whether the first of names begins with pat.
-func (n *ColumnSearcher) firstBegins(names []byte) bool {
-	pat := n.pat[1:]
+func (cs *ColumnSearcher) firstBegins(names []byte) bool {
+	pat := cs.pat[1:]
 	if len(pat) > len(names) {
 		return false
 	}
-	if !n.pair.fold {
+	if !cs.pair.fold {
 		return bytes.HasPrefix(names, pat)
 	}
 	return EqualFold(names[:len(pat)], pat)
@@ -209,9 +209,9 @@ func FindAny(needles []ColumnSearcher, names []byte, from int) int {
 // Count returns the number of names that match. If stem is set, something must precede the
 // text in the name. The result is exact only if Exact is set and no name has any of
 // Lookalikes.
-func (n *ColumnSearcher) Count(names []byte, stem bool) int {
-	total := n.pair.count(names, stem)
-	if n.lead == 1 && n.firstBegins(names) {
+func (cs *ColumnSearcher) Count(names []byte, stem bool) int {
+	total := cs.pair.count(names, stem)
+	if cs.lead == 1 && cs.firstBegins(names) {
 		total++
 	}
 	return total

@@ -14,34 +14,34 @@ type SuffixFilter struct {
 
 // Add adds texts, which are folded if fold is set. It returns false if there are more than 32
 // texts, or if one is shorter than two bytes.
-func (e *SuffixFilter) Add(texts []string, fold bool) (ok bool) {
+func (sf *SuffixFilter) Add(texts []string, fold bool) (ok bool) {
 	for _, t := range texts {
-		if len(t) < 2 || e.n == 32 {
+		if len(t) < 2 || sf.n == 32 {
 			return false
 		}
-		bit := uint32(1) << e.n
-		e.n++
+		bit := uint32(1) << sf.n
+		sf.n++
 		a, b := t[len(t)-2], t[len(t)-1]
 		if !fold {
-			e.last[b] |= bit
-			e.before[a] |= bit
+			sf.last[b] |= bit
+			sf.before[a] |= bit
 			continue
 		}
-		e.last[b] |= bit
-		e.last[upper(b)] |= bit
-		e.before[a] |= bit
-		e.before[upper(a)] |= bit
+		sf.last[b] |= bit
+		sf.last[upper(b)] |= bit
+		sf.before[a] |= bit
+		sf.before[upper(a)] |= bit
 		// A character that is not ASCII, or that is the folded form of one that is not, can be
 		// encoded in a name by other bytes, and by another number of them.
 		wide := func(c byte) bool { return c >= utf8.RuneSelf || c == 'k' || c == 's' }
 		if wide(a) || wide(b) {
-			for c := range e.before {
-				e.before[c] |= bit
+			for c := range sf.before {
+				sf.before[c] |= bit
 			}
 		}
 		if wide(b) {
 			for c := utf8.RuneSelf; c < 256; c++ {
-				e.last[c] |= bit
+				sf.last[c] |= bit
 			}
 		}
 	}
@@ -50,14 +50,14 @@ func (e *SuffixFilter) Add(texts []string, fold bool) (ok bool) {
 
 // Find returns the offset of the 0x00 of the first name at or after from that may match, or
 // -1.
-func (e *SuffixFilter) Find(names []byte, from int) int {
+func (sf *SuffixFilter) Find(names []byte, from int) int {
 	for from < len(names) {
 		n := bytes.IndexByte(names[from:], 0)
 		if n < 0 {
 			break
 		}
 		end := from + n
-		if end-2 >= from && e.last[names[end-1]]&e.before[names[end-2]] != 0 {
+		if end-2 >= from && sf.last[names[end-1]]&sf.before[names[end-2]] != 0 {
 			return end
 		}
 		from = end + 1
