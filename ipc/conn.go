@@ -77,7 +77,7 @@ func (c *conn) Close() error {
 	}
 	c.closed = true
 	if c.inUse > 0 {
-		syscall.Shutdown(c.fd, syscall.SHUT_RDWR) // wakes them
+		_ = syscall.Shutdown(c.fd, syscall.SHUT_RDWR) // wakes them
 	}
 	c.release()
 	return nil

@@ -43,7 +43,7 @@ func (p *program) completionCommand() *cli.Command {
 				return console.Usagef("completion %s: must be one of %s", args[0], strings.Join(shells, ", "))
 			}
 			script, err := completionScripts.ReadFile("completion/indexctl." + args[0])
-			p.Out.Write(script)
+			_, _ = p.Out.Write(script)
 			return err
 		},
 	}

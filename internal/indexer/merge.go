@@ -131,7 +131,7 @@ func (s *mergeSteps) apply(step store.Step) error {
 			return err
 		},
 		Done: func(err error) {
-			s.fail(err)
+			_ = s.fail(err)
 			done <- s.err()
 		},
 	}

@@ -147,7 +147,7 @@ func (c *conn) unread() (n int) {
 		return 0
 	}
 	if raw, err := sc.SyscallConn(); err == nil {
-		raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
+		_ = raw.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.SIOCINQ) })
 	}
 	return n
 }

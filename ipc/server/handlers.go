@@ -81,7 +81,7 @@ func (q *request) rescan() error {
 	}()
 	q.header(wire.TypeNDJSON)
 	l := newLines(q)
-	l.add(&wire.JobEvent{Job: &job})
+	_ = l.add(&wire.JobEvent{Job: &job})
 	ended = q.follow(job, l)
 	return nil
 }
@@ -117,7 +117,7 @@ func (q *request) follow(job wire.Job, l *lines) (ended bool) {
 	if end.Error.Type == wire.ErrStopping.Type && !end.Job.State.Ended() {
 		end.Error = wire.ErrStopping.With("indexd is stopping; job %d is resumed at the next start", job.ID)
 	}
-	l.add(&wire.JobEvent{End: &end})
+	_ = l.add(&wire.JobEvent{End: &end})
 	return ended
 }
 

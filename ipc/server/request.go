@@ -242,7 +242,7 @@ func (q *request) send(status int, body []byte) {
 	q.status = status
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	q.w.WriteHeader(status)
-	q.w.Write(body)
+	_, _ = q.w.Write(body)
 }
 
 // json sends a whole answer of one object.

@@ -202,7 +202,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		defer s.shut.Done()
 		limit, cancel := context.WithTimeout(context.Background(), 10*s.opt.Grace)
 		defer cancel()
-		s.Shutdown(limit)
+		_ = s.Shutdown(limit)
 	})
 	err := s.http.Serve(limited)
 	if unhook() {

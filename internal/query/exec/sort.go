@@ -107,7 +107,8 @@ func (a *answer) gatherPass(s *sorting) error {
 		s.begin(ks.sn.Clock())
 		return a.roundIn(ks, 0, a.newSortCollector(s))
 	})
-	for more := true; err == nil; {
+	for err == nil {
+		var more bool
 		more, err = a.again(func() {
 			s.close()
 			a.workers = nil

@@ -57,7 +57,7 @@ func (c *Console) Client() *ipc.Client {
 // line and no file name can manipulate the terminal.
 func (c *Console) Say(format string, args ...any) {
 	line := terminal.AppendEscaped(nil, fmt.Appendf(nil, format, args...))
-	c.Stderr.Write(append(append([]byte("indexctl: "), line...), '\n'))
+	_, _ = c.Stderr.Write(append(append([]byte("indexctl: "), line...), '\n'))
 }
 
 // PrintJSON prints v as one line.
@@ -93,7 +93,7 @@ func (c *Console) Paths(write func(b, path []byte) []byte, null bool) func([]byt
 			at += i
 			paths[at] = end
 		}
-		c.Out.Write(paths)
+		_, _ = c.Out.Write(paths)
 		return c.Out.Flush()
 	}
 }

@@ -107,5 +107,5 @@ func hint(err error, command, takes string) string {
 // point prints what is wrong with a query and points at the place.
 func (c *Console) point(err *query.SyntaxError) {
 	c.Say("%s", err.Msg)
-	c.Stderr.WriteString(err.Detail())
+	_, _ = c.Stderr.WriteString(err.Detail())
 }
