@@ -7,9 +7,7 @@ import (
 	"fmt"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	bolt "go.etcd.io/bbolt"
 
-	"indexd/store/internal/codec"
 	"indexd/store/record"
 )
 
@@ -74,72 +72,46 @@ func (c *checker) run() error {
 	return c.sums()
 }
 
-// values checks the buckets of single values.
+// values checks all values by themselves, except the listings.
 func (c *checker) values() error {
-	b := &c.sn.b
-	check := func(name string, bucket *bolt.Bucket, want uint64, read func(k, v []byte) error) error {
-		n := uint64(0)
-		err := bucket.ForEach(func(k, v []byte) error {
-			if n++; n%1024 == 0 {
+	v := valueCheck{report: c.report}
+	for i := range bucketTable {
+		b := &bucketTable[i]
+		if bytes.Equal(b.name, bucketListings) {
+			v.found[i] = c.sn.state.docs
+			continue
+		}
+		err := (*b.of(&c.sn.b)).ForEach(func(key, val []byte) error {
+			if v.values[i]%1024 == 0 {
 				if err := context.Cause(c.ctx); err != nil {
 					return err
 				}
 			}
-			if err := read(k, v); err != nil {
-				c.problem(fmt.Sprintf("%s %q", name, k), "%v", err)
-			}
-			return nil
+			return v.value(i, key, val)
 		})
-		if err == nil && n != want && want != anyCount {
-			c.problem(name, "%d values, counted %d", n, want)
+		if err != nil {
+			return err
 		}
-		return err
 	}
-	sealed := func(k, v []byte) error { _, err := codec.VerifyChecksum(k, v); return err }
-	docs := uint64(0)
-	err := errors.Join(
-		check("meta", b.meta, 3, sealed),
-		check("volumes", b.volumes, anyCount, func(k, v []byte) error { return codec.DecodeJSON(k, v, new(volumeJSON)) }),
-		check("counts", b.counts, anyCount, func(k, v []byte) error { _, err := decodeCounts(k, v); return err }),
-		check("roots", b.roots, anyCount, sealed),
-		check("jobs", b.jobs, anyCount, sealed),
-		check("settings", b.settings, anyCount, sealed),
-		check("boundaries", b.boundaries, anyCount, sealed),
-		check("failed", b.failed, anyCount, sealed),
-		check("pending", b.pending, c.sn.state.pending, func(k, v []byte) error { _, err := decodePending(k, v); return err }),
-		check("tombstones", b.tombstones, c.sn.state.tombstones, func(k, v []byte) error { _, err := decodeTombstone(k, v); return err }),
-		check("docs", b.docs, anyCount, func(k, v []byte) error {
-			d, err := readBlock(k, v)
-			if err != nil {
-				return err
-			}
-			for {
-				i, _, _, _, ok := d.next()
-				if !ok {
-					break
-				}
-				docs++
-				if id := d.first + uint64(i); id >= c.sn.state.nextDoc {
-					return fmt.Errorf("doc %d was never given", id)
-				}
-			}
-			if d.r.Bad || d.r.Left() > 0 {
-				return codec.ErrCorrupt
-			}
-			if b.zones.Get(k) == nil {
-				c.problem(fmt.Sprintf("zones %q", k), "there is no such block")
-			}
-			return nil
-		}),
-		check("zones", b.zones, anyCount, c.countZones),
-	)
-	if err == nil && docs != c.sn.state.docs {
-		c.problem("docs", "%d docs, counted %d", docs, c.sn.state.docs)
-	}
-	return err
+	return errors.Join(v.counts(true), c.docs(), c.sn.b.zones.ForEach(c.countZones))
 }
 
-const anyCount = 1<<64 - 1
+// docs checks the doc ids in use.
+func (c *checker) docs() error {
+	return c.sn.b.docs.ForEach(func(k, val []byte) error {
+		d, err := readBlock(k, val)
+		for ok := err == nil; ok; {
+			var i int
+			if i, _, _, _, ok = d.next(); ok && d.first+uint64(i) >= c.sn.state.nextDoc {
+				c.problem(fmt.Sprintf("docs %q", k), "doc %d was never given", d.first+uint64(i))
+			}
+		}
+		if c.sn.b.zones.Get(k) == nil {
+			c.problem(fmt.Sprintf("zones %q", k), "there is no such block")
+		}
+		return nil
+	})
+}
 
 // listings checks all records, dead ones too.
 func (c *checker) listings() error {

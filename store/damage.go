@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"indexd/store/internal/codec"
 	"indexd/store/record"
 )
 
@@ -63,13 +62,8 @@ func (v *valueCheck) Done() error {
 }
 
 func (v *valueCheck) value(i int, key, val []byte) error {
-	b, n := &bucketTable[i], uint64(1)
-	var err error
-	if b.verify != nil {
-		n, err = b.verify(key, val)
-	} else {
-		_, err = codec.VerifyChecksum(key, val)
-	}
+	b := &bucketTable[i]
+	n, err := b.verify(key, val)
 	v.values[i]++
 	v.found[i] += n
 	if string(b.name) == string(bucketMeta) && string(key) == string(keyState) && err == nil {

@@ -67,6 +67,10 @@ type volumeJSON struct {
 	Offline                      bool
 }
 
+func decodeVolume(key, val []byte) (j volumeJSON, err error) {
+	return j, codec.DecodeJSON(key, val, &j)
+}
+
 func volumeKey(v record.Volume) []byte { return binary.BigEndian.AppendUint16(nil, uint16(v)) }
 
 // PutVolume stores v. If v.Volume is 0 the volume is new and gets a number that was never used
@@ -121,8 +125,8 @@ func (sn *Snap) Volume(v record.Volume) (VolumeInfo, bool, error) {
 }
 
 func (sn *Snap) volume(key, val []byte) (VolumeInfo, error) {
-	var j volumeJSON
-	if err := codec.DecodeJSON(key, val, &j); err != nil {
+	j, err := decodeVolume(key, val)
+	if err != nil {
 		return VolumeInfo{}, fmt.Errorf("volume %x: %w", key, err)
 	}
 	v := VolumeInfo{
@@ -130,7 +134,6 @@ func (sn *Snap) volume(key, val []byte) (VolumeInfo, error) {
 		MountPoint: string(j.MountPoint), FSType: j.FSType, Source: string(j.Source), Offline: j.Offline,
 	}
 	if c := sn.b.counts.Get(key); c != nil {
-		var err error
 		if v.Counts, err = decodeCounts(key, c); err != nil {
 			return VolumeInfo{}, fmt.Errorf("counts of volume %x: %w", key, err)
 		}
