@@ -40,8 +40,7 @@ func (d *daemon) Status(ctx context.Context, p server.Peer) (wire.Status, error)
 		Roots: []wire.Root{},
 		Jobs:  running,
 	}
-	for i := range s.Roots {
-		r := d.wireRoot(&s.Roots[i])
+	for _, r := range s.Roots {
 		w.Entries += r.Entries
 		w.Dirs += r.Dirs
 		w.Watch.Needed += r.Dirs
@@ -100,23 +99,6 @@ func (d *daemon) watching() wire.StatusWatch {
 	}
 	s := d.src.Status()
 	return wire.StatusWatch{Backend: "inotify", Watches: int64(s.Watches), Limit: int64(s.Budget), Overflows: int64(s.Overflows)}
-}
-
-func (d *daemon) wireRoot(r *indexer.RootStatus) wire.Root {
-	w := wire.Root{
-		Path: r.Path, State: string(r.State), Reason: r.Reason,
-		Entries: int64(r.Entries), Dirs: int64(r.Dirs), Bytes: r.Bytes,
-		NamesVerified: timePtr(r.Names), MetadataVerified: timePtr(r.Metadata),
-	}
-	w.LiveDirs, w.Unreadable = int64(r.LiveDirs), int64(r.Unreadable)
-	if d.cfg.SweepInterval > 0 {
-		w.SweptDirs = max(w.Dirs-w.LiveDirs-int64(r.OfflineDirs), 0)
-	}
-	w.Offline = int64(r.OfflineDirs)
-	if r.State == indexer.Offline {
-		w.Offline = w.Dirs
-	}
-	return w
 }
 
 // memory returns the memory of this process; zero where the kernel does not tell.

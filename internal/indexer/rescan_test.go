@@ -149,7 +149,7 @@ func TestRescanOfARootThatIsGone(t *testing.T) {
 	root := tree(t, "dir/a")
 	r := run(t, "", Config{Roots: []string{root + "/dir"}})
 	r.idle()
-	status := func() RootStatus {
+	status := func() wire.Root {
 		s, err := r.Status()
 		must(t, err)
 		return s.Roots[0]
@@ -159,12 +159,12 @@ func TestRescanOfARootThatIsGone(t *testing.T) {
 	if p := r.rescan(root + "/dir").Paths[0]; p.State != wire.JobFailed {
 		t.Errorf("the rescan: %+v", p)
 	}
-	if s := status(); s.State != Offline || s.Names != before.Names {
+	if s := status(); s.State != Offline || !s.NamesVerified.Equal(*before.NamesVerified) {
 		t.Errorf("missing: %+v, before %+v", s, before)
 	}
 	must(t, os.Rename(root+"/away", root+"/dir"))
 	r.rescan(root + "/dir")
-	if s := status(); s.State != before.State || !s.Names.After(before.Names) {
+	if s := status(); s.State != before.State || !s.NamesVerified.After(*before.NamesVerified) {
 		t.Errorf("back: %+v", s)
 	}
 }

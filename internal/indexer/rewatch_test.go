@@ -61,7 +61,7 @@ func TestChangesBeforeWatched(t *testing.T) {
 		waitFor(l.t, func() bool {
 			s, err := l.Status()
 			l.do(err)
-			return s.Roots[0].Names.After(begun)
+			return s.Roots[0].NamesVerified.After(begun)
 		})
 		s, err := l.Status()
 		if err != nil || s.Roots[0].State != Reconciling || len(l.Stale(nil, false)) != 1 {

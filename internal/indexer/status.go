@@ -18,7 +18,7 @@ type Status struct {
 	Degraded string // what is wrong with the database, such as why it cannot be written; "": nothing
 	// NoRoom is why a compaction of the database is put off; nil: none is.
 	NoRoom *dbfile.NoRoomError
-	Roots  []RootStatus
+	Roots  []wire.Root
 	// Listed counts what was listed since the start, Running ago.
 	Listed  Progress
 	Running time.Duration
@@ -27,33 +27,16 @@ type Status struct {
 // Progress counts what was listed.
 type Progress struct{ Dirs, Entries uint64 }
 
-// RootState says how up to date a root's part of the index is.
-type RootState string
-
-// The states of a root.
+// The states of a root, as in wire.Root.
 const (
-	Live        RootState = "live"        // every directory is watched
-	Indexing    RootState = "indexing"    // not yet listed completely
-	Reconciling RootState = "reconciling" // changes without events are being found
-	Swept       RootState = "swept"       // listed again on time
-	Unwatched   RootState = "unwatched"   // listed again only if asked for
-	Degraded    RootState = "degraded"    // changes cannot be written
-	Offline     RootState = "offline"     // it is gone, or its file system is
+	Live        = "live"        // every directory is watched
+	Indexing    = "indexing"    // not yet listed completely
+	Reconciling = "reconciling" // changes without events are being found
+	Swept       = "swept"       // listed again on time
+	Unwatched   = "unwatched"   // listed again only if asked for
+	Degraded    = "degraded"    // changes cannot be written
+	Offline     = "offline"     // it is gone, or its file system is
 )
-
-// RootStatus is the state of one root.
-type RootStatus struct {
-	Path  string
-	State RootState
-	store.Counts
-	// Names and Metadata: changes made before are in the index. Zero: the root was never
-	// listed completely.
-	Names, Metadata time.Time
-	LiveDirs        uint64 // that are watched
-	Unreadable      uint64 // directories that cannot be read, for another reason than permissions
-	OfflineDirs     uint64 // directories of file systems that are not mounted
-	Reason          string // of Offline and Degraded
-}
 
 // Progress returns what was listed since the start. It is cheap.
 func (s *scheduler) Progress() Progress {
@@ -75,68 +58,72 @@ func (x *Indexer) Status() (Status, error) {
 	return s, x.st.View(func(sn *store.Snap) error {
 		s.Pending = int64(x.st.PendingCount())
 		for _, r := range x.allRoots() {
-			rs := RootStatus{Path: r.path}
+			w := wire.Root{Path: r.path}
 			why := failure
 			if why == "" && r.isShort() {
 				why = tooLarge
 			}
-			rs.State, rs.Reason = x.rootState(r, why)
-			if err := rs.count(sn); err != nil {
+			w.State, w.Reason = x.rootState(r, why)
+			if err := countRoot(sn, &w); err != nil {
 				return err
 			}
 			if x.src != nil {
-				live := uint64(x.src.CountBelow(r.path))
+				live := int64(x.src.CountBelow(r.path))
 				if mounts.Within(x.cfg.BarrierDir, r.path) {
 					live++ // in which nothing else changes
 				}
-				rs.LiveDirs = min(live, rs.Dirs)
+				w.LiveDirs = min(live, w.Dirs)
 			}
-			if rs.State == Live && rs.OfflineDirs > 0 {
-				rs.State = Swept
+			if x.cfg.SweepInterval > 0 {
+				w.SweptDirs = max(w.Dirs-w.LiveDirs-w.Offline, 0)
+			}
+			switch {
+			case w.State == Live && w.Offline > 0:
+				w.State = Swept
+			case w.State == Offline:
+				w.Offline = w.Dirs
 			}
 			if rec := r.record(); rec.Complete {
-				rs.Names, rs.Metadata = rec.Names, rec.Metadata
+				w.NamesVerified, w.MetadataVerified = &rec.Names, &rec.Metadata
 			}
-			s.Roots = append(s.Roots, rs)
+			s.Roots = append(s.Roots, w)
 		}
 		return nil
 	})
 }
 
-// count counts what is stored of the root. The store has the counts of whole volumes; of
-// others the headers are read.
-func (s *RootStatus) count(sn *store.Snap) error {
-	ranges, err := sn.KeyRanges(s.Path)
+// countRoot counts what is stored of the root at w.Path. The store has the counts of whole
+// volumes; of others the headers are read.
+func countRoot(sn *store.Snap, w *wire.Root) error {
+	ranges, err := sn.KeyRanges(w.Path)
 	if err != nil {
 		return err
-	}
-	add := func(dirs, entries uint64, bytes, blocks int64) {
-		s.Dirs += dirs
-		s.Entries += entries
-		s.Bytes += bytes
-		s.Blocks += blocks
 	}
 	counted := make(map[record.Volume]bool)
 	for _, rg := range ranges {
 		for range sn.Failed(rg.Lo, rg.Hi) {
-			s.Unreadable++
+			w.Unreadable++
 		}
 		v, again := rg.Volume, counted[rg.Volume.Volume]
 		counted[v.Volume] = true
 		if v.Offline && !again {
-			s.OfflineDirs += v.Counts.Dirs
+			w.Offline += int64(v.Counts.Dirs)
 		}
-		if mounts.Within(v.MountPoint, s.Path) {
+		if mounts.Within(v.MountPoint, w.Path) {
 			if !again {
-				add(v.Counts.Dirs, v.Counts.Entries, v.Counts.Bytes, v.Counts.Blocks)
+				w.Dirs += int64(v.Counts.Dirs)
+				w.Entries += int64(v.Counts.Entries)
+				w.Bytes += v.Counts.Bytes
 			}
 			continue
 		}
 		c := sn.Cursor(rg.Lo, rg.Hi)
 		for c.Next() {
 			if _, chunk := c.Chunk(); !chunk {
-				a := &c.Record().Header().Agg
-				add(1, a.Count, a.Bytes, a.Blocks)
+				h := c.Record().Header()
+				w.Dirs++
+				w.Entries += int64(h.Agg.Count)
+				w.Bytes += h.Agg.Bytes
 			}
 		}
 	}
@@ -145,7 +132,7 @@ func (s *RootStatus) count(sn *store.Snap) error {
 
 // rootState returns the state of a root and the reason for it. degraded is why changes of
 // the root cannot be written, "" if they can.
-func (x *Indexer) rootState(r *root, degraded string) (RootState, string) {
+func (x *Indexer) rootState(r *root, degraded string) (state, reason string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {

@@ -123,7 +123,7 @@ func TestRootGoneAndBack(t *testing.T) {
 	r := run(t, "", Config{Roots: []string{root}, SweepInterval: 100 * time.Millisecond})
 	r.idle()
 	had := fmt.Sprint(r.paths(root))
-	is := func(want RootState) {
+	is := func(want string) {
 		t.Helper()
 		waitFor(t, func() bool {
 			s, err := r.Status()
