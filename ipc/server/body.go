@@ -13,9 +13,9 @@ import (
 	"indexd/ipc/wire"
 )
 
-// body reads the body within its limits of size and time. Of large ones a uid has
-// few at once, from here until letGo; while others wait for that, it must keep
-// coming.
+// body reads the body within the limits of size and time. A user may have only a few large
+// bodies at once; this one counts until releaseBody. While others wait for that, data must
+// keep arriving.
 func (q *request) body() (_ []byte, err error) {
 	if q.r.Body == http.NoBody {
 		return nil, nil
@@ -27,11 +27,11 @@ func (q *request) body() (_ []byte, err error) {
 			rc.SetReadDeadline(time.Time{})
 			return
 		}
-		q.letGo()
+		q.releaseBody()
 		q.w.Header().Set("Connection", "close")
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			err = wire.ErrTimeout.With("the request's body did not arrive within %v, or less where others wait", q.s.opt.ReadTimeout)
+			err = wire.ErrTimeout.With("the request's body did not arrive within %v, or less while others wait", q.s.opt.ReadTimeout)
 		case errors.As(err, new(*http.MaxBytesError)):
 			err = wire.ErrTooLarge.With("the request's body is larger than %d bytes", q.s.opt.MaxBody)
 		case errors.As(err, new(*wire.Problem)):
@@ -53,14 +53,14 @@ func (q *request) body() (_ []byte, err error) {
 		return nil, err
 	}
 	q.conn.wanted = func() bool { return q.s.large.wanted(q.peer.UID) }
-	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout)) // the wait was not the client's
+	rc.SetReadDeadline(time.Now().Add(q.s.opt.ReadTimeout)) // the client did not cause the wait
 	p := newPacer(q.conn)
 	defer p.stop()
 	for {
 		n := len(body)
 		body = slices.Grow(body, smallBody)
 		k, err := limited.Read(body[n:cap(body)])
-		p.came.Store(true)
+		p.arrived.Store(true)
 		switch body = body[:n+k]; err {
 		case nil:
 		case io.EOF:
@@ -71,45 +71,45 @@ func (q *request) body() (_ []byte, err error) {
 	}
 }
 
-// pacer ends the reading of a body that does not come while others wait.
+// pacer interrupts reading a body when nothing arrives while others wait.
 type pacer struct {
-	c     *conn
-	came  atomic.Bool // something, since the last look
-	mu    sync.Mutex
-	over  bool
-	timer *time.Timer
+	c       *conn
+	arrived atomic.Bool // data arrived since the last check
+	mu      sync.Mutex
+	stopped bool
+	timer   *time.Timer
 }
 
 func newPacer(c *conn) *pacer {
 	p := &pacer{c: c}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.timer = time.AfterFunc(wantedPatience, p.look)
+	p.timer = time.AfterFunc(wantedPatience, p.check)
 	return p
 }
 
-func (p *pacer) look() {
+func (p *pacer) check() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.over:
-	case !p.came.Swap(false) && p.c.wanted():
+	case p.stopped:
+	case !p.arrived.Swap(false) && p.c.wanted():
 		p.c.SetReadDeadline(time.Now())
 	default:
 		p.timer.Reset(wantedPatience)
 	}
 }
 
-// stop returns when it ends nothing any more.
+// stop returns when the pacer can no longer interrupt anything.
 func (p *pacer) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.over = true
+	p.stopped = true
 	p.timer.Stop()
 }
 
-// letGo lets another large body in.
-func (q *request) letGo() {
+// releaseBody ends counting a large body.
+func (q *request) releaseBody() {
 	q.conn.wanted = nil
 	q.large.release()
 }

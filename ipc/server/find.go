@@ -57,8 +57,8 @@ func (q *request) find() error {
 	return s.end(&t)
 }
 
-// findParams reads the request from the parameters of a GET. Dates and the like
-// are then the daemon's to resolve.
+// findParams reads the request from the parameters of a GET. The daemon then resolves
+// dates and names.
 func (q *request) findParams(req *wire.FindRequest) error {
 	req.Unresolved = true
 	texts := func(to *[]string) func([]string) error {
@@ -98,7 +98,7 @@ func last[T ~string](to *T) func([]string) error {
 	return func(v []string) error { *to = T(v[len(v)-1]); return nil }
 }
 
-// acceptsPaths0 reports whether the answer is to be raw paths.
+// acceptsPaths0 reports whether the client accepts raw paths.
 func acceptsPaths0(r *http.Request) bool {
 	for _, accept := range r.Header["Accept"] {
 		for part := range strings.SplitSeq(accept, ",") {
@@ -111,21 +111,21 @@ func acceptsPaths0(r *http.Request) bool {
 	return false
 }
 
-// sink is the Sink of a find request.
+// sink implements exec.Sink for a find request.
 type sink struct {
 	q      *request
 	paths0 bool
 	page   []byte
-	full   int // bytes from which page is
-	sent   int // bytes of pages
+	full   int // bytes at which the page is full
+	sent   int // bytes of pages sent
 	rows   int64
-	err    error // of the connection; final
+	err    error // from the connection; final
 
-	dir string // of the row before, since most rows are in the same
+	dir string // of the previous row, which is mostly that of the next one
 	row wire.Row
 }
 
-// Row implements Sink.
+// Row implements exec.Sink.
 func (s *sink) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 	if s.err != nil {
 		return s.err
@@ -152,10 +152,10 @@ func (s *sink) Row(dir []byte, e *listing.Entry, noMeta bool) error {
 	return nil
 }
 
-// Full implements Sink.
+// Full implements exec.Sink.
 func (s *sink) Full() bool { return len(s.page) >= s.full }
 
-// Flush implements Sink. While it writes, others have their turn.
+// Flush implements exec.Sink. It releases the slot while it writes.
 func (s *sink) Flush(ctx context.Context) (slow bool, err error) {
 	if len(s.page) == 0 && s.err == nil {
 		// Nothing is sent, so an error can still be the answer.
@@ -176,7 +176,7 @@ func (s *sink) Flush(ctx context.Context) (slow bool, err error) {
 	return !ok, err
 }
 
-// Drain implements Sink.
+// Drain implements exec.Sink.
 func (s *sink) Drain(ctx context.Context) error {
 	s.page = nil
 	s.q.sort.release() // other sorts may take what it holds
@@ -208,18 +208,18 @@ func (s *sink) write() {
 	if _, s.err = s.q.w.Write(s.page); s.err == nil {
 		s.err = http.NewResponseController(s.q.w).Flush()
 	}
-	// The kernel takes some 200 KiB of an answer that nobody reads: for whom
-	// that is all, pages stay small.
+	// The kernel accepts some 200 KiB of an answer that nobody reads. Pages stay small for
+	// readers that have not taken more than that.
 	s.sent += len(s.page)
 	s.full = min(max(s.sent/8, s.q.s.opt.FirstPageSize), s.q.s.opt.PageSize)
 	if cap(s.page) < s.full || cap(s.page) > 4*s.full {
-		s.page = nil // the next is of the right size
+		s.page = nil // the next one has the right size
 	} else {
 		s.page = s.page[:0]
 	}
 }
 
-// end sends what is left and the trailer. Without the turn.
+// end sends the last page and the trailer. The slot must not be held.
 func (s *sink) end(t *wire.Trailer) error {
 	b, err := json.Marshal(t)
 	if err != nil {
@@ -233,7 +233,7 @@ func (s *sink) end(t *wire.Trailer) error {
 	s.page = append(s.page, "}\n"...)
 	s.write()
 	if s.err == nil {
-		s.err = s.q.conn.drain() // of a Flush that nobody drained
+		s.err = s.q.conn.drain() // after a slow Flush without Drain
 	}
 	return s.err
 }

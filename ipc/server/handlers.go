@@ -25,7 +25,7 @@ func (q *request) jobs() error {
 	return q.json(http.StatusOK, map[string]any{"jobs": list})
 }
 
-// job answers GET /v1/jobs/{id}, with ?wait=1 as a stream.
+// job answers GET /v1/jobs/{id}; with ?wait=1 it sends a stream.
 func (q *request) job() error {
 	wait := false
 	if err := q.params(map[string]func([]string) error{
@@ -45,8 +45,7 @@ func (q *request) job() error {
 	return nil
 }
 
-// rescan answers POST /v1/rescan. A job that is waited for ends with its
-// caller.
+// rescan answers POST /v1/rescan. With Wait, it cancels the job when the client goes away.
 func (q *request) rescan() error {
 	var req wire.RescanRequest
 	if err := q.decode(&req); err != nil {
@@ -61,7 +60,7 @@ func (q *request) rescan() error {
 	}
 	job, err := q.s.daemon.Rescan(ctx, q.peer, &req)
 	q.slot.release()
-	q.letGo()
+	q.releaseBody()
 	if err != nil {
 		return err
 	}
@@ -76,7 +75,7 @@ func (q *request) rescan() error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(q.ctx), 10*time.Second)
 		defer cancel()
 		if _, err := q.s.daemon.Cancel(ctx, q.peer, job.ID); err != nil {
-			q.s.log.Warn("a job could not be cancelled when its caller went away", "job", job.ID, "err", err)
+			q.s.log.Warn("cannot cancel the job of a client that went away", "job", job.ID, "err", err)
 		}
 	}()
 	q.header(wire.TypeNDJSON)
@@ -86,21 +85,21 @@ func (q *request) rescan() error {
 	return nil
 }
 
-// follow sends the events of a job until its end, or until it must stop; ended
-// is whether the job has.
+// follow sends the events of a job until the job ends or following it fails. ended
+// reports whether the job has ended.
 func (q *request) follow(job wire.Job, l *lines) (ended bool) {
 	defer l.close()
-	told := false
+	done := false
 	err := q.s.daemon.FollowJob(q.ctx, q.peer, job.ID, func(e *wire.JobEvent) error {
-		if told {
+		if done {
 			return nil
 		}
 		if e.End != nil {
-			told, ended = true, e.End.Job.State.Ended()
+			done, ended = true, e.End.Job.State.Ended()
 		}
 		return l.add(e)
 	})
-	if told || l.failed() {
+	if done || l.failed() {
 		return ended
 	}
 	end := wire.JobEnd{Job: job}
@@ -130,7 +129,7 @@ func (q *request) cancelJob() error {
 	return q.json(http.StatusOK, job)
 }
 
-// getStatus asks the daemon for it.
+// getStatus returns the status from the daemon.
 func (q *request) getStatus() (st wire.Status, err error) {
 	err = q.quick(func() error { st, err = q.s.daemon.Status(q.ctx, q.peer); return err })
 	return st, err
@@ -151,7 +150,7 @@ func (q *request) statusPage() error {
 	return q.json(http.StatusOK, st)
 }
 
-// wait answers GET /v1/wait. Until then nothing is sent.
+// wait answers GET /v1/wait. It sends nothing before the daemon is ready.
 func (q *request) wait() error {
 	ready := false
 	if err := q.params(map[string]func([]string) error{
@@ -189,7 +188,7 @@ func (q *request) explain() error {
 	return q.json(http.StatusOK, e)
 }
 
-// checkInterval is how often a check tells how far it is.
+// checkInterval is the minimum time between two progress lines of a check.
 const checkInterval = 500 * time.Millisecond
 
 // check answers POST /v1/check with a line for each difference.
@@ -204,7 +203,7 @@ func (q *request) check() error {
 			return err
 		}
 	}
-	// It reads as much as a rescan does, so it has a queue of its own.
+	// A check reads as much as a rescan, so it has its own queue.
 	q.slot = slot{of: q.s.long, uid: q.peer.UID}
 	ctx, err := q.work()
 	if err != nil {
@@ -230,14 +229,14 @@ func (q *request) check() error {
 		}
 		return q.slot.acquire(q.ctx)
 	}
-	told := time.Now()
+	reported := time.Now()
 	result, err := q.s.daemon.Check(ctx, q.peer, &req, func(d *wire.Difference) error {
 		return send(d)
 	}, func(r wire.CheckResult) error {
-		if time.Since(told) < checkInterval {
+		if time.Since(reported) < checkInterval {
 			return nil
 		}
-		told = time.Now()
+		reported = time.Now()
 		return send(struct {
 			Progress wire.CheckResult `json:"progress"`
 		}{r})
@@ -255,8 +254,8 @@ func (q *request) check() error {
 	}{result})
 }
 
-// cleaned is how the index writes a path, if it can have it: an absolute one,
-// in which no symbolic link is followed.
+// cleaned returns a path in the form that the index uses. It must be absolute. Symbolic
+// links are not followed.
 func cleaned(name string) (string, error) {
 	switch {
 	case !strings.HasPrefix(name, "/"):
@@ -267,7 +266,7 @@ func cleaned(name string) (string, error) {
 	return path.Clean(name), nil
 }
 
-// clean does that to each.
+// clean replaces each name by its cleaned form.
 func clean(names []string) (err error) {
 	for i := range names {
 		if names[i], err = cleaned(names[i]); err != nil {

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	linesDelay = 20 * time.Millisecond // for which a line may wait for others
-	linesFull  = 16 << 10              // bytes that are not kept waiting
+	linesDelay = 20 * time.Millisecond // how long a line may wait to be sent with others
+	linesFull  = 16 << 10              // bytes that are sent without waiting
 )
 
-// lines sends a stream of JSON objects, a line each: the first at once, those
-// that follow soon after it together.
+// lines sends a stream of JSON objects, one per line. It sends the first one immediately
+// and batches those that follow within linesDelay. It is safe for concurrent use.
 type lines struct {
 	q *request
 
 	mu    sync.Mutex
 	buf   bytes.Buffer
 	enc   *json.Encoder
-	timer *time.Timer // runs when armed; nil until it is needed
+	timer *time.Timer // runs if armed; nil until it is needed
 	armed bool
 	sent  time.Time
-	err   error // of the connection; final
+	err   error // from the connection; final
 }
 
 func newLines(q *request) *lines {
@@ -35,7 +35,7 @@ func newLines(q *request) *lines {
 	return l
 }
 
-// add sends v soon. Its error is final: the client has gone.
+// add sends v soon. An error is final and means that the client has gone.
 func (l *lines) add(v any) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,7 +59,7 @@ func (l *lines) add(v any) error {
 	return l.err
 }
 
-// late sends what has waited.
+// late sends the batch when its time is over.
 func (l *lines) late() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -69,7 +69,7 @@ func (l *lines) late() {
 	}
 }
 
-// flush needs mu.
+// flush sends the batch. l.mu must be held.
 func (l *lines) flush() {
 	if l.err != nil || l.buf.Len() == 0 {
 		return
@@ -91,7 +91,7 @@ func (l *lines) failed() bool {
 	return l.err != nil
 }
 
-// close sends the rest. When it has returned nothing writes any more.
+// close sends the rest. Nothing is written after it has returned.
 func (l *lines) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

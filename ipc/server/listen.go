@@ -17,11 +17,11 @@ import (
 // ErrInUse is returned by Listen when another daemon answers at the socket.
 var ErrInUse = errors.New("another daemon answers at this socket")
 
-// Listen listens at path with a socket of the given permissions, and makes its
-// directory if there is none: for the owner alone if the socket is. A socket
-// at which nobody answers any more is replaced; one that somebody answers at is
-// ErrInUse; what is no socket is left alone. A file path+".lock" decides
-// between two that start at once, and stays behind.
+// Listen listens on a socket at path with the given permissions. It creates the directory
+// if it does not exist, accessible only to the owner if the socket is. It replaces a
+// socket at which no process answers, returns ErrInUse if one does, and leaves any other
+// file alone. The file path+".lock" decides between daemons that start at the same time,
+// and is not removed.
 //
 // Closing the listener removes the socket.
 func Listen(path string, mode fs.FileMode) (net.Listener, error) {
@@ -32,8 +32,8 @@ func Listen(path string, mode fs.FileMode) (net.Listener, error) {
 	return l, nil
 }
 
-// Free returns nil if Listen would find nothing in its way at path now, else
-// what it would return. It touches nothing.
+// Free returns the error with which Listen would fail now because of a file at path, or
+// nil. It changes nothing.
 func Free(path string) error {
 	err := fits(path)
 	if err == nil {
@@ -74,8 +74,8 @@ func listen(path string, mode fs.FileMode) (_ net.Listener, err error) {
 	if err := checkDead(path); err != nil {
 		return nil, err
 	}
-	// The socket appears under its name with its permissions set and with
-	// somebody listening: it is never there with others, nor refuses.
+	// The socket appears under its name when its permissions are set and it accepts
+	// connections.
 	tmp := path + newSuffix
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
@@ -109,11 +109,10 @@ func listen(path string, mode fs.FileMode) (_ net.Listener, err error) {
 	return &socket{UnixListener: ul, path: path, made: fi, lock: lock}, nil
 }
 
-// newSuffix is behind the name under which a socket is made.
+// newSuffix is appended to the name under which a socket is created.
 const newSuffix = ".new"
 
-// fits tells of a path that is too long for a socket before anything is made
-// for it.
+// fits returns an error if path is too long for a socket, before anything is created.
 func fits(path string) error {
 	if err := sockaddr.Fits(path + newSuffix); err != nil {
 		return errors.New("the last part of the path is too long for a socket's name")
@@ -121,9 +120,8 @@ func fits(path string) error {
 	return nil
 }
 
-// makeDir makes the directory of a socket with the given permissions, so that
-// whoever may connect may also reach it, whatever the umask. One that is there
-// is left as it is.
+// makeDir creates the directory of a socket, so that everyone who may connect can reach
+// it, whatever the umask. It does not change an existing directory.
 func makeDir(dir string, socket fs.FileMode) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -138,7 +136,7 @@ func makeDir(dir string, socket fs.FileMode) error {
 	return os.Chmod(dir, mode)
 }
 
-// checkDead returns nil if path may be replaced by a socket of ours.
+// checkDead returns nil if a new socket may replace path.
 func checkDead(path string) error {
 	fi, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -148,7 +146,7 @@ func checkDead(path string) error {
 		return err
 	}
 	if fi.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is something else than a socket; remove it or name another path")
+		return errors.New("the path exists and is not a socket; remove it or use another path")
 	}
 	name, release, err := sockaddr.Name(path)
 	if err != nil {
@@ -160,7 +158,7 @@ func checkDead(path string) error {
 	case err == nil:
 		c.Close()
 		return ErrInUse
-	case errors.Is(err, syscall.EAGAIN): // its queue is full
+	case errors.Is(err, syscall.EAGAIN): // the queue of connections is full
 		return ErrInUse
 	case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, fs.ErrNotExist):
 		return nil
@@ -168,7 +166,7 @@ func checkDead(path string) error {
 	return err
 }
 
-// socket is a listener that removes its socket when it is closed, if that is still its own.
+// socket is a listener whose Close removes the socket unless another one replaced it.
 type socket struct {
 	*net.UnixListener
 	path string
@@ -178,7 +176,7 @@ type socket struct {
 	err  error
 }
 
-// Addr is the path that was asked for.
+// Addr returns the path that was passed to Listen.
 func (l *socket) Addr() net.Addr { return &net.UnixAddr{Name: l.path, Net: "unix"} }
 
 // Close implements net.Listener; it may be called more than once.
@@ -193,9 +191,9 @@ func (l *socket) Close() error {
 	return l.err
 }
 
-// Inherited is the listener that systemd handed over (LISTEN_FDS), nil if there
-// is none. Of several the first unix stream socket is taken. The environment is
-// left as it is; its LISTEN_PID keeps children from taking it for theirs.
+// Inherited returns the listener passed by systemd (LISTEN_FDS), or nil if there is none.
+// Of several descriptors it uses the first unix stream socket. It does not change the
+// environment; LISTEN_PID prevents children from using the descriptors.
 func Inherited() (net.Listener, error) {
 	if pid, err := strconv.Atoi(os.Getenv("LISTEN_PID")); err != nil || pid != os.Getpid() {
 		return nil, nil
@@ -224,9 +222,9 @@ func Inherited() (net.Listener, error) {
 		l, err := net.FileListener(f) // a copy
 		f.Close()
 		if err != nil {
-			return nil, fmt.Errorf("socket handed over by systemd: %w", err)
+			return nil, fmt.Errorf("socket from systemd: %w", err)
 		}
 		return l, nil
 	}
-	return nil, errors.New("systemd handed over no unix stream socket that listens (LISTEN_FDS)")
+	return nil, errors.New("systemd passed no listening unix stream socket (LISTEN_FDS)")
 }

@@ -102,7 +102,7 @@ func TestListenReplacesOnlyTheDead(t *testing.T) {
 	if b, _ := os.ReadFile(path); string(b) != "precious" {
 		t.Error("Close removed what was not its own")
 	}
-	if _, err := Listen(path, 0o600); err == nil || !strings.Contains(err.Error(), "else than a socket") {
+	if _, err := Listen(path, 0o600); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("with a file: %v", err)
 	}
 	if b, _ := os.ReadFile(path); string(b) != "precious" {

@@ -11,16 +11,16 @@ import (
 	"indexd/ipc/wire"
 )
 
-// stats are the server's own counts.
+// stats are the counters of the server.
 type stats struct {
-	requests atomic.Int64 // ever
-	failed   atomic.Int64 // of them, with a status of 400 and above
-	dropped  atomic.Int64 // clients that did not read
-	working  atomic.Int64 // requests now
+	requests atomic.Int64 // total
+	failed   atomic.Int64 // total with a status of 400 or above
+	dropped  atomic.Int64 // total of unresponsive clients
+	working  atomic.Int64 // in progress now
 }
 
-// metrics answers GET /metrics in the text format of Prometheus. There are no
-// paths in it: who may scrape may not see every name.
+// metrics answers GET /metrics in the text format of Prometheus. The answer contains no
+// paths, because those who may scrape it may not see every name.
 func (q *request) metrics() error {
 	st, err := q.getStatus()
 	if err != nil {
@@ -36,7 +36,7 @@ func (q *request) metrics() error {
 	b = fmt.Appendf(b, "# HELP indexd_info The running daemon.\n# TYPE indexd_info gauge\nindexd_info{version=%q} 1\n", st.Version)
 	put("uptime_seconds", "gauge", "Time since the daemon started.", st.Uptime)
 	gauge("ready", "1 when every root has been listed completely and is watched.", int64(b2i(st.Ready)))
-	if !st.Restricted { // else it is not for the one who asks to know how much there is
+	if !st.Restricted { // otherwise the client may not know totals
 		gauge("entries", "Entries in the index.", st.Entries)
 		gauge("directories", "Directories in the index.", st.Dirs)
 		gauge("pending_directories", "Directories waiting to be listed.", st.Pending)
@@ -66,8 +66,8 @@ func (q *request) metrics() error {
 	return nil
 }
 
-// appendRoots counts the roots by their state, and unless restricted their
-// directories.
+// appendRoots appends the number of roots per state and, unless restricted, of directories
+// per coverage.
 func appendRoots(b []byte, roots []wire.Root, restricted bool) []byte {
 	states := []string{wire.RootIndexing, wire.RootReconciling, wire.RootLive, wire.RootSwept, wire.RootUnwatched, wire.RootDegraded, wire.RootOffline}
 	count := make([]int, len(states))

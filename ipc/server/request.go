@@ -79,7 +79,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	q := &request{s: s, w: w, r: r, ctx: ctx, conn: c, peer: c.peer}
 	q.slot = slot{of: s.slots, uid: c.peer.UID, limit: s.opt.MaxWork}
 	q.slot.expire = func() {
-		cancel(wire.ErrTooLarge.With("this has been worked on for %v; ask for less", s.opt.MaxWork))
+		cancel(wire.ErrTooLarge.With("indexd has worked on this request for %v; ask for less", s.opt.MaxWork))
 	}
 	q.large = slot{of: s.large, uid: c.peer.UID}
 	q.sort = slot{of: s.sorts, uid: c.peer.UID}
@@ -98,7 +98,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		s.stats.working.Add(-1)
 		q.slot.release()
 		q.sort.release()
-		q.letGo()
+		q.releaseBody()
 		v := recover()
 		if v == http.ErrAbortHandler {
 			panic(v)
@@ -108,7 +108,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 			if q.status != 0 {
 				panic(http.ErrAbortHandler) // breaks the connection, so that the answer does not look complete
 			}
-			q.fail(wire.ErrInternal.With("indexd failed on this request; its log says more"))
+			q.fail(wire.ErrInternal.With("indexd failed on this request; see its log"))
 		}
 		if q.status >= 400 {
 			s.stats.failed.Add(1)
@@ -237,7 +237,7 @@ func (q *request) header(contentType string) {
 	q.w.WriteHeader(http.StatusOK)
 }
 
-// send sends a whole answer; its Content-Type has been set.
+// send sends a complete answer. The Content-Type must be set.
 func (q *request) send(status int, body []byte) {
 	q.status = status
 	q.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
@@ -245,7 +245,7 @@ func (q *request) send(status int, body []byte) {
 	_, _ = q.w.Write(body)
 }
 
-// json sends a whole answer of one object.
+// json sends a complete answer that is one object.
 func (q *request) json(status int, v any) error {
 	body, err := json.Marshal(v)
 	if err != nil {
