@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// testEnv is Saturday noon in Berlin.
+// testEnv is at noon on a Saturday in Berlin.
 func testEnv(t testing.TB) *Env {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
@@ -31,7 +31,7 @@ func testEnv(t testing.TB) *Env {
 	}
 }
 
-// checkError sees that an error can be shown.
+// checkError checks that an error can be shown.
 func checkError(t *testing.T, err error, text string) {
 	t.Helper()
 	var se *SyntaxError

@@ -146,7 +146,7 @@ func parseField(src string, w quotedText, n int, term bool, env *Env) (Expr, err
 		return nil, v.fail(0, f.Name+": has no value", hint)
 	}
 	if f.TermOnly && !term {
-		return nil, &SyntaxError{src, w.at[0], f.Name + ": is no filter", "it is a term"}
+		return nil, &SyntaxError{src, w.at[0], f.Name + ": cannot be a filter", "it can only be a term"}
 	}
 	return f.parse(v)
 }

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The packages of the query language import only downward, and the language itself,
-// which the client links, needs little: every millisecond of the client's start counts.
+// The packages of the query language import only downward. The language itself, which the
+// client links, imports little, since every millisecond of the client's start counts.
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
 		".":       {"indexd/listing", "indexd/internal/casefold"},

@@ -42,11 +42,11 @@ func (v fieldValue) compare() (op comparison, lo, hi fieldValue, err error) {
 	lo = v.sub(skip, v.len())
 	if i := strings.Index(s, ".."); i >= 0 {
 		if op != cmpBare {
-			return 0, lo, hi, v.fail(i, "a range needs no sign before it", v.field.Name+":A..B includes both ends")
+			return 0, lo, hi, v.fail(i, "a range takes no sign", v.field.Name+":A..B includes both ends")
 		}
 		lo, hi = v.sub(0, i), v.sub(i+2, v.len())
 		if lo.len() == 0 && hi.len() == 0 {
-			return 0, lo, hi, v.fail(0, "a range has an end", v.field.Name+":A..B includes both ends")
+			return 0, lo, hi, v.fail(0, "a range needs an end", v.field.Name+":A..B includes both ends")
 		}
 		return cmpRange, lo, hi, nil
 	}
@@ -97,14 +97,14 @@ func (v fieldValue) interval(read func(fieldValue) (uint64, error)) (first, last
 	switch op {
 	case cmpMore:
 		if n == MaxNumber {
-			return 0, 0, lo.fail(0, "nothing is more", "")
+			return 0, 0, lo.fail(0, "nothing is larger", "")
 		}
 		first = n + 1
 	case cmpMoreOrEqual:
 		first = n
 	case cmpLess:
 		if n == 0 {
-			return 0, 0, lo.fail(0, "nothing is less", "")
+			return 0, 0, lo.fail(0, "nothing is smaller", "")
 		}
 		last = n - 1
 	case cmpLessOrEqual:

@@ -29,7 +29,7 @@ func Parse(text string, env *Env) (Expr, error) {
 // checkText rejects a text that no query can have.
 func checkText(text string) error {
 	if len(text) > MaxText {
-		return &SyntaxError{text, MaxText, "the query is too long", "64 KiB are the most"}
+		return &SyntaxError{text, MaxText, "the query is too long", "the limit is 64 KiB"}
 	}
 	if i := strings.IndexByte(text, 0); i >= 0 {
 		return &SyntaxError{text, i, "no name has a NUL byte", ""}

@@ -92,8 +92,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// checkCanonical sees that x is read again from what it is written as, without
-// an Env.
+// checkCanonical checks that x is parsed from its own text, without an Env.
 func checkCanonical(t *testing.T, x Expr) {
 	t.Helper()
 	s := x.String()
@@ -134,10 +133,10 @@ func TestParseErrors(t *testing.T) {
 		{"size:9E", 5, "the size is too large"},
 		{"size:99999999999999999999", 5, "the number is too large"},
 		{"size:>", 6, "there is nothing to compare with"},
-		{"size:..", 5, "a range has an end"},
-		{"size:>1..2", 7, "a range needs no sign before it"},
+		{"size:..", 5, "a range needs an end"},
+		{"size:>1..2", 7, "a range takes no sign"},
 		{"size:2..1", 5, "the range ends before it begins"},
-		{"size:<0", 6, "nothing is less"},
+		{"size:<0", 6, "nothing is smaller"},
 		{"depth:2k", 7, "depth: takes a number"},
 		{"type:f,q", 7, `there is no type "q"`},
 		{"type:f,", 7, `there is no type ""`},
@@ -160,7 +159,7 @@ func TestParseErrors(t *testing.T) {
 		{"re:a**", 4, "invalid nested repetition operator"},
 		{"re:*a", 3, "missing argument to repetition operator"},
 		{"re:a\xff", 4, "a regular expression must be UTF-8"},
-		{"mtime:soon", 6, `"soon" is no date and no duration`},
+		{"mtime:soon", 6, `"soon" is neither a date nor a duration`},
 		{"mtime:2", 7, "the unit is missing"},
 		{"mtime:2x", 7, `there is no unit "x"`},
 		{"mtime:2026-13-01", 6, `"2026-13-01" is no date`},
@@ -182,7 +181,7 @@ func TestParseErrors(t *testing.T) {
 	}
 }
 
-// What the daemon is sent must be absolute.
+// What is sent to the daemon must be absolute.
 func TestParseNeedsEnv(t *testing.T) {
 	for _, s := range []string{"mtime:2d", "mtime:today", "mtime:2026-11-20", "mtime:2026-11-20T10:00:00", "owner:root", "group:wheel", "in:src"} {
 		if _, err := Parse(s, nil); err == nil {
@@ -247,7 +246,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Of what is no number at all, examples say what one looks like.
+// For something that is not a number at all, the hint gives examples.
 func TestNumberHints(t *testing.T) {
 	for q, want := range map[string]string{"size:big": "size:10k", "depth:x": "depth:2", "mtime:@x": ""} {
 		_, err := Parse(q, testEnv(t))

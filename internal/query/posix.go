@@ -26,7 +26,7 @@ func parseLocateTerm(r *Request, s string) (Expr, error) {
 	where := r.posixScope()
 	fold := r.Case == CaseIgnore || r.Case != CaseSensitive && !HasUpper(s)
 	if fold && !utf8.ValidString(s) {
-		return nil, &SyntaxError{s, ValidLen(s), "a pattern must be UTF-8 if case is not to count", ""}
+		return nil, &SyntaxError{s, ValidLen(s), "a pattern must be UTF-8 if case is ignored", ""}
 	}
 	switch wild, end := wildcard(s); {
 	case wild:

@@ -273,7 +273,7 @@ func (t *regexTranslator) interval(open int) {
 	hi, err2 := repeats(high, -1)
 	switch {
 	case err1 != nil || err2 != nil || low == "" && !comma:
-		t.fail(open, "this does not say how often", `as in {2}, {2,}, {,5} or {2,5}`)
+		t.fail(open, "the repeat count is malformed", `as in {2}, {2,}, {,5} or {2,5}`)
 	case comma && hi >= 0 && hi < lo:
 		t.fail(open, "the range ends before it begins", "")
 	case lo > maxRepeat || hi > maxRepeat:

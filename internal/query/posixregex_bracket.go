@@ -60,7 +60,7 @@ func (t *regexTranslator) span(set []byte, first bool) []byte {
 	}
 	t.at++
 	if follows("[:") || follows("[=") {
-		t.fail(at, "a class is no end of a range", "")
+		t.fail(at, "a class cannot end a range", "")
 		return set
 	}
 	hi := t.member()

@@ -32,7 +32,7 @@ func parseRegex(text string, pattern quotedText, fold bool) (*syntax.Regexp, int
 		return nil, 0, fail(maxRegex, "the regular expression is too long", "")
 	}
 	if !utf8.ValidString(s) {
-		return nil, 0, fail(ValidLen(s), "a regular expression must be UTF-8", "for a byte that is none, write '.'")
+		return nil, 0, fail(ValidLen(s), "a regular expression must be UTF-8", "for any other byte, write '.'")
 	}
 	flags := regexFlags
 	if fold {
@@ -76,10 +76,10 @@ func explainRegex(s string, err error) (pos int, msg, hint string) {
 	case syntax.ErrMissingRepeatArgument:
 		hint = `the character itself is written \` + se.Expr[:1]
 	case syntax.ErrInvalidPerlOp:
-		hint = "RE2 knows no look-ahead and no look-behind"
+		hint = "RE2 has no look-ahead and no look-behind"
 	case syntax.ErrInvalidEscape:
 		if len(se.Expr) == 2 && '1' <= se.Expr[1] && se.Expr[1] <= '9' {
-			hint = "RE2 knows no back-references"
+			hint = "RE2 has no back-references"
 		}
 	case syntax.ErrMissingBracket:
 		hint = `a bracket itself is written \[`

@@ -87,7 +87,7 @@ func (r *Request) checkSize() error {
 	for _, list := range [][]string{r.Terms, r.Filters, r.In, r.Exclude} {
 		for _, s := range list {
 			if n += len(s) + 1; n > MaxText {
-				return &SyntaxError{s, len(s), "the query is too long", "64 KiB are the most"}
+				return &SyntaxError{s, len(s), "the query is too long", "the limit is 64 KiB"}
 			}
 		}
 	}
@@ -122,7 +122,7 @@ func (r *Request) parseTerms(env *Env) (Expr, error) {
 	for i, t := range r.Terms {
 		if !mode.posix && strings.Trim(t, blanks) == "" && (t == "" || mode.parse == nil) {
 			at := len(strings.Join(r.Terms[:i+1], " ")) - len(t)
-			return nil, &SyntaxError{strings.Join(r.Terms, " "), at, "an empty argument is no term", "without a term everything is found"}
+			return nil, &SyntaxError{strings.Join(r.Terms, " "), at, "an empty argument is not a term", "without terms, everything is found"}
 		}
 	}
 	if mode.parse == nil {

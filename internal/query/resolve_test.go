@@ -50,10 +50,10 @@ func TestResolveErrors(t *testing.T) {
 		pos  int
 		msg  string
 	}{
-		{Request{Terms: []string{"a", ""}}, "a ", 2, "an empty argument is no term"},
-		{Request{Terms: []string{""}}, "", 0, "an empty argument is no term"},
-		{Request{Terms: []string{"a", " ", "b"}}, "a   b", 2, "an empty argument is no term"},
-		{Request{Terms: []string{""}, Mode: ModeFixed}, "", 0, "an empty argument is no term"},
+		{Request{Terms: []string{"a", ""}}, "a ", 2, "an empty argument is not a term"},
+		{Request{Terms: []string{""}}, "", 0, "an empty argument is not a term"},
+		{Request{Terms: []string{"a", " ", "b"}}, "a   b", 2, "an empty argument is not a term"},
+		{Request{Terms: []string{""}, Mode: ModeFixed}, "", 0, "an empty argument is not a term"},
 		{Request{Terms: []string{"a", "["}, Mode: ModeGlob}, "[", 0, "'[' is not closed"},
 		{Request{Terms: []string{"a("}, Mode: ModeRegex}, "a(", 1, "'(' is not closed"},
 		{Request{Terms: []string{"a\x00"}, Mode: ModeFixed}, "a\x00", 1, "no name has a NUL byte"},
@@ -61,8 +61,8 @@ func TestResolveErrors(t *testing.T) {
 		{Request{Filters: []string{"type:"}}, "type:", 5, "type: has no value"},
 		{Request{Filters: []string{"foo"}}, "foo", 0, "a filter is a field and its value"},
 		{Request{Filters: []string{"foo:1"}}, "foo:1", 0, `there is no field "foo"`},
-		{Request{Filters: []string{"name:x"}}, "name:x", 0, "name: is no filter"},
-		{Request{Filters: []string{ChangedWithin("+2d")}}, "mtime:>=+2d", 8, `"+2d" is no date and no duration`},
+		{Request{Filters: []string{"name:x"}}, "name:x", 0, "name: cannot be a filter"},
+		{Request{Filters: []string{ChangedWithin("+2d")}}, "mtime:>=+2d", 8, `"+2d" is neither a date nor a duration`},
 		{Request{In: []string{""}}, "", 0, "the directory is missing"},
 		{Request{In: []string{"a\x00"}}, "a\x00", 1, "no path has a NUL byte"},
 		{Request{Exclude: []string{""}}, "", 0, "an empty glob excludes nothing"},
@@ -83,14 +83,14 @@ func TestResolveErrors(t *testing.T) {
 			t.Errorf("%.100v: changed in spite of an error", before)
 		}
 	}
-	// Relative paths need a place.
+	// Relative paths need a working directory.
 	r := &Request{In: []string{"a"}}
 	if err := r.Resolve(nil); err == nil {
 		t.Error("a relative path without an Env")
 	}
 }
 
-// Dates are longer when they are resolved.
+// Dates become longer when they are resolved.
 func TestResolveTooLong(t *testing.T) {
 	r := &Request{Terms: []string{strings.Repeat("mtime:2d ", 6000)}}
 	if err := r.Resolve(testEnv(t)); err == nil {

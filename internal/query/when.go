@@ -75,7 +75,7 @@ func (v fieldValue) moment() (moment, error) {
 	switch {
 	case s == "now", s == "today", s == "yesterday":
 		if v.env == nil || v.env.Now.IsZero() {
-			return moment{}, v.fail(0, s+" is not known here", "write a date with a time and a zone")
+			return moment{}, v.fail(0, s+" has no meaning here", "write a date with a time and a zone")
 		}
 		now := v.env.Now.In(v.env.loc())
 		if s == "now" {
@@ -89,7 +89,7 @@ func (v fieldValue) moment() (moment, error) {
 	case s[0] == '@':
 		return v.unix()
 	case strings.IndexByte("0123456789", s[0]) < 0:
-		return moment{}, v.fail(0, shown(s)+" is no date and no duration", whenHint)
+		return moment{}, v.fail(0, shown(s)+" is neither a date nor a duration", whenHint)
 	case len(s) > 4 && s[4] == '-':
 		return v.date()
 	}
@@ -281,7 +281,7 @@ func (v fieldValue) duration() (moment, error) {
 		unit := unitSeconds(word)
 		switch {
 		case word == "" && end < part.len():
-			return moment{}, part.fail(at, shown(v.String())+" is no date and no duration", whenHint)
+			return moment{}, part.fail(at, shown(v.String())+" is neither a date nor a duration", whenHint)
 		case word == "":
 			return moment{}, part.fail(at, "the unit is missing", whenHint)
 		case unit == 0:
@@ -299,7 +299,7 @@ func (v fieldValue) duration() (moment, error) {
 		i += end
 	}
 	if v.env == nil || v.env.Now.IsZero() {
-		return moment{}, v.fail(0, "a duration is not known here", "write a date with a time and a zone")
+		return moment{}, v.fail(0, "a duration has no meaning here", "write a date with a time and a zone")
 	}
 	t := listing.FromStd(v.env.Now)
 	t.Sec -= total.Sec

@@ -67,7 +67,7 @@ func TestMtime(t *testing.T) {
 	}
 }
 
-// Where clocks change at midnight a day begins before or after it.
+// If clocks change at midnight, a day begins before or after it.
 func TestStartOfDay(t *testing.T) {
 	for _, c := range []struct {
 		zone    string

@@ -10,7 +10,7 @@ import (
 	"indexd/listing"
 )
 
-// columns are plausible names of n entries, 12 a directory.
+// columns returns plausible names of n entries, 12 in each directory.
 func columns(n int) [][]byte {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	words := []string{"main", "README", "index", "lib", "test", "Makefile", "util", "config", "data", "img", "report", "x", "über"}
@@ -26,7 +26,7 @@ func columns(n int) [][]byte {
 	return cols
 }
 
-// scan is what an executor does where names decide.
+// scanColumn does what package exec does if names decide.
 func scanColumn(m *Matcher, dir string, col []byte) int {
 	switch m.Enter(dir, 3) {
 	case query.True:
@@ -50,7 +50,7 @@ func scanColumn(m *Matcher, dir string, col []byte) int {
 	return found
 }
 
-// countIn is what a counter does.
+// countIn does what package exec does to count.
 func countIn(m *Matcher, dir string, col []byte) int {
 	switch m.Enter(dir, 3) {
 	case query.True:
@@ -65,7 +65,7 @@ func countIn(m *Matcher, dir string, col []byte) int {
 	return n
 }
 
-// benchmark has find go through columns of 120,000 names in all.
+// benchmark runs find on columns of 120,000 names in all.
 func benchmark(b *testing.B, p *Plan, cols [][]byte, find func(m *Matcher, dir string, col []byte) int) {
 	m := p.NewMatcher()
 	b.ReportAllocs()

@@ -24,8 +24,8 @@ func (p *Plan) Explain() string {
 	for _, x := range p.exclude {
 		line("without", "%s", query.Printable(x))
 	}
-	seeds := p.IndexQueries()
-	for i, s := range seeds {
+	queries := p.IndexQueries()
+	for i, s := range queries {
 		key, below := "lookup", ""
 		if i > 0 {
 			key = "or"
@@ -36,7 +36,7 @@ func (p *Plan) Explain() string {
 		line(key, "names with %s%s", &s, below)
 	}
 	switch {
-	case len(seeds) > 0:
+	case len(queries) > 0:
 	case len(p.filters) > 0:
 		line("lookup", "nothing; all names are scanned, since no text of three bytes, nor one of a few such texts, is in every match")
 	default:

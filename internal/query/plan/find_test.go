@@ -19,7 +19,7 @@ import (
 	"indexd/listing"
 )
 
-// realTree makes a small tree of what find(1) has predicates for.
+// realTree makes a small tree with something for each test of find(1).
 func realTree(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
@@ -66,7 +66,7 @@ func realTree(t *testing.T) string {
 	return root
 }
 
-// ours is what the plan of r finds below root.
+// ours returns what the plan of r finds below root.
 func ours(t *testing.T, r *query.Request, root string) []string {
 	t.Helper()
 	if err := r.Resolve(&query.Env{Now: time.Now(), Cwd: root}); err != nil {

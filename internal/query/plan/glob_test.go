@@ -121,12 +121,12 @@ func FuzzGlob(f *testing.F) {
 		if err != nil {
 			return
 		}
-		// The same by a plan, with its literals.
+		// The same by a plan, which uses literals.
 		if s != "" && !strings.ContainsAny(s, "/\x00") && !strings.Contains(canonical, "/") {
 			checkName(t, &query.Request{Mode: query.ModeGlob, Terms: []string{canonical}, Case: foldCase(fold)}, s, got)
 		}
-		// What package regexp has otherwise: named classes, a positive class with
-		// a '/', "**/" behind a brace.
+		// Package regexp differs in named classes, a class that contains '/', and "**/" behind
+		// a brace.
 		if strings.Contains(canonical, "[") && (strings.Contains(canonical, "/") || strings.Contains(canonical, "[:")) ||
 			strings.Contains(canonical, "}**/") {
 			return
@@ -152,13 +152,13 @@ func foldCase(fold bool) query.Case {
 	return query.CaseSensitive
 }
 
-// checkName sees that a plan finds name, in a column among others, if and only
-// if want.
+// checkName checks that a plan finds name, in a column with other names, if and only if want
+// is set.
 func checkName(t *testing.T, r *query.Request, name string, want bool) {
 	t.Helper()
 	p, err := Compile(r)
 	if err != nil {
-		return // refused, as too large or as empty
+		return // rejected as too large or as empty
 	}
 	m := p.NewMatcher()
 	here := m.Enter("/d", 1)
@@ -172,7 +172,7 @@ func checkName(t *testing.T, r *query.Request, name string, want bool) {
 	}
 }
 
-// The oracle is package regexp without our literals.
+// The oracle is package regexp without literals.
 func FuzzRegex(f *testing.F) {
 	for _, s := range []string{`^ab(c|d)e?$`, `\.go$`, `(?i:k)ab+`, `x{2,3}[a-c]y`, `(?m)^a$`, `\bfoo\b`, `(a|)b`, `[^a]\x{FFFD}`} {
 		f.Add(s, "abce", false)

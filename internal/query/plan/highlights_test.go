@@ -10,7 +10,7 @@ func TestSpans(t *testing.T) {
 	for _, c := range []struct {
 		r    query.Request
 		path string
-		want string // the path with what is coloured in <>
+		want string // the path, with what is coloured in <>
 	}{
 		{query.Request{Terms: []string{"foo"}}, "/foo/xFooFOO", "/foo/x<FooFOO>"},
 		{query.Request{Terms: []string{"foo x"}}, "/foo/xfoo", "/foo/<xfoo>"},

@@ -15,8 +15,8 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// Whatever is asked, reading it and judging an entry by it costs bounded time
-// and memory, or it is refused.
+// Whatever the query, parsing it and judging an entry takes bounded time and memory, or the
+// query is rejected.
 func TestHostileQueries(t *testing.T) {
 	scale.SkipIfShort(t)
 	rep := strings.Repeat
@@ -103,14 +103,14 @@ func TestHostileQueries(t *testing.T) {
 		if err != nil && !errors.As(err, &se) {
 			t.Errorf("%s: %v", c.what, err)
 		}
-		// Measured: 0.1 s and 60 MiB; under -race ten times as long.
+		// Measured: 0.1 s and 60 MiB; ten times as long under -race.
 		if took > 5*time.Second || used > 96 {
 			t.Errorf("%s: took %v and %d MiB", c.what, took, used)
 		}
 	}
 }
 
-// ors is an OR of n words.
+// ors returns an OR of n words.
 func ors(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -119,7 +119,7 @@ func ors(n int) string {
 	return b.String() + "w"
 }
 
-// cpuTime is what this process has used: the wall clock is other tests' too.
+// cpuTime returns the CPU time of this process, since other tests affect the wall clock.
 func cpuTime(t testing.TB) time.Duration {
 	var use syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
@@ -138,7 +138,7 @@ func countTrigrams(n *trigram.Need) int {
 	return count
 }
 
-// ask reads r and judges one entry.
+// ask compiles r and judges one entry.
 func ask(t *testing.T, r *query.Request, dir, name string) error {
 	env := testEnv(t)
 	if err := r.Resolve(env); err != nil {

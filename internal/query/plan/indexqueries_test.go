@@ -13,8 +13,8 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// meets reports whether a document with the one name meets n. Any other that has
-// the name meets it too.
+// meets reports whether a document with only this name meets n. Any other document with the
+// name meets it too.
 func meets(n *trigram.Need, name string) bool {
 	folded := casefold.String(name)
 	for _, g := range n.All {
@@ -43,8 +43,8 @@ func leadsTo(s *IndexQuery, dir, name string) bool {
 	return false
 }
 
-// checkSeeds reports seeds that do not lead to name in dir, which matches.
-func checkSeeds(t *testing.T, p *Plan, dir, name string) {
+// checkIndexQueries reports queries that do not lead to name in dir, which matches.
+func checkIndexQueries(t *testing.T, p *Plan, dir, name string) {
 	t.Helper()
 	for _, s := range p.IndexQueries() {
 		if !leadsTo(&s, dir, name) {
@@ -53,9 +53,8 @@ func checkSeeds(t *testing.T, p *Plan, dir, name string) {
 	}
 }
 
-// The property on which the use of the trigram index rests: every match is found
-// through each of the seeds.
-func TestSeedsLeadToMatches(t *testing.T) {
+// The use of the trigram index rests on this property: each index query leads to every match.
+func TestIndexQueriesLeadToMatches(t *testing.T) {
 	g := gen{random(t)}
 	n := race.Fewer(30_000)
 	if testing.Short() {
@@ -77,7 +76,7 @@ func TestSeedsLeadToMatches(t *testing.T) {
 		p, err := Compile(r)
 		if err != nil {
 			if r.Mode == query.ModeLocate || r.Mode == query.ModeERE {
-				continue // locate wants UTF-8 here and there
+				continue // some modes of locate require UTF-8
 			}
 			t.Fatalf("%q: %v", r.Terms, err)
 		}
@@ -93,7 +92,7 @@ func TestSeedsLeadToMatches(t *testing.T) {
 				e := g.entry()
 				if m.Match(&Row{Entry: e, Empty: query.True}) {
 					found++
-					checkSeeds(t, p, dir, e.Name)
+					checkIndexQueries(t, p, dir, e.Name)
 				}
 			}
 		}
@@ -108,10 +107,10 @@ func TestSeedsLeadToMatches(t *testing.T) {
 }
 
 // What is looked up for a query, best first.
-func TestSeeds(t *testing.T) {
+func TestIndexQueries(t *testing.T) {
 	for _, c := range []struct {
 		r    query.Request
-		want []string // "/" before it: in subtrees too
+		want []string // with "/" before it if subtrees are included
 	}{
 		{query.Request{Terms: []string{"readme"}}, []string{`"readme"`}},
 		{query.Request{Terms: []string{"README"}}, []string{`"README"`}},
@@ -168,8 +167,8 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// Of directories, only those are gone into whose name a path term can mean.
-func TestSeedsDir(t *testing.T) {
+// Only those directories are entered whose name can contain a term of the path.
+func TestIndexQueryDir(t *testing.T) {
 	for _, c := range []struct {
 		term    string
 		in, out string
@@ -201,7 +200,7 @@ func TestSeedsDir(t *testing.T) {
 	}
 }
 
-func FuzzSeeds(f *testing.F) {
+func FuzzIndexQueries(f *testing.F) {
 	for _, s := range []string{"a", "main", "src/*.go", "re:fo+(bar|baz)", "ext:go,c", "( foo OR src/x ) bar", "É\xff", "*ab[ck]de*", "path:\"lib/\""} {
 		f.Add(s, "main.go", "src/lib", byte(0), true)
 		f.Add(s, "\u212aing\xc3.go", "É/\u017frc", byte(3), false)
@@ -233,7 +232,7 @@ func FuzzSeeds(f *testing.F) {
 			m.Enter(dir, 1+strings.Count(strings.TrimSuffix(dir, "/"), "/"))
 			for _, n := range []string{name, "main.go", strings.ToUpper(name)} {
 				if m.Match(&Row{Entry: &listing.Entry{Name: n}, Empty: query.True}) {
-					checkSeeds(t, p, dir, n)
+					checkIndexQueries(t, p, dir, n)
 				}
 			}
 		}

@@ -11,8 +11,8 @@ import (
 	"indexd/listing"
 )
 
-// However dear a pattern and however long a path, the matcher asks at least every
-// few milliseconds of its work whether it is to go on, and stops when it is not.
+// However expensive a pattern and however long a path, the matcher asks every few milliseconds
+// whether to stop, and then stops.
 func TestInterrupt(t *testing.T) {
 	scale.SkipIfShort(t)
 	if race.On {
@@ -67,11 +67,11 @@ func TestInterrupt(t *testing.T) {
 		end := cpuTime(t)
 		longest = max(longest, end-last)
 		t.Logf("%-18s %8.1f ms, asked %5d times, longest between %5.1f ms", c.what, float64(end-start)/1e6, asked, float64(longest)/1e6)
-		if asked < 20 { // a million and more steps, by 100,000
+		if asked < 20 { // more than a million steps, in units of 100,000
 			t.Errorf("%s: asked only %d times", c.what, asked)
 		}
 
-		// It stops the first time that it is told to, and goes on when it is to.
+		// It stops the first time it is told to, and continues otherwise.
 		times := 0
 		m.Interrupt(func() bool { times++; return true })
 		got := judge()
@@ -84,7 +84,7 @@ func TestInterrupt(t *testing.T) {
 	}
 }
 
-// A matcher that was stopped is as good as new after the next Interrupt.
+// After the next Interrupt, a matcher that was stopped works again.
 func TestInterruptEnds(t *testing.T) {
 	p, err := Compile(&query.Request{Terms: []string{"NOT re:((a?){25}){20}[^a]"}})
 	if err != nil {

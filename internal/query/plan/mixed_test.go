@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A text that is not UTF-8 is found where its bytes stand in the name, not where
-// they come to stand when the name is folded: folded, é is É, of other bytes.
+// A text that is not UTF-8 is found at its bytes in the name, not at those of the folded name:
+// É is the folded form of é, with other bytes.
 func TestFoldedBytes(t *testing.T) {
 	for _, c := range []struct {
 		text, name string

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// A term in another mode is one pattern, without fields or operators, and goes
-// over the wire as it is.
+// In another mode, a term is one pattern, without fields or operators, and is sent unchanged.
 func TestModes(t *testing.T) {
 	for _, c := range []struct {
 		mode    query.Mode
@@ -51,7 +50,7 @@ func TestModes(t *testing.T) {
 			}
 		}
 	}
-	// All of several patterns must match.
+	// If there are several patterns, all must match.
 	p, err := Compile(&query.Request{Mode: query.ModeFixed, Terms: []string{"a", "b"}})
 	if err != nil {
 		t.Fatal(err)
@@ -114,7 +113,7 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
-// What Resolve makes of filters can be compiled.
+// The filters that Resolve returns can be compiled.
 func TestCompileResolved(t *testing.T) {
 	r := &query.Request{
 		Terms:   []string{"foo", "mtime:2026-11-20", "in:src", "a b"},

@@ -12,9 +12,8 @@ import (
 	"indexd/listing"
 )
 
-// What a query means, told once more and as plainly as possible: one function
-// over an entry and its path, no directories, no literals, no scanning. Globs
-// are turned into regular expressions.
+// naive evaluates a query in the simplest way: one function of an entry and its path, without
+// directories, literals or scanning. Globs become regular expressions.
 type naive struct {
 	mode     query.Case
 	fullPath bool
@@ -66,7 +65,7 @@ func (n *naive) eval(x query.Expr, e *naiveEntry) query.Truth {
 		return query.TruthOf(n.text(x, e))
 	case *query.Exts:
 		for _, ext := range x.List {
-			// Folding may change the length in bytes: try every cut.
+			// Folding may change the length in bytes, so try every cut.
 			for i := range e.e.Name {
 				if i > 0 && e.e.Name[i] == '.' && casefold.String(e.e.Name[i+1:]) == ext {
 					return query.True
@@ -152,7 +151,7 @@ func (n *naive) text(x *query.Text, e *naiveEntry) bool {
 			fold = fold && !unicode.IsUpper(r)
 		}
 		if x.Kind == query.RegexPattern {
-			fold = !query.RegexHasUpper(x.Pattern) // has a test of its own
+			fold = !query.RegexHasUpper(x.Pattern) // has its own test
 		}
 		if x.Kind == query.GlobPattern && (strings.Contains(x.Pattern, "[:upper:]") || strings.Contains(x.Pattern, "[:lower:]")) {
 			fold = false
@@ -174,8 +173,8 @@ func (n *naive) text(x *query.Text, e *naiveEntry) bool {
 	return n.regex(x.Pattern, fold).MatchString(s)
 }
 
-// containsFold looks for text from every byte of s on: a character by folding, a
-// byte that is none as it is, be it in the middle of one.
+// containsFold searches for text from every byte of s on. It compares characters after folding
+// and other bytes as they are, even in the middle of a character.
 func containsFold(s, text string) bool {
 	var match func(s, text string) bool
 	match = func(s, text string) bool {
@@ -241,8 +240,8 @@ func (n *naive) regex(s string, fold bool) *regexp.Regexp {
 	return re
 }
 
-// encodeBytes puts a rune of the private use plane for a byte that is no
-// UTF-8, so that such bytes can be told apart by package regexp.
+// encodeBytes replaces each byte that is not UTF-8 by a private-use character, so that package
+// regexp can distinguish such bytes.
 func encodeBytes(s string) string {
 	var out strings.Builder
 	for i := 0; i < len(s); {
@@ -256,7 +255,7 @@ func encodeBytes(s string) string {
 	return out.String()
 }
 
-// globRegex is a well-formed glob as a regular expression.
+// globRegex translates a well-formed glob to a regular expression.
 func globRegex(glob string) string {
 	rs := []rune(encodeBytes(glob))
 	var out strings.Builder
@@ -314,7 +313,7 @@ func globRegex(glob string) string {
 				switch {
 				case rs[i] == '[' && rs[i+1] == ':':
 					end := i + strings.Index(string(rs[i:]), ":]") + 1
-					// Package regexp's own are of ASCII alone.
+					// The classes of package regexp contain only ASCII.
 					class.WriteString(map[string]string{"[:upper:]": `\p{Lu}`, "[:digit:]": `0-9`}[string(rs[i:end+1])])
 					i = end + 1
 					continue
@@ -328,7 +327,7 @@ func globRegex(glob string) string {
 				}
 				i++
 			}
-			// Never a '/': as the class less '/', for want of look-ahead.
+			// Never a '/': exclude it from the class, since there is no look-ahead.
 			if neg != "" {
 				out.WriteString(`[^/` + class.String() + `]`)
 			} else {

@@ -13,7 +13,7 @@ import (
 	"indexd/listing"
 )
 
-// posixRequest is one of locate's.
+// posixRequest returns a request of locate.
 func posixRequest(mode query.Mode, fold bool, patterns ...string) *query.Request {
 	r := &query.Request{Terms: patterns, Mode: mode, Case: query.CaseSensitive}
 	if fold {
@@ -22,8 +22,8 @@ func posixRequest(mode query.Mode, fold bool, patterns ...string) *query.Request
 	return r
 }
 
-// judge asks a plan about the one entry of a directory, and sees that a scan of
-// its names does not pass over a match.
+// judge matches p against the only entry of a directory, and checks that a scan of its names
+// does not skip a match.
 func judge(t *testing.T, p *Plan, dir, name string) bool {
 	t.Helper()
 	m := p.NewMatcher()
@@ -35,7 +35,7 @@ func judge(t *testing.T, p *Plan, dir, name string) bool {
 	return match
 }
 
-// TestPosixPatterns: what glibc says of a pattern is so.
+// TestPosixPatterns checks patterns against the results of glibc.
 func TestPosixPatterns(t *testing.T) {
 	f, err := os.Open("testdata/posix.txt")
 	if err != nil {
@@ -79,7 +79,7 @@ func TestPosixPatterns(t *testing.T) {
 	}
 }
 
-// TestPosixPaths: with FullPath a pattern is about the path, otherwise never.
+// TestPosixPaths checks that a pattern is matched against the path with FullPath only.
 func TestPosixPaths(t *testing.T) {
 	for _, c := range []struct {
 		mode       query.Mode
@@ -126,7 +126,7 @@ func TestPosixPaths(t *testing.T) {
 	}
 }
 
-// TestPosixFast: what is no more than a text is looked for as one.
+// TestPosixFast checks that a pattern that is only a text is searched for as one.
 func TestPosixFast(t *testing.T) {
 	for _, c := range []struct {
 		mode    query.Mode
@@ -157,7 +157,7 @@ func TestPosixFast(t *testing.T) {
 			continue
 		}
 		if len(p.filters) == 0 {
-			t.Errorf("%s %q: every name is looked at", c.mode, c.pattern)
+			t.Errorf("%s %q: every name is scanned", c.mode, c.pattern)
 		}
 		p.root.each(func(x test) {
 			if _, ok := x.(*litTest); !ok {
@@ -167,8 +167,8 @@ func TestPosixFast(t *testing.T) {
 	}
 }
 
-// TestPosixRefused: what could not be answered in bounded time is an error, and
-// so is what RE2 cannot do.
+// TestPosixRefused checks that patterns are rejected which cannot be matched in bounded time
+// or which RE2 does not support.
 func TestPosixRefused(t *testing.T) {
 	many := func(s string) string { return strings.Repeat(s, 50_000/len(s)) }
 	for _, c := range []struct {
@@ -195,7 +195,7 @@ func TestPosixRefused(t *testing.T) {
 			t.Errorf("%s %.20q…: %T", c.mode, c.pattern, err)
 		}
 	}
-	// The dearest that is accepted, on the longest of names.
+	// The most expensive accepted patterns, on the longest of names.
 	for _, c := range []struct {
 		mode    query.Mode
 		pattern string
@@ -214,8 +214,8 @@ func TestPosixRefused(t *testing.T) {
 	}
 }
 
-// TestFoldCoversLower: a text in lower case and another, if they are the same,
-// are the same when folded, as literals that are looked for must be.
+// TestFoldCoversLower checks that two texts which are equal in lower case are equal when
+// folded, as required of literals.
 func TestFoldCoversLower(t *testing.T) {
 	for r := rune(1); r <= unicode.MaxRune; r++ {
 		if l := unicode.ToLower(r); casefold.Rune(l) != casefold.Rune(r) && r != 'İ' {

@@ -104,7 +104,7 @@ func (t *litTest) prefilter(s *step) []*prefilter {
 
 // searchersIn appends to dst the searchers for the directory that m has entered. ok is false
 // if f excludes nothing there.
-func (f *prefilter) searchersIn(m *Matcher, dst []scan.ColumnSearcher) (needles []scan.ColumnSearcher, ok bool) {
+func (f *prefilter) searchersIn(m *Matcher, dst []scan.ColumnSearcher) (searchers []scan.ColumnSearcher, ok bool) {
 	for _, s := range f.steps {
 		switch m.here[s.id] {
 		case query.True:

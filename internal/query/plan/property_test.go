@@ -28,7 +28,7 @@ func random(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// gen makes random entries and queries out of few pieces, so that they meet.
+// gen makes random entries and queries out of few pieces, so that queries often match.
 type gen struct{ *rand.Rand }
 
 func (g gen) pick(list ...string) string { return list[g.IntN(len(list))] }
@@ -115,7 +115,7 @@ func (g gen) regex() string {
 	return b.String()
 }
 
-// word is a text term that parses, as it would be typed.
+// word returns a text term that can be parsed.
 func (g gen) word() string {
 	switch g.IntN(8) {
 	case 0, 1, 2:
@@ -152,8 +152,8 @@ func (g gen) query(depth int) string {
 		"depth:2", "depth:>2", "depth:..1", "in:/", "in:/lib", "in:/src/lib", "ext:go", "ext:go,gz", "ext:tar.gz", "ext:bashrc")
 }
 
-// The property on which all rests: what a plan says, entered directory by
-// directory and scanned by columns, is what the query means.
+// Everything rests on this property: the result of a plan, entered directory by directory and
+// scanned by columns, is what the query means.
 func TestPlanEqualsNaive(t *testing.T) {
 	g := gen{random(t)}
 	n := race.Fewer(2500)
@@ -272,7 +272,7 @@ func checkPlan(t *testing.T, g gen, r *query.Request, p *Plan) {
 	}
 }
 
-// addTo widens z as store's Aggregates do.
+// addTo extends z by e, as the store's Aggregates do.
 func addTo(z *query.Zone, e *listing.Entry, first bool) {
 	if first {
 		*z = query.Zone{MinSize: e.Size, MaxSize: e.Size, Oldest: e.Mtime, Newest: e.Mtime}
@@ -313,7 +313,7 @@ func TestPlanIsShared(t *testing.T) {
 	}
 }
 
-// Judging allocates nothing once a matcher has grown to its work.
+// Judging allocates nothing once a matcher has grown to its needs.
 func TestMatcherDoesNotAllocate(t *testing.T) {
 	for _, q := range []string{"readme", "src/*.go", "*.{c,h}", "a?*b", "path:xyzk", "type:f size:>1k", "in:/a depth:2", "ext:c,h NOT main"} {
 		p, err := Compile(&query.Request{Terms: []string{q}, Exclude: []string{"node_modules", "a/*/x"}})

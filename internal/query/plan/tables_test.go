@@ -18,8 +18,7 @@ var fieldSamples = map[string]string{
 	"perm": "644", "nlink": "1", "inode": "1", "blocks": "1", "depth": "1", "in": "/a",
 }
 
-// Every field of the language can be parsed and compiled, needs of an entry what its row
-// says, and is documented.
+// Every field can be parsed and compiled, needs what its row says, and is documented.
 func TestEveryField(t *testing.T) {
 	doc, err := os.ReadFile("../../../docs/query.md")
 	if err != nil {

@@ -180,21 +180,21 @@ func EqualFold(s, pat []byte) bool {
 
 // FindAny returns the offset of the first match of any of the searchers at or after from, or
 // -1.
-func FindAny(needles []ColumnSearcher, names []byte, from int) int {
-	if len(needles) == 1 {
-		return needles[0].find(names, from, len(names))
+func FindAny(searchers []ColumnSearcher, names []byte, from int) int {
+	if len(searchers) == 1 {
+		return searchers[0].find(names, from, len(names))
 	}
 	// Search in growing windows, so that after each match the rest is not searched again for a
 	// text that occurs nowhere.
 	for size := 256; from < len(names); size *= 2 {
 		to := min(from+size, len(names))
 		best := -1
-		for i := range needles {
+		for i := range searchers {
 			end := to
 			if best >= 0 {
 				end = best
 			}
-			if at := needles[i].find(names, from, end); at >= 0 {
+			if at := searchers[i].find(names, from, end); at >= 0 {
 				best = at
 			}
 		}

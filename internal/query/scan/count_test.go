@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Columns longer than those of the other tests, of names that nearly match, are
-// counted as they are searched by package bytes.
+// Names that nearly match are counted, in longer columns than those of the other tests.
+// Package bytes is the oracle.
 func TestCount(t *testing.T) {
 	g := rand.New(rand.NewPCG(1, 2))
 	for range 20_000 {
@@ -61,8 +61,8 @@ func TestCount(t *testing.T) {
 	}
 }
 
-// One byte is counted in names of any length, also where they are longer
-// than the eight bytes that are compared at once.
+// A byte is counted in names of any length, including those longer than the eight bytes that
+// are compared at once.
 func TestCountLetters(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(3, 4))
 	for size := range 600 {
@@ -88,7 +88,7 @@ func TestCountLetters(t *testing.T) {
 	}
 }
 
-// lowered is a copy of s with the letters of ASCII in lower case.
+// lowered returns a copy of s with ASCII letters in lower case.
 func lowered(s []byte) []byte {
 	s = bytes.Clone(s)
 	for i, c := range s {
