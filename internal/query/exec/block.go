@@ -2,23 +2,20 @@ package exec
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/binary"
 	"slices"
-	"strings"
 	"unsafe"
-
-	"indexd/internal/query"
 )
 
 // block holds rows in one piece of memory of fixed size: references, which are sorted, grow from
 // its beginning, and what they refer to grows from its end:
 //
 //	row         uvarint low · uvarint length, name · byte length, value
-//	directory   4 bytes: a directory above it · uvarint length, the rest of its pathKey
+//	directory   4 bytes: the place of a base · uvarint length, the rest of its pathKey
+//	base        uvarint length, the beginning of pathKeys
 //
-// Directories are added in the order of pathKeys. So whichever was added first also comes first in
-// that order, and two paths can be compared without assembling them. A place is a distance from the end of the memory; that of "/" is 0.
+// Rows that are added one after another mostly lie near each other, so they share directories and
+// bases. A place is a distance from the end of the memory.
 type block struct {
 	mem  []byte
 	refs []ref // at the beginning of mem
@@ -26,8 +23,10 @@ type block struct {
 
 	mapped bool // mem is not on the heap
 
-	path  pathKey // the directory added last
-	trail []node  // from the first to path itself
+	last pathKey // the directory added last
+	dir  uint32  // its place; 0 if there is none
+	base uint32  // the place of its base, which has
+	size int     // that many bytes
 }
 
 // ref refers to a row of a block.
@@ -42,12 +41,6 @@ const refSize = int(unsafe.Sizeof(ref{}))
 // minRow is less than a row takes in bytes: a reference, a name, and a part of a directory.
 const minRow = int64(refSize) + 4
 
-// node is a directory above or at a block's path: the length of its pathKey, and its place.
-type node struct {
-	end   int
-	place uint32
-}
-
 // maxRow is more than a row may take: its path is no longer than a key of the store.
 const maxRow = 48 << 10
 
@@ -56,7 +49,7 @@ func newBlock(mem []byte, rows int) *block {
 }
 
 func (b *block) reset() {
-	b.refs, b.used, b.path, b.trail = b.refs[:0], 0, b.path[:0], b.trail[:0]
+	b.refs, b.used, b.dir = b.refs[:0], 0, 0
 }
 
 // at returns the memory from a place on.
@@ -68,81 +61,41 @@ func (b *block) alloc(n int) (uint32, []byte) {
 	return uint32(b.used), b.at(uint32(b.used))[:0]
 }
 
-// add copies a row. It returns false if the row does not fit or its directory comes before the
-// last one. An empty block takes any row.
+// add copies a row. It returns false if the row does not fit; an empty block takes any row.
 func (b *block) add(p *position, value []byte) bool {
 	if len(b.refs) == cap(b.refs) {
 		return false
 	}
-	if room := len(b.mem) - b.used - len(b.refs)*refSize; room < maxRow {
-		if need := refSize + 3*binary.MaxVarintLen32 + len(p.name) + len(value) + len(p.dir) + 2*(4+binary.MaxVarintLen32); room < need {
-			return false
-		}
-	}
-	if !bytes.Equal(p.dir, b.path) && !b.enter(p.dir) {
+	if room := len(b.mem) - b.used - len(b.refs)*refSize; room < maxRow &&
+		room < refSize+6*binary.MaxVarintLen32+len(p.name)+len(value)+len(p.dir) {
 		return false
 	}
-	dir := uint32(0)
-	if n := len(b.trail); n > 0 {
-		dir = b.trail[n-1].place
+	if b.dir == 0 || !bytes.Equal(p.dir, b.last) {
+		b.enter(p.dir)
 	}
-	size := uvarintLen(uint64(p.low)) + uvarintLen(uint64(len(p.name))) + len(p.name) + 1 + len(value)
-	row, dst := b.alloc(size)
+	row, dst := b.alloc(uvarintLen(uint64(p.low)) + uvarintLen(uint64(len(p.name))) + len(p.name) + 1 + len(value))
 	dst = binary.AppendUvarint(dst, uint64(p.low))
 	dst = append(binary.AppendUvarint(dst, uint64(len(p.name))), p.name...)
-	dst = append(dst, byte(len(value)))
-	_ = append(dst, value...)
-	b.refs = append(b.refs, ref{p.prefix, row, dir})
+	_ = append(append(dst, byte(len(value))), value...)
+	b.refs = append(b.refs, ref{p.prefix, row, b.dir})
 	return true
 }
 
-// enter makes dir the block's path; false if it comes before the last one. A directory gets one
-// node for all that its path does not share with the one before, and what it shares gets one of
-// its own if it has none yet.
-func (b *block) enter(dir pathKey) bool {
-	n := commonPrefix(dir, b.path)
-	if n < len(b.path) && (n == len(dir) || dir[n] < b.path[n]) {
-		return false
+// enter adds a directory.
+func (b *block) enter(dir pathKey) {
+	if b.dir == 0 || !bytes.HasPrefix(dir, b.last[:b.size]) {
+		b.size = max(bytes.LastIndexByte(dir, 0), 0)
+		b.base = b.put(nil, dir[:b.size])
 	}
-	if n < len(b.path) && b.path[n] != 0 || n < len(dir) && dir[n] != 0 {
-		n = max(bytes.LastIndexByte(dir[:n], 0), 0)
-	}
-	k := len(b.trail)
-	for k > 0 && b.trail[k-1].end > n {
-		k--
-	}
-	b.trail = b.trail[:k]
-	b.extend(dir[:n])
-	b.extend(dir)
-	b.path = append(b.path[:0], dir...)
-	return true
+	b.dir = b.put(binary.LittleEndian.AppendUint32(make([]byte, 0, 4), b.base), dir[b.size:])
+	b.last = append(b.last[:0], dir...)
 }
 
-// extend adds the last node of dir, unless the last of the trail is it.
-func (b *block) extend(dir pathKey) {
-	var at node
-	if k := len(b.trail); k > 0 {
-		at = b.trail[k-1]
-	}
-	if at.end == len(dir) {
-		return
-	}
-	rest := dir[at.end:]
-	place, dst := b.alloc(4 + uvarintLen(uint64(len(rest))) + len(rest))
-	dst = binary.LittleEndian.AppendUint32(dst, at.place)
-	_ = append(binary.AppendUvarint(dst, uint64(len(rest))), rest...)
-	b.trail = append(b.trail, node{len(dir), place})
-}
-
-func commonPrefix(a, b []byte) int {
-	n := 0
-	for n+8 <= len(a) && n+8 <= len(b) && binary.LittleEndian.Uint64(a[n:]) == binary.LittleEndian.Uint64(b[n:]) {
-		n += 8
-	}
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
+// put adds head and the length and bytes of tail, and returns their place.
+func (b *block) put(head, tail []byte) uint32 {
+	place, dst := b.alloc(len(head) + uvarintLen(uint64(len(tail))) + len(tail))
+	_ = appendBytes(append(dst, head...), tail)
+	return place
 }
 
 func uvarintLen(n uint64) int {
@@ -162,64 +115,30 @@ func (b *block) row(r *ref) (low uint32, name string, value []byte) {
 	return low, name, d.b[:n]
 }
 
-// dir returns the directory at a place that is not 0: a place above it and the rest of its pathKey.
-func (b *block) dir(place uint32) (above uint32, rest []byte) {
+// appendDir appends the pathKey of the directory at a place to dst.
+func (b *block) appendDir(dst pathKey, place uint32) pathKey {
 	mem := b.at(place)
-	d := decoder{mem[4:]}
-	return binary.LittleEndian.Uint32(mem), d.bytes()
+	base, rest := decoder{b.at(binary.LittleEndian.Uint32(mem))}, decoder{mem[4:]}
+	return append(append(dst, base.bytes()...), rest.bytes()...)
 }
 
-// appendPath appends the pathKey of the directory at a place to dst.
-func (b *block) appendPath(dst pathKey, place uint32) pathKey {
-	if place == 0 {
-		return dst
-	}
-	above, rest := b.dir(place)
-	return append(b.appendPath(dst, above), rest...)
+// load sets p to the position of a row, and returns its value. They alias the block and p.dir.
+func (b *block) load(r *ref, p *position) (value []byte) {
+	p.prefix = r.prefix
+	p.low, p.name, value = b.row(r)
+	p.dir = b.appendDir(p.dir[:0], r.dir)
+	return value
 }
 
 // sort puts the references into order.
 func (b *block) sort(o *order) {
-	slices.SortFunc(b.refs, func(x, y ref) int {
-		c := cmp.Compare(x.prefix, y.prefix)
-		if c == 0 {
-			c = b.compareTies(o, &x, &y)
+	var x, y position
+	slices.SortFunc(b.refs, func(r, q ref) int {
+		if c := o.comparePrefix(r.prefix, q.prefix); c != 0 {
+			return c
 		}
-		if o.reverse {
-			return -c
-		}
-		return c
+		b.load(&r, &x)
+		b.load(&q, &y)
+		return o.compare(&x, &y)
 	})
-}
-
-// compareTies compares rows of equal prefixes, not in reverse.
-func (b *block) compareTies(o *order, x, y *ref) int {
-	lowX, nameX, _ := b.row(x)
-	lowY, nameY, _ := b.row(y)
-	if c := o.compareKeys(lowX, nameX, lowY, nameY); c != 0 {
-		return c
-	}
-	switch {
-	case x.dir == y.dir:
-		return strings.Compare(nameX, nameY)
-	case x.dir > y.dir:
-		return -b.compareBelow(o, y.dir, nameY, x.dir)
-	}
-	return b.compareBelow(o, x.dir, nameX, y.dir)
-}
-
-// compareBelow compares an entry of dir with any entry of another directory, which was added
-// after dir.
-func (b *block) compareBelow(o *order, dir uint32, name string, other uint32) int {
-	if o.sort == query.SortDefault {
-		return -1
-	}
-	above, rest := b.dir(other)
-	for above > dir {
-		above, rest = b.dir(above)
-	}
-	if above == dir && name > text(pathKey(rest).child(nil)) {
-		return 1
-	}
-	return -1
 }

@@ -14,7 +14,6 @@ type cursor struct {
 	position // of the current row; only prefix is set before load
 	value    []byte
 	loaded   bool
-	place    uint32 // of dir
 
 	touched byte
 }
@@ -35,9 +34,7 @@ func (c *cursor) seek() bool {
 	if soon := c.i + 4; soon < len(c.b.refs) {
 		r := &c.b.refs[soon]
 		c.touched += c.b.at(r.row)[0]
-		if r.dir != 0 {
-			c.touched += c.b.at(r.dir)[0]
-		}
+		c.touched += c.b.at(r.dir)[0]
 	}
 	return true
 }
@@ -47,12 +44,7 @@ func (c *cursor) load() {
 	if c.loaded {
 		return
 	}
-	r := &c.b.refs[c.i]
-	c.low, c.name, c.value = c.b.row(r)
-	if c.place != r.dir || c.dir == nil {
-		c.dir, c.place = c.b.appendPath(c.dir[:0], r.dir), r.dir
-	}
-	c.loaded = true
+	c.value, c.loaded = c.b.load(&c.b.refs[c.i], &c.position), true
 }
 
 func newMerge(o *order, blocks []*block) *merge {

@@ -79,11 +79,15 @@ func (s *sorter) settle() {
 func (s *sorter) shrink() {
 	n := s.rows()
 	s.fit = cmp.Or(s.fit, n)
-	if s.limit > 0 && n >= 2*s.limit {
-		n = 2 * s.limit // half of them are enough
+	part := 2
+	switch {
+	case s.limit > 0 && n >= 2*s.limit:
+		n = 2 * s.limit
+	case s.hints == nil:
+		part = 8 // much more is to come: go through what is dropped no more than twice
 	}
 	for s.open == nil {
-		n /= 2
+		n /= part
 		s.prune(max(n, 1))
 		if s.open == nil {
 			s.open = s.take(false)
@@ -119,15 +123,8 @@ func (s *sorter) prune(n int) {
 func (s *sorter) repack(b *block) {
 	slices.SortFunc(b.refs, func(x, y ref) int { return cmp.Compare(x.row, y.row) })
 	var p position
-	place := uint32(0)
 	for i := range b.refs {
-		r := &b.refs[i]
-		if p.dir == nil || r.dir != place {
-			p.dir, place = b.appendPath(p.dir[:0], r.dir), r.dir
-		}
-		var value []byte
-		p.prefix = r.prefix
-		p.low, p.name, value = b.row(r)
+		value := b.load(&b.refs[i], &p)
 		for s.open == nil || !s.open.add(&p, value) {
 			s.settle()
 			s.open = s.take(true)
