@@ -11,6 +11,7 @@ import (
 // use up all of the room.
 type Reserve uint8
 
+// The reserves, from small to large.
 const (
 	Removal  Reserve = iota // may use all room: what shrinks the index, and the daemon's own records
 	Change                  // leaves half of store.Store.Reserve

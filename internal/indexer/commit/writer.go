@@ -62,6 +62,7 @@ func (it *Item) hold(n int64) {
 // Urgency says when an item is committed, with all items put before it.
 type Urgency uint8
 
+// The urgencies, from low to high.
 const (
 	Batched Urgency = iota // when the batch is full, or after batchAge
 	Steady                 // once nothing else is queued and the allowance for constant change permits it
