@@ -229,5 +229,5 @@ func peerOf(nc net.Conn) (Peer, error) {
 	if credErr != nil {
 		return Peer{}, credErr
 	}
-	return Peer{Credentials: who, GID: cred.Gid, PID: cred.Pid}, nil
+	return Peer{Credentials: who, PID: cred.Pid}, nil
 }

@@ -11,8 +11,7 @@ import (
 // Peer is the process at the other end of a connection, as of the moment when it
 // connected, according to the kernel.
 type Peer struct {
-	access.Credentials        // its user, and all groups that it is in, GID included
-	GID                uint32 // its effective group
+	access.Credentials // its user and all its groups
 	PID                int32
 }
 

@@ -37,8 +37,8 @@ func TestFindRowsAndPaths(t *testing.T) {
 		if p.UID != uint32(os.Geteuid()) || p.PID != int32(os.Getpid()) {
 			t.Errorf("peer %+v", p)
 		}
-		if q, ok := PeerFrom(ctx); !ok || !reflect.DeepEqual(q, p) || !p.In(uint32(os.Getegid())) {
-			t.Errorf("peer in the context %+v", q)
+		if !p.In(uint32(os.Getegid())) {
+			t.Errorf("%+v is not in its own group", p)
 		}
 		asked = append(asked, req)
 		dir := make([]byte, 0, 20000)

@@ -172,16 +172,8 @@ func New(d Daemon, o Options) *Server {
 	return s
 }
 
+// connKey is the key of the *conn in the context of a request.
 type connKey struct{}
-
-// PeerFrom returns the peer of the request that ctx belongs to.
-func PeerFrom(ctx context.Context) (p Peer, ok bool) {
-	c, ok := ctx.Value(connKey{}).(*conn)
-	if ok {
-		p = c.peer
-	}
-	return p, ok
-}
 
 // Serve answers requests on l until Shutdown is called or ctx is done, which starts a
 // Shutdown that may take ten times Options.Grace. It closes l and returns when all its

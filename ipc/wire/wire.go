@@ -11,16 +11,16 @@
 // because every start of the client pays for that.
 package wire
 
-// Protocol is the version of what is spoken here; it is also the first element
-// of every path ("/v1/…"). A change that an old peer would misunderstand makes
-// it another number; new fields in answers do not.
+// Protocol is the version of the protocol, which is also the first element of every path
+// ("/v1/…"). It changes when an old peer would misunderstand a change; new fields in
+// answers do not change it.
 const Protocol = 1
 
-// Headers that are not HTTP's own.
+// Headers of the protocol.
 const (
-	// HeaderProtocol is in every answer and has the server's Protocol.
+	// HeaderProtocol is in every answer and has the Protocol of the server.
 	HeaderProtocol = "Indexd-Protocol"
-	// HeaderVersion is in every answer and has the daemon's version.
+	// HeaderVersion is in every answer and has the version of the daemon.
 	HeaderVersion = "Indexd-Version"
 )
 
@@ -28,6 +28,6 @@ const (
 const (
 	TypeJSON    = "application/json"
 	TypeNDJSON  = "application/x-ndjson"
-	TypePaths0  = "application/vnd.indexd.paths0" // paths ended by NUL, an empty one, a JSON Trailer
+	TypePaths0  = "application/vnd.indexd.paths0" // paths terminated by NUL, an empty one, a JSON Trailer
 	TypeProblem = "application/problem+json"
 )
