@@ -8,6 +8,7 @@ import (
 
 	"github.com/RoaringBitmap/roaring/v2"
 
+	"indexd/store/postings"
 	"indexd/store/record"
 )
 
@@ -66,7 +67,11 @@ func (c *checker) run() error {
 	if err := c.listings(); err != nil {
 		return err
 	}
-	if err := c.postings(); err != nil {
+	var names nameReader
+	names.begin(c.sn)
+	report := func(where, what string) { c.report(Problem{where, what}) }
+	stop := func() error { return context.Cause(c.ctx) }
+	if err := postings.Check(postingsReader{c.sn, &names}, c.living, report, stop); err != nil {
 		return err
 	}
 	return c.sums()

@@ -5,21 +5,20 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
-	"indexd/store/postings/trigram"
 	"indexd/store/record"
 )
 
-// nameReader reads the names of docs, in the order of their ids. What it finds
-// out about directories outlives a snapshot: a doc's key never changes.
+// nameReader reads the names of docs, in the order of their ids. What it learns about
+// directories outlives a snapshot, since the key of a doc never changes.
 type nameReader struct {
 	dirs map[uint64]string // keys of directories by doc
 	size int               // of the keys, bytes
 
-	block uint64 // of ents; 0 and have false: none
-	have  bool
+	block uint64 // the number of the block in ents
+	have  bool   // a block was read
 	ents  [blockLen]readDoc
 
-	listings *bolt.Cursor // one for all, which makes looking up cheaper
+	listings *bolt.Cursor // shared by all lookups, which makes them cheaper
 	key      []byte       // scratch
 }
 
@@ -29,10 +28,10 @@ type readDoc struct {
 	name   []byte // aliases the database
 }
 
-// dirsLen is about how many bytes of keys are remembered.
+// dirsLen is about how many bytes of keys are kept.
 const dirsLen = 1 << 20
 
-// begin is called with each new snapshot.
+// begin must be called with each new snapshot.
 func (r *nameReader) begin(sn *Snap) {
 	r.have, r.listings = false, sn.b.listings.Cursor()
 	if r.dirs == nil || r.size > dirsLen {
@@ -62,16 +61,16 @@ func (r *nameReader) load(sn *Snap, doc uint64) {
 	}
 }
 
-// names returns the names that the record of a doc has, as Entries.Names does.
-// gone: there is no such doc. Without either the names could not be read. They are
-// valid while the snapshot is.
-func (r *nameReader) names(sn *Snap, doc uint64, rec *record.Record) (names []byte, ok, gone bool) {
+// read returns the names in the record of a doc, as Entries.Names does; they are valid while
+// the snapshot is. exists is false if there is no such doc, and ok if its names cannot be
+// read now: its entries are damaged, or a directory above it was purged.
+func (r *nameReader) read(sn *Snap, doc uint64, rec *record.Record) (names []byte, ok, exists bool) {
 	if !r.have || doc/blockLen != r.block {
 		r.load(sn, doc)
 	}
 	e := r.ents[doc%blockLen]
 	if e.kind == docNone {
-		return nil, false, true
+		return nil, false, false
 	}
 	key := r.key[:0]
 	if e.kind == docTop {
@@ -79,7 +78,7 @@ func (r *nameReader) names(sn *Snap, doc uint64, rec *record.Record) (names []by
 	} else {
 		dir := r.dir(sn, e.parent, 0)
 		if dir == "" {
-			return nil, false, false
+			return nil, false, true
 		}
 		key = append(append(key, dir...), 0)
 		if e.kind == docChunk {
@@ -90,13 +89,13 @@ func (r *nameReader) names(sn *Snap, doc uint64, rec *record.Record) (names []by
 	r.key = key
 	at, val := r.listings.Seek(key)
 	if !bytes.Equal(at, key) || rec.Decode(key, val) != nil || rec.Header().Doc != doc || rec.Load() != nil {
-		return nil, false, false
+		return nil, false, true
 	}
-	return rec.Names(), true, false
+	return rec.Names(), true, true
 }
 
-// dir returns the key of the directory of a doc, so many levels above the one that
-// was asked for; "": it is not known.
+// dir returns the key of the directory of a doc, "" if it is not known. level is how far it is
+// above the doc that was asked for.
 func (r *nameReader) dir(sn *Snap, doc uint64, level int) string {
 	key, known := r.dirs[doc]
 	if known || level > maxDepth {
@@ -115,84 +114,4 @@ func (r *nameReader) dir(sn *Snap, doc uint64, level int) string {
 	r.dirs[doc] = key
 	r.size += len(key) + 64
 	return key
-}
-
-// A doc's names are gathered in a trigram.Builder up to builderLen bytes of
-// memory, which the docs of a segment rarely take: 65,536 directories of a whole
-// machine take 10 MB.
-const builderLen = 14 << 20
-
-// nameBatch is about how many bytes of names are copied from one snapshot, and
-// docBatch how many docs are looked at in it at most.
-const (
-	nameBatch = 256 << 10
-	docBatch  = 1024
-)
-
-// gathering adds the names of docs to a Builder, in short snapshots.
-type gathering struct {
-	s     *Store
-	stop  func() error
-	names nameReader
-	buf   []byte
-	ends  []int
-	docs  []uint32
-	odd   []uint32 // their names could not be read
-
-	added []uint32 // those that the Builder has
-	rest  []uint32 // those for which it had no more room
-}
-
-// gather adds the names of the docs given, ascending.
-func (g *gathering) gather(b *trigram.Builder, docs []uint32) error {
-	g.buf = make([]byte, 0, nameBatch+nameBatch/4)
-	for len(docs) > 0 {
-		if err := g.stop(); err != nil {
-			return err
-		}
-		n := 0
-		err := g.s.View(func(sn *Snap) error {
-			n = g.read(sn, docs[:min(len(docs), docBatch)])
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		docs = docs[n:]
-		from := 0
-		for i, end := range g.ends {
-			if b.Size() > builderLen || b.Docs() == trigram.MaxDocs {
-				g.added = append(g.added, g.docs[:i]...)
-				g.rest = append(append(g.rest, g.docs[i:]...), docs...)
-				return nil
-			}
-			b.Add(g.buf[from:end])
-			from = end
-		}
-		g.added = append(g.added, g.docs...)
-	}
-	return nil
-}
-
-// read copies the names of the next docs, and returns how many it looked at.
-func (g *gathering) read(sn *Snap, docs []uint32) int {
-	g.buf, g.ends, g.docs = g.buf[:0], g.ends[:0], g.docs[:0]
-	g.names.begin(sn)
-	var rec record.Record
-	for i, doc := range docs {
-		if len(g.buf) >= nameBatch {
-			return i
-		}
-		names, ok, gone := g.names.names(sn, uint64(doc), &rec)
-		switch {
-		case gone:
-		case !ok:
-			g.odd = append(g.odd, doc)
-		default:
-			g.buf = append(g.buf, names...)
-			g.ends = append(g.ends, len(g.buf))
-			g.docs = append(g.docs, doc)
-		}
-	}
-	return len(docs)
 }

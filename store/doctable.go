@@ -59,10 +59,10 @@ func (d *docTable) set(id uint64, e docEnt) {
 	switch {
 	case at.kind == docNone:
 		d.t.state.docs++
-		d.t.freshen(id)
+		d.t.changes.Add(id)
 	case e.kind == docNone:
 		d.t.state.docs--
-		d.t.unfreshen(id)
+		d.t.changes.Delete(id)
 	}
 	d.bytes += len(e.name) - len(at.name)
 	b.size += len(e.name) - len(at.name)

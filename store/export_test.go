@@ -14,6 +14,7 @@ import (
 
 	"indexd/store/dbfile"
 	"indexd/store/internal/codec"
+	"indexd/store/postings"
 )
 
 // NoSync makes commits of s quick and no longer safe from power cuts, for tests
@@ -122,16 +123,10 @@ func DirtyZones(t *Tx) (n int) {
 	return n
 }
 
-// EachSegment calls fn with the docs of each segment of the postings that is
-// looked into.
+// EachSegment calls fn with the docs of each segment of the postings that queries read.
 func EachSegment(s *Store, fn func(num uint32, docs *roaring.Bitmap)) {
 	_ = s.View(func(sn *Snap) error {
-		segs := sn.postSegs()
-		for i := range segs {
-			if segs[i].state == segLive {
-				fn(segs[i].num, segs[i].docs)
-			}
-		}
+		postings.EachSegment(postingsReader{sn, nil}, fn)
 		return nil
 	})
 }

@@ -311,7 +311,7 @@ func TestTiers(t *testing.T) {
 			did[m]++
 		}
 	}
-	if did["join"] == 0 || did["drop"] == 0 || did["fresh"] < 30 || did["recover"]+did["heal"] > 0 {
+	if did["join"] == 0 || did["drop"] == 0 || did["build"] < 30 || did["recover"] > 0 {
 		t.Errorf("it did %v", did)
 	}
 	segs, docs := 0, 0
@@ -579,7 +579,7 @@ func TestMergeInParts(t *testing.T) {
 		}
 	})
 	did := mergeAll(t, s)
-	if len(did) < 2 || did[1] != "fresh" {
+	if len(did) < 2 || did[1] != "build" {
 		t.Errorf("it did %v", did)
 	}
 	if n := fresh(t, s); n != 0 {

@@ -101,7 +101,7 @@ func (t *Tx) deleteChunks(dir record.Key) error {
 // putRecord stores a record or chunk, and its zone.
 func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
 	t.docs.setZone(h.Doc, record.ZoneRowOf(h, b.Agg()))
-	t.gains(raw, h.Doc, b)
+	t.noteNames(raw, h.Doc, b)
 	n := b.MaxRecord()
 	if cap(t.slab)-len(t.slab) < n {
 		t.slab = make([]byte, 0, max(n, 64<<10))

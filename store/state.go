@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"indexd/store/internal/codec"
+	"indexd/store/postings"
 )
 
 // state is the set of counters in the meta bucket.
@@ -15,13 +16,11 @@ type state struct {
 	tombstones uint64 // keys in tombstones
 	docs       uint64 // docs in use
 	volume     uint64 // the highest volume number given out
-	fresh      uint64 // docs in that set
-	taken      uint64 // docs in that set
-	segment    uint64 // the highest segment number of the postings given out
+	postings   postings.Counts
 }
 
 func (s *state) fields() [10]*uint64 {
-	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.tombstones, &s.docs, &s.volume, &s.fresh, &s.taken, &s.segment}
+	return [...]*uint64{&s.clock, &s.stamp, &s.nextDoc, &s.pending, &s.tombstones, &s.docs, &s.volume, &s.postings.Unindexed, &s.postings.Merging, &s.postings.Segment}
 }
 
 func (s *state) encode() []byte {

@@ -11,6 +11,7 @@ import (
 
 	"indexd/store/dbfile"
 	"indexd/store/internal/codec"
+	"indexd/store/postings"
 	"indexd/store/record"
 )
 
@@ -59,7 +60,7 @@ type Store struct {
 	readOnly bool
 
 	state  atomic.Pointer[state] // as last committed
-	merges merges
+	merger postings.Merger
 
 	// The fields up to the next blank line belong to the write transaction.
 	tops    map[string]struct{} // keys in roots

@@ -8,6 +8,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 
 	"indexd/store/dbfile"
+	"indexd/store/postings"
 	"indexd/store/record"
 )
 
@@ -25,10 +26,10 @@ type Tx struct {
 	state state
 	base  state // as it was at Begin
 
-	tops   map[string]struct{}
-	parts  partial // of large listings
-	counts map[record.Volume]*Counts
-	fresh  freshness
+	tops    map[string]struct{}
+	parts   partial // of large listings
+	counts  map[record.Volume]*Counts
+	changes postings.Changes
 
 	pending            pendingSet
 	docs               docTable
@@ -183,7 +184,7 @@ func (t *Tx) flush() error {
 	if err := t.pending.flush(); err != nil {
 		return err
 	}
-	if err := t.flushFresh(); err != nil {
+	if err := t.changes.Flush(t.postings()); err != nil {
 		return err
 	}
 	for v, c := range t.counts {

@@ -1,4 +1,4 @@
-package store
+package postings
 
 import (
 	"bytes"
@@ -12,20 +12,18 @@ import (
 
 // joining is a merge of segments into one.
 type joining struct {
-	segs   []postSeg
+	segs   []segment
 	left   []*roaring.Bitmap // of each, the docs that are kept
 	docs   *roaring.Bitmap   // all that are kept
 	others *roaring.Bitmap   // docs of the segments that stay as they are
 }
 
 func (j *joining) do(m *merging) error {
-	var seg postSeg
+	var seg segment
 	if !j.docs.IsEmpty() {
-		err := m.apply(Step{Wait: true, Do: func(t *Tx) error {
-			return t.do(func() (err error) {
-				seg.num, err = t.beginSeg()
-				return err
-			})
+		err := m.apply(Step{Wait: true, Do: func(w Writer) (err error) {
+			seg.num, err = newSegment(w)
+			return err
 		}})
 		if err != nil {
 			return err
@@ -34,10 +32,10 @@ func (j *joining) do(m *merging) error {
 		readers := make([]*pageReader, len(j.segs))
 		sources, to := make([]trigram.Source, len(j.segs)), make([][]int32, len(j.segs))
 		for i := range j.segs {
-			readers[i] = m.s.readPages(j.segs[i].num, m.stop)
+			readers[i] = readPages(m.db, j.segs[i].num, m.stop)
 			sources[i], to[i] = trigram.Unpack(readers[i].page), renumber(&j.segs[i], j.left[i], j.docs)
 		}
-		seg.pages, err = m.pages(seg.num, trigram.Merge(sources, to))
+		seg.pages, err = m.writePages(seg.num, trigram.Merge(sources, to))
 		for _, r := range readers {
 			err = cmp.Or(r.err, err)
 		}
@@ -46,30 +44,24 @@ func (j *joining) do(m *merging) error {
 		}
 		j.others.Or(j.docs)
 	}
-	return m.apply(Step{Wait: true, Do: func(t *Tx) error {
-		return t.do(func() error {
-			if err := t.flushFresh(); err != nil {
+	return m.apply(Step{Wait: true, Do: func(w Writer) error {
+		if seg.num != 0 {
+			if err := publish(w, &seg); err != nil {
 				return err
 			}
-			if seg.num != 0 {
-				if err := t.liveSeg(&seg); err != nil {
-					return err
-				}
+		}
+		for _, g := range j.segs {
+			if err := putSegment(w, &segment{num: g.num, state: segDropping, pages: g.pages}); err != nil {
+				return err
 			}
-			for _, g := range j.segs {
-				if err := t.putSeg(&postSeg{num: g.num, state: segDropping, pages: g.pages}); err != nil {
-					return err
-				}
-			}
-			gone := t.snap.docSet(goneDocs)
-			return t.forgetGone(gone, j.others)
-		})
+		}
+		return forgetDeleted(w, j.others)
 	}})
 }
 
 // renumber returns which number each doc of a segment gets among docs; -1: it is
 // not in left.
-func renumber(g *postSeg, left, docs *roaring.Bitmap) []int32 {
+func renumber(g *segment, left, docs *roaring.Bitmap) []int32 {
 	to := make([]int32, 0, g.n)
 	keep, all := left.Iterator(), docs.Iterator()
 	rank := int32(-1)
@@ -99,7 +91,7 @@ const (
 )
 
 // drop deletes what is left of segments.
-func (m *merging) drop(segs []postSeg) error {
+func (m *merging) drop(segs []segment) error {
 	steps := 0
 	for i := range segs {
 		num, pages := segs[i].num, segs[i].pages
@@ -118,8 +110,8 @@ func (m *merging) drop(segs []postSeg) error {
 			// What is asked for next depends on what is left then.
 			wait := last || !more && i == len(segs)-1 || steps == maxDrops-1
 			var left bool
-			err := m.apply(Step{Bytes: stepLen, Wait: wait, Do: func(t *Tx) (err error) {
-				left, err = t.dropPages(num)
+			err := m.apply(Step{Bytes: stepLen, Wait: wait, Do: func(w Writer) (err error) {
+				left, err = dropPages(w, num)
 				return err
 			}})
 			if err != nil {
@@ -133,26 +125,23 @@ func (m *merging) drop(segs []postSeg) error {
 	return nil
 }
 
-// dropPages deletes some pages of a segment, or, where none is left, its record;
-// more: there is more to delete.
-func (t *Tx) dropPages(num uint32) (more bool, err error) {
-	err = t.do(func() error {
-		var keys [][]byte
-		c := t.b.postings.Cursor()
-		k, _ := c.Seek(segKey(num))
-		for ; isPageOf(k, num) && len(keys) < dropLen; k, _ = c.Next() {
-			keys = append(keys, bytes.Clone(k))
+// dropPages deletes some pages of a segment or, if none is left, its record. It returns
+// whether there is more to delete.
+func dropPages(w Writer, num uint32) (more bool, err error) {
+	var keys [][]byte
+	c := w.Bucket(Pages).Cursor()
+	k, _ := c.Seek(segKey(num))
+	for ; isPageOf(k, num) && len(keys) < dropLen; k, _ = c.Next() {
+		keys = append(keys, bytes.Clone(k))
+	}
+	more = isPageOf(k, num)
+	for _, k := range keys {
+		if err := w.Delete(Pages, k); err != nil {
+			return more, err
 		}
-		more = isPageOf(k, num)
-		for _, k := range keys {
-			if err := t.del(t.b.postings, k); err != nil {
-				return err
-			}
-		}
-		if more {
-			return nil
-		}
-		return t.del(t.b.segments, segKey(num))
-	})
-	return more, err
+	}
+	if more {
+		return true, nil
+	}
+	return false, w.Delete(Segments, segKey(num))
 }

@@ -1,44 +1,38 @@
-package store
+package postings
 
 import (
 	"encoding/binary"
 	"indexd/store/internal/codec"
-	"math"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// docSet is one of the sets of doc ids that the store keeps beside the postings.
-type docSet byte
+// set is one of the sets of doc ids that the store keeps beside the postings.
+type set byte
 
 const (
-	// freshDocs gained a name that no posting knows, so they are always
+	// unindexedDocs gained a name that no posting knows, so they are always
 	// candidates.
-	freshDocs docSet = iota
-	// takenDocs were fresh and are being merged into a segment; they are
+	unindexedDocs set = iota
+	// mergingDocs were fresh and are being merged into a segment; they are
 	// candidates still.
-	takenDocs
-	// goneDocs stand for nothing any more, but a segment may have them.
-	goneDocs
-	// oddDocs are always candidates: when they were to be merged their names
+	mergingDocs
+	// deletedDocs stand for nothing any more, but a segment may have them.
+	deletedDocs
+	// unreadableDocs are always candidates: when they were to be merged their names
 	// could not be read.
-	oddDocs
+	unreadableDocs
 
-	docSets = iota
+	setCount = iota
 )
-
-// maxDoc is the highest doc id that the sets and postings can hold. Ids are never
-// used twice; beyond it, which 100 new directories a second reach after a year,
-// every doc is a candidate.
-const maxDoc = math.MaxUint32
 
 // setLen is the number of ids that one value of the fresh bucket is about. A set
 // of a few hundred ids takes two bytes for each of them, and what a commit
 // rewrites of a large one is bounded by the 8 KiB of a bit for each id.
 const setLen = 1 << 16
 
-func setKey(set docSet, part uint16) []byte {
-	return []byte{byte(set), byte(part >> 8), byte(part)}
+func setKey(s set, part uint16) []byte {
+	return []byte{byte(s), byte(part >> 8), byte(part)}
 }
 
 // decodeSet reads a bitmap of doc ids, in memory of its own.
@@ -56,67 +50,67 @@ func encodeSet(m *roaring.Bitmap) ([]byte, error) {
 }
 
 // setPart returns the ids of one value of a set.
-func (sn *Snap) setPart(set docSet, part uint16) *roaring.Bitmap {
-	key := setKey(set, part)
-	val := sn.b.fresh.Get(key)
+func setPart(r Reader, s set, part uint16) *roaring.Bitmap {
+	key := setKey(s, part)
+	val := r.Bucket(Sets).Get(key)
 	if val == nil {
 		return roaring.New()
 	}
-	return sn.decodePart(part, key, val)
+	return decodePart(r, part, key, val)
 }
 
-func (sn *Snap) decodePart(part uint16, key, val []byte) *roaring.Bitmap {
+func decodePart(r Reader, part uint16, key, val []byte) *roaring.Bitmap {
 	b, err := codec.VerifyChecksum(key, val)
 	if err == nil {
 		if m, err := decodeSet(b); err == nil && (m.IsEmpty() || m.Minimum()>>16 == uint32(part) && m.Maximum()>>16 == uint32(part)) {
 			return m
 		}
 	}
-	sn.s.corrupt(bucketFresh, key)
+	r.Corrupt(Sets, key)
 	return roaring.New()
 }
 
-// docSet returns a set, in memory of its own.
-func (sn *Snap) docSet(set docSet) *roaring.Bitmap {
+// readSet returns a set, in memory of its own.
+func readSet(r Reader, s set) *roaring.Bitmap {
 	m := roaring.New()
-	c := sn.b.fresh.Cursor()
-	for k, v := c.Seek([]byte{byte(set)}); len(k) == 3 && k[0] == byte(set); k, v = c.Next() {
-		m.Or(sn.decodePart(binary.BigEndian.Uint16(k[1:]), k, v))
+	c := r.Bucket(Sets).Cursor()
+	for k, v := c.Seek([]byte{byte(s)}); len(k) == 3 && k[0] == byte(s); k, v = c.Next() {
+		m.Or(decodePart(r, binary.BigEndian.Uint16(k[1:]), k, v))
 	}
 	return m
 }
 
 // putSet stores what one value of a set is to be.
-func (t *Tx) putSet(set docSet, part uint16, was, m *roaring.Bitmap) error {
+func putSet(w Writer, s set, part uint16, was, m *roaring.Bitmap) error {
 	if was.Equals(m) {
 		return nil
 	}
-	switch set {
-	case freshDocs:
-		t.state.fresh += m.GetCardinality() - was.GetCardinality()
-	case takenDocs:
-		t.state.taken += m.GetCardinality() - was.GetCardinality()
+	switch s {
+	case unindexedDocs:
+		w.Counts().Unindexed += m.GetCardinality() - was.GetCardinality()
+	case mergingDocs:
+		w.Counts().Merging += m.GetCardinality() - was.GetCardinality()
 	}
-	key := setKey(set, part)
+	key := setKey(s, part)
 	if m.IsEmpty() {
-		return t.del(t.b.fresh, key)
+		return w.Delete(Sets, key)
 	}
 	b, err := encodeSet(m)
 	if err != nil {
 		return err
 	}
-	return t.put(t.b.fresh, key, codec.AddChecksum(key, b))
+	return w.Put(Sets, key, codec.AddChecksum(key, b))
 }
 
 // changeSet takes the ids of del from a set and adds those of add; either may be
 // nil.
-func (t *Tx) changeSet(set docSet, add, del *roaring.Bitmap) error {
+func changeSet(w Writer, s set, add, del *roaring.Bitmap) error {
 	return eachPart(func(part uint16, adds, dels *roaring.Bitmap) error {
-		was := t.snap.setPart(set, part)
+		was := setPart(w, s, part)
 		m := was.Clone()
 		m.AndNot(dels)
 		m.Or(adds)
-		return t.putSet(set, part, was, m)
+		return putSet(w, s, part, was, m)
 	}, add, del)
 }
 
@@ -124,7 +118,7 @@ func (t *Tx) changeSet(set docSet, add, del *roaring.Bitmap) error {
 func eachPart(fn func(part uint16, add, del *roaring.Bitmap) error, add, del *roaring.Bitmap) error {
 	at := uint64(0)
 	next := func(m *roaring.Bitmap) uint64 {
-		if m == nil || at > maxDoc {
+		if m == nil || at > MaxDoc {
 			return 1 << 32
 		}
 		it := m.Iterator()
@@ -144,7 +138,7 @@ func eachPart(fn func(part uint16, add, del *roaring.Bitmap) error, add, del *ro
 	}
 	for {
 		first := min(next(add), next(del))
-		if first > maxDoc {
+		if first > MaxDoc {
 			return nil
 		}
 		at = first &^ (setLen - 1)
@@ -153,4 +147,10 @@ func eachPart(fn func(part uint16, add, del *roaring.Bitmap) error, add, del *ro
 		}
 		at += setLen
 	}
+}
+
+// anySet reports whether a set has anything in it.
+func anySet(r Reader, s set) bool {
+	k, _ := r.Bucket(Sets).Cursor().Seek([]byte{byte(s)})
+	return k != nil && k[0] == byte(s)
 }

@@ -1,4 +1,4 @@
-package store
+package postings
 
 import (
 	"cmp"
@@ -15,17 +15,17 @@ import (
 // more, maybe, but of the living none too few. Docs that are fresh are always
 // among them. nil stands for every doc. The bitmap is the caller's own, and outlives the
 // snapshot. The error is ErrDamaged.
-func (sn *Snap) Candidates(need *trigram.Need) (*roaring.Bitmap, error) {
-	if need.Any() || sn.state.nextDoc > maxDoc {
+func Candidates(r Reader, need *trigram.Need) (*roaring.Bitmap, error) {
+	if need.Any() {
 		return nil, nil
 	}
 	out := roaring.New()
-	l := lookup{c: sn.b.postings.Cursor()}
-	segs := sn.b.segments.Cursor()
+	l := lookup{c: r.Bucket(Pages).Cursor()}
+	segs := r.Bucket(Segments).Cursor()
 	for k, v := segs.First(); k != nil; k, v = segs.Next() {
-		g, err := decodeSeg(k, v, true)
+		g, err := decodeSegment(k, v, true)
 		if err != nil {
-			return nil, sn.s.corrupt(bucketSegments, k)
+			return nil, r.Corrupt(Segments, k)
 		}
 		if g.state != segLive {
 			continue
@@ -34,16 +34,16 @@ func (sn *Snap) Candidates(need *trigram.Need) (*roaring.Bitmap, error) {
 		docs, all, err := l.need(need, nil, true)
 		switch {
 		case err != nil:
-			return nil, sn.s.corrupt(bucketPostings, k)
+			return nil, r.Corrupt(Pages, k)
 		case all:
 			out.Or(g.docs)
 		default:
 			g.add(out, docs)
 		}
 	}
-	out.AndNot(sn.docSet(goneDocs))
-	for _, set := range [...]docSet{freshDocs, takenDocs, oddDocs} {
-		out.Or(sn.docSet(set))
+	out.AndNot(readSet(r, deletedDocs))
+	for _, set := range [...]set{unindexedDocs, mergingDocs, unreadableDocs} {
+		out.Or(readSet(r, set))
 	}
 	// What came whole out of a segment's record may still be in it.
 	out.CloneCopyOnWriteContainers()
@@ -51,7 +51,7 @@ func (sn *Snap) Candidates(need *trigram.Need) (*roaring.Bitmap, error) {
 }
 
 // add adds docs of a segment, by their numbers in it, to a bitmap of ids.
-func (g *postSeg) add(out *roaring.Bitmap, docs []uint16) {
+func (g *segment) add(out *roaring.Bitmap, docs []uint16) {
 	if len(docs) == 0 {
 		return
 	}

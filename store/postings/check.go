@@ -1,7 +1,6 @@
-package store
+package postings
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -10,33 +9,34 @@ import (
 
 	"indexd/store/internal/codec"
 	"indexd/store/postings/trigram"
-	"indexd/store/record"
 )
 
-// postings checks that every living doc is a candidate for what its names have:
-// that it is in one of the sets, or that the postings of the newest segment which
-// has it have all its trigrams.
-func (c *checker) postings() error {
-	var sets [docSets]*roaring.Bitmap
-	for set := range docSet(docSets) {
-		sets[set] = c.sn.docSet(set)
+// Check checks that every living doc is a candidate for its names: that it is in one of the
+// sets, or that the newest segment that has it lists it under all of its trigrams. It calls
+// report with everything that is wrong, and stop now and then, whose error it returns.
+func Check(r Reader, living *roaring.Bitmap, report func(where, what string), stop func() error) error {
+	c := checker{r: r, report: report, stop: stop}
+	var sets [setCount]*roaring.Bitmap
+	for s := range set(setCount) {
+		sets[s] = readSet(r, s)
 	}
-	for set, n := range map[docSet]uint64{freshDocs: c.sn.state.fresh, takenDocs: c.sn.state.taken} {
-		if got := sets[set].GetCardinality(); got != n {
-			c.problem("fresh", "set %d has %d docs, counted %d", set, got, n)
+	counts := r.Counts()
+	for s, n := range map[set]uint64{unindexedDocs: counts.Unindexed, mergingDocs: counts.Merging} {
+		if got := sets[s].GetCardinality(); got != n {
+			c.problem("fresh", "set %d has %d docs, counted %d", s, got, n)
 		}
 	}
-	if both := roaring.And(sets[goneDocs], c.living); !both.IsEmpty() {
+	if both := roaring.And(sets[deletedDocs], living); !both.IsEmpty() {
 		c.problem("fresh", "%d docs that live are said to be gone, %d the first", both.GetCardinality(), both.Minimum())
 	}
-	segs := c.sn.postSegs()
+	segs := readSegments(r)
 	whole, err := c.pages(segs)
 	if err != nil {
 		return err
 	}
-	left := c.living.Clone()
-	for _, set := range [...]docSet{freshDocs, takenDocs, oddDocs} {
-		left.AndNot(sets[set])
+	left := living.Clone()
+	for _, s := range [...]set{unindexedDocs, mergingDocs, unreadableDocs} {
+		left.AndNot(sets[s])
 	}
 	for i := len(segs) - 1; i >= 0; i-- {
 		if segs[i].state != segLive {
@@ -45,7 +45,7 @@ func (c *checker) postings() error {
 		mine := roaring.And(left, segs[i].docs)
 		left.AndNot(mine)
 		if !whole[segs[i].num] {
-			continue // said already
+			continue // reported already
 		}
 		if err := c.cover(&segs[i], mine.ToArray()); err != nil {
 			return err
@@ -57,18 +57,30 @@ func (c *checker) postings() error {
 	return nil
 }
 
+type checker struct {
+	r      Reader
+	report func(where, what string)
+	stop   func() error
+}
+
+func (c *checker) problem(where, format string, args ...any) {
+	c.report(where, fmt.Sprintf(format, args...))
+}
+
 // pages checks each page by itself, and returns the segments of which all are
 // there and whole.
-func (c *checker) pages(segs []postSeg) (whole map[uint32]bool, err error) {
+func (c *checker) pages(segs []segment) (whole map[uint32]bool, err error) {
 	whole = make(map[uint32]bool)
 	count := make(map[uint32]uint64)
 	for i := range segs {
 		whole[segs[i].num] = true
 	}
 	n := 0
-	err = c.sn.b.postings.ForEach(func(k, v []byte) error {
-		if n++; n%1024 == 0 && c.ctx.Err() != nil {
-			return context.Cause(c.ctx)
+	err = c.r.Bucket(Pages).ForEach(func(k, v []byte) error {
+		if n++; n%1024 == 0 {
+			if err := c.stop(); err != nil {
+				return err
+			}
 		}
 		where := fmt.Sprintf("postings %x", k)
 		if len(k) != 4+markLen {
@@ -101,37 +113,36 @@ func (c *checker) pages(segs []postSeg) (whole map[uint32]bool, err error) {
 }
 
 // cover checks that a segment has all trigrams of some of its docs.
-func (c *checker) cover(g *postSeg, docs []uint32) error {
-	var names nameReader
-	names.begin(c.sn)
-	var rec record.Record
+func (c *checker) cover(g *segment, docs []uint32) error {
 	rank, at := int32(-1), g.docs.Iterator()
 	for len(docs) > 0 {
 		b := trigram.NewBuilder()
 		var to []int32
 		for len(docs) > 0 && b.Size() < builderLen {
-			if len(to)%1024 == 0 && c.ctx.Err() != nil {
-				return context.Cause(c.ctx)
+			if len(to)%1024 == 0 {
+				if err := c.stop(); err != nil {
+					return err
+				}
 			}
 			doc := docs[0]
 			docs = docs[1:]
 			for rank++; at.Next() != doc; {
 				rank++
 			}
-			// What cannot be read is said already.
-			if list, ok, _ := names.names(c.sn, uint64(doc), &rec); ok {
+			// What cannot be read was reported already.
+			if list, ok, _ := c.r.Names(doc); ok {
 				b.Add(list)
 				to = append(to, rank)
 			}
 		}
 		want := trigram.Merge([]trigram.Source{b.Source()}, [][]int32{to})
-		cur := c.sn.b.postings.Cursor()
+		cur := c.r.Bucket(Pages).Cursor()
 		k, v := cur.Seek(segKey(g.num))
 		have := trigram.Unpack(func() ([]byte, bool) {
 			if !isPageOf(k, g.num) {
 				return nil, false
 			}
-			page := v[4:] // its seal was looked at
+			page := v[4:] // pages verified its checksum
 			k, v = cur.Next()
 			return page, true
 		})

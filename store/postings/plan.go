@@ -1,4 +1,4 @@
-package store
+package postings
 
 import (
 	"github.com/RoaringBitmap/roaring/v2"
@@ -9,8 +9,8 @@ import (
 // When docs are merged. A segment costs a query up to a microsecond for each
 // trigram it asks for, and a fresh doc 3 µs; a merge of 256 docs writes some 40 KB.
 const (
-	// mergeFresh fresh docs are merged at once.
-	mergeFresh = 256
+	// mergeUnindexed fresh docs are merged at once.
+	mergeUnindexed = 256
 	// mergeWay segments of one tier become one of the next.
 	mergeWay = 8
 	// mergeLate segments of one tier are merged before fresh docs are.
@@ -31,30 +31,31 @@ func tierOf(docs int) int {
 
 // mergePlan is what NextMerge looks at.
 type mergePlan struct {
-	segs  []postSeg
-	gone  *roaring.Bitmap
-	taken bool
-	odd   bool
+	merger     *Merger
+	segs       []segment
+	deleted    *roaring.Bitmap
+	merging    bool
+	unreadable bool
 }
 
-func (p *mergePlan) read(sn *Snap) {
-	p.segs = sn.postSegs()
-	p.gone = sn.docSet(goneDocs)
-	p.odd = !sn.docSet(oddDocs).IsEmpty()
-	p.taken = sn.state.taken > 0
+func (p *mergePlan) read(r Reader) {
+	p.segs = readSegments(r)
+	p.deleted = readSet(r, deletedDocs)
+	p.unreadable = !readSet(r, unreadableDocs).IsEmpty()
+	p.merging = r.Counts().Merging > 0
 }
 
 // next chooses what is due.
-func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
+func (p *mergePlan) next(build, bulk bool) *Merge {
 	for i := range p.segs {
-		if p.segs[i].state == segBuilding || p.taken {
-			return &Merge{s, "recover", false, (*merging).recover}
+		if p.segs[i].state == segBuilding || p.merging {
+			return &Merge{p.merger, "recover", false, (*merging).recover}
 		}
 	}
-	if p.taken || p.odd && !s.merges.begun {
-		return &Merge{s, "recover", false, (*merging).recover}
+	if p.merging || p.unreadable && !p.merger.begun {
+		return &Merge{p.merger, "recover", false, (*merging).recover}
 	}
-	var live, dropping []postSeg
+	var live, dropping []segment
 	for _, g := range p.segs {
 		switch g.state {
 		case segLive:
@@ -64,31 +65,31 @@ func (p *mergePlan) next(s *Store, fresh, bulk bool) *Merge {
 		}
 	}
 	left := p.left(live)
-	if m := p.join(s, live, left, mergeLate); m != nil && !bulk {
+	if m := p.join(live, left, mergeLate); m != nil && !bulk {
 		return m
 	}
-	wasFresh := s.merges.wasFresh
-	s.merges.wasFresh = false
+	wasBuild := p.merger.wasBuild
+	p.merger.wasBuild = false
 	switch {
-	case fresh && (!wasFresh || len(dropping) == 0):
-		s.merges.wasFresh = true
-		return &Merge{s, "fresh", true, (*merging).fresh}
+	case build && (!wasBuild || len(dropping) == 0):
+		p.merger.wasBuild = true
+		return &Merge{p.merger, "build", true, (*merging).build}
 	case len(dropping) > 0: // in turns, so that what was dropped does not gather
-		return &Merge{s, "drop", false, func(m *merging) error { return m.drop(dropping) }}
+		return &Merge{p.merger, "drop", false, func(m *merging) error { return m.drop(dropping) }}
 	case bulk:
 		return nil
 	}
-	if m := p.join(s, live, left, mergeWay); m != nil {
+	if m := p.join(live, left, mergeWay); m != nil {
 		return m
 	}
-	return p.rewrite(s, live, left)
+	return p.rewrite(live, left)
 }
 
 // left returns of each segment the docs that no newer one has and that are not
 // gone.
-func (p *mergePlan) left(live []postSeg) []*roaring.Bitmap {
+func (p *mergePlan) left(live []segment) []*roaring.Bitmap {
 	left := make([]*roaring.Bitmap, len(live))
-	newer := p.gone.Clone()
+	newer := p.deleted.Clone()
 	for i := len(live) - 1; i >= 0; i-- {
 		left[i] = roaring.AndNot(live[i].docs, newer)
 		newer.Or(live[i].docs)
@@ -97,7 +98,7 @@ func (p *mergePlan) left(live []postSeg) []*roaring.Bitmap {
 }
 
 // join returns the merge of way segments of one tier, if there are so many.
-func (p *mergePlan) join(s *Store, live []postSeg, left []*roaring.Bitmap, way int) *Merge {
+func (p *mergePlan) join(live []segment, left []*roaring.Bitmap, way int) *Merge {
 	var of [len(tiers)][]int
 	for i := range live {
 		if t := tierOf(live[i].n); t < len(tiers) {
@@ -106,14 +107,14 @@ func (p *mergePlan) join(s *Store, live []postSeg, left []*roaring.Bitmap, way i
 	}
 	for _, which := range of {
 		if len(which) >= way {
-			return p.merge(s, "join", live, left, which)
+			return p.merge("join", live, left, which)
 		}
 	}
 	return nil
 }
 
 // rewrite returns the merge of segments of which half is not needed any more.
-func (p *mergePlan) rewrite(s *Store, live []postSeg, left []*roaring.Bitmap) *Merge {
+func (p *mergePlan) rewrite(live []segment, left []*roaring.Bitmap) *Merge {
 	var which []int
 	for i := range live {
 		if n := int(left[i].GetCardinality()); n == 0 || tierOf(live[i].n) > 0 && 2*n < live[i].n {
@@ -123,11 +124,11 @@ func (p *mergePlan) rewrite(s *Store, live []postSeg, left []*roaring.Bitmap) *M
 	if len(which) == 0 {
 		return nil
 	}
-	return p.merge(s, "rewrite", live, left, which)
+	return p.merge("rewrite", live, left, which)
 }
 
 // merge returns the merge of some segments, as far as they fit into one.
-func (p *mergePlan) merge(s *Store, what string, live []postSeg, left []*roaring.Bitmap, which []int) *Merge {
+func (p *mergePlan) merge(what string, live []segment, left []*roaring.Bitmap, which []int) *Merge {
 	j := joining{docs: roaring.New(), others: roaring.New()}
 	in := make([]bool, len(live))
 	n := uint64(0)
@@ -145,5 +146,5 @@ func (p *mergePlan) merge(s *Store, what string, live []postSeg, left []*roaring
 			j.others.Or(live[i].docs)
 		}
 	}
-	return &Merge{s, what, true, j.do}
+	return &Merge{p.merger, what, true, j.do}
 }

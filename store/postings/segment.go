@@ -1,4 +1,4 @@
-package store
+package postings
 
 import (
 	"bytes"
@@ -19,11 +19,11 @@ const (
 	segDropping // its pages are being deleted; other segments have its docs
 )
 
-// postSeg is a segment of the postings: up to trigram.MaxDocs docs, which have
+// segment is a segment of the postings: up to trigram.MaxDocs docs, which have
 // numbers of their own in it, from 0 up in the order of their ids. Of the segments
 // that have a doc, the one with the highest number knows all its names, unless
 // the doc is fresh.
-type postSeg struct {
+type segment struct {
 	num   uint32
 	state segState
 	pages uint64          // how many, where live
@@ -33,8 +33,8 @@ type postSeg struct {
 
 func segKey(num uint32) []byte { return binary.BigEndian.AppendUint32(nil, num) }
 
-// put stores the record of a segment.
-func (t *Tx) putSeg(g *postSeg) error {
+// putSegment stores the record of a segment.
+func putSegment(w Writer, g *segment) error {
 	b := binary.AppendUvarint([]byte{byte(g.state)}, g.pages)
 	if g.state == segLive {
 		docs, err := encodeSet(g.docs)
@@ -44,12 +44,12 @@ func (t *Tx) putSeg(g *postSeg) error {
 		b = append(b, docs...)
 	}
 	key := segKey(g.num)
-	return t.put(t.b.segments, key, codec.AddChecksum(key, b))
+	return w.Put(Segments, key, codec.AddChecksum(key, b))
 }
 
-// decodeSeg reads the record of a segment. With alias its docs are the bytes of
+// decodeSegment reads the record of a segment. With alias its docs are the bytes of
 // val, and not to be changed.
-func decodeSeg(key, val []byte, alias bool) (g postSeg, err error) {
+func decodeSegment(key, val []byte, alias bool) (g segment, err error) {
 	if len(key) != 4 {
 		return g, codec.ErrCorrupt
 	}
@@ -81,14 +81,14 @@ func decodeSeg(key, val []byte, alias bool) (g postSeg, err error) {
 	return g, nil
 }
 
-// postSegs returns all segments in the order of their numbers, in memory of their own.
-func (sn *Snap) postSegs() (segs []postSeg) {
-	c := sn.b.segments.Cursor()
+// readSegments returns all segments in the order of their numbers, in memory of their own.
+func readSegments(r Reader) (segs []segment) {
+	c := r.Bucket(Segments).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if g, err := decodeSeg(k, v, false); err == nil {
+		if g, err := decodeSegment(k, v, false); err == nil {
 			segs = append(segs, g)
 		} else {
-			sn.s.corrupt(bucketSegments, k)
+			r.Corrupt(Segments, k)
 		}
 	}
 	return segs
@@ -103,14 +103,6 @@ func pageKey(seg uint32, m trigram.Mark) []byte {
 	return binary.BigEndian.AppendUint16(key, m.Doc)
 }
 
-// segOfPage returns the number of the segment in the key of a page.
-func segOfPage(key []byte) uint32 {
-	if len(key) < 4 {
-		return 0
-	}
-	return binary.BigEndian.Uint32(key)
-}
-
 // isPageOf reports whether key is that of a page of a segment.
 func isPageOf(key []byte, seg uint32) bool {
 	return len(key) == 4+markLen && binary.BigEndian.Uint32(key) == seg
@@ -120,12 +112,11 @@ func isPageOf(key []byte, seg uint32) bool {
 // snapshots, as trigram.Unpack wants them. It ends with err if something goes
 // wrong, which Unpack does not know of.
 type pageReader struct {
-	s    *Store
+	db   DB
 	stop func() error // asked between snapshots
 	seg  uint32
 	next []byte   // the key at which to go on
-	keys [][]byte // not given out yet, with
-	vals [][]byte
+	vals [][]byte // not given out yet
 	done bool
 	err  error
 }
@@ -133,37 +124,47 @@ type pageReader struct {
 // readLen is about how many bytes are copied from one snapshot.
 const readLen = 64 << 10
 
-func (s *Store) readPages(seg uint32, stop func() error) *pageReader {
-	return &pageReader{s: s, stop: stop, seg: seg, next: segKey(seg)}
+func readPages(db DB, seg uint32, stop func() error) *pageReader {
+	return &pageReader{db: db, stop: stop, seg: seg, next: segKey(seg)}
 }
 
 // page returns the next page without its seal.
 func (r *pageReader) page() ([]byte, bool) {
 	if len(r.vals) == 0 && !r.done && r.err == nil {
 		if r.err = r.stop(); r.err == nil {
-			r.err = r.s.View(func(sn *Snap) error { r.read(sn); return nil })
+			r.err = r.db.View(func(in Reader) error { return r.read(in) })
 		}
 	}
 	if len(r.vals) == 0 || r.err != nil {
 		return nil, false
 	}
-	page, err := codec.VerifyChecksum(r.keys[0], r.vals[0])
-	if err != nil {
-		r.err = r.s.corrupt(bucketPostings, r.keys[0])
-	}
-	r.keys, r.vals = r.keys[1:], r.vals[1:]
-	return page, r.err == nil
+	page := r.vals[0][4:] // read checked it
+	r.vals = r.vals[1:]
+	return page, true
 }
 
-func (r *pageReader) read(sn *Snap) {
-	c := sn.b.postings.Cursor()
+func (r *pageReader) read(in Reader) error {
+	c := in.Bucket(Pages).Cursor()
 	size := 0
 	k, v := c.Seek(r.next)
 	for ; isPageOf(k, r.seg) && size < readLen; k, v = c.Next() {
-		r.keys, r.vals = append(r.keys, bytes.Clone(k)), append(r.vals, bytes.Clone(v))
+		if _, err := codec.VerifyChecksum(k, v); err != nil {
+			return in.Corrupt(Pages, k)
+		}
+		r.vals = append(r.vals, bytes.Clone(v))
 		size += len(v)
 	}
 	if r.done = !isPageOf(k, r.seg); !r.done {
 		r.next = bytes.Clone(k)
+	}
+	return nil
+}
+
+// EachSegment calls fn with the number and the docs of each segment that queries read.
+func EachSegment(r Reader, fn func(num uint32, docs *roaring.Bitmap)) {
+	for _, g := range readSegments(r) {
+		if g.state == segLive {
+			fn(g.num, g.docs)
+		}
 	}
 }
