@@ -15,22 +15,22 @@ import (
 	"time"
 )
 
-// patience is how long a machine may take to get where it is to be. It is long:
-// nothing here is about speed.
+// patience is how long a machine may take to reach a state. It is long, because nothing
+// here is about speed.
 const patience = 3 * time.Minute
 
-// machine is a Debian of its own, booted with systemd as its first process.
+// machine is a separate Debian, booted with systemd as its first process.
 type machine struct {
 	t    *testing.T
 	root string
 	init int // the process outside
 }
 
-// suite is the oldest Debian whose systemd indexd runs under: it has 252.
+// suite is the oldest supported Debian: it has systemd 252.
 const suite = "bookworm"
 
-// boot boots a machine from a copy of a fresh Debian, or skips and says why. It
-// is powered off when the test ends.
+// boot boots a machine from a copy of a fresh Debian, or skips the test and says why. It
+// is powered off at the end of the test.
 func boot(t *testing.T) *machine {
 	t.Helper()
 	if os.Getenv("INDEXD_NSPAWN") == "" {
@@ -52,7 +52,7 @@ func boot(t *testing.T) *machine {
 	var console bytes.Buffer
 	cmd := exec.Command("systemd-nspawn", "--quiet", "--directory="+m.root, "--boot", "--register=no", "--keep-unit",
 		"--machine=indexd-test", "--private-network", "--link-journal=no", "--console=pipe")
-	// /tmp is as it is on most machines: on the disk, and so in the index.
+	// /tmp is on the disk, as on most machines, and therefore in the index.
 	cmd.Env = append(os.Environ(), "SYSTEMD_NSPAWN_TMPFS_TMP=0")
 	cmd.Stdout, cmd.Stderr = &console, &console
 	must(t, cmd.Start())
@@ -94,7 +94,7 @@ func boot(t *testing.T) *machine {
 	return m
 }
 
-// debian is a tar file of a minimal Debian, made once and kept in the user's
+// debian returns a tar file of a minimal Debian, created once and kept in the user's
 // cache.
 func debian(t *testing.T) string {
 	t.Helper()
@@ -120,7 +120,7 @@ func debian(t *testing.T) string {
 	return file
 }
 
-// try runs a command as root in the machine; err has what it said on stderr.
+// try runs a command as root in the machine; err contains its stderr.
 func (m *machine) try(args ...string) (out string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -135,7 +135,7 @@ func (m *machine) try(args ...string) (out string, err error) {
 	return strings.TrimSuffix(stdout.String(), "\n"), err
 }
 
-// run is try for what must succeed.
+// run is try for commands that must succeed.
 func (m *machine) run(args ...string) string {
 	m.t.Helper()
 	out, err := m.try(args...)
@@ -145,7 +145,7 @@ func (m *machine) run(args ...string) string {
 	return out
 }
 
-// sh runs a script of the shell's.
+// sh runs a shell script.
 func (m *machine) sh(script string) string {
 	m.t.Helper()
 	return m.run("sh", "-ec", script)
@@ -170,21 +170,21 @@ func exitStatus(t *testing.T, err error) int {
 	return exit.ExitCode()
 }
 
-// show is a property of a unit.
+// show returns a property of a unit.
 func (m *machine) show(unit, property string) string {
 	m.t.Helper()
 	return m.run("systemctl", "show", "--value", "--property="+property, unit)
 }
 
-// write makes a file in the machine.
+// write creates a file in the machine.
 func (m *machine) write(path, text string) {
 	m.t.Helper()
 	must(m.t, os.MkdirAll(filepath.Dir(m.root+path), 0o755))
 	must(m.t, os.WriteFile(m.root+path, []byte(text), 0o644))
 }
 
-// step is a part of the test that the later ones build on. The machine is the
-// subtest's as long as it runs.
+// step is a part of the test on which later ones depend. The machine belongs to the
+// subtest while it runs.
 func (m *machine) step(name string, do func(t *testing.T)) {
 	outer := m.t
 	outer.Helper()
@@ -198,7 +198,7 @@ func (m *machine) step(name string, do func(t *testing.T)) {
 	}
 }
 
-// report shows what is known when a test has failed.
+// report prints what is known after a failure.
 func (m *machine) report() {
 	for _, args := range [][]string{
 		{"systemctl", "status", "--no-pager", "--full", "--lines=0", "indexd.service", "indexd.socket"},
@@ -228,8 +228,8 @@ func outside(t *testing.T, args ...string) string {
 
 func last(out []byte) []byte { return out[max(0, len(out)-4000):] }
 
-// eventually polls until check returns nil: little of what systemd does is
-// announced to others.
+// eventually polls until check returns nil, since systemd announces few of its state
+// changes.
 func eventually(t *testing.T, what string, check func() error) {
 	t.Helper()
 	deadline := time.Now().Add(patience)

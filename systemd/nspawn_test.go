@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestMachine installs the package on a real systemd and has it live there: its
-// service is asked, reloaded, killed, hung, restarted, upgraded and purged.
+// TestMachine installs the package on a real systemd, where its service is queried,
+// reloaded, killed, hung, restarted, upgraded and purged.
 func TestMachine(t *testing.T) {
 	m := boot(t)
 	packages := build(t)
@@ -47,7 +47,7 @@ const (
 	config  = "/etc/indexd/indexd.toml"
 )
 
-// people makes two users, and files that not everybody sees.
+// people creates two users, and files that not everybody may see.
 func (m *machine) people() {
 	m.t.Helper()
 	m.sh(`for user in alice bob; do
@@ -64,7 +64,7 @@ func (m *machine) people() {
 	touch /usr/lib/modules/6.1/kernel/some-module.ko`)
 }
 
-// install installs a package: the service runs, and answers.
+// install installs a package, and checks that the service runs and answers.
 func (m *machine) install(deb string) {
 	m.t.Helper()
 	m.unpack(deb)
@@ -102,7 +102,8 @@ func (m *machine) serves() {
 	})
 }
 
-// privileges: the process is indexd's, with one capability and no way to more.
+// privileges checks that the process runs as indexd, with one capability and no way to
+// get more.
 func (m *machine) privileges() {
 	m.t.Helper()
 	status := m.run("cat", "/proc/"+m.pid()+"/status")
@@ -119,7 +120,7 @@ func (m *machine) privileges() {
 	if !strings.Contains(status, "\nNoNewPrivs:\t1\n") || !strings.Contains(status, "\nSeccomp:\t2\n") {
 		m.t.Errorf("it may get new privileges, or make any call:\n%s", status)
 	}
-	// It writes where it should and nowhere else.
+	// It can write where it should and nowhere else.
 	if got := m.sh(`stat -c '%U %a' /var/lib/indexd /run/indexd`); got != "indexd 700\nindexd 755" {
 		m.t.Errorf("directories: %q", got)
 	}
@@ -128,10 +129,9 @@ func (m *machine) privileges() {
 	}
 }
 
-// idly: a thread that checks reads with the idle I/O priority, which the sandbox
-// must let it take, and all have their unit's again after it. Asked are checks of a
-// tree, one after the other, until ionice(1) has seen it of one; command is what
-// comes before indexctl.
+// idly checks that a thread that compares directories reads with idle I/O priority, which
+// the sandbox must allow, and that all threads have the unit's priority again afterwards.
+// It runs checks of a tree until ionice(1) has seen one; command precedes indexctl.
 func (m *machine) idly(pid, tree string, command ...string) {
 	m.t.Helper()
 	ctx, cancel := context.WithCancel(m.t.Context())
@@ -141,7 +141,8 @@ func (m *machine) idly(pid, tree string, command ...string) {
 	for range 2 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				// 1 is for differences, which there may be in what changes by itself.
+				// 1 means differences, which are possible since files change by
+				// themselves.
 				if _, err := m.try(slices.Concat(command, []string{"indexctl", "check", tree})...); err != nil && exitStatus(m.t, err) != 1 {
 					m.t.Error(err)
 					return
@@ -149,7 +150,7 @@ func (m *machine) idly(pid, tree string, command ...string) {
 			}
 		})
 	}
-	// A thread may have gone before it is asked about.
+	// A thread may have ended meanwhile.
 	classes := `for t in /proc/` + pid + `/task/*; do ionice -p ${t##*/} 2>/dev/null || true; done | sort -u`
 	eventually(m.t, "a check reads idly", func() error {
 		if out := m.sh(`for i in $(seq 5); do ` + classes + `; done`); !slices.Contains(strings.Split(out, "\n"), "idle") {
@@ -176,8 +177,8 @@ func (m *machine) pid() string {
 	return pid
 }
 
-// everything: what it has is what find(1) finds as root, homes, temporary files
-// and modules included, though the service is in a sandbox.
+// everything checks that the index contains what find(1) finds as root, including homes,
+// temporary files and modules, although the service is in a sandbox.
 func (m *machine) everything() {
 	m.t.Helper()
 	m.sees("root")
@@ -189,8 +190,8 @@ func (m *machine) everything() {
 	}
 }
 
-// users: root sees all, each of two users what find(1) shows them, and not that
-// there is more.
+// users checks that root sees everything, and each of two users only what find(1) shows
+// them, without a hint that there is more.
 func (m *machine) users() {
 	m.t.Helper()
 	of := func(user string) string {
@@ -217,9 +218,8 @@ func (m *machine) users() {
 	}
 }
 
-// sees compares what a user, whose is the home directory, sees of the index with
-// what find(1) shows them. Not compared is what changes by itself, and what is on
-// other file systems.
+// sees compares what a user, with the given home directory, sees of the index with what
+// find(1) shows them. It ignores what changes by itself, and other file systems.
 func (m *machine) sees(user string) {
 	m.t.Helper()
 	const filter = ` | grep -vE '^/(var/log|var/lib/indexd|run|proc|sys|dev)(/|$)' | LC_ALL=C sort >/root/`
@@ -230,7 +230,8 @@ func (m *machine) sees(user string) {
 		rm /root/want /root/have`)
 }
 
-// mounts: what is mounted while it runs is seen from within its namespace.
+// mounts checks that file systems mounted while the service runs are visible in its
+// namespace.
 func (m *machine) mounts() {
 	m.t.Helper()
 	m.sh(`mkdir -p /home/late; sed -i 's|^roots = .*|roots = ["/", "/home/late"]|' ` + config)
@@ -240,19 +241,19 @@ func (m *machine) mounts() {
 		_, err := m.try("indexctl", "find", "--sync", "--quiet", "seen-later")
 		return err
 	})
-	// What is unmounted is kept, as offline; here it would be in the way.
+	// What is unmounted would stay in the index as offline, and be in the way here.
 	m.sh(`rm /home/late/seen-later; indexctl find --sync seen-later || umount /home/late; rmdir /home/late; sed -i 's|^roots = .*|roots = ["/"]|' ` + config)
 	m.reloaded(2)
 }
 
-// reloaded asks for a reload, after which the journal tells of so many.
+// reloaded requests a reload, after which the journal contains that many.
 func (m *machine) reloaded(times int) {
 	m.t.Helper()
 	m.run("systemctl", "reload", service)
 	m.logged("the configuration was reloaded", times)
 }
 
-// logged returns when the service's log has a text so many times.
+// logged returns when the log of the service contains a text that many times.
 func (m *machine) logged(text string, times int) {
 	m.t.Helper()
 	eventually(m.t, text, func() error {
@@ -264,8 +265,8 @@ func (m *machine) logged(text string, times int) {
 	})
 }
 
-// reload: the configuration is read again by the same process; one that cannot
-// be used leaves all as it was.
+// reload checks that the same process reads the configuration again, and that an invalid
+// one changes nothing.
 func (m *machine) reload() {
 	m.t.Helper()
 	pid := m.pid()
@@ -292,7 +293,8 @@ func (m *machine) reload() {
 	}
 }
 
-// kill: killed outright it is started again and goes on with what it had.
+// kill checks that the service is started again after being killed, and continues with
+// its index.
 func (m *machine) kill() {
 	m.t.Helper()
 	pid := m.pid()
@@ -303,7 +305,7 @@ func (m *machine) kill() {
 	if got := m.show(service, "NRestarts"); got != "1" {
 		m.t.Errorf("%s restarts", got)
 	}
-	// What had been listed was not listed again.
+	// Nothing was listed again.
 	if log := m.run("journalctl", "--quiet", "--output=cat", "_PID="+m.pid()); strings.Contains(log, "first index") {
 		m.t.Errorf("it began anew:\n%s", log)
 	}
@@ -320,7 +322,7 @@ func (m *machine) another(than string) {
 	})
 }
 
-// hang: a process that does nothing any more is found out by the watchdog.
+// hang checks that the watchdog detects a process that hangs.
 func (m *machine) hang() {
 	m.t.Helper()
 	drop := "/etc/systemd/system/indexd.service.d/test.conf"
@@ -335,8 +337,8 @@ func (m *machine) hang() {
 	m.serves()
 }
 
-// unrefused asks all the time while something is done that ends the process:
-// everybody gets their answer.
+// unrefused makes requests all the time while do ends the process, and checks that every
+// one is answered.
 func (m *machine) unrefused(do func()) {
 	m.t.Helper()
 	pid := m.pid()
@@ -358,7 +360,8 @@ func (m *machine) unrefused(do func()) {
 	wg.Wait()
 }
 
-// upgrade: the new version runs, what was known is, and nobody was refused.
+// upgrade checks that the new version runs, that the index is kept, and that no request
+// was refused.
 func (m *machine) upgrade(deb string) {
 	m.t.Helper()
 	m.sh(`echo '# my own' >>` + config)
@@ -369,8 +372,7 @@ func (m *machine) upgrade(deb string) {
 	m.run("grep", "--quiet", "my own", config)
 }
 
-// activation: a stopped service is started by the first question, which is
-// answered.
+// activation checks that a request starts a stopped service and is answered.
 func (m *machine) activation() {
 	m.t.Helper()
 	m.run("systemctl", "stop", service)
@@ -381,7 +383,7 @@ func (m *machine) activation() {
 	m.serves()
 }
 
-// timer: the rescan that it starts is done.
+// timer checks that the rescan started by the timer is done.
 func (m *machine) timer() {
 	m.t.Helper()
 	m.run("systemctl", "enable", "--now", "indexd-rescan.timer")
@@ -394,11 +396,11 @@ func (m *machine) timer() {
 	}
 }
 
-// userUnit: a user's own indexd runs beside the system's.
+// userUnit checks that a user's own indexd runs beside that of the system.
 func (m *machine) userUnit() {
 	m.t.Helper()
 	uid := m.run("id", "-u", "alice")
-	// What user@.service is, without PAM, of which a minimal Debian has too little.
+	// A replacement for user@.service without PAM, which a minimal Debian lacks.
 	runtime := "user-runtime-dir@" + uid + ".service"
 	m.run("systemd-run", "--unit=alice", "--uid=alice", "--setenv=XDG_RUNTIME_DIR=/run/user/"+uid,
 		"--property=Requires="+runtime, "--property=After="+runtime,
@@ -416,7 +418,7 @@ func (m *machine) userUnit() {
 	if got := alice("indexctl", "find", "of-alice"); got != "/home/alice/private-alice/of-alice" {
 		m.t.Errorf("alice's own has %q", got)
 	}
-	// A check of so much takes a moment.
+	// A check of that many files takes a moment.
 	m.sh("seq -f /home/alice/many/%g 3000 | xargs mkdir -p; chown -R alice: /home/alice/many")
 	alice("indexctl", "find", "--quiet", "--sync", "many")
 	pid := alice("systemctl", "--user", "show", "--value", "--property=MainPID", service)
@@ -431,7 +433,7 @@ func (m *machine) userUnit() {
 	m.sh("rm -r /home/alice/.local /home/alice/.config /home/alice/many")
 }
 
-// stop: socket and service stopped, there is nobody to ask, and no socket.
+// stop checks that with socket and service stopped, requests fail and there is no socket.
 func (m *machine) stop() {
 	m.t.Helper()
 	m.run("systemctl", "stop", socket, service)
@@ -444,8 +446,8 @@ func (m *machine) stop() {
 	m.run("indexctl", "find", "--quiet", "of-alice")
 }
 
-// purge: what was removed leaves its configuration and database, what was purged
-// nothing.
+// purge checks that removing the package leaves its configuration and database, and
+// purging it leaves nothing.
 func (m *machine) purge(before []string) {
 	m.t.Helper()
 	m.run("dpkg", "--remove", "indexd")
@@ -460,8 +462,8 @@ func (m *machine) purge(before []string) {
 	}
 }
 
-// traces is all that there is of indexd's name in the machine, but for the copies
-// that the tools for accounts keep of their files.
+// traces returns all files with indexd's name in the machine, except backups made by
+// account tools.
 func (m *machine) traces() []string {
 	m.t.Helper()
 	out := m.sh(`find / -xdev -path /proc -prune -o -name '*indexd*' -print -o -name '_indexctl' -print

@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// debs are packages of this source, of two versions.
+// debs are packages of two versions of this source.
 type debs struct{ old, new string }
 
-// build makes packages of a copy of the source, in a directory of its own.
+// build builds packages from a copy of the source, in a separate directory.
 func build(t *testing.T) debs {
 	t.Helper()
 	src := sources(t)
 	return debs{makeDeb(t, src, "0~1"), makeDeb(t, src, "0~2")}
 }
 
-// sources copies what git has of the source.
+// sources copies the files that git tracks.
 func sources(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,20 +44,21 @@ func makeDeb(t *testing.T, src, version string) string {
 	return found[0]
 }
 
-// lint has lintian look at a package: it finds nothing that it warns of.
+// lint checks with lintian that there are no warnings about a package.
 func lint(t *testing.T, deb string) {
 	t.Helper()
 	if _, err := exec.LookPath("lintian"); err != nil {
 		t.Skip("lintian is not installed")
 	}
-	// It leaves with 0 for warnings, and says some things on stderr.
+	// It exits with 0 on warnings, and prints some messages on stderr.
 	cmd := exec.Command("lintian", "--allow-root", "--fail-on=error,warning", deb)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
 
-// reproduce makes the package again of another copy, elsewhere: it is the same.
+// reproduce builds the package again from another copy in another place: it must be
+// identical.
 func reproduce(t *testing.T, deb, version string) {
 	t.Helper()
 	again := makeDeb(t, sources(t), version)
@@ -71,8 +72,8 @@ func reproduce(t *testing.T, deb, version string) {
 	t.Logf("%s: %d bytes", filepath.Base(deb), len(a))
 }
 
-// TestMaintainer: a package says who made it, as dch(1) is told, in both places
-// that have it; where nobody said so, it is an address that leads nowhere.
+// TestMaintainer checks that a package names its maintainer in both places, as configured
+// for dch(1), or by default an address that leads nowhere.
 func TestMaintainer(t *testing.T) {
 	for _, name := range []string{"dpkg-deb", "gzip", "md5sum"} {
 		if _, err := exec.LookPath(name); err != nil {

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// TestExposure: systemd's own measure of what a unit could do, from 0 to 10, in
-// tenths.
+// TestExposure checks systemd's rating of what a unit could do, from 0 to 10, in tenths.
 func TestExposure(t *testing.T) {
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		t.Skip("systemd-analyze is not installed")

@@ -1,6 +1,8 @@
 package access
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -69,10 +71,7 @@ func (s *Stats) View(w Credentials, since time.Time) *View {
 func (v *View) Changed() (dirs []string, more bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for dir := range v.changed {
-		dirs = append(dirs, dir)
-	}
-	more = v.moreChanged
+	dirs, more = slices.Collect(maps.Keys(v.changed)), v.moreChanged
 	v.changed, v.moreChanged = nil, false
 	return dirs, more
 }

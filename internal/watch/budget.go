@@ -1,7 +1,6 @@
 package watch
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -48,13 +47,11 @@ func SystemLimits() (Limits, error) {
 }
 
 func readNumber(name string) (int64, error) {
-	f, err := os.Open(name)
+	text, err := os.ReadFile(name)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	line, _ := bufio.NewReader(f).ReadString('\n')
-	return strconv.ParseInt(strings.TrimSpace(line), 10, 64)
+	return strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
 }
 
 // Needed returns the value of Sysctl of which share percent are enough for dirs watches,

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -248,7 +249,7 @@ func parentOf(path string) string {
 func (p *pending) take() Batch {
 	b := Batch{Overflow: p.overflow, Mounts: p.mounts}
 	tree, any := "", false // the last subtree
-	for _, dir := range p.sorted() {
+	for _, dir := range slices.SortedFunc(maps.Keys(p.dirs), mounts.ComparePaths) {
 		if any && mounts.Within(dir, tree) {
 			continue
 		}
@@ -265,13 +266,4 @@ func (p *pending) take() Batch {
 	}
 	*p = newPending()
 	return b
-}
-
-func (p *pending) sorted() []string {
-	list := make([]string, 0, len(p.dirs))
-	for dir := range p.dirs {
-		list = append(list, dir)
-	}
-	slices.SortFunc(list, mounts.ComparePaths)
-	return list
 }
