@@ -98,7 +98,7 @@ func (c *Client) version() string {
 func (r *response) start(head, payload []byte) error {
 	// The server may reject a request before it has read all of it. Its answer matters, not
 	// the error from writing the rest.
-	r.conn.Write(append(head, payload...))
+	_, _ = r.conn.Write(append(head, payload...))
 	end := -1
 	for {
 		if end = bytes.Index(r.buf[:r.to], []byte("\r\n\r\n")); end >= 0 {

@@ -42,8 +42,6 @@ type docBlock struct {
 	dirty bool
 }
 
-const blockKeyLen = 5
-
 func blockKey(id uint64) []byte {
 	n := id / blockLen
 	return []byte{byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
@@ -121,20 +119,15 @@ func (sn *Snap) doc(id uint64) (kind docKind, parent uint64, name []byte, err er
 		return docNone, 0, nil, nil
 	}
 	d, err := readBlock(key, val)
-	if err == nil {
-		for {
-			i, kind, parent, name, ok := d.next()
-			switch {
-			case !ok && d.r.Bad:
-				err = codec.ErrCorrupt
-			case !ok || i > int(id%blockLen):
-				return docNone, 0, nil, nil
-			case i == int(id%blockLen):
-				return kind, parent, name, nil
-			default:
-				continue
-			}
-			break
+	for err == nil {
+		i, kind, parent, name, ok := d.next()
+		switch {
+		case !ok && d.r.Bad:
+			return docNone, 0, nil, sn.s.corrupt(bucketDocs, key)
+		case !ok || i > int(id%blockLen):
+			return docNone, 0, nil, nil
+		case i == int(id%blockLen):
+			return kind, parent, name, nil
 		}
 	}
 	return docNone, 0, nil, sn.s.corrupt(bucketDocs, key)

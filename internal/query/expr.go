@@ -19,6 +19,7 @@ type Expr interface {
 // The kinds of Expr. Lists have at least two elements, none of the list's own kind. X is no
 // *Not.
 type (
+	// Everything matches every entry.
 	Everything struct{}
 	And        struct{ List []Expr }
 	Or         struct{ List []Expr }
@@ -60,6 +61,7 @@ type (
 	In struct{ Dir string }
 )
 
+// TextKind is the kind of pattern in a Text.
 type TextKind uint8
 
 const (
@@ -70,6 +72,7 @@ const (
 	WordRegex  // a POSIX regular expression with \< \> \b or \B, for package pattern
 )
 
+// TextWhere is what a Text is matched against.
 type TextWhere uint8
 
 const (

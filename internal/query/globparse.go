@@ -24,6 +24,7 @@ type GlobPart struct {
 	Alts  [][]GlobPart // for OpAlt
 }
 
+// GlobOp is the kind of a GlobPart.
 type GlobOp uint8
 
 const (
@@ -48,6 +49,7 @@ type GlobClass struct {
 	Exact  []RuneRange
 }
 
+// RuneRange is a range of characters, including both ends.
 type RuneRange struct{ Lo, Hi rune }
 
 const (

@@ -15,6 +15,7 @@ func HasUpper(s string) bool {
 	return false
 }
 
+// IsASCII reports whether s contains only ASCII characters.
 func IsASCII(s string) bool {
 	for i := range len(s) {
 		if s[i] >= utf8.RuneSelf {

@@ -16,6 +16,7 @@ const (
 	True    Truth = 1
 )
 
+// TruthOf returns True or False.
 func TruthOf(b bool) Truth {
 	if b {
 		return True

@@ -290,7 +290,7 @@ func (s *Source) Status() Status {
 	return Status{Watches: s.set.len(), Budget: int(s.budget.allowed.Load()), Limit: int(s.budget.limit.Load()), Overflows: s.lost}
 }
 
-// Pinned, as the time of a change, keeps the watch of a directory from being evicted.
+// Pinned is a time of the last change that keeps the watch of a directory from being evicted.
 var Pinned = time.Unix(1<<32-1, 0)
 
 // clampTime converts t to the seconds stored in a node.

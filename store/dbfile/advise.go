@@ -41,5 +41,5 @@ func (h *handle) sequential(tx *bolt.Tx) (done func()) {
 // matter. The mapping stays while a transaction is open, and a new mapping begins as
 // MADV_RANDOM again.
 func (h *handle) advise(tx *bolt.Tx, how int) {
-	unix.Syscall(unix.SYS_MADVISE, h.db.Info().Data, uintptr(tx.Size()), uintptr(how))
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, h.db.Info().Data, uintptr(tx.Size()), uintptr(how))
 }

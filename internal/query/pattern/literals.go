@@ -29,8 +29,10 @@ const (
 	maxLists   = 8
 )
 
+// AnyText returns the literals of a pattern that may match any text.
 func AnyText() Literals { return Literals{Prefix: []string{""}, Suffix: []string{""}} }
 
+// Exactly returns the literals of a pattern that matches exactly the given texts.
 func Exactly(texts ...string) Literals {
 	texts = slices.Compact(slices.Sorted(slices.Values(texts)))
 	if len(texts) > MaxAlts {

@@ -31,6 +31,8 @@ const (
 	noName                           // no name
 )
 
+// NewColumnSearcher returns a searcher for the names that contain text, with case folded
+// if fold is set, and only at the start or end of a name if start or end is set.
 func NewColumnSearcher(text string, fold, start, end bool) ColumnSearcher {
 	if strings.IndexByte(text, '/') >= 0 {
 		return ColumnSearcher{kind: noName}
@@ -230,6 +232,7 @@ func Disjoint(list []string) bool {
 	return true
 }
 
+// IsASCII reports whether s contains only ASCII characters.
 func IsASCII(s []byte) bool {
 	var all uint64
 	for ; len(s) >= 8; s = s[8:] {
