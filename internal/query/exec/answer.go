@@ -10,7 +10,7 @@ import (
 	"indexd/store"
 )
 
-// answer is one query under way. Its goroutine is Find's.
+// answer is the state of one Find. It is used by Find's goroutine.
 type answer struct {
 	r    *Runner
 	q    *Query
@@ -28,9 +28,9 @@ type answer struct {
 	slow    bool  // the reader was, lately
 	wanted  int   // rows that a round need not go beyond; negative: no bound
 
-	tasks   []*task  // what is left, in path order
-	cut     bool     // tasks were cut as far as they are to be
-	later   []string // if not nil, the only directories that are looked at now
+	tasks   []*task  // the rest, in path order
+	cut     bool     // tasks need not be split further
+	later   []string // if not nil, only these directories are read
 	workers []*worker
 
 	after *position // rows up to it are left out; nil if none is
@@ -84,7 +84,7 @@ func (a *answer) view(fn func(*keyspace) error) error {
 	return err
 }
 
-// give hands one row to the sink. No transaction is held.
+// give gives one row to the sink. No transaction is held.
 func (a *answer) give(dir []byte, e *listing.Entry, noMeta bool) error {
 	if err := a.sink.Row(dir, e, noMeta); err != nil {
 		return err
@@ -98,7 +98,7 @@ func (a *answer) give(dir []byte, e *listing.Entry, noMeta bool) error {
 	return nil
 }
 
-// flush returns errSlow where drain is to be called.
+// flush returns errSlow if drain must be called.
 func (a *answer) flush() error {
 	slow, err := a.sink.Flush(a.ctx)
 	if slow && err == nil {
@@ -118,7 +118,7 @@ func (a *answer) enough(n int, b *budget) bool {
 	return a.wanted >= 0 && n > a.wanted
 }
 
-// left is how many rows are still wanted; a negative number: all.
+// left returns how many more rows are wanted, or a negative number for all.
 func (a *answer) left() int {
 	if a.q.Limit <= 0 {
 		return -1
@@ -195,7 +195,7 @@ func (a *answer) list() error {
 	}
 }
 
-// flushAll is flush where nothing is held that could be given back.
+// flushAll is flush for a caller that holds nothing to release.
 func (a *answer) flushAll() error {
 	err := a.flush()
 	if err == errSlow {
@@ -204,7 +204,7 @@ func (a *answer) flushAll() error {
 	return err
 }
 
-// giveRows gives the rows in r, as many as are wanted, and empties it.
+// giveRows gives the rows in r, up to the limit, and empties r.
 func (a *answer) giveRows(r *rows) error {
 	err := r.each(func(dir []byte, e *listing.Entry, noMeta bool) error {
 		if a.left() == 0 {
@@ -224,7 +224,7 @@ func (a *answer) giveRows(r *rows) error {
 	return err
 }
 
-// since is a deadline d from now; 0: none.
+// since returns the time d from now; zero if d is 0.
 func since(d time.Duration) time.Time {
 	if d == 0 {
 		return time.Time{}

@@ -6,16 +6,15 @@ import (
 	"strings"
 )
 
-// Most of what an answer holds it can find again, so it does not hold it for
-// minutes because its reader is slow: rows that were copied and not given are
-// found anew in a later snapshot, and sorted ones wait in a file.
+// An answer can find again what it has not given yet, so it does not keep it for minutes because
+// its reader is slow. Rows that were copied are found again in a later snapshot; sorted rows stay
+// in memory only as long as no other sort needs it.
 
-// errSlow unwinds what gives rows to a sink whose reader is slow; the row that
-// it was given last is given.
+// errSlow is returned by answer.give if the reader is slow. The row counts as given.
 var errSlow = errors.New("the reader is slow")
 
-// slowBuffer is the size in bytes of the rows that are copied at once while the
-// reader is slow: it takes a page at a time.
+// slowBuffer is the size in bytes of the rows that are copied at once while the reader is slow,
+// about a page.
 const slowBuffer = 48 << 10
 
 // buffer is the size in bytes of the rows that a task copies in a round.
@@ -26,7 +25,7 @@ func (a *answer) buffer() int {
 	return a.r.opt.Buffer
 }
 
-// drain waits for the reader. The caller has given back what it can.
+// drain waits for the reader. The caller has released what it can.
 func (a *answer) drain() error {
 	a.gather()
 	a.slow, a.workers = true, nil
@@ -34,7 +33,7 @@ func (a *answer) drain() error {
 	return a.sink.Drain(a.ctx)
 }
 
-// unlist drops the rows that were not given; the tasks find them again.
+// unlist drops the rows that were not given and makes the tasks find them again.
 func (a *answer) unlist() {
 	first := a.tasks[0]
 	first.from = first.rows.given()
@@ -51,7 +50,7 @@ func (a *answer) unlist() {
 	}
 }
 
-// given is the place behind the row that each gave last.
+// given returns the place after the last row that each gave.
 func (r *rows) given() pos {
 	return pos{dir: bytes.Clone(r.atDir), name: strings.Clone(r.atName)}
 }

@@ -5,14 +5,13 @@ import (
 	"time"
 )
 
-// budget tells a loop when to stop, for a few nanoseconds a turn. It is for one
-// goroutine.
+// budget tells a loop when to stop. A turn costs a few nanoseconds. It is for one goroutine.
 type budget struct {
 	done      <-chan struct{}
 	deadline  time.Time // zero: none
 	stop      *atomic.Bool
 	work      int
-	units     int  // of work after which it looks up
+	units     int  // work between two checks
 	cancelled bool // done was seen
 }
 
@@ -20,8 +19,8 @@ func newBudget(a *answer, deadline time.Time, stop *atomic.Bool) budget {
 	return budget{done: a.ctx.Done(), deadline: deadline, stop: stop, units: a.r.tune.units}
 }
 
-// due adds units of work and reports whether it is time to stop: the context is
-// done, someone set stop, or the deadline has passed.
+// due adds units of work and reports whether it is time to stop because the context is done,
+// stop is set, or the deadline has passed.
 func (t *budget) due(units int) bool {
 	if t.work += units; t.work < t.units {
 		return false

@@ -12,10 +12,9 @@ import (
 	"indexd/store/record"
 )
 
-// byPath gives matches in path order, a directory and then what is in it, as
-// they are found: a walk finds the directories, and before it goes into one
-// the entries of the directories above come up to its name. Those wait in
-// frames, of which each holds the matches of one record.
+// byPath gives matches in path order, a directory before its contents, as they are found. A walk
+// finds the directories; before it enters one, the entries of the directories above are given up
+// to its name. Until then they wait in frames, each of which holds the matches of one record.
 type byPath struct {
 	a         *answer
 	walk      walk
@@ -98,7 +97,7 @@ func (a *answer) listByPath() error {
 	return nil
 }
 
-// unlist drops the rows that were not given, to find them again.
+// unlist drops the rows that were not given; they are found again.
 func (b *byPath) unlist() {
 	last := b.rows.given()
 	b.at = append(append(last.dir, 0), last.name...)
@@ -106,7 +105,7 @@ func (b *byPath) unlist() {
 	b.stack, b.spare, b.matches = nil, nil, matches{}
 }
 
-// round goes on until the rows are enough or the time is up.
+// round continues until there are enough rows or the time is up.
 func (b *byPath) round(ks *keyspace) {
 	b.budget = newBudget(b.a, since(b.a.r.opt.Round), &b.never)
 	b.evaluator.attach(ks)
@@ -146,8 +145,8 @@ func (b *byPath) round(ks *keyspace) {
 	b.done = true
 }
 
-// enter makes a frame of the walk's directory; false: the round ends. big: it is
-// in chunks.
+// enter makes a frame for the walk's directory. big says that it has chunks. It returns false if
+// the round ends.
 func (b *byPath) enter(w *walk, big bool) bool {
 	if !big && !w.load() {
 		return true
@@ -177,8 +176,8 @@ func (b *byPath) enter(w *walk, big bool) bool {
 	return true
 }
 
-// match finds the matches in f's record, by a judge that has entered its
-// directory; false: the context is done.
+// match finds the matches in f's record with an evaluator that has entered its directory. It
+// returns false if the context is done.
 func (b *byPath) match(f *frame, ev *evaluator) bool {
 	f.found, f.next = f.found[:0], 0
 	h := &b.matches
@@ -190,8 +189,8 @@ func (b *byPath) match(f *frame, ev *evaluator) bool {
 	return !b.budget.cancelled
 }
 
-// resume makes frames of the directories above the place where the last round
-// stopped, and goes before the first directory behind it.
+// resume makes frames for the directories above the place where the last round stopped, and goes
+// before the first directory after it.
 func (b *byPath) resume(ks *keyspace) {
 	for len(b.stack) > 0 {
 		b.pop()
@@ -212,7 +211,7 @@ func (b *byPath) resume(ks *keyspace) {
 	}
 }
 
-// push adds a frame of the directory that path is.
+// push adds a frame for the directory at path.
 func (b *byPath) push(s *keyRange, key record.Key, after string) *frame {
 	f := new(frame)
 	if n := len(b.spare); n > 0 {
@@ -233,8 +232,7 @@ func (b *byPath) pop() {
 	}
 }
 
-// upTo has everything come that is before the walk's directory or is it; false:
-// the round ends.
+// upTo gives all matches up to the walk's directory. It returns false if the round ends.
 func (b *byPath) upTo(w *walk) bool {
 	for len(b.stack) > 0 {
 		f := b.stack[len(b.stack)-1]
@@ -251,8 +249,8 @@ func (b *byPath) upTo(w *walk) bool {
 	return true
 }
 
-// drain has the matches of the last frame come, those up to a name; nil: all.
-// false: the round ends.
+// drain gives the matches of the last frame up to a name, or all if it is nil. It returns false
+// if the round ends.
 func (b *byPath) drain(upTo []byte) bool {
 	f := b.stack[len(b.stack)-1]
 	stat := !b.a.q.NamesOnly
@@ -280,8 +278,8 @@ func (b *byPath) drain(upTo []byte) bool {
 	}
 }
 
-// load finds the next record of f that has matches, or that there is none;
-// false: the context is done.
+// load finds the next record of f that has matches, if any. It returns false if the context is
+// done.
 func (b *byPath) load(f *frame) bool {
 	ev := b.evaluator
 	if !ev.inside(f.key) {

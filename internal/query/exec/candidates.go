@@ -10,40 +10,39 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// candidates are where in a snapshot matches can be: a superset, of which every
-// entry is judged as in a scan of everything. They are in one of two forms.
+// candidates are the records of a snapshot that may have matches. Their entries are evaluated as
+// in a scan of everything, so there may be too many of them. They have one of two forms.
 //
 //	spans   keys, few enough to go from one to the next
-//	docs     doc ids, which a scan of all keys compares with those of the headers
+//	docs    doc IDs, which a scan of all keys compares with those of the headers
 //
 // They never change and are shared by the workers.
 type candidates struct {
-	// What is below a directory is a candidate too where its name is accepted;
-	// nil: nothing is for that.
+	// dir accepts the names of directories below which everything is a candidate; nil accepts
+	// none.
 	dir func(name string) bool
-	// By stretch: all in it is below such a directory.
+	// whole says, for each keyRange, that all of it is below such a directory.
 	whole []bool
-	// fits are the docs of all candidates; nil: every one. It holds what must be
-	// true of a record besides that docs or dir lead to it.
+	// fits holds the docs of all candidates; nil holds all docs. A candidate must be in it even
+	// if docs or dir lead to it.
 	fits *roaring.Bitmap
 	docs *roaring.Bitmap // nil: all
 
 	inSpans bool
 	spans   []span // disjoint, in the order of keys
-	// few: they may be made spans, which takes longer than to scan a little for
-	// the first of them.
+	// few says that they can be made spans, which takes longer than a short scan for the
+	// first of them.
 	few bool
 }
 
-// seed is what candidates grow from: all matches are in the documents that meet
-// need or, where there is a dir, also below directories named in them whose name
-// it accepts.
+// seed is one query of the trigram index. All matches are in the documents that meet need or, if
+// dir is set, below directories named in them that dir accepts.
 type seed struct {
 	need trigram.Need
 	dir  func(name string) bool // nil: there are none
 }
 
-// lookup is how candidates are found. Tests put others in its place.
+// lookup finds candidates. Tests replace it.
 type lookup struct {
 	// seeds are those of a plan, each sufficient alone.
 	seeds func(p *plan.Plan) []seed
@@ -51,8 +50,8 @@ type lookup struct {
 	docs func(sn *store.Snap, s *seed) (*roaring.Bitmap, error)
 }
 
-// candidates finds the candidates of the plan; nil: everything is one, or may
-// as well be. What cannot be read of what leads to them only means that.
+// candidates returns the candidates of the plan, or nil if a scan of everything is as good. It
+// also returns nil if the indexes cannot be read.
 func (a *answer) candidates(ks *keyspace) *candidates {
 	if clock := ks.sn.Clock(); !a.looked || a.sum.LastClock != clock {
 		a.looked = true
@@ -63,12 +62,11 @@ func (a *answer) candidates(ks *keyspace) *candidates {
 	return a.cand
 }
 
-// gather finds the docs and chooses the form; false: a scan of everything is as
-// good.
+// gather finds the docs and chooses the form. It returns false if a scan of everything is as good.
 func (c *candidates) gather(a *answer, ks *keyspace) bool {
 	tune := &a.r.tune
 	all := ks.sn.Docs()
-	var below *seed // of those that lead to subtrees the one with the fewest docs
+	var below *seed // the one with the fewest docs of those that lead to subtrees
 	for i := range a.seeds {
 		s := &a.seeds[i]
 		docs, err := a.r.lookup.docs(ks.sn, s)
@@ -89,7 +87,7 @@ func (c *candidates) gather(a *answer, ks *keyspace) bool {
 		}
 	}
 	if c.fits != nil {
-		// What subtrees come to is not known.
+		// The size of the subtrees is not known.
 		if n := c.fits.GetCardinality(); below == nil || n <= few || n/4 <= c.docs.GetCardinality() {
 			below, c.docs = nil, c.fits
 		}
@@ -111,8 +109,7 @@ func (c *candidates) gather(a *answer, ks *keyspace) bool {
 	return a.ctx.Err() == nil
 }
 
-// settle makes spans of few candidates of the keyspace, when a scan has not come to
-// its end soon.
+// settle makes spans of few candidates after a short scan has not finished.
 func (a *answer) settle(ks *keyspace) {
 	if c := ks.cand; c != nil && c.few && !c.inSpans {
 		own := *c
@@ -144,8 +141,8 @@ func (c *candidates) tops(ks *keyspace) {
 	}
 }
 
-// accepts returns the length of the first directory in path, components each
-// after a 00, of which the name is accepted; negative: there is none.
+// accepts returns the length of the pathKey of the first directory in path whose name is
+// accepted; negative if there is none.
 func (c *candidates) accepts(path []byte) int {
 	for i := 0; i < len(path); {
 		n := bytes.IndexByte(path[i+1:], 0)
@@ -161,8 +158,8 @@ func (c *candidates) accepts(path []byte) int {
 	return -1
 }
 
-// fewOf is tuning.few: to look for a record takes about as long as to pass over
-// twenty, and the keys of so many are to fit into memory.
+// fewOf is tuning.few. Looking up a record takes about as long as passing over twenty, and the
+// keys must fit in memory.
 func fewOf(all uint64) uint64 { return min(max(all/16, 256), 32<<10) }
 
 // manyOf is tuning.many.

@@ -7,13 +7,13 @@ import (
 	"indexd/store/record"
 )
 
-// counter is a worker's part of a count.
+// counter counts the matches of one worker.
 type counter struct {
 	n     int64
 	total *tally
 }
 
-// tally is what the counters of an answer share.
+// tally is shared by the counters of an answer.
 type tally struct {
 	limit int64 // 0: none
 	n     atomic.Int64
@@ -45,8 +45,7 @@ func (c *counter) add(rd *round, _ *task, _ *walk, _ *matches) bool {
 	return !c.reached(rd, 1)
 }
 
-// reached counts towards the limit, ends the round where it is reached, and
-// says so.
+// reached counts n towards the limit. It ends the round and returns true if the limit is reached.
 func (c *counter) reached(rd *round, n int64) bool {
 	if c.total.limit == 0 || c.total.n.Add(n) < c.total.limit {
 		return false

@@ -21,10 +21,10 @@ type evaluator struct {
 	needPath  bool
 	needMeta  bool
 	needEmpty bool
-	needZone  bool // skips may say yes
+	needZone  bool // skips may return true
 
 	ks   *keyspace
-	next Ahead // what comes behind the directory entered; nil: that is not known
+	next Ahead // of the directory entered; nil if it is not known what follows
 
 	// The directory that was entered.
 	s     *keyRange
@@ -60,8 +60,7 @@ func newEvaluator(q *Query) *evaluator {
 	return ev
 }
 
-// attach makes ks what is judged. What was entered before is forgotten: it may
-// alias a snapshot that has ended.
+// attach sets the keyspace. It forgets the directory, which may alias a snapshot that has ended.
 func (ev *evaluator) attach(ks *keyspace) { ev.ks, ev.s, ev.dir, ev.child = ks, nil, nil, nil }
 
 // inside reports whether dir is the directory that was entered last.
@@ -99,10 +98,10 @@ func (ev *evaluator) enter(s *keyRange, dir record.Key, rec *record.Record) (bel
 	return below && (ev.sight == access.Full || ev.sight == access.Traverse)
 }
 
-// hidden reports whether the directory entered is not to be known of.
+// hidden reports whether no entry of the current directory may be shown.
 func (ev *evaluator) hidden() bool { return ev.sight == access.Traverse || ev.sight == access.None }
 
-// closed reports whether no entry of the directory entered is wanted.
+// closed reports whether no entry of the current directory can be shown.
 func (ev *evaluator) closed() bool {
 	return ev.truth == query.False || ev.hidden()
 }
@@ -190,7 +189,7 @@ func (h *matches) next() bool {
 	return false
 }
 
-// number returns which entry of the record the current one is.
+// number returns the number of the current entry in its record.
 func (h *matches) number() int {
 	h.i += bytes.Count(h.names[h.ipos:h.start], []byte{0})
 	h.ipos = h.start
@@ -238,7 +237,7 @@ func bare(name string, t listing.Type) listing.Entry {
 	return listing.Entry{Name: name, Stat: listing.Stat{Mode: uint32(t) << 12}}
 }
 
-// match decides where the name alone does not.
+// match decides if the name alone does not.
 func (ev *evaluator) match(h *matches) bool {
 	if ev.needMeta {
 		ev.decode(h.rec, h.number(), ev.sight)
@@ -252,8 +251,8 @@ func (ev *evaluator) match(h *matches) bool {
 	return ev.m.Match(&ev.row)
 }
 
-// empty says whether the directory name in the one entered has no entries, where
-// that is known and may be shown.
+// empty reports whether a directory in the current one has no entries. It is unknown if that is
+// not known or may not be shown.
 func (ev *evaluator) empty(name string) query.Truth {
 	s, key := ev.ks.child(ev.s, ev.dir, name)
 	if ev.child == nil {
@@ -285,7 +284,7 @@ func (ev *evaluator) empty(name string) query.Truth {
 	return query.False
 }
 
-// text returns b as a string that aliases it.
+// text returns a string that aliases b.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // nameFrom returns the name that begins at names[at], which it aliases.

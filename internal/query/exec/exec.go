@@ -2,11 +2,11 @@
 // the plan's scope covers, has their entries judged, and gives those that match
 // to a Sink, in order.
 //
-//	scopes ── keyspace ──▶ tasks ── worker: walk, judge ──▶ rows, a count, or a sorter ──▶ Sink
+//	scopes ── keyspace ──▶ tasks ── worker: walk, evaluate ──▶ rows, a count, or a sorter ──▶ Sink
 //	In, roots  segments   ranges   one goroutine each       in a read transaction         outside of it
 //
-// In a scope only those records are read that are candidates by the indexes of
-// trigrams and of sizes and times, see candidates.
+// Within a scope, only those records are read that the indexes of trigrams, sizes and times
+// make candidates; see candidates.
 //
 // A listing is read in rounds. A round is one read transaction of a few dozen milliseconds, in
 // which several goroutines scan ranges of the index side by side and copy what they find. Between
@@ -41,17 +41,16 @@ import (
 
 // Options of a Runner. The zero value of each means its default.
 type Options struct {
-	// Procs is the number of goroutines that may scan at once in all queries
-	// together, not counting one that every query has: its own; GOMAXPROCS-1.
-	// Negative: none.
+	// Procs is the number of goroutines that may scan at once for all queries together, in
+	// addition to each query's own. The default is GOMAXPROCS-1; a negative number means none.
 	Procs int
-	// SortMemory is the memory in bytes that all sorts together may take beyond
-	// a MiB each for every goroutine that scans; 32 MiB.
+	// SortMemory is the memory in bytes that all sorts together may use in addition to
+	// 768 KiB for every goroutine that scans. The default is 32 MiB.
 	SortMemory int64
-	// Round is the time after which a read transaction of a listing ends; 50 ms.
+	// Round is how long a read transaction of a listing lasts at most. The default is 50 ms.
 	Round time.Duration
-	// Buffer is the size in bytes of the rows that are copied in one round
-	// before they go to the sink, for each of a few ranges; 128 KiB.
+	// Buffer is the size in bytes of the rows that one round copies for each of a few ranges
+	// before they go to the sink. The default is 128 KiB.
 	Buffer int
 }
 
@@ -91,23 +90,23 @@ func New(st *store.Store, o Options) *Runner {
 	return r
 }
 
-// tuning is what nobody sets but a test.
+// tuning is what only tests change.
 type tuning struct {
 	// probe is how long an answer scans alone before it cuts what is left into tasks for
 	// several goroutines, since most are done by then, and how long it looks for a row beyond
 	// its limit.
 	probe time.Duration
-	// units is the work after which a budget looks up: some 16 KiB of names, a
-	// few hundred matches or a thousand headers, each well under 2 ms.
+	// units is the work between two checks of a budget: some 16 KiB of names, a few hundred
+	// matches or a thousand headers, each of which takes well under 2 ms.
 	units int
 	// splitDirs is how many directories a volume must have to be cut at all.
 	splitDirs uint64
 	// What a sorter's block holds at most: bytes, and rows.
 	blockSize, blockRows int
-	// few is how many candidates, of that many records, are gone to one by one,
-	// and many with how many more than that a scan looks for them.
+	// few returns up to how many candidates, out of all records, are looked up one by one, and
+	// many up to how many beyond that a scan picks them out.
 	few, many func(all uint64) uint64
-	// fewest is how many are gone to so at once.
+	// fewest is up to how many are looked up without a scan first.
 	fewest uint64
 }
 
@@ -121,7 +120,7 @@ func (r *Runner) retune(t tuning) {
 	r.memory = &memory{max: r.opt.SortMemory, size: t.blockSize, rows: t.blockRows}
 }
 
-// Query is one question to a Runner.
+// Query describes one answer.
 type Query struct {
 	Plan *plan.Plan
 	// Sort, Reverse, Limit and Count are as in query.Request. Reverse turns
@@ -129,14 +128,14 @@ type Query struct {
 	Sort    query.Sort
 	Reverse bool
 	Limit   int
-	// Count: no rows, only Summary.Count; with Limit it stops there, and 1 is
-	// what asks whether there is any.
+	// Count asks for no rows, only Summary.Count. With a Limit, counting stops there; a Limit
+	// of 1 asks whether there is any match.
 	Count bool
-	// NamesOnly: the sink needs nothing of an entry but its name. Where the
-	// plan does not either, nothing else is decoded.
+	// NamesOnly says that the sink needs only the names of entries. Unless the plan needs
+	// more, nothing else is decoded.
 	NamesOnly bool
-	// Viewer, if not nil, decides what may be shown. Nothing then is shown of what
-	// is offline, nor is that said.
+	// Viewer decides what may be shown; nil shows everything. With a Viewer, nothing that is
+	// offline is shown or reported.
 	Viewer Viewer
 
 	// After is Summary.Next of the answer to the same query of which this is the next page;
@@ -146,51 +145,49 @@ type Query struct {
 
 // Viewer says what an answer may show.
 type Viewer interface {
-	// Look returns a function for one goroutine, which is asked once a directory,
-	// or a few times, what may be shown of it. It is called within a read
-	// transaction, so it must not wait for anyone for long. dir is absolute; dir,
-	// key and o are valid during the call. What comes next it may ask ahead for,
-	// during its calls.
+	// Look returns a function for one goroutine that says what may be shown of a directory. It
+	// is called once or a few times for each directory, within a read transaction, so it must
+	// not block for long. dir is absolute; dir, key and o are valid during the call. During its
+	// calls, ahead tells it which directories follow.
 	Look(ahead Ahead) func(dir string, key record.Key, o *record.Origin) access.Visibility
-	// Lists says whether what is at dir now may be listed, stored or not: whether
-	// it may be said that the index does not know it well. It is called as Look's
-	// function is.
+	// Lists reports whether the directory that is at dir now may be listed, whether it is
+	// stored or not, and so whether an answer may report it as stale. The rules for Look's
+	// function apply.
 	Lists(dir string) bool
-	// Again is asked after a round, outside of its transaction, for directories of
-	// which Look said access.Traverse or access.None and may say more now, since they have
-	// been listed again. They are looked at once more. It may wait. An error ends
-	// the answer.
+	// Again returns directories for which Look returned access.Traverse or access.None and may
+	// return more now because they were listed again. They are read once more. It is called
+	// after a round, outside its transaction, and may block. An error ends the answer.
 	Again(ctx context.Context) (dirs []string, err error)
 }
 
-// Ahead calls add with some directories that are probably asked for next, in the
-// order of paths, until it returns false. They are on the volume of the directory
-// that is asked for. dir is absolute; dir and o are valid during the call.
+// Ahead calls add with directories that probably follow, in path order, until it returns false.
+// They are on the same volume as the current directory. dir is absolute; dir and o are valid
+// during the call.
 type Ahead = func(add func(dir string, o *record.Origin) bool)
 
 // Sink takes the rows of an answer. It is used by one goroutine, which holds no
 // transaction.
 type Sink interface {
-	// Row is given one row. dir is the directory's absolute path; dir and e,
-	// with its name, are valid during the call. noMeta: only the name and the
-	// type in e.Mode are known or may be shown; with Query.NamesOnly only the
-	// name is there anyway. An error ends the answer and is returned by Find.
+	// Row takes one row. dir is the directory's absolute path; dir and e, with its name, are
+	// valid during the call. noMeta means that only the name and the type in e.Mode are known
+	// or may be shown; with Query.NamesOnly there is only the name. An error ends the answer,
+	// and Find returns it.
 	Row(dir []byte, e *listing.Entry, noMeta bool) error
-	// Full says that Flush is to be called before more rows.
+	// Full reports whether Flush must be called before the next row.
 	Full() bool
-	// Flush is called where Full says so, and now and then; not at the end. It
-	// may block, but not for a reader that is slow: then Drain is called
-	// before more rows. With no rows since the last it lets others go first.
+	// Flush is called when Full says so, and now and then, but not at the end. It may block,
+	// but not for a slow reader: it then returns true, and Drain is called before more rows.
+	// If there are no new rows, it lets other requests go first.
 	Flush(ctx context.Context) (slow bool, err error)
-	// Drain waits until the reader has taken what it was given.
+	// Drain waits until the reader has taken all rows so far.
 	Drain(ctx context.Context) error
 }
 
-// Summary is what is to be said about an answer besides its rows.
+// Summary describes an answer apart from its rows.
 type Summary struct {
 	Rows  int64 // given to the sink
 	Count int64 // matches: Rows, or with Query.Count the count
-	// The store's clock at the first and the last moment that was looked at.
+	// The store's clock at the first and the last snapshot that was read.
 	FirstClock, LastClock uint64
 	// Missing are the plan's In directories of which the index knows nothing.
 	Missing []string
@@ -210,11 +207,11 @@ type Summary struct {
 // Complete reports whether there is nothing in Stale.
 func (s *Summary) Complete() bool { return len(s.Stale) == 0 && s.StaleMore == 0 && s.Changed == 0 }
 
-// Find executes q and gives what matches to sink, which may be nil where
-// q.Count. Errors are the sink's, the cause of ctx being done (within 10 ms),
-// or the store's. Where records are damaged the rest of the answer is given
-// and the error, which wraps store.ErrCorrupt, returned at the end. The Summary
-// is of what was done, also with an error.
+// Find executes q and gives the matches to sink, which may be nil if q.Count is set. It returns
+// the sink's errors, the cause of ctx being done (within 10 ms), the store's errors, and errors
+// that wrap ErrToken. If records are damaged, it gives the rest of the answer and returns an error
+// that wraps store.ErrCorrupt at the end. The Summary describes what was done even if there is an
+// error.
 func (r *Runner) Find(ctx context.Context, q *Query, sink Sink) (Summary, error) {
 	a := &answer{r: r, q: q, ctx: ctx, sink: sink, tasks: []*task{{}}}
 	err := a.resume()

@@ -10,20 +10,20 @@ import (
 	"indexd/store/record"
 )
 
-// scope is a directory below which is searched: an In directory or a root.
+// scope is a directory to search, an In directory or a root.
 type scope struct {
 	top  pathKey
 	path string
 }
 
-// scopesOf returns the plan's In directories, or where there are none the
-// store's roots; in path order, none below another.
+// scopesOf returns the plan's In directories or, if there are none, the store's roots, in path
+// order and without those that are below others.
 func scopesOf(sn *store.Snap, p *plan.Plan) []scope {
 	paths := slices.Clone(p.In())
 	if len(paths) == 0 {
 		for key, value := range sn.Values(store.Roots) {
-			// The indexer keeps what was a root only for what leads from it to one
-			// that is.
+			// The indexer keeps a former root only for the directories that lead from it
+			// to a root.
 			var root struct{ Former bool }
 			_ = json.Unmarshal(value, &root)
 			if path := sn.PathOf(key); path != "" && !root.Former {
@@ -45,14 +45,14 @@ func scopesOf(sn *store.Snap, p *plan.Plan) []scope {
 	return kept
 }
 
-// stretch is a run of keys of one volume, as it lies among all paths.
+// keyRange is a range of keys of one volume and its place among all paths.
 type keyRange struct {
 	scope  int
 	volume store.VolumeInfo
 	mount  pathKey // of the volume; a beginning of lo
 	lo, hi pathKey // what is searched of it: [lo, hi)
-	// depth plus the number of components of a key is the depth of the entries
-	// of that directory, 1 for those of the scope itself.
+	// depth plus the number of components of a key is the depth of that directory's entries.
+	// It is 1 for the entries of the scope itself.
 	depth int
 }
 
@@ -148,8 +148,8 @@ func (ks *keyspace) find(dir pathKey) *keyRange {
 	return nil
 }
 
-// child returns the key of the directory name in dir, which lies in s, and where
-// it lies itself: what is mounted there counts.
+// child returns the key of the directory name in dir, which is in s, and its own keyRange. If
+// something is mounted there, that is the mounted volume's.
 func (ks *keyspace) child(s *keyRange, dir record.Key, name string) (*keyRange, record.Key) {
 	key := dir.Child(name)
 	if len(ks.mounts) > 0 {
@@ -161,9 +161,8 @@ func (ks *keyspace) child(s *keyRange, dir record.Key, name string) (*keyRange, 
 	return s, key
 }
 
-// readAhead is called where much of the keyspace is about to be gone through in order,
-// until done is called: what is not in the page cache is read eight times as fast.
-// That is of no use where only few records are gone to.
+// readAhead has the kernel read ahead until done is called. A scan of what is not in the page
+// cache is then eight times as fast. It does nothing if only few records are looked up.
 func (ks *keyspace) readAhead() (done func()) {
 	if ks.cand != nil && ks.cand.inSpans {
 		return func() {}
@@ -171,11 +170,11 @@ func (ks *keyspace) readAhead() (done func()) {
 	return ks.sn.Sequential()
 }
 
-// pos is a place in the order of directories, and of names within one.
+// pos is a place in the order of directories and of the names in each.
 type pos struct {
 	dir  pathKey
 	name string // entries of dir up to name are before it
-	incl bool   // but name itself is not
+	incl bool   // except name itself
 }
 
 // passed reports whether an entry of pos's own directory is before it.
@@ -192,7 +191,7 @@ func (p *pos) after(q *pos) bool {
 	return c > 0 || c == 0 && p.name > q.name
 }
 
-// bound is p as a bound of records: where p has a name, that of a chunk.
+// bound returns p as a bound of records. If p has a name, it is that of a chunk.
 func (p *pos) bound() pathKey {
 	if p.atStart() {
 		return p.dir

@@ -4,13 +4,12 @@ import (
 	"indexd/store/record"
 )
 
-// maxAhead is how many records are read for what comes next, at most.
+// maxAhead bounds the records that are read ahead.
 const maxAhead = 256
 
-// ahead calls add with the directories that may be asked for behind the one that
-// next has gone to, in order, and their records' origins, until it returns
-// false or they are maxAhead. Some may never be asked for, and others not be among
-// them: none is where the candidates are single records.
+// ahead calls add with the directories that probably follow the current one, in order, and with
+// their records' origins, until add returns false or maxAhead records were read. It is only a
+// guess, and adds nothing if the candidates are single records.
 func (w *walk) ahead(add func(dir string, o *record.Origin) bool) {
 	if w.c == nil || w.spans != nil || w.s.volume.Offline {
 		return

@@ -8,23 +8,23 @@ import (
 	"indexd/store/record"
 )
 
-// maxRanked is the most rows that are looked for in the records that are likely
-// to have them first: the more there are, the less that saves.
+// maxRanked is up to how many rows are looked for in the most promising records first. The more
+// rows there are, the less that saves.
 const maxRanked = 10_000
 
-// bound is the aggregates of which every entry is at that bound of a Ranking's.
+// bound returns the aggregates of entries that are all at a bound of a Ranking.
 func bound(at int64) *record.Aggregates {
 	agg := &record.Aggregates{MinSize: at, MaxSize: at}
 	agg.Oldest.Sec, agg.Newest.Sec = at, at
 	return agg
 }
 
-// sortRanked gathers the first rows in one snapshot: it looks at the records that
-// can have the best rows, then at what can still have better ones. done is false
-// where that was not possible or is of no use; then nothing was gathered.
+// sortRanked gathers the first rows in one snapshot. It reads the records that can have the best
+// rows, then those that can still have better ones. If done is false, that was not possible or not
+// useful, and nothing was gathered.
 func (a *answer) sortRanked(s *sorting) (done bool, err error) {
 	if s.zone == nil || a.q.Viewer != nil || s.limit == 0 || s.limit > maxRanked {
-		// Where not all may be seen rows have not the sizes that the store knows.
+		// For a Viewer, rows may not have the sizes that the store knows.
 		return false, nil
 	}
 	err = a.view(func(ks *keyspace) error {
@@ -51,7 +51,7 @@ func (a *answer) sortRanked(s *sorting) (done bool, err error) {
 	return done, err
 }
 
-// ranked does it. only, if not nil, are the records that can have matches.
+// ranked does the work of sortRanked. only holds the records that can have matches, or is nil.
 func (a *answer) ranked(ks *keyspace, s *sorting, rank *store.Ranking, only *roaring.Bitmap) bool {
 	newCollector := a.newSortCollector(s)
 	a.hire(1, newCollector)
@@ -85,7 +85,7 @@ func (a *answer) ranked(ks *keyspace, s *sorting, rank *store.Ranking, only *roa
 	if rank.Done() {
 		return true
 	}
-	// What is left is more quickly found in the order of keys.
+	// The rest is found faster in the order of keys.
 	plan := a.zones()
 	rest := ks.sn.Zones(func(z *record.Zone) bool {
 		if plan != nil && !plan(z) {
@@ -116,8 +116,8 @@ func (a *answer) ranked(ks *keyspace, s *sorting, rank *store.Ranking, only *roa
 	return true
 }
 
-// zones returns what says whether a record can have a match by what is known of
-// its entries' sizes and times; nil: that says nothing.
+// zones returns a function that reports whether a record can have a match, given the bounds of
+// its entries' sizes and times; nil if the plan does not depend on them.
 func (a *answer) zones() func(*record.Zone) bool {
 	p := a.q.Plan
 	if !p.NeedsMeta() {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// changed asks whether the round that has ended is to be done once more, for what
-// was not shown and can be now. No transaction is held.
+// changed reports whether the last round must be repeated because directories that were hidden
+// may be shown now. No transaction is held.
 func (a *answer) changed() (bool, error) {
 	if a.q.Viewer == nil {
 		return false, nil
@@ -15,9 +15,9 @@ func (a *answer) changed() (bool, error) {
 	return len(dirs) > 0, err
 }
 
-// again makes what was not shown, and can be now, the task of the rounds to come;
-// false: there is nothing. Where that needs everything to be looked at again it
-// calls afresh, which forgets what was found. No transaction is held.
+// again makes directories that were hidden and may be shown now the task of the next rounds. It
+// returns false if there are none. If everything must be read again, it calls afresh, which drops
+// the rows so far. No transaction is held.
 func (a *answer) again(afresh func()) (bool, error) {
 	if a.q.Viewer == nil {
 		return false, nil
@@ -28,7 +28,7 @@ func (a *answer) again(afresh func()) (bool, error) {
 	}
 	a.tasks, a.cut = []*task{{}}, true
 	if a.q.Plan.NeedsEmptyDir() {
-		// What is in them counts for their entries in the directories above too.
+		// Their contents also decide whether their own entries are empty directories.
 		a.cut = false
 		afresh()
 		return true, nil
@@ -37,7 +37,7 @@ func (a *answer) again(afresh func()) (bool, error) {
 	return true, nil
 }
 
-// only are the directories that are looked at alone; nil: all are to be.
+// only returns the candidates if only retried directories are read, else nil.
 func (a *answer) only(ks *keyspace) *candidates {
 	if a.later == nil {
 		return nil
@@ -54,13 +54,13 @@ func (a *answer) only(ks *keyspace) *candidates {
 	return c
 }
 
-// mark is a task as it was before a round.
+// mark is the state of a task before a round.
 type mark struct {
 	task
 	of *task
 }
 
-// marks are those of all tasks, in order; nil where no round is done again.
+// marks returns the state of all tasks, in order; nil if rounds are never repeated.
 func (a *answer) marks() (list []mark) {
 	if a.q.Viewer == nil {
 		return nil
@@ -71,15 +71,14 @@ func (a *answer) marks() (list []mark) {
 	return list
 }
 
-// backTo makes the tasks what they were, without those that a round has cut off
-// from them.
+// backTo restores the state of the tasks and drops those that the round split off.
 func (a *answer) backTo(list []mark) {
 	a.tasks = a.tasks[:0]
 	for i := range list {
 		m := &list[i]
 		was, now := m.rows, m.of.rows
 		*m.of = m.task
-		// What was in the rows is there still, and maybe more behind it.
+		// The rows of before are still there, perhaps followed by more.
 		m.of.rows = now
 		m.of.rows.cutTo(&was)
 		a.tasks = append(a.tasks, m.of)

@@ -9,8 +9,8 @@ import (
 	"indexd/store/dbfile"
 )
 
-// round is the work of one read transaction: those tasks that are not done or
-// full, in order, each by one worker.
+// round is the work of one read transaction. Workers take the tasks that are neither done nor
+// full, in order.
 type round struct {
 	a        *answer
 	ks       *keyspace
@@ -20,8 +20,8 @@ type round struct {
 	buffered atomic.Int64 // bytes of rows in tasks other than the first
 }
 
-// round goes on with the tasks, as many at once as it gets help for, for at
-// most limit; 0: until all are done. A collector may end it sooner.
+// round works on the tasks for at most limit, or until all are done if limit is 0. A collector
+// may end it sooner.
 func (a *answer) round(limit time.Duration, newCollector func() collector) error {
 	return a.view(func(ks *keyspace) error { return a.roundIn(ks, limit, newCollector) })
 }
@@ -37,7 +37,7 @@ func (a *answer) roundIn(ks *keyspace, limit time.Duration, newCollector func() 
 	return rd.together(newCollector)
 }
 
-// hire sees to it that there are n workers.
+// hire makes sure that there are n workers.
 func (a *answer) hire(n int, newCollector func() collector) {
 	for len(a.workers) < n {
 		w := &worker{collector: newCollector()}
@@ -46,9 +46,8 @@ func (a *answer) hire(n int, newCollector func() collector) {
 	}
 }
 
-// alone goes on with the one task there is for a moment; then it is time to know
-// exactly where the candidates are, and to cut the task. true: there is nothing
-// more to do in this round.
+// alone works on the only task for a moment, which is enough for most answers. Then it looks up
+// where the candidates are and splits the task. It returns true if the round is over.
 func (rd *round) alone() bool {
 	a := rd.a
 	if a.r.tune.probe > 0 && (a.r.opt.Procs > 0 || rd.ks.cand != nil && rd.ks.cand.few && !rd.ks.cand.inSpans) {
@@ -70,8 +69,8 @@ func (rd *round) alone() bool {
 	return false
 }
 
-// together has the tasks worked on by this goroutine and as many others as are
-// free. It returns when all have stopped.
+// together works on the tasks with this goroutine and as many helpers as are free. It returns
+// when all have stopped.
 func (rd *round) together(newCollector func() collector) (err error) {
 	var (
 		wg     sync.WaitGroup
@@ -118,8 +117,8 @@ func (rd *round) together(newCollector func() collector) (err error) {
 	return nil
 }
 
-// takeProc takes one of the helpers that all queries share. Who takes it adds it
-// to procs again.
+// takeProc takes one of the helpers that all queries share. The caller returns it by adding 1 to
+// procs.
 func (r *Runner) takeProc() bool {
 	if r.procs.Add(-1) >= 0 {
 		return true
@@ -128,7 +127,7 @@ func (r *Runner) takeProc() bool {
 	return false
 }
 
-// open returns the number of tasks that can be gone on with.
+// open returns the number of tasks that are neither done nor full.
 func (rd *round) open() int {
 	n := 0
 	for _, t := range rd.a.tasks {
@@ -139,7 +138,7 @@ func (rd *round) open() int {
 	return n
 }
 
-// take returns the next task to work on; nil: none.
+// take returns the next task; nil if there is none.
 func (rd *round) take() *task {
 	for !rd.stop.Load() {
 		i := int(rd.next.Add(1)) - 1

@@ -7,10 +7,9 @@ import (
 	"indexd/listing"
 )
 
-// rows are rows on their way from a read transaction to the sink: texts one after
-// another,
+// rows holds rows on their way from a read transaction to the sink, one after another,
 //
-//	tag, [length and pathKey of the directory, where another than before], length and name
+//	tag, [length and pathKey of the directory, unless it is that of the row before], length and name
 //
 // and the stats of those that have one.
 type rows struct {
@@ -20,7 +19,7 @@ type rows struct {
 	dir   []byte // pathKey of the last row's directory
 	any   bool   // dir is of a row in b
 
-	atDir  pathKey // of the row that each is giving
+	atDir  pathKey // of the current row of each
 	atName string
 }
 
@@ -35,8 +34,8 @@ const (
 	tagNoMeta             // the type is all that is known
 )
 
-// add appends a row of an entry of dir, a key in s without its volume. stat: the
-// rest of e is wanted too.
+// add appends a row for an entry of dir, a key in s without its volume. withStat says that the
+// rest of e is needed too.
 func (r *rows) add(s *keyRange, dir []byte, e *listing.Entry, noMeta, withStat bool) {
 	var tag byte
 	if noMeta {
@@ -65,14 +64,14 @@ func (r *rows) add(s *keyRange, dir []byte, e *listing.Entry, noMeta, withStat b
 // size is the memory in bytes that the rows take.
 func (r *rows) size() int { return len(r.b) + len(r.stats)*int(unsafe.Sizeof(stat{})) }
 
-// cutTo drops the rows that were added since r was as was.
+// cutTo drops the rows that were added since r was equal to was.
 func (r *rows) cutTo(was *rows) {
 	r.b, r.stats, r.n, r.any = r.b[:len(was.b)], r.stats[:len(was.stats)], was.n, false
 }
 
 func (r *rows) reset() {
 	if cap(r.b) > 1<<20 {
-		r.b = nil // an odd one: thousands of bytes of path in every row
+		r.b = nil // unusual: thousands of bytes of path in every row
 	}
 	r.b, r.stats, r.n, r.any = r.b[:0], r.stats[:0], 0, false
 }
@@ -106,8 +105,7 @@ func appendBytes(dst, b []byte) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
 }
 
-// appendStat appends what a listing's entries have besides their names; the
-// ctime and the birth time are not among it.
+// appendStat appends what an entry has besides its name, except ctime and birth time.
 func appendStat(dst []byte, e *listing.Entry) []byte {
 	dst = binary.AppendUvarint(dst, e.Ino)
 	dst = binary.AppendVarint(dst, e.Size)
@@ -119,7 +117,7 @@ func appendStat(dst []byte, e *listing.Entry) []byte {
 	return dst
 }
 
-// decoder reads what this process has encoded, so it trusts it.
+// decoder reads what this process encoded, so it does not check it.
 type decoder struct{ b []byte }
 
 func (d *decoder) byte() byte {

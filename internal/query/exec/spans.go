@@ -10,13 +10,13 @@ import (
 	"indexd/store/record"
 )
 
-// maxBelow is the most directories that are spans with all below them. There may
-// be thousands of names in one record.
+// maxBelow bounds the directories that are spans with everything below them. One record may have
+// thousands of names.
 const maxBelow = 8 << 10
 
 // piece is a record, or a range of them.
 type span struct {
-	lo record.Key // as the keys of the store, a chunk's too
+	lo record.Key // a raw key, perhaps of a chunk
 	hi record.Key // exclusive; nil: lo alone
 }
 
@@ -28,8 +28,7 @@ func (p *span) ends(key record.Key) bool {
 	return bytes.Compare(p.hi, key) <= 0
 }
 
-// cut finds the spans; false: it cannot be said which they are, or those below
-// directories are too many.
+// cut finds the spans. It returns false if they cannot be read or there are too many.
 func (c *candidates) cut(a *answer, ks *keyspace) bool {
 	keys := a.keys(ks.sn, c.docs)
 	if keys == nil {
@@ -45,7 +44,7 @@ func (c *candidates) cut(a *answer, ks *keyspace) bool {
 	trees := c.spans
 	slices.SortFunc(trees, func(p, q span) int { return bytes.Compare(p.lo, q.lo) })
 	c.spans = make([]span, 0, len(keys)+len(trees))
-	end := record.Key(nil) // of the last subtree, which has all that is in it
+	end := record.Key(nil) // of the last subtree
 	put := func(p span) {
 		if end == nil || bytes.Compare(p.lo, end) >= 0 {
 			c.spans = append(c.spans, p)
@@ -67,8 +66,7 @@ func (c *candidates) cut(a *answer, ks *keyspace) bool {
 	return true
 }
 
-// keys returns those of docs, in order; nil: it cannot be said which they are, or
-// nobody waits any more.
+// keys returns the keys of docs, in order; nil if they cannot be read or the context is done.
 func (a *answer) keys(sn *store.Snap, docs *roaring.Bitmap) []record.Key {
 	const batch = 2048 // some 5 ms
 	var runs [][]record.Key
@@ -93,7 +91,7 @@ func (a *answer) keys(sn *store.Snap, docs *roaring.Bitmap) []record.Key {
 	return runs[0]
 }
 
-// mergeKeys makes of two lists in order one.
+// mergeKeys merges two sorted lists.
 func mergeKeys(a, b []record.Key) []record.Key {
 	all := make([]record.Key, 0, len(a)+len(b))
 	for len(a) > 0 && len(b) > 0 {

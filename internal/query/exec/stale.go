@@ -11,13 +11,12 @@ import (
 
 const (
 	maxStale  = 16   // in Summary.Stale, of each kind
-	maxSurvey = 1024 // pending or failed directories that are looked at; more are not counted
+	maxSurvey = 1024 // pending or failed directories that are read; more are not counted
 )
 
-// survey notes, in the answer's first snapshot, which scopes are not in the
-// index, and what in them is pending or offline or could not be read. It reads
-// what is, up to a bound, and nothing else: what is said does not depend on how
-// the matches are looked for.
+// survey notes, in the answer's first snapshot, which scopes are not in the index, and what in
+// them is pending or offline or could not be read, up to a bound. The result does not depend on
+// how matches are found.
 func (a *answer) survey(ks *keyspace) {
 	defer a.surveyFailed(ks)
 	for i := range ks.scopes {
@@ -47,8 +46,7 @@ func (a *answer) survey(ks *keyspace) {
 	}
 }
 
-// tells reports whether it may be told of a directory that the index does not
-// know it well.
+// tells reports whether the answer may report a directory as stale.
 func (a *answer) tells(dir string) bool { return a.q.Viewer == nil || a.q.Viewer.Lists(dir) }
 
 // surveyVolumes notes the volumes of a scope that are offline.
@@ -92,7 +90,7 @@ func (a *answer) surveyInside(ks *keyspace, scope int) bool {
 			}
 			s := wire.Stale{Path: path, Reason: reason}
 			if a.q.Viewer != nil {
-				// No more than the scope, and each once: to look costs.
+				// Report only the scope, and only once, since the check is expensive.
 				s.Path = ks.scopes[scope].path
 				if st.volume.Offline || slices.Contains(a.sum.Stale, s) || !a.tells(path) {
 					continue
@@ -108,8 +106,8 @@ func (a *answer) surveyInside(ks *keyspace, scope int) bool {
 	return any
 }
 
-// surveyFailed notes the directories that could not be read and where the plan
-// looks for matches, or below which.
+// surveyFailed notes the directories that could not be read, if they or anything below them may
+// have matches.
 func (a *answer) surveyFailed(ks *keyspace) {
 	var ev *evaluator
 	n := 0
@@ -152,7 +150,7 @@ func (a *answer) stale(s wire.Stale) {
 	a.sum.Stale = append(a.sum.Stale, s)
 }
 
-// gather takes over what the workers noted.
+// gather collects what the workers noted.
 func (a *answer) gather() {
 	for _, w := range a.workers {
 		a.note(w.damage)

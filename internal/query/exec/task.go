@@ -7,45 +7,43 @@ import (
 	"indexd/store/record"
 )
 
-// A task is a range of the index that one worker scans, in path order, in one
-// round or over several.
+// task is a range of the index. One worker at a time scans it, in path order, in one or several
+// rounds.
 type task struct {
-	from pos     // what is before it is done
-	to   pathKey // exclusive; nil: the end
+	from pos     // all before it is done
+	to   pathKey // exclusive; nil is the end
 	done bool
-	full bool // it is not to be gone on with now
-	rows rows // a lister's
+	full bool // it must wait for its rows to be given
+	rows rows // used by listers
 
-	start pos // what is in rows is behind it
+	start pos // the rows come after it
 }
 
-// worker is one goroutine's part in an answer, round after round.
+// worker does one goroutine's part of an answer, round after round.
 type worker struct {
 	walk
 	collector
 	matches matches
 }
 
-// A collector takes what a worker finds.
+// collector takes the matches of one worker.
 type collector interface {
-	// want reports whether any entry of the walk's record can be wanted.
+	// want reports whether the collector may need any entry of the walk's record.
 	want(w *walk) bool
-	// all is told that all entries of the record match. false: it wants to see
-	// each.
+	// all takes a record whose entries all match. It returns false to get each of them.
 	all(rd *round, rec *record.Record) bool
-	// names is asked to take all matches of the walk's record, which is loaded, at
-	// once. false: it wants to see each.
+	// names takes all matches of the walk's record, which is loaded. It returns false to get
+	// each of them.
 	names(rd *round, w *walk) bool
-	// add takes a match. false: the task stops behind it.
+	// add takes a match. If it returns false, the task stops after it.
 	add(rd *round, t *task, w *walk, h *matches) bool
 }
 
-// seekWork is how much more work it is to look for a record than to go on to the
-// next, in a budget's units.
+// seekWork is how many units of work more it takes to look up a record than to read the next one.
 const seekWork = 15
 
-// scan goes on with t until it is done, or the collector or the budget says
-// stop. It goes at least one record on.
+// scan works on t until it is done, or the collector or the budget stops it, but for at least
+// one record.
 func (w *worker) scan(rd *round, t *task, budget *budget) {
 	w.begin(rd.ks, t.from, t.to)
 	w.budget = budget
@@ -96,10 +94,9 @@ func (w *worker) scan(rd *round, t *task, budget *budget) {
 	t.done = true
 }
 
-// splitTask cuts t into up to n tasks in order, where they are of volumes of at
-// least that many directories. It cuts between chunks of one directory only
-// where exact, which means that all are done in the snapshot of ks: in another
-// the chunks may be others.
+// splitTask splits t into up to n tasks, in order, except within volumes of fewer than least
+// directories. It splits between chunks of one directory only if exact is set, which says that
+// all tasks are done in the snapshot of ks; another snapshot may have other chunks.
 func splitTask(ks *keyspace, t *task, n int, least uint64, exact bool) []*task {
 	type part struct {
 		s      *keyRange
@@ -131,10 +128,10 @@ func splitTask(ks *keyspace, t *task, n int, least uint64, exact bool) []*task {
 	return tasks
 }
 
-// minSpans is how many spans a task is worth: about 0.2 ms.
+// minSpans is how many spans make a task, which takes about 0.2 ms.
 const minSpans = 32
 
-// splitSpans is splitTask where the candidates are single records.
+// splitSpans is splitTask for candidates that are spans.
 func splitSpans(ks *keyspace, t *task, n int, exact bool) []*task {
 	type part struct {
 		s     *keyRange
@@ -166,7 +163,7 @@ func splitSpans(ks *keyspace, t *task, n int, exact bool) []*task {
 	return tasks
 }
 
-// splitAt cuts the last of tasks before the record of key.
+// splitAt splits the last of tasks before the record of key.
 func splitAt(tasks []*task, s *keyRange, key record.Key, exact bool) []*task {
 	dir, first, chunk := record.SplitChunk(key)
 	at := pos{dir: s.pathKey(dir)}

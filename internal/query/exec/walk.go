@@ -10,8 +10,8 @@ import (
 	"indexd/store/record"
 )
 
-// walk goes through the records of a range of directories in path order, with a
-// judge that has entered the directory each is of.
+// walk goes through the records of a range of directories in path order. Its evaluator has
+// entered the directory of the current record.
 //
 //	w.begin(ks, from, to)
 //	for w.next() {
@@ -47,7 +47,7 @@ type walk struct {
 	origin record.Origin
 }
 
-// begin goes before the first record that can hold an entry behind from.
+// begin goes before the first record that can hold an entry after from.
 func (w *walk) begin(ks *keyspace, from pos, to pathKey) {
 	w.ks, w.from, w.to = ks, from, to
 	w.in, w.c, w.skip, w.dir, w.rec, w.s = -1, nil, nil, nil, nil, nil
@@ -56,7 +56,7 @@ func (w *walk) begin(ks *keyspace, from pos, to pathKey) {
 	w.ev.next = w.ahead
 }
 
-// stretch goes to the next stretch that is in the range.
+// nextRange goes to the next keyRange that is in the range.
 func (w *walk) nextRange() bool {
 	for w.in++; w.in < len(w.ks.ranges); w.in++ {
 		s := &w.ks.ranges[w.in]
@@ -157,7 +157,7 @@ func (w *walk) record() bool {
 			w.c.Seek(at)
 		}
 		if !w.c.Next() {
-			return false // nor is there anything in what comes behind
+			return false // nor is there anything in later spans
 		}
 		if p.hi == nil {
 			w.spans, w.sought = w.spans[1:], false
@@ -174,7 +174,7 @@ func (w *walk) record() bool {
 	return false
 }
 
-// pass makes next go on at key.
+// pass makes next continue at key.
 func (w *walk) pass(key record.Key) {
 	if w.spans == nil {
 		w.c.Seek(key)
@@ -186,10 +186,10 @@ func (w *walk) pass(key record.Key) {
 	w.sought, w.least = false, key
 }
 
-// passChunks makes next go on behind the chunks of w.dir.
+// passChunks makes next continue after the chunks of w.dir.
 func (w *walk) passChunks() { w.pass(w.dir.ChunksEnd()) }
 
-// candidate reports whether the record that c has gone to is one.
+// candidate reports whether the record at c is a candidate.
 func (w *walk) candidate() bool {
 	c := w.ks.cand
 	switch {
@@ -205,9 +205,8 @@ func (w *walk) candidate() bool {
 	return c.inSpans || c.docs == c.fits || c.docs.Contains(doc) || c.dir != nil && w.inside(c)
 }
 
-// inside reports whether the directory that c is in, or one above it, has a name
-// that is accepted. Going on in the order of keys it looks only at what is not
-// above the directory before too.
+// inside reports whether the name of the directory at c, or of one above it, is accepted. In the
+// order of keys, it only checks the components that the previous directory does not share.
 func (w *walk) inside(c *candidates) bool {
 	if c.whole[w.in] || w.top != nil && w.dir.Within(w.top) {
 		return true
@@ -228,7 +227,7 @@ func (w *walk) inside(c *candidates) bool {
 	return w.top != nil
 }
 
-// here is the place before the record that next has gone to.
+// here returns the place before the current record.
 func (w *walk) here() pos {
 	p := pos{dir: w.s.pathKey(w.dir)}
 	if w.chunk {
@@ -237,13 +236,12 @@ func (w *walk) here() pos {
 	return p
 }
 
-// behind is the place behind a match in the record that next has gone to.
+// behind returns the place after a match in the current record.
 func (w *walk) behind(h *matches) pos {
 	return pos{dir: w.s.pathKey(w.dir), name: strings.Clone(h.name)}
 }
 
-// resumed returns the beginning of the walk where it lies in the record; nil:
-// all of the record is behind it.
+// resumed returns the beginning of the walk if it is within the current record, else nil.
 func (w *walk) resumed() *pos {
 	if w.from.atStart() || !w.s.is(w.dir, w.from.dir) || w.chunk && !w.from.passed(w.first) {
 		return nil
@@ -251,7 +249,7 @@ func (w *walk) resumed() *pos {
 	return &w.from
 }
 
-// load makes the record's entries ready; false: they are damaged.
+// load makes the record's entries ready. It returns false if they are damaged.
 func (w *walk) load() bool {
 	if err := w.rec.Load(); err != nil {
 		if w.damage == nil {
@@ -262,7 +260,7 @@ func (w *walk) load() bool {
 	return true
 }
 
-// unwanted reports whether the record can be passed over unread.
+// unwanted reports whether the record can be skipped unread.
 func (w *walk) unwanted() bool {
 	if w.ev.closed() {
 		return true
