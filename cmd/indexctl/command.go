@@ -126,7 +126,6 @@ func (p *program) locateCommand() *cli.Command {
 			"of plocate, except for the order. indexctl can also be called as \"locate\".",
 		Flags: cmdline.Flags(l.Flags()),
 		Action: func(c *cli.Context) error {
-			p.locate = l
 			return l.Run(c.Args().Slice())
 		},
 	}

@@ -24,15 +24,14 @@ func main() {
 type program struct {
 	*console.Console
 	command, takes string // the subcommand that was asked for, and its operands, for error messages
-
-	locate *locate.Locate // set if that is the subcommand
 }
 
 // run does what args ask for and returns the exit status.
 func (p *program) run(args []string) console.Status {
 	err := cmdline.Run(p.app(), args, p.commands)
-	if p.locate != nil {
-		return p.locate.End(err)
+	s := p.End(err, p.command, p.takes)
+	if p.command == "locate" {
+		s = locate.Status(s)
 	}
-	return p.End(err, p.command, p.takes)
+	return s
 }

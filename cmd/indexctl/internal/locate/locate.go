@@ -43,7 +43,7 @@ func init() {
 	if err == nil {
 		err = l.Run(patterns)
 	}
-	os.Exit(int(l.End(err)))
+	os.Exit(int(Status(c.End(err, "locate", Takes))))
 }
 
 // Args returns the arguments of a program that may have been called as "locate" in the form
@@ -124,11 +124,10 @@ func (l *Locate) parse(args []string) (patterns []string, err error) {
 	return patterns, err
 }
 
-// End ends the run as Console.End does, but returns plocate's exit status. A closed pipe
-// that did not end the process is not a failure for plocate.
-func (l *Locate) End(err error) console.Status {
-	switch s := l.c.End(err, "locate", Takes); s {
-	case console.Done, console.BrokenPipe:
+// Status returns plocate's exit status instead of s. A closed pipe that did not end the
+// process is not a failure for plocate.
+func Status(s console.Status) console.Status {
+	if s == console.Done || s == console.BrokenPipe {
 		return console.Done
 	}
 	return console.Nothing
