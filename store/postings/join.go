@@ -13,9 +13,9 @@ import (
 // joining is a merge of segments into one.
 type joining struct {
 	segs   []segment
-	left   []*roaring.Bitmap // of each, the docs that are kept
-	docs   *roaring.Bitmap   // all that are kept
-	others *roaring.Bitmap   // docs of the segments that stay as they are
+	left   []*roaring.Bitmap // for each segment the docs that are kept
+	docs   *roaring.Bitmap   // all docs that are kept
+	others *roaring.Bitmap   // docs of all other segments
 }
 
 func (j *joining) do(m *merging) error {
@@ -59,8 +59,7 @@ func (j *joining) do(m *merging) error {
 	}})
 }
 
-// renumber returns which number each doc of a segment gets among docs; -1: it is
-// not in left.
+// renumber returns for each doc of a segment its number among docs, -1 if it is not in left.
 func renumber(g *segment, left, docs *roaring.Bitmap) []int32 {
 	to := make([]int32, 0, g.n)
 	keep, all := left.Iterator(), docs.Iterator()
@@ -83,8 +82,7 @@ func renumber(g *segment, left, docs *roaring.Bitmap) []int32 {
 	return to
 }
 
-// dropLen is how many pages one step deletes, and maxDrops how many steps a merge
-// has, about.
+// dropLen is how many pages one step deletes, and maxDrops about how many steps a merge has.
 const (
 	dropLen  = 32
 	maxDrops = 64
@@ -95,8 +93,8 @@ func (m *merging) drop(segs []segment) error {
 	steps := 0
 	for i := range segs {
 		num, pages := segs[i].num, segs[i].pages
-		// Without a count, which only a segment has that was live, each step
-		// tells whether there is another.
+		// Only a segment that was live has a count of its pages. Without it each step says
+		// whether another one follows.
 		last := pages == 0
 		for more := true; more && steps < maxDrops; steps++ {
 			if err := m.stop(); err != nil {
@@ -107,7 +105,7 @@ func (m *merging) drop(segs []segment) error {
 					pages -= dropLen
 				}
 			}
-			// What is asked for next depends on what is left then.
+			// The next step depends on what is left then.
 			wait := last || !more && i == len(segs)-1 || steps == maxDrops-1
 			var left bool
 			err := m.apply(Step{Bytes: stepLen, Wait: wait, Do: func(w Writer) (err error) {

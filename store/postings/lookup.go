@@ -11,10 +11,9 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// Candidates returns the ids of the docs that may have names that meet a need:
-// more, maybe, but of the living none too few. Docs that are fresh are always
-// among them. nil stands for every doc. The bitmap is the caller's own, and outlives the
-// snapshot. The error is ErrDamaged.
+// Candidates returns the ids of the docs that may have names that meet need: all living ones
+// that do, and maybe others, such as all unindexed docs. nil stands for every doc. The bitmap
+// is the caller's, and outlives the snapshot. The error is one of Reader.Corrupt.
 func Candidates(r Reader, need *trigram.Need) (*roaring.Bitmap, error) {
 	if need.Any() {
 		return nil, nil
@@ -45,12 +44,12 @@ func Candidates(r Reader, need *trigram.Need) (*roaring.Bitmap, error) {
 	for _, set := range [...]set{unindexedDocs, mergingDocs, unreadableDocs} {
 		out.Or(readSet(r, set))
 	}
-	// What came whole out of a segment's record may still be in it.
+	// Whole containers may still alias the records of segments.
 	out.CloneCopyOnWriteContainers()
 	return out, nil
 }
 
-// add adds docs of a segment, by their numbers in it, to a bitmap of ids.
+// add adds docs to a bitmap of ids, given their numbers in the segment.
 func (g *segment) add(out *roaring.Bitmap, docs []uint16) {
 	if len(docs) == 0 {
 		return
@@ -90,10 +89,10 @@ func (g *segment) add(out *roaring.Bitmap, docs []uint16) {
 type lookup struct {
 	c    *bolt.Cursor
 	seg  uint32
-	last trigram.T // the trigram that left fewest docs last; it is looked up first
+	last trigram.T // the trigram that left fewest docs in the last segment, looked up first
 }
 
-// foundList is where the list of a trigram begins, and about how long it is.
+// foundList is where the list of a trigram begins, and its approximate length.
 type foundList struct {
 	t    trigram.T
 	n    int
@@ -102,20 +101,19 @@ type foundList struct {
 	more bool   // it may go on in the next page
 }
 
-// To look at a doc costs some 3 µs, to read a number of a list some 5 ns, and to
-// find the list 1 µs. So one more list pays while it is no longer than that many
-// times the docs that are left, and there are more than a few.
+// Reading a doc takes about 3 µs, a number of a list 5 ns, and finding a list 1 µs. So another
+// list is worth reading if it is no longer than paysLen times the docs that are left, and more
+// than paysDocs are left.
 const (
 	paysLen  = 512
 	paysDocs = 2
 )
 
-// maxLists is how many trigrams of one text are looked up: so many of a long one
-// say as much as all.
+// maxLists is how many trigrams of one text are looked up. More would hardly narrow the result.
 const maxLists = 16
 
-// need narrows docs, or, where all, the whole segment, to those that meet n.
-// docs is not changed.
+// need returns those of docs or, with all, of the whole segment that meet n. It does not change
+// docs.
 func (l *lookup) need(n *trigram.Need, docs []uint16, all bool) ([]uint16, bool, error) {
 	docs, all, err := l.each(n.All, docs, all)
 	for i := range n.And {
@@ -142,8 +140,8 @@ func (l *lookup) need(n *trigram.Need, docs []uint16, all bool) ([]uint16, bool,
 	return some, false, nil
 }
 
-// each narrows docs to those that have each of some trigrams, the rarest first,
-// as long as it pays.
+// each returns those of docs that have each of some trigrams. It reads the rarest list first,
+// and stops when another list is not worth reading.
 func (l *lookup) each(ts []trigram.T, docs []uint16, all bool) ([]uint16, bool, error) {
 	if len(ts) == 0 || !all && len(docs) <= paysDocs {
 		return docs, all, nil
@@ -177,7 +175,7 @@ func (l *lookup) each(ts []trigram.T, docs []uint16, all bool) ([]uint16, bool, 
 	var buf []uint16
 	for i := range lists {
 		f := &lists[i]
-		if !all && f.n > paysLen*len(docs) { // with none left too
+		if !all && f.n > paysLen*len(docs) { // also if none is left
 			break
 		}
 		var err error
@@ -193,14 +191,14 @@ func (l *lookup) each(ts []trigram.T, docs []uint16, all bool) ([]uint16, bool, 
 	return docs, all, nil
 }
 
-// find finds the list of a trigram. n is 0 where there is none.
+// find finds the list of a trigram. n is 0 if there is none.
 func (l *lookup) find(t trigram.T) (f foundList, err error) {
 	f.t = t
 	at := pageKey(l.seg, trigram.Mark{T: t})
 	after, val := l.c.Seek(at)
 	key := after
 	if !slices.Equal(after, at) {
-		// It begins in the page before, if not with this one.
+		// The list begins in the page before, or with this one.
 		if k, v := l.c.Prev(); isPageOf(k, l.seg) {
 			key, val = k, v
 		} else if key, val = l.c.Seek(at); !isPageOf(key, l.seg) {
@@ -219,7 +217,7 @@ func (l *lookup) find(t trigram.T) (f foundList, err error) {
 		if n > 0 {
 			f.n, f.key, f.page, f.more = n, key, page, more
 			if more {
-				f.n += longList // how much is not worth to know
+				f.n += longList // it is not worth finding out
 			}
 			return f, nil
 		}
@@ -229,10 +227,10 @@ func (l *lookup) find(t trigram.T) (f foundList, err error) {
 	}
 }
 
-// longList is about how many docs a list has beyond the page in which it begins.
+// longList is about how many docs a list has on further pages.
 const longList = 8192
 
-// goesOn reports whether a page may begin with a part of the list of t.
+// goesOn reports whether a page may begin with the rest of the list of t.
 func (l *lookup) goesOn(key []byte, t trigram.T) bool {
 	return isPageOf(key, l.seg) && trigram.T(key[4])<<16|trigram.T(key[5])<<8|trigram.T(key[6]) == t
 }

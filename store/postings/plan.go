@@ -6,19 +6,19 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// When docs are merged. A segment costs a query up to a microsecond for each
-// trigram it asks for, and a fresh doc 3 µs; a merge of 256 docs writes some 40 KB.
+// A segment costs a query up to 1 µs for each trigram in it, and an unindexed doc costs 3 µs. A
+// merge of 256 docs writes about 40 KB.
 const (
-	// mergeUnindexed fresh docs are merged at once.
+	// mergeUnindexed is the number of unindexed docs that are merged at once.
 	mergeUnindexed = 256
-	// mergeWay segments of one tier become one of the next.
+	// mergeWay is the number of segments of one tier that become one of the next.
 	mergeWay = 8
-	// mergeLate segments of one tier are merged before fresh docs are.
+	// mergeLate is the number of segments of one tier that are merged before unindexed docs.
 	mergeLate = 2 * mergeWay
 )
 
-// tiers are the numbers of docs at which segments are of the next tier. Those of
-// the last are only rewritten.
+// tiers are the numbers of docs from which a segment is of the next tier. Segments of the last
+// tier are only rewritten.
 var tiers = [...]int{1 << 10, 1 << 13, 1 << 15}
 
 func tierOf(docs int) int {
@@ -29,7 +29,7 @@ func tierOf(docs int) int {
 	return i
 }
 
-// mergePlan is what NextMerge looks at.
+// mergePlan is what Merger.Next decides by.
 type mergePlan struct {
 	merger     *Merger
 	segs       []segment
@@ -85,8 +85,7 @@ func (p *mergePlan) next(build, bulk bool) *Merge {
 	return p.rewrite(live, left)
 }
 
-// left returns of each segment the docs that no newer one has and that are not
-// gone.
+// left returns for each segment its docs that no newer segment has and that exist.
 func (p *mergePlan) left(live []segment) []*roaring.Bitmap {
 	left := make([]*roaring.Bitmap, len(live))
 	newer := p.deleted.Clone()
@@ -97,7 +96,7 @@ func (p *mergePlan) left(live []segment) []*roaring.Bitmap {
 	return left
 }
 
-// join returns the merge of way segments of one tier, if there are so many.
+// join returns the merge of way segments of one tier, nil if there are fewer.
 func (p *mergePlan) join(live []segment, left []*roaring.Bitmap, way int) *Merge {
 	var of [len(tiers)][]int
 	for i := range live {
@@ -113,7 +112,7 @@ func (p *mergePlan) join(live []segment, left []*roaring.Bitmap, way int) *Merge
 	return nil
 }
 
-// rewrite returns the merge of segments of which half is not needed any more.
+// rewrite returns the merge of segments half of whose docs are no longer needed.
 func (p *mergePlan) rewrite(live []segment, left []*roaring.Bitmap) *Merge {
 	var which []int
 	for i := range live {
@@ -127,7 +126,7 @@ func (p *mergePlan) rewrite(live []segment, left []*roaring.Bitmap) *Merge {
 	return p.merge("rewrite", live, left, which)
 }
 
-// merge returns the merge of some segments, as far as they fit into one.
+// merge returns the merge of as many of some segments as fit into one.
 func (p *mergePlan) merge(what string, live []segment, left []*roaring.Bitmap, which []int) *Merge {
 	j := joining{docs: roaring.New(), others: roaring.New()}
 	in := make([]bool, len(live))

@@ -10,7 +10,7 @@ import (
 	"indexd/store/postings/trigram"
 )
 
-// segState is what becomes of a segment of the postings.
+// segState is the state of a segment.
 type segState byte
 
 const (
@@ -19,10 +19,9 @@ const (
 	segDropping // its pages are being deleted; other segments have its docs
 )
 
-// segment is a segment of the postings: up to trigram.MaxDocs docs, which have
-// numbers of their own in it, from 0 up in the order of their ids. Of the segments
-// that have a doc, the one with the highest number knows all its names, unless
-// the doc is fresh.
+// segment is a set of up to trigram.MaxDocs docs with their lists. In it the docs are numbered
+// from 0 up, in the order of their ids. Of the segments that have a doc, the one with the
+// highest number knows all its names, unless the doc is unindexed.
 type segment struct {
 	num   uint32
 	state segState
@@ -47,8 +46,8 @@ func putSegment(w Writer, g *segment) error {
 	return w.Put(Segments, key, codec.AddChecksum(key, b))
 }
 
-// decodeSegment reads the record of a segment. With alias its docs are the bytes of
-// val, and not to be changed.
+// decodeSegment decodes the record of a segment. With alias its docs alias val and must not
+// be changed.
 func decodeSegment(key, val []byte, alias bool) (g segment, err error) {
 	if len(key) != 4 {
 		return g, codec.ErrCorrupt
@@ -81,7 +80,7 @@ func decodeSegment(key, val []byte, alias bool) (g segment, err error) {
 	return g, nil
 }
 
-// readSegments returns all segments in the order of their numbers, in memory of their own.
+// readSegments returns all segments in the order of their numbers. They alias nothing.
 func readSegments(r Reader) (segs []segment) {
 	c := r.Bucket(Segments).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
@@ -94,7 +93,7 @@ func readSegments(r Reader) (segs []segment) {
 	return segs
 }
 
-// markLen is the length of what the key of a page has after the segment's number.
+// markLen is the length of the rest of a page's key after the segment's number.
 const markLen = 3 + 2
 
 func pageKey(seg uint32, m trigram.Mark) []byte {
@@ -108,9 +107,9 @@ func isPageOf(key []byte, seg uint32) bool {
 	return len(key) == 4+markLen && binary.BigEndian.Uint32(key) == seg
 }
 
-// pageReader gives the pages of a segment one after another, copied in short
-// snapshots, as trigram.Unpack wants them. It ends with err if something goes
-// wrong, which Unpack does not know of.
+// pageReader returns the pages of a segment one after the other, copied in short snapshots, for
+// trigram.Unpack. After an error, which Unpack does not see, it has no more pages and err is
+// set.
 type pageReader struct {
 	db   DB
 	stop func() error // asked between snapshots
@@ -128,7 +127,7 @@ func readPages(db DB, seg uint32, stop func() error) *pageReader {
 	return &pageReader{db: db, stop: stop, seg: seg, next: segKey(seg)}
 }
 
-// page returns the next page without its seal.
+// page returns the next page without its checksum.
 func (r *pageReader) page() ([]byte, bool) {
 	if len(r.vals) == 0 && !r.done && r.err == nil {
 		if r.err = r.stop(); r.err == nil {

@@ -7,35 +7,32 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// set is one of the sets of doc ids that the store keeps beside the postings.
+// set is one of the sets of doc ids beside the segments.
 type set byte
 
 const (
-	// unindexedDocs gained a name that no posting knows, so they are always
-	// candidates.
+	// unindexedDocs have gained a name that no segment knows, so they are always candidates.
 	unindexedDocs set = iota
-	// mergingDocs were fresh and are being merged into a segment; they are
-	// candidates still.
+	// mergingDocs were unindexed and are being merged into a segment. They remain candidates.
 	mergingDocs
-	// deletedDocs stand for nothing any more, but a segment may have them.
+	// deletedDocs no longer exist, but a segment may still have them.
 	deletedDocs
-	// unreadableDocs are always candidates: when they were to be merged their names
-	// could not be read.
+	// unreadableDocs are always candidates, because their names could not be read when they
+	// were to be merged.
 	unreadableDocs
 
 	setCount = iota
 )
 
-// setLen is the number of ids that one value of the fresh bucket is about. A set
-// of a few hundred ids takes two bytes for each of them, and what a commit
-// rewrites of a large one is bounded by the 8 KiB of a bit for each id.
+// setLen is the range of ids that one value of a set covers. A set of a few hundred ids takes
+// two bytes for each, and of a large one a commit rewrites at most 8 KiB, a bit for each id.
 const setLen = 1 << 16
 
 func setKey(s set, part uint16) []byte {
 	return []byte{byte(s), byte(part >> 8), byte(part)}
 }
 
-// decodeSet reads a bitmap of doc ids, in memory of its own.
+// decodeSet decodes a bitmap of doc ids, which does not alias b.
 func decodeSet(b []byte) (*roaring.Bitmap, error) {
 	m := roaring.New()
 	if m.UnmarshalBinary(b) != nil || m.Validate() != nil && !m.IsEmpty() {
@@ -70,7 +67,7 @@ func decodePart(r Reader, part uint16, key, val []byte) *roaring.Bitmap {
 	return roaring.New()
 }
 
-// readSet returns a set, in memory of its own.
+// readSet returns a set, which the caller may change.
 func readSet(r Reader, s set) *roaring.Bitmap {
 	m := roaring.New()
 	c := r.Bucket(Sets).Cursor()
@@ -80,7 +77,7 @@ func readSet(r Reader, s set) *roaring.Bitmap {
 	return m
 }
 
-// putSet stores what one value of a set is to be.
+// putSet stores one value of a set, and counts the difference from was.
 func putSet(w Writer, s set, part uint16, was, m *roaring.Bitmap) error {
 	if was.Equals(m) {
 		return nil
@@ -114,7 +111,7 @@ func changeSet(w Writer, s set, add, del *roaring.Bitmap) error {
 	}, add, del)
 }
 
-// eachPart calls fn with what add and del have of each value that either is about.
+// eachPart calls fn for each value of a set that has ids of add or del, with these ids.
 func eachPart(fn func(part uint16, add, del *roaring.Bitmap) error, add, del *roaring.Bitmap) error {
 	at := uint64(0)
 	next := func(m *roaring.Bitmap) uint64 {
