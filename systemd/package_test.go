@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"indexd/internal/testutil/scale"
 )
 
 // debs are packages of two versions of this source.
@@ -75,6 +77,7 @@ func reproduce(t *testing.T, deb, version string) {
 // TestMaintainer checks that a package names its maintainer in both places, as configured
 // for dch(1), or by default an address that leads nowhere.
 func TestMaintainer(t *testing.T) {
+	scale.SkipIfShort(t)
 	for _, name := range []string{"dpkg-deb", "gzip", "md5sum"} {
 		if _, err := exec.LookPath(name); err != nil {
 			t.Skipf("%s is not installed", name)

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"indexd/internal/testutil/scale"
 	"indexd/listing"
 )
 
@@ -220,6 +221,7 @@ func TestHostileTreeIsAsFindSeesIt(t *testing.T) {
 }
 
 func TestManyFilesAreAsFindSeesThem(t *testing.T) {
+	scale.SkipIfShort(t)
 	root := t.TempDir()
 	fd, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
