@@ -18,9 +18,9 @@ import (
 	"indexd/ipc/wire"
 )
 
-// TestS15_Burst: hundreds of clients at once, with slow, broken and vanishing
-// ones among them, which harm nobody; goroutines are two a connection and a
-// constant, connections are capped.
+// TestS15_Burst: hundreds of clients at once, among them slow, broken and vanishing ones,
+// which harm nobody. There are two goroutines per connection and a constant number of
+// others, and connections are bounded.
 func TestS15_Burst(t *testing.T) {
 	scale.SkipIfShort(t)
 	const good, bad, conns, n = 200, 40, 64, 500
@@ -96,7 +96,7 @@ func TestS15_Burst(t *testing.T) {
 	eventually(t, "all goroutines have ended", func() bool { return runtime.NumGoroutine() <= before+3 })
 }
 
-// TestGoroutines counts exactly: nobody but the server has goroutines here.
+// TestGoroutines counts exactly, because only the server has goroutines here.
 func TestGoroutines(t *testing.T) {
 	const conns = 50
 	r := serve(t, &fake{}, Options{MaxConns: 2 * conns, peerOf: named})

@@ -22,8 +22,8 @@ import (
 	"indexd/ipc/wire"
 )
 
-// TestOneUserKeepsNoOthersOut: whatever a user does with all the connections
-// that he can get, others are answered, and he is told why he gets no more.
+// TestOneUserKeepsNoOthersOut: whatever a user does with all the connections that are
+// possible, other users are answered. A further connection gets an error with the reason.
 func TestOneUserKeepsNoOthersOut(t *testing.T) {
 	const conns, waiting = 32, 64
 	r := serve(t, &fake{find: rows(1 << 30)}, Options{
@@ -66,8 +66,8 @@ func (r *running) asked(uid uint32, text string) net.Conn {
 	return c
 }
 
-// TestOneConnectionKeepsNoOthersOut: of one user, idle connections, half requests
-// and readers that do not read make room for those that ask.
+// TestOneConnectionKeepsNoOthersOut: idle connections, incomplete requests and readers that
+// do not read make room for requests of the same user.
 func TestOneConnectionKeepsNoOthersOut(t *testing.T) {
 	const conns = 16
 	r := serve(t, &fake{find: rows(1 << 30)}, Options{
@@ -99,8 +99,8 @@ func TestOneConnectionKeepsNoOthersOut(t *testing.T) {
 	}
 }
 
-// TestAdministratorIsAnswered though every connection of his own uid waits for
-// something; but on what is left he may not wait too.
+// TestAdministratorIsAnswered: root is answered although every connection of root waits for
+// something. On the reserve, requests must not wait.
 func TestAdministratorIsAnswered(t *testing.T) {
 	const conns = 8
 	r := serve(t, &fake{}, Options{MaxConns: 2 * conns, peerOf: named})
@@ -117,8 +117,8 @@ func TestAdministratorIsAnswered(t *testing.T) {
 	}
 }
 
-// TestTurnsOfMany compares with what is promised: never more than there are, of
-// one uid or of all, everybody comes, and a uid that has none is next.
+// TestTurnsOfMany: a fairSemaphore never exceeds its limits, per user or in total, and
+// serves everyone. A user that holds no slot finds a free one.
 func TestTurnsOfMany(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -175,8 +175,8 @@ func TestTurnsOfMany(t *testing.T) {
 	}
 }
 
-// TestShortBeforeLong: who comes for the first time goes before those that have
-// had a turn, but not always.
+// TestShortBeforeLong: requests that come for the first time go before those that have
+// held a slot, but not always.
 func TestShortBeforeLong(t *testing.T) {
 	slots := newFairSemaphore(1, 2, nil)
 	slots.acquire(t.Context(), 7, false)
@@ -205,8 +205,7 @@ func TestShortBeforeLong(t *testing.T) {
 	}
 }
 
-// TestTooMuchWork: a request is ended when it has worked for too long; waiting is
-// not work.
+// TestTooMuchWork: a request that works for too long ends. Waiting is not work.
 func TestTooMuchWork(t *testing.T) {
 	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if req.Sync > 0 {
@@ -230,8 +229,8 @@ func TestTooMuchWork(t *testing.T) {
 	}
 }
 
-// TestSlowReaderGetsAll: an answer whose reader makes long pauses is told of it,
-// and is whole.
+// TestSlowReaderGetsAll: a reader that pauses gets the complete answer, and Flush reports
+// that it is slow.
 func TestSlowReaderGetsAll(t *testing.T) {
 	const n = 20_000
 	slow := make(chan struct{}, n)
@@ -281,7 +280,7 @@ type begun struct {
 
 func (b *begun) Read(p []byte) (int, error) { return b.from.Read(p) }
 
-// TestStalledBodies: large bodies that do not come make room for one that does.
+// TestStalledBodies: large bodies that do not arrive make room for one that does.
 func TestStalledBodies(t *testing.T) {
 	scale.SkipIfShort(t)
 	r := serve(t, &fake{}, Options{ReadTimeout: time.Hour, peerOf: named})
@@ -299,8 +298,7 @@ func TestStalledBodies(t *testing.T) {
 	}
 }
 
-// TestNoDescriptors: when there are no more, taking connections goes on as soon
-// as there are some.
+// TestNoDescriptors: after descriptors were short, connections are accepted again.
 func TestNoDescriptors(t *testing.T) {
 	dir, err := os.MkdirTemp("", "ipc") // a short path
 	if err != nil {

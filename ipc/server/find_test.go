@@ -146,8 +146,8 @@ func TestFindNothing(t *testing.T) {
 	}
 }
 
-// TestFindFails: an error before the first page is the answer, one after it is
-// in the trailer, and a panic too is told; none looks like a whole answer.
+// TestFindFails: an error before the first page is the answer, and one after it is in the
+// trailer. A panic is reported as well. None of them looks like a complete answer.
 func TestFindFails(t *testing.T) {
 	fail := map[query.Mode]func() error{
 		"problem":  func() error { return wire.ErrOutside.With("not there") },
@@ -178,13 +178,13 @@ func TestFindFails(t *testing.T) {
 				t.Errorf("%s after %d rows: %d rows, %+v, %v", mode, n, got, tr, err)
 			}
 			if mode == "internal" && !strings.Contains(err.Error(), "unexpected EOF") {
-				t.Errorf("the own user is not told why: %v", err)
+				t.Errorf("the own user does not get the reason: %v", err)
 			}
 		}
 	}
 }
 
-// TestClientVanishes: the daemon's work ends with its client, whatever it is.
+// TestClientVanishes: any work of the daemon ends when its client goes away.
 func TestClientVanishes(t *testing.T) {
 	began := make(chan struct{})
 	ended := make(chan struct{})
@@ -230,8 +230,8 @@ func TestClientVanishes(t *testing.T) {
 	}
 }
 
-// TestProtocolExamples runs every command of docs/protocol.md, and reads every
-// answer in it into the type that it is of.
+// TestProtocolExamples runs every command of docs/protocol.md, and decodes every answer in
+// it into its type.
 func TestProtocolExamples(t *testing.T) {
 	doc, err := os.ReadFile("../../docs/protocol.md")
 	if err != nil {
@@ -299,7 +299,7 @@ func TestProtocolExamples(t *testing.T) {
 	}
 }
 
-// TestKeepAlive: HTTP/1.1 clients may ask again on the same connection.
+// TestKeepAlive: HTTP/1.1 clients may send several requests on a connection.
 func TestKeepAlive(t *testing.T) {
 	r := serve(t, &fake{find: rows(3)}, Options{})
 	c := r.dial()

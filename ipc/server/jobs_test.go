@@ -14,8 +14,8 @@ import (
 	"indexd/ipc/wire"
 )
 
-// TestS8_ResultsInTheOrderAsked streams a job's events as they come, the
-// results in the order asked, and the end.
+// TestS8_ResultsInTheOrderAsked: the stream of a job has events as they occur, results in
+// the order of the request, and the end.
 func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 	paths := wire.ByteStrings{"/a", "/\xffb", "/missing"}
 	more := make(chan struct{})
@@ -66,8 +66,8 @@ func TestS8_ResultsInTheOrderAsked(t *testing.T) {
 	}
 }
 
-// TestS4_ManyWaiters: any client waits for any job, more than one at once, and
-// also after its end; each gets the job that it asked about.
+// TestS4_ManyWaiters: any number of clients may wait for any job, also after its end. Each
+// gets the job that it requested.
 func TestS4_ManyWaiters(t *testing.T) {
 	done := make(chan struct{})
 	r := serve(t, &fake{
@@ -115,9 +115,8 @@ func TestS4_ManyWaiters(t *testing.T) {
 	}
 }
 
-// TestS16_EndsWithItsClient: the job of a client that waits for it is
-// cancelled when the client goes, however it goes; others' waiting does not
-// matter to a job.
+// TestS16_EndsWithItsClient: a job with Wait is cancelled when the client that requested it
+// goes away in any way. Other clients that wait do not matter.
 func TestS16_EndsWithItsClient(t *testing.T) {
 	cancelled := make(chan uint64, 1)
 	ids := make(chan uint64, 1)

@@ -18,7 +18,7 @@ import (
 	"indexd/ipc/wire"
 )
 
-// TestBadRequests: each gets its own clear problem, and the server goes on.
+// TestBadRequests: each gets a problem of its own, and the server continues.
 func TestBadRequests(t *testing.T) {
 	r := serve(t, &fake{}, Options{MaxBody: 200 << 10, MaxHeader: 4 << 10, Version: "7.1"})
 	for _, c := range []struct {
@@ -115,8 +115,8 @@ func TestPathsAreCleaned(t *testing.T) {
 	}
 }
 
-// TestHalfRequests: who sends a part of a request and then nothing is dropped
-// in time, told why where there is a request to answer.
+// TestHalfRequests: a client that sends part of a request and then nothing is dropped in
+// time, with an error if the request can be answered.
 func TestHalfRequests(t *testing.T) {
 	scale.SkipIfShort(t)
 	// Long enough for those that do send all of a request.
@@ -149,8 +149,8 @@ func TestHalfRequests(t *testing.T) {
 	all.Wait()
 }
 
-// TestSlowReader: who does not take its answer is dropped, its daemon's work
-// ends, and what it got does not look whole.
+// TestSlowReader: a client that does not read its answer is dropped, the work for it ends,
+// and what it got does not look complete.
 func TestSlowReader(t *testing.T) {
 	ended := make(chan error, 1)
 	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
@@ -172,8 +172,8 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestTurns: of one uid only so many requests are in work; the others queue
-// and are answered.
+// TestTurns: a limited number of requests of one user is worked on at once. The others
+// queue and are answered.
 func TestTurns(t *testing.T) {
 	const max, clients = 3, 60
 	var working, most atomic.Int32
@@ -203,7 +203,7 @@ func TestTurns(t *testing.T) {
 	cancel()
 	<-gone
 	eventually(t, "it has left the queue", func() bool { return r.slots.waiting() == clients-max })
-	// What is no work is answered meanwhile.
+	// Requests that take no time are answered meanwhile.
 	if _, err := r.client.Status(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -251,8 +251,8 @@ func TestTurnsInOrder(t *testing.T) {
 	}
 }
 
-// TestWaitersHaveNoTurn: whoever waits for a reader, a job, the daemon or a
-// barrier does not keep others of its uid out.
+// TestWaitersHaveNoTurn: requests that wait for a reader, a job, the daemon or a barrier do
+// not keep out others of the same user.
 func TestWaitersHaveNoTurn(t *testing.T) {
 	barrier := make(chan struct{})
 	atBarrier := make(chan struct{})
@@ -287,8 +287,8 @@ func TestWaitersHaveNoTurn(t *testing.T) {
 	}
 }
 
-// TestLargeBodies: only so many are read at once, and slow ones do not time out
-// those that wait for them.
+// TestLargeBodies: a limited number of large bodies is read at once, and slow ones do not
+// make those that wait for them time out.
 func TestLargeBodies(t *testing.T) {
 	scale.SkipIfShort(t)
 	r := serve(t, &fake{}, Options{ReadTimeout: 2 * time.Second})

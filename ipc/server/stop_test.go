@@ -17,8 +17,8 @@ import (
 	"indexd/ipc/wire"
 )
 
-// TestS13_ShutdownTellsEveryWaiter: whoever waits is told, no job is
-// cancelled by it, and answers under way may end.
+// TestS13_ShutdownTellsEveryWaiter: every waiting client gets ErrStopping, no job is
+// cancelled, and answers in progress may end.
 func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 	finding := make(chan struct{})
 	finish := make(chan struct{})
@@ -73,7 +73,7 @@ func TestS13_ShutdownTellsEveryWaiter(t *testing.T) {
 	whole.Wait()
 }
 
-// TestShutdownEndsChecks: one may take minutes, and is as good begun anew.
+// TestShutdownEndsChecks: a shutdown does not wait for a check, which may take minutes.
 func TestShutdownEndsChecks(t *testing.T) {
 	r := serve(t, &fake{}, Options{Grace: time.Hour})
 	got := make(chan error)
@@ -88,8 +88,8 @@ func TestShutdownEndsChecks(t *testing.T) {
 	}
 }
 
-// TestShutdownGrace: what takes longer is ended too, and says so in its
-// trailer; connections without a request are closed.
+// TestShutdownGrace: answers that take longer end with an error in the trailer, and
+// connections without a request are closed.
 func TestShutdownGrace(t *testing.T) {
 	r := serve(t, &fake{find: func(ctx context.Context, p Peer, req *wire.FindRequest, s exec.Sink) (wire.Trailer, error) {
 		if _, err := rows(1000)(ctx, p, req, s); err != nil {
@@ -129,7 +129,7 @@ func TestShutdownGrace(t *testing.T) {
 	}
 }
 
-// TestShutdownOfSlowReaders: one who never reads does not hold up the end.
+// TestShutdownOfSlowReaders: a reader that never reads does not delay the shutdown.
 func TestShutdownOfSlowReaders(t *testing.T) {
 	r := serve(t, &fake{find: rows(1 << 30)}, Options{WriteTimeout: time.Hour})
 	io.WriteString(r.dial(), get("/v1/find"))
@@ -141,8 +141,8 @@ func TestShutdownOfSlowReaders(t *testing.T) {
 	}
 }
 
-// TestShutdownTimeout: a Daemon that does not heed its context loses its
-// connection, and Shutdown does not wait for it.
+// TestShutdownTimeout: Shutdown does not wait for a Daemon that ignores its context, and
+// closes the connection.
 func TestShutdownTimeout(t *testing.T) {
 	stuck := make(chan struct{})
 	r := serve(t, &fake{wait: func(context.Context, Peer, bool) error { <-stuck; return nil }}, Options{})

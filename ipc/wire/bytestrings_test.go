@@ -11,8 +11,8 @@ import (
 	"indexd/internal/query"
 )
 
-// TestBytesOnTheWire: every text of any bytes comes back as it was, and what
-// JSON cannot hold stands beside it, where other languages find it.
+// TestBytesOnTheWire: strings of any bytes survive encoding and decoding, and what JSON
+// cannot hold is in a second field.
 func TestBytesOnTheWire(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)
 	for _, s := range []string{"/plain", "/é\n\"<&>", "/\xff\xfe", "/a\xc3"} {
