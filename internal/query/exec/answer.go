@@ -21,7 +21,7 @@ type answer struct {
 	scopes  []scope
 	seeds   []seed      // of the plan
 	looked  bool        // for candidates
-	cand    *candidates // of the snapshot of sum.LastClock; nil: everything
+	cand    *candidates // of the snapshot of sum.LastClock; nil means everything
 	sum     Summary
 	damage  error // the first
 	waiting bool  // rows were given since the last Flush
@@ -35,7 +35,7 @@ type answer struct {
 
 	after *position // rows up to it are left out; nil if none is
 	last  *position // the last row that was given, once the limit is reached
-	more  bool      // there may be rows behind it
+	more  bool      // there may be rows after it
 }
 
 func (a *answer) run() error {

@@ -8,7 +8,7 @@ import (
 // budget tells a loop when to stop. A turn costs a few nanoseconds. It is for one goroutine.
 type budget struct {
 	done      <-chan struct{}
-	deadline  time.Time // zero: none
+	deadline  time.Time // zero means none
 	stop      *atomic.Bool
 	work      int
 	units     int  // work between two checks

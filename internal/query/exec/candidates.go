@@ -46,7 +46,7 @@ type seed struct {
 type lookup struct {
 	// seeds are those of a plan, each sufficient alone.
 	seeds func(p *plan.Plan) []seed
-	// docs are those that meet a seed's need, or more; nil: all.
+	// docs returns those that meet a seed's need, perhaps more; nil means all.
 	docs func(sn *store.Snap, s *seed) (*roaring.Bitmap, error)
 }
 
@@ -127,8 +127,7 @@ func (c *candidates) meet(docs *roaring.Bitmap) {
 	}
 }
 
-// tops finds the ranges of which the directory that all in them is below, or
-// one above it, is accepted.
+// tops sets whole.
 func (c *candidates) tops(ks *keyspace) {
 	c.whole = make([]bool, len(ks.ranges))
 	for i := range ks.ranges {

@@ -15,7 +15,7 @@ type counter struct {
 
 // tally is shared by the counters of an answer.
 type tally struct {
-	limit int64 // 0: none
+	limit int64 // 0 means none
 	n     atomic.Int64
 }
 

@@ -12,8 +12,8 @@ import (
 	"indexd/store/record"
 )
 
-// judge asks the plan about entries, directory by directory. It is for one
-// goroutine and one snapshot at a time; see attach.
+// evaluator matches entries against the plan, directory by directory. It is for one goroutine
+// and one snapshot at a time; see attach.
 type evaluator struct {
 	q         *plan.Plan
 	visible   func(string, record.Key, *record.Origin) access.Visibility // nil: all is seen
@@ -35,11 +35,11 @@ type evaluator struct {
 	buf    []byte // its path
 	origin record.Origin
 
-	child   *store.Cursor // for looking up children; nil: none yet
+	child   *store.Cursor // for looking up children; nil before the first
 	zone    query.Zone
 	e       listing.Entry
 	row     plan.Row
-	decoded bool // e is of the entry that is judged now, with all its fields
+	decoded bool // e is the current entry, with all its fields
 }
 
 func newEvaluator(q *Query) *evaluator {
@@ -66,9 +66,8 @@ func (ev *evaluator) attach(ks *keyspace) { ev.ks, ev.s, ev.dir, ev.child = ks, 
 // inside reports whether dir is the directory that was entered last.
 func (ev *evaluator) inside(dir record.Key) bool { return ev.s != nil && bytes.Equal(ev.dir, dir) }
 
-// enter makes dir, in s, the directory whose entries are judged next. rec is its
-// record; nil: not at hand. below is false where nothing below it can match
-// or may be shown.
+// enter makes dir, in s, the current directory. rec is its record, or nil if the caller does not
+// have it. below is false if nothing below it can match or may be shown.
 func (ev *evaluator) enter(s *keyRange, dir record.Key, rec *record.Record) (below bool) {
 	ev.s, ev.dir = s, dir
 	path := ""
@@ -124,10 +123,10 @@ func (ev *evaluator) skips(agg *record.Aggregates) bool {
 	return !ev.q.Zone(&ev.zone)
 }
 
-// hits goes through the entries of one record that match. The zero value is
-// ready to begin, any number of times.
+// matches goes through the entries of one record that match. It can be used for any number of
+// records.
 //
-//	h.begin(judge, rec, p)
+//	h.begin(ev, rec, p)
 //	for h.next() {
 //		use(h.name)
 //	}
@@ -135,7 +134,7 @@ type matches struct {
 	ev    *evaluator
 	rec   *record.Record
 	names []byte
-	at    int // the name after the one judged begins here
+	at    int // where the name after the current one begins
 
 	name  string // of the match; aliases the database
 	start int    // where it begins in names
@@ -143,8 +142,8 @@ type matches struct {
 	i, ipos int // entry number i begins at names[ipos]
 }
 
-// begin goes before the first entry of a record, which is Loaded, or, where p is
-// not nil, behind p, which is in the directory that ev has entered.
+// begin goes before the first entry of a record, which must be loaded, or, if p is not nil, after
+// p, which is in the current directory of ev.
 func (h *matches) begin(ev *evaluator, rec *record.Record, p *pos) {
 	*h = matches{ev: ev, rec: rec, names: rec.Names()}
 	if p != nil && !p.atStart() {
@@ -154,8 +153,8 @@ func (h *matches) begin(ev *evaluator, rec *record.Record, p *pos) {
 	}
 }
 
-// next goes to the next match and reports whether there is one. There is none
-// once the matcher was interrupted.
+// next goes to the next match and reports whether there is one. It returns false once the matcher
+// was interrupted.
 func (h *matches) next() bool {
 	ev := h.ev
 	for h.at < len(h.names) {
@@ -196,9 +195,8 @@ func (h *matches) number() int {
 	return h.i
 }
 
-// entry returns the current entry as far as it may be shown, valid until the
-// next one is judged, and whether that is no more than name and type. Without
-// meta it is the name alone.
+// entry returns what may be shown of the current entry, valid until the next one, and whether that
+// is only name and type. Without meta, it returns only the name.
 func (h *matches) entry(meta bool) (e *listing.Entry, noMeta bool) {
 	if meta && h.ev.decoded {
 		return &h.ev.e, h.ev.noMeta(h.ev.sight)

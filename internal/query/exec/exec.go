@@ -1,9 +1,9 @@
 // Package exec executes a query's Plan on the store: it reads the listings that
-// the plan's scope covers, has their entries judged, and gives those that match
+// the plan's scope covers, evaluates their entries, and gives those that match
 // to a Sink, in order.
 //
 //	scopes ── keyspace ──▶ tasks ── worker: walk, evaluate ──▶ rows, a count, or a sorter ──▶ Sink
-//	In, roots  segments   ranges   one goroutine each       in a read transaction         outside of it
+//	In, roots  key ranges ranges   one goroutine each       in a read transaction         outside of it
 //
 // Within a scope, only those records are read that the indexes of trigrams, sizes and times
 // make candidates; see candidates.

@@ -56,7 +56,7 @@ type keyRange struct {
 	depth int
 }
 
-// key returns the store's key of a path, or of a bound, in the stretch.
+// key returns the store's key of a path or bound in the range.
 func (s *keyRange) key(pk pathKey) record.Key {
 	k := make(record.Key, 0, 2+len(pk)-len(s.mount))
 	k = append(k, byte(s.volume.Volume>>8), byte(s.volume.Volume))
@@ -89,7 +89,7 @@ func (s *keyRange) within(key record.Key, top pathKey) bool {
 	return string(top[:m]) == string(s.mount) && bytes.HasPrefix(key[2:], rest) && (len(key)-2 == len(rest) || key[2+len(rest)] == 0)
 }
 
-// clip returns the part of the stretch in [from, to); a nil to is the end.
+// clip returns the part of the range that is in [from, to); a nil to is the end.
 func (s *keyRange) clip(from, to pathKey) (lo, hi pathKey) {
 	lo, hi = s.lo, s.hi
 	if bytes.Compare(from, lo) > 0 {
@@ -101,15 +101,14 @@ func (s *keyRange) clip(from, to pathKey) (lo, hi pathKey) {
 	return lo, hi
 }
 
-// keyspace is where in a snapshot the scopes lie: ranges in path order, none
-// overlapping another. Those of one scope and of what is mounted in it follow
-// one another.
+// keyspace says where the scopes are in a snapshot. Its ranges are disjoint and in path order;
+// those of one scope and of what is mounted in it follow one another.
 type keyspace struct {
 	sn     *store.Snap
 	scopes []scope
 	ranges []keyRange
-	mounts map[string]int // pathKey of a mount point inside a scope: the stretch that begins there
-	cand   *candidates    // nil: every record is one
+	mounts map[string]int // the range that begins at the pathKey of a mount point inside a scope
+	cand   *candidates    // nil means all records
 }
 
 func newKeyspace(sn *store.Snap, scopes []scope) (*keyspace, error) {
@@ -137,7 +136,7 @@ func newKeyspace(sn *store.Snap, scopes []scope) (*keyspace, error) {
 	return ks, nil
 }
 
-// find returns the stretch that a directory lies in; nil: none.
+// find returns the range that a directory is in; nil if there is none.
 func (ks *keyspace) find(dir pathKey) *keyRange {
 	for i := range ks.ranges {
 		s := &ks.ranges[i]

@@ -14,7 +14,7 @@ import (
 type round struct {
 	a        *answer
 	ks       *keyspace
-	deadline time.Time // zero: none
+	deadline time.Time // zero means none
 	stop     atomic.Bool
 	next     atomic.Int64
 	buffered atomic.Int64 // bytes of rows in tasks other than the first

@@ -13,7 +13,7 @@ import (
 )
 
 // sorting is the work on an answer in a sorted order. Each pass over the index gathers as many of
-// the next rows as there is memory for, and then gives them; the next pass goes on behind its last
+// the next rows as there is memory for, and then gives them; the next pass continues after its last
 // row. A pass is one snapshot. If the index changes between two of them, fingerprints tell how many
 // entries that affects.
 type sorting struct {
@@ -35,7 +35,7 @@ type sorting struct {
 	print  bool        // this pass makes one
 }
 
-// late reports whether a row comes behind the bound.
+// late reports whether a row comes after the bound.
 func (s *sorting) late(p *position) bool {
 	b := s.bound.Load()
 	return b != nil && s.compare(p, b) > 0

@@ -14,10 +14,10 @@ import (
 // thousands of names.
 const maxBelow = 8 << 10
 
-// piece is a record, or a range of them.
+// span is a record or a range of records.
 type span struct {
 	lo record.Key // a raw key, perhaps of a chunk
-	hi record.Key // exclusive; nil: lo alone
+	hi record.Key // exclusive; nil means lo alone
 }
 
 // ends reports whether p ends at or before key.
@@ -104,9 +104,9 @@ func mergeKeys(a, b []record.Key) []record.Key {
 	return append(append(all, a...), b...)
 }
 
-// below adds the accepted directories: those that the records of keys name, and
-// what none need name: roots, and all that is left in what is dead. false: a record cannot be read, or there is no
-// time.
+// below adds the accepted directories that the records of keys name. It also adds roots and the
+// survivors of tombstones, which no record has to name. It returns false if a record cannot be
+// read or the context is done.
 func (c *candidates) below(a *answer, ks *keyspace, keys []record.Key, add func(record.Key)) bool {
 	for key := range ks.sn.Values(store.Roots) {
 		if n := c.accepts(key[2:]); n >= 0 {

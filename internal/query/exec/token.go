@@ -43,7 +43,7 @@ func (a *answer) token(p *position) string {
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(b, crc32.ChecksumIEEE(b)))
 }
 
-// resume makes the answer begin behind the row of q.After.
+// resume makes the answer begin after the row of q.After.
 func (a *answer) resume() error {
 	if a.q.After == "" {
 		return nil

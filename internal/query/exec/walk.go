@@ -20,15 +20,15 @@ import (
 type walk struct {
 	ev *evaluator
 	ks *keyspace
-	to pathKey // exclusive, nil: the end
-	in int     // the stretch that c is in; w.s, once there was a record
+	to pathKey // exclusive; nil is the end
+	in int     // the number of the range that c is in; s is that range once there was a record
 	c  *store.Cursor
 
 	from   pos        // where it began
-	spans  []span     // those of the stretch that were not passed; nil: all of it is to be seen
+	spans  []span     // the rest of those in the range; nil means all of it
 	sought bool       // c is in the first of them
-	least  record.Key // where not, what is before this was passed
-	skip   record.Key // nothing below is wanted; nil: nothing is skipped
+	least  record.Key // if not sought, all before this was passed
+	skip   record.Key // skip what is below this directory; nil means none
 	damage error      // the first
 	budget *budget    // of the worker's round
 
@@ -37,12 +37,12 @@ type walk struct {
 	rec   *record.Record
 	chunk bool   // rec is a chunk
 	first string // and begins with this name, or after it
-	out   bool   // rec is no candidate: nobody has entered dir
+	out   bool   // rec is no candidate, and ev has not entered dir
 
 	top, path record.Key // see inside
 
-	end    record.Key    // of the stretch, in the range
-	scout  *store.Cursor // see ahead; nil: none yet
+	end    record.Key    // of the current range, within the walk
+	scout  *store.Cursor // see ahead; nil before its first call
 	coming []byte
 	origin record.Origin
 }
@@ -56,7 +56,7 @@ func (w *walk) begin(ks *keyspace, from pos, to pathKey) {
 	w.ev.next = w.ahead
 }
 
-// nextRange goes to the next keyRange that is in the range.
+// nextRange goes to the next range of the keyspace that the walk covers.
 func (w *walk) nextRange() bool {
 	for w.in++; w.in < len(w.ks.ranges); w.in++ {
 		s := &w.ks.ranges[w.in]
@@ -87,7 +87,7 @@ func (w *walk) nextRange() bool {
 	return false
 }
 
-// cut reports whether the candidates of the stretch are spans of it.
+// cut reports whether the candidates of the range are spans.
 func (w *walk) cut() bool {
 	c := w.ks.cand
 	return c != nil && c.inSpans && !(c.whole != nil && c.whole[w.in])
@@ -142,7 +142,7 @@ func (w *walk) next() bool {
 	}
 }
 
-// record has c go to the next record of the stretch, or of its spans.
+// record moves c to the next record of the range or of its spans.
 func (w *walk) record() bool {
 	if w.spans == nil {
 		return w.c.Next()
