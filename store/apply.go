@@ -93,7 +93,7 @@ type work struct {
 func (w *work) begin() bool {
 	t := w.t
 	t.SeeStamp(w.stamp)
-	if w.blank = !t.anyFrom(w.key, w.key); !w.blank {
+	if w.blank = !t.snap.anyFrom(w.key, w.key); !w.blank {
 		w.old = t.stored(w.key)
 	}
 	if w.old.alive {
@@ -122,7 +122,12 @@ func (w *work) clear() error {
 	if w.blank || w.old.alive {
 		return nil
 	}
-	return w.t.deleteChunks(w.key)
+	for _, ch := range w.t.chunks(w.key, "", "") {
+		if err := w.t.deleteRecord(ch.key, &ch.rec); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // takeDoc sets id to the directory's doc id, or to a new one.

@@ -36,7 +36,7 @@ func (w *work) children(now []record.Child) error {
 		}
 	}
 	fresh := &Pending{Subtree: true, Jobs: jobs, Stamp: w.stamp}
-	records := w.old.alive || !w.blank && t.anyFrom(w.key.ChunksEnd(), w.key)
+	records := w.old.alive || !w.blank && t.snap.anyFrom(w.key.ChunksEnd(), w.key)
 	stops := t.boundaries.anyBelow(w.key) || slices.ContainsFunc(now, func(c record.Child) bool { return !c.Descend })
 	key := make(record.Key, 0, len(w.key)+1+255)
 	for i := range now {
@@ -148,8 +148,8 @@ func (w *work) dropUnnamed(dirs []string) error {
 
 // anyFrom reports whether there is any record, gone or not, from a key on to the end of dir's
 // subtree.
-func (t *Tx) anyFrom(from, dir record.Key) bool {
-	k, _ := t.b.listings.Cursor().Seek(from)
+func (sn *Snap) anyFrom(from, dir record.Key) bool {
+	k, _ := sn.b.listings.Cursor().Seek(from)
 	return k != nil && bytes.Compare(k, dir.SubtreeEnd()) < 0
 }
 

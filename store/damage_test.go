@@ -186,6 +186,29 @@ func TestAnyBit(t *testing.T) {
 	t.Logf("%d given up, %d listed again or not touched", given, relisted)
 }
 
+// TestMetaHeader checks that Verify finds damage to the header of a meta page, which bbolt's
+// checksum of the meta does not cover.
+func TestMetaHeader(t *testing.T) {
+	path, _, _ := someDatabase(t)
+	good := read(t, path)
+	for _, at := range []int{0, 8, 4096, 4096 + 8} {
+		b := bytes.Clone(good)
+		b[at] ^= 8
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Open(path, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.RequestVerify()
+		if _, err := s.Verify(t.Context()); !errors.Is(err, store.ErrDamaged) {
+			t.Errorf("byte %d: %v", at, err)
+		}
+		s.Close()
+	}
+}
+
 // TestVerifyFindsNothing checks that an intact database has no damage, and that Verify ends
 // with its context.
 func TestVerifyFindsNothing(t *testing.T) {

@@ -88,9 +88,9 @@ func (d *docTable) flush() error {
 		key := blockKey(n * blockLen)
 		var err error
 		if b.ents == ([blockLen]docEnt{}) {
-			err = d.t.del(d.t.b.docs, key)
+			err = d.t.tx.Delete(d.t.b.docs, key)
 		} else {
-			err = d.t.put(d.t.b.docs, key, codec.AddChecksum(key, b.append(make([]byte, 0, 8+b.size+blockLen*4), n*blockLen)))
+			err = d.t.tx.Put(d.t.b.docs, key, codec.AddChecksum(key, b.append(make([]byte, 0, 8+b.size+blockLen*4), n*blockLen)))
 		}
 		if err != nil {
 			return err
@@ -139,9 +139,9 @@ func (d *docTable) flushZones() error {
 		key := blockKey(n * blockLen)
 		var err error
 		if d.t.b.docs.Get(key) == nil {
-			err = d.t.del(d.t.b.zones, key)
+			err = d.t.tx.Delete(d.t.b.zones, key)
 		} else if b.dirty {
-			err = d.t.put(d.t.b.zones, key, b.rows.Encode(key))
+			err = d.t.tx.Put(d.t.b.zones, key, b.rows.Encode(key))
 		}
 		if err != nil {
 			return err

@@ -113,9 +113,9 @@ func (t *Tx) postings() postingsWriter { return postingsWriter{postingsReader{t.
 func (w postingsWriter) Counts() *postings.Counts { return &w.t.state.postings }
 
 func (w postingsWriter) Put(b postings.Bucket, key, val []byte) error {
-	return w.t.put(w.Bucket(b), key, val)
+	return w.t.tx.Put(w.Bucket(b), key, val)
 }
 
 func (w postingsWriter) Delete(b postings.Bucket, key []byte) error {
-	return w.t.del(w.Bucket(b), key)
+	return w.t.tx.Delete(w.Bucket(b), key)
 }

@@ -14,6 +14,7 @@ import (
 // above becomes pending. If it is still unnamed when that directory has been listed again, it
 // is deleted too.
 func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
+	p := purge{Tx: t, left: n}
 	err = t.do(func() error {
 		var at record.Key
 		for t.state.tombstones > 0 {
@@ -21,16 +22,16 @@ func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
 			if k == nil {
 				return nil
 			}
-			if n <= 0 {
+			if p.left <= 0 {
 				more = true
 				return nil
 			}
-			n--
+			p.left--
 			d, err := decodeTombstone(bytes.Clone(k), bytes.Clone(v))
 			if err != nil {
 				return t.s.corrupt(bucketTombstones, k)
 			}
-			if more, err = t.purge(&d, &n); err != nil || more {
+			if more, err = p.tombstone(&d); err != nil || more {
 				return err
 			}
 			at = append(d.prefix[:len(d.prefix):len(d.prefix)], 0)
@@ -40,13 +41,19 @@ func (t *Tx) PurgeTombstones(n int) (more bool, err error) {
 	return more && err == nil, err
 }
 
-// purge continues with one tombstone and subtracts from n the records that it reads. more says
-// that it could continue at once.
-func (t *Tx) purge(d *tombstone, n *int) (more bool, err error) {
-	if d.reported && len(d.resume) == 0 && t.waiting(d.prefix) {
+// purge is one call of PurgeTombstones.
+type purge struct {
+	*Tx
+	left int // records that may still be read
+}
+
+// tombstone continues with one tombstone. more says that it could continue at once.
+func (p *purge) tombstone(d *tombstone) (more bool, err error) {
+	t := p.Tx
+	if d.reported && len(d.resume) == 0 && p.waiting(d.prefix) {
 		return false, nil
 	}
-	gone, orphans, done := t.scan(d, n)
+	gone, orphans, done := p.scan(d)
 	top := noKey
 	for _, raw := range orphans {
 		if dir, _, _ := record.SplitChunk(raw); !dir.Within(top) {
@@ -72,7 +79,7 @@ func (t *Tx) purge(d *tombstone, n *int) (more bool, err error) {
 	switch {
 	case done && d.orphans:
 		d.orphans, d.reported, d.resume = false, true, nil
-		return !t.waiting(d.prefix), t.tombstones.put(d)
+		return !p.waiting(d.prefix), t.tombstones.put(d)
 	case done:
 		return false, t.tombstones.remove(d.prefix)
 	}
@@ -84,7 +91,8 @@ var noKey = record.Key{0xff, 0xff, 0xff}
 
 // scan reads on below a tombstone. It returns the keys of records that are gone and of orphans,
 // and whether it reached the end.
-func (t *Tx) scan(d *tombstone, n *int) (gone, orphans [][]byte, done bool) {
+func (p *purge) scan(d *tombstone) (gone, orphans [][]byte, done bool) {
+	t := p.Tx
 	from := []byte(d.prefix)
 	if len(d.resume) > 0 {
 		from = d.resume
@@ -94,11 +102,11 @@ func (t *Tx) scan(d *tombstone, n *int) (gone, orphans [][]byte, done bool) {
 	c := t.b.listings.Cursor()
 	k, v := c.Seek(from)
 	for ; k != nil && bytes.Compare(k, end) < 0; k, v = c.Next() {
-		if *n <= 0 {
+		if p.left <= 0 {
 			d.resume = bytes.Clone(k)
 			return gone, orphans, false
 		}
-		*n--
+		p.left--
 		dir, _, chunk := record.SplitChunk(k)
 		if chunk {
 			if st := t.stored(dir); !st.alive || !st.rec.Header().Chunked {
@@ -128,7 +136,7 @@ func (t *Tx) scan(d *tombstone, n *int) (gone, orphans [][]byte, done bool) {
 }
 
 // waiting reports whether the nearest known directory above key is pending.
-func (t *Tx) waiting(key record.Key) bool {
-	above := t.above(key)
-	return above != nil && t.pending.get(above) != nil
+func (p *purge) waiting(key record.Key) bool {
+	above := p.above(key)
+	return above != nil && p.pending.get(above) != nil
 }

@@ -87,17 +87,6 @@ func (t *Tx) chunks(dir record.Key, lo, hi string) []storedChunk {
 	return all
 }
 
-// deleteChunks deletes the chunks of a directory that is gone.
-func (t *Tx) deleteChunks(dir record.Key) error {
-	chunks := t.chunks(dir, "", "")
-	for i := range chunks {
-		if err := t.deleteRecord(chunks[i].key, &chunks[i].rec); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // putRecord stores a record or chunk, and its zone.
 func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
 	t.docs.setZone(h.Doc, record.ZoneRowOf(h, b.Agg()))
@@ -111,7 +100,7 @@ func (t *Tx) putRecord(raw []byte, h *record.Header, b *record.Body) error {
 	if len(val) <= cap(t.slab)-start {
 		t.slab = t.slab[:start+len(val)]
 	}
-	return t.put(t.b.listings, raw, val[:len(val):len(val)])
+	return t.tx.Put(t.b.listings, raw, val[:len(val):len(val)])
 }
 
 // putDir stores a directory's record in place of old, under the doc id of old, or h.Doc, or a

@@ -235,7 +235,7 @@ func (t *Tx) deleteRecord(raw []byte, rec *record.Record) error {
 	if !chunk {
 		t.count(dir.Volume()).subtract(h)
 	}
-	return t.del(t.b.listings, raw)
+	return t.tx.Delete(t.b.listings, raw)
 }
 
 // Drop forgets a directory and everything below it although it may exist, because it is now

@@ -99,7 +99,7 @@ func (t *Tx) Commit() error {
 			return false, nil // a stamp that nothing stored has need not outlive the process
 		}
 		t.state.clock++
-		return true, t.put(t.b.meta, keyState, t.state.encode())
+		return true, t.tx.Put(t.b.meta, keyState, t.state.encode())
 	})
 }
 
@@ -148,10 +148,6 @@ func (t *Tx) SeeStamp(stamp uint64) { t.state.stamp = max(t.state.stamp, stamp) 
 // the transaction's goroutine until the transaction ends.
 func (t *Tx) Snap() *Snap { return t.snap }
 
-func (t *Tx) put(b *bolt.Bucket, key, val []byte) error { return t.tx.Put(b, key, val) }
-
-func (t *Tx) del(b *bolt.Bucket, key []byte) error { return t.tx.Delete(b, key) }
-
 // isTop reports whether key is listed without its parent naming it: a root, or the root of a
 // volume.
 func (t *Tx) isTop(key record.Key) bool {
@@ -190,7 +186,7 @@ func (t *Tx) flush() error {
 	for v, c := range t.counts {
 		key := volumeKey(v)
 		if val := c.encode(key); !bytes.Equal(val, t.b.counts.Get(key)) {
-			if err := t.put(t.b.counts, key, val); err != nil {
+			if err := t.tx.Put(t.b.counts, key, val); err != nil {
 				return err
 			}
 		}

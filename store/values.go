@@ -3,10 +3,11 @@ package store
 import (
 	"bytes"
 	"encoding/binary"
-	"indexd/store/internal/codec"
 	"iter"
 
 	bolt "go.etcd.io/bbolt"
+
+	"indexd/store/internal/codec"
 )
 
 // Family is a kind of values that the store keeps for its caller as JSON, whose content it does
@@ -43,7 +44,7 @@ func (t *Tx) PutValue(f Family, key []byte, v any) error {
 		if f == Roots {
 			t.topsChanged(key, true)
 		}
-		return t.put(t.b.family(f), bytes.Clone(key), val)
+		return t.tx.Put(t.b.family(f), bytes.Clone(key), val)
 	})
 }
 
@@ -53,7 +54,7 @@ func (t *Tx) DeleteValue(f Family, key []byte) error {
 		if f == Roots {
 			t.topsChanged(key, false)
 		}
-		return t.del(t.b.family(f), key)
+		return t.tx.Delete(t.b.family(f), key)
 	})
 }
 

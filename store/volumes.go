@@ -95,7 +95,7 @@ func (t *Tx) PutVolume(v VolumeInfo) (record.Volume, error) {
 	}
 	return v.Volume, t.do(func() error {
 		t.snap.forgetMounts()
-		return t.put(t.b.volumes, key, val)
+		return t.tx.Put(t.b.volumes, key, val)
 	})
 }
 

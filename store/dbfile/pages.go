@@ -103,6 +103,13 @@ func (c pageCheck) check(ctx context.Context, f *os.File) error {
 	case meta.pages > uint64(fi.Size())/uint64(meta.pageSize):
 		return fmt.Errorf("%w: it is cut off", ErrDamaged)
 	}
+	for i := 0; c.all && i < 2; i++ {
+		// The checksum does not cover the page's header.
+		page := head[i*int(meta.pageSize):]
+		if _, whole := decodeMeta(page[pageHeader:][:metaLen]); whole && (u64(page) != uint64(i) || u16(page[8:]) != metaPage) {
+			return fmt.Errorf("%w: page %d says it is another", ErrDamaged, i)
+		}
+	}
 	w := pageWalk{pageCheck: c, ctx: ctx, f: f, meta: meta, seen: make([]bool, meta.pages)}
 	w.todo = []wantedPage{
 		{id: meta.freelist, flags: freelistPage, in: &pageTree{name: "the list of free pages"}}, // the last
