@@ -22,11 +22,11 @@
 //	zones
 //	 └─ <doc id / 64:5>               64 rows: bounds of the entries of each doc's record
 //	postings
-//	 └─ <segment:4><trigram:3><first doc:2>   a page of lists, see package trigram
+//	 └─ <segment:4><trigram:3><first doc:2>   a page of lists, see package postings/trigram
 //	segments
 //	 └─ <segment:4>                   its state and its docs
 //	fresh
-//	 └─ <set:1><doc id / 65536:2>     doc ids of a set, see docSet
+//	 └─ <set:1><doc id / 65536:2>     doc ids of a set, see package postings
 //	pending
 //	 └─ <directory>                   Pending
 //	tombstones

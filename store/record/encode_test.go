@@ -13,8 +13,8 @@ import (
 	"indexd/listing"
 )
 
-// checkPrepared compares p with the entries that it was to keep.
-func checkPrepared(t *testing.T, p *EncodedListing, kept []listing.Entry, descend func(*listing.Entry) bool) {
+// checkEncoded compares p with the entries that it was to keep.
+func checkEncoded(t *testing.T, p *EncodedListing, kept []listing.Entry, descend func(*listing.Entry) bool) {
 	t.Helper()
 	var agg Aggregates
 	var children []Child
@@ -57,7 +57,7 @@ func checkPrepared(t *testing.T, p *EncodedListing, kept []listing.Entry, descen
 	}
 }
 
-func TestPrepare(t *testing.T) {
+func TestEncode(t *testing.T) {
 	r := seeded(t)
 	for _, n := range []int{0, 1, 2, 12, 100, MaxSingle - 1, MaxSingle, MaxSingle + 1, 3 * ChunkLen, 5000} {
 		for _, part := range []string{"whole", "first", "middle", "last"} {
@@ -77,11 +77,11 @@ func TestPrepare(t *testing.T) {
 				kept := slices.Clone(entries)
 				if every == 0 {
 					p = Encode(l, nil, nil)
-					checkPrepared(t, p, kept, nil)
+					checkEncoded(t, p, kept, nil)
 				} else {
 					kept = slices.DeleteFunc(kept, func(e listing.Entry) bool { return !keep(&e) })
 					p = Encode(l, keep, descend)
-					checkPrepared(t, p, kept, descend)
+					checkEncoded(t, p, kept, descend)
 				}
 				if p.Stamp != l.Stamp || p.Dir != l.Dir || p.First != l.First || p.Last != l.Last {
 					t.Fatal("not the listing's")
@@ -105,7 +105,7 @@ func TestPrepare(t *testing.T) {
 }
 
 // A EncodedListing owns its memory: the listing's may be used again at once.
-func TestPrepareKeepsNothing(t *testing.T) {
+func TestEncodeKeepsNothing(t *testing.T) {
 	buf := []byte("dirfileodd")
 	name := func(i, j int) string { return unsafe.String(&buf[i], j-i) }
 	l := &listing.Listing{First: true, Last: true, Entries: []listing.Entry{
@@ -126,7 +126,7 @@ func TestPrepareKeepsNothing(t *testing.T) {
 	}
 }
 
-func TestPrepareFromManyGoroutines(t *testing.T) {
+func TestEncodeFromManyGoroutines(t *testing.T) {
 	r := seeded(t)
 	entries := someEntries(r, 700)
 	whole := Encode(&listing.Listing{First: true, Last: true, Entries: entries}, nil, nil)
@@ -147,7 +147,7 @@ func TestPrepareFromManyGoroutines(t *testing.T) {
 	wg.Wait()
 }
 
-func TestPrepareAllocates(t *testing.T) {
+func TestEncodeAllocates(t *testing.T) {
 	l := &listing.Listing{First: true, Last: true}
 	for i := range 50 {
 		l.Entries = append(l.Entries, listing.Entry{Name: strings.Repeat("x", 1+i), Stat: listing.Stat{Mode: 0o100644, Size: int64(i), Ino: uint64(i)}})
