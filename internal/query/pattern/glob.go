@@ -336,6 +336,9 @@ func (g *Glob) matchLinear(text string, t *StepBudget) bool {
 			return false
 		}
 		_, _, w := g.decode(text[from:])
+		if w == 0 {
+			return false // no star matches it
+		}
 		from += w
 		pc, i = star, from
 	}
