@@ -256,7 +256,10 @@ func (p *process) run(signals *signals) error {
 			p.log.Error("the database is damaged", "err", p.st.Damage())
 			stopServer()
 			select {
-			case <-served:
+			case err := <-served:
+				if err != nil {
+					p.log.Warn("serving ended", "err", err)
+				}
 			case <-time.After(answersGrace):
 			}
 			return errDamaged // the indexer may never return

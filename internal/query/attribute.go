@@ -6,61 +6,63 @@ import "indexd/listing"
 type Attribute interface {
 	Expr
 	// Match judges an entry whose metadata is known.
-	Match(e *listing.Entry) bool
+	Match(entry *listing.Entry) bool
 	// Zone judges all entries that z describes at once.
 	Zone(z *Zone) Truth
 }
 
-func (x *Numbers) Match(e *listing.Entry) bool {
-	n := x.Field.number(e)
-	return x.Lo <= n && n <= x.Hi
+func (e *Numbers) Match(entry *listing.Entry) bool {
+	n := e.Field.number(entry)
+	return e.Lo <= n && n <= e.Hi
 }
 
-func (x *Numbers) Zone(z *Zone) Truth {
-	if x.Field.bounds == nil {
+func (e *Numbers) Zone(z *Zone) Truth {
+	if e.Field.bounds == nil {
 		return Unknown
 	}
-	lo, hi := x.Field.bounds(z)
+	lo, hi := e.Field.bounds(z)
 	switch {
-	case hi < x.Lo, lo > x.Hi:
+	case hi < e.Lo, lo > e.Hi:
 		return False
-	case x.Lo <= lo && hi <= x.Hi:
+	case e.Lo <= lo && hi <= e.Hi:
 		return True
 	}
 	return Unknown
 }
 
-func (x *Mtime) Match(e *listing.Entry) bool { return !x.before(e.Mtime) && !x.after(e.Mtime) }
+func (e *Mtime) Match(entry *listing.Entry) bool {
+	return !e.before(entry.Mtime) && !e.after(entry.Mtime)
+}
 
 // before reports whether t is older than the range, after whether it is newer.
-func (x *Mtime) before(t listing.Time) bool { return x.HasLo && t.Compare(x.Lo) < 0 }
-func (x *Mtime) after(t listing.Time) bool  { return x.HasHi && t.Compare(x.Hi) > 0 }
+func (e *Mtime) before(t listing.Time) bool { return e.HasLo && t.Compare(e.Lo) < 0 }
+func (e *Mtime) after(t listing.Time) bool  { return e.HasHi && t.Compare(e.Hi) > 0 }
 
-func (x *Mtime) Zone(z *Zone) Truth {
+func (e *Mtime) Zone(z *Zone) Truth {
 	switch {
-	case x.before(z.Newest), x.after(z.Oldest):
+	case e.before(z.Newest), e.after(z.Oldest):
 		return False
-	case !x.before(z.Oldest) && !x.after(z.Newest):
+	case !e.before(z.Oldest) && !e.after(z.Newest):
 		return True
 	}
 	return Unknown
 }
 
-func (x *Owner) Match(e *listing.Entry) bool {
-	return (!x.HasUID || (e.UID == x.UID) != x.NotUID) && (!x.HasGID || (e.GID == x.GID) != x.NotGID)
+func (e *Owner) Match(entry *listing.Entry) bool {
+	return (!e.HasUID || (entry.UID == e.UID) != e.NotUID) && (!e.HasGID || (entry.GID == e.GID) != e.NotGID)
 }
 
-func (x *Owner) Zone(*Zone) Truth { return Unknown }
+func (e *Owner) Zone(*Zone) Truth { return Unknown }
 
-func (x *Perm) Match(e *listing.Entry) bool {
-	have := e.Mode & 0o7777
-	switch x.How {
+func (e *Perm) Match(entry *listing.Entry) bool {
+	have := entry.Mode & 0o7777
+	switch e.How {
 	case '-':
-		return have&x.Bits == x.Bits
+		return have&e.Bits == e.Bits
 	case '/': // as in find(1), any of no bits matches everything
-		return have&x.Bits != 0 || x.Bits == 0
+		return have&e.Bits != 0 || e.Bits == 0
 	}
-	return have == x.Bits
+	return have == e.Bits
 }
 
-func (x *Perm) Zone(*Zone) Truth { return Unknown }
+func (e *Perm) Zone(*Zone) Truth { return Unknown }

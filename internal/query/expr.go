@@ -21,9 +21,12 @@ type Expr interface {
 type (
 	// Everything matches every entry.
 	Everything struct{}
-	And        struct{ List []Expr }
-	Or         struct{ List []Expr }
-	Not        struct{ X Expr }
+	// And matches what all of List match.
+	And struct{ List []Expr }
+	// Or matches what any of List matches.
+	Or struct{ List []Expr }
+	// Not matches what X does not match.
+	Not struct{ X Expr }
 
 	// Text is a pattern on the name or the path.
 	Text struct {
@@ -54,6 +57,7 @@ type (
 		HasUID, HasGID bool
 		NotUID, NotGID bool
 	}
+	// Perm is perm:, a test of permission bits.
 	Perm struct {
 		How  byte // 0 for exactly these bits, '-' for all of them, '/' for any of them
 		Bits uint32

@@ -87,7 +87,7 @@ func readSegments(r Reader) (segs []segment) {
 		if g, err := decodeSegment(k, v, false); err == nil {
 			segs = append(segs, g)
 		} else {
-			r.Corrupt(Segments, k)
+			_ = r.Corrupt(Segments, k) // the reader's owner now fails every later read
 		}
 	}
 	return segs

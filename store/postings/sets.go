@@ -63,7 +63,7 @@ func decodePart(r Reader, part uint16, key, val []byte) *roaring.Bitmap {
 			return m
 		}
 	}
-	r.Corrupt(Sets, key)
+	_ = r.Corrupt(Sets, key) // the reader's owner now fails every later read
 	return roaring.New()
 }
 
