@@ -62,6 +62,7 @@ type (
 		How  byte // 0 for exactly these bits, '-' for all of them, '/' for any of them
 		Bits uint32
 	}
+	// In matches everything below Dir.
 	In struct{ Dir string }
 )
 
