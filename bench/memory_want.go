@@ -243,7 +243,7 @@ func (q *question) check(r io.Reader) (wrong, err error) {
 	}
 	want := q.want
 	if q.limit > 0 {
-		want = tally{n: int64(len(q.list)), sum: got.sum} // each was looked at
+		want = tally{n: int64(len(q.list)), sum: got.sum} // each was compared
 	}
 	if wrong == nil && got != want {
 		wrong = fmt.Errorf("%d are given, %d there are, or some of them are others", got.n, want.n)

@@ -87,7 +87,7 @@ func TestCheckFinds(t *testing.T) {
 			var got []string
 			s, err := store.Open(path, store.Options{})
 			if errors.Is(err, store.ErrDamaged) && strings.Contains(err.Error(), c.want) {
-				return // what is small is looked at before
+				return // small values are read first
 			}
 			if err != nil {
 				t.Fatal(err)

@@ -164,7 +164,7 @@ func TestRule3_SwapByThreeRenames(t *testing.T) {
 
 // TestRule4_StampedBeforeSeenAfter: a directory gets its stamp, is opened a little
 // later, and changes in between, just after the listing of its parent, stamped
-// between, has looked at it. The two are applied in either order; the change's
+// between, has read its attributes. The two are applied in either order; the change's
 // event may have the directory listed once more.
 func TestRule4_StampedBeforeSeenAfter(t *testing.T) {
 	for _, order := range []string{"child parent", "parent child", "child parent again", "parent child again", "child again parent"} {

@@ -188,7 +188,7 @@ func TestRankReadsFew(t *testing.T) {
 			looked += int(rank.Next(1).GetCardinality())
 		}
 		if looked > 40 {
-			t.Errorf("of %d records %d are looked at for 20 entries", sn.Docs(), looked)
+			t.Errorf("of %d records %d are read for 20 entries", sn.Docs(), looked)
 		}
 	})
 }

@@ -290,8 +290,8 @@ func damage(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(file, changed, 0o600))
 }
 
-// zeros makes leaf pages of listings zeros, which nobody has looked at when the
-// database is open: all but the metas that hold a name.
+// zeros overwrites with zeros the leaf pages of listings, which are not read when the database
+// is opened: all pages but the meta pages that contain a name.
 func zeros(ts *testscript.TestScript, neg bool, args []string) {
 	file := ts.MkAbs(args[0])
 	data, err := os.ReadFile(file)

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// A file written ten times a second is looked at after 0, 1, 2, 4 … s and then once a
-// minute. After it has been quiet for a while, the next change is looked at immediately.
+// A file written ten times a second is checked after 0, 1, 2, 4 … s and then once a
+// minute. After it has been quiet for a while, the next change is read immediately.
 func TestBackoff(t *testing.T) {
 	b := busyFiles{files: make(map[string]*busyFile)}
 	begun := time.Unix(1000, 0)
@@ -46,7 +46,7 @@ func TestBackoff(t *testing.T) {
 	}
 }
 
-// Files that are written at the same time are soon looked at together.
+// Files that are written at the same time are soon read together.
 func TestBackoffTogether(t *testing.T) {
 	b := busyFiles{files: make(map[string]*busyFile)}
 	begun := time.Unix(1000, 0)

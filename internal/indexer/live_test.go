@@ -209,7 +209,7 @@ func TestLiveUnasked(t *testing.T) {
 	l.until("it shows", func() bool { return has(l.path("a/b/f")) })
 }
 
-// In a directory with very many files, only the changed file is looked at.
+// In a directory with very many files, only the changed file is stat'ed.
 func TestLiveBigDirectory(t *testing.T) {
 	scale.SkipIfShort(t)
 	l := runLive(t, "", "", nil)
@@ -227,7 +227,7 @@ func TestLiveBigDirectory(t *testing.T) {
 	}
 }
 
-// A file that is written all the time is looked at less and less often, but is right after a
+// A file that is written all the time is checked less and less often, but is right after a
 // barrier.
 func TestLiveBusyFile(t *testing.T) {
 	l := runLive(t, "", "", nil)

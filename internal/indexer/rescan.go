@@ -10,7 +10,7 @@ import (
 	"indexd/walker"
 )
 
-// An Asker is somebody who wants paths listed again.
+// An Asker is the user who requests a rescan.
 type Asker struct {
 	UID uint32
 	// May returns why the asker may not have a path listed again, which becomes the

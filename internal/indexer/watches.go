@@ -22,7 +22,7 @@ type watches struct {
 //
 // want identifies the directory, and changed is when it was changed last: if there are not
 // enough watches, the directories that changed last have them. st is what the directory was
-// like once it was watched. ok is false if it is not watched, or was not looked at.
+// like once it was watched. ok is false if it is not watched, or could not be stat'ed.
 func (w *watches) watchDir(dir string, want watch.Ident, changed listing.Time) (st watch.Stat, ok bool) {
 	if w.src == nil || dir == w.cfg.BarrierDir {
 		return st, false

@@ -14,9 +14,9 @@ import (
 	"indexd/store/record"
 )
 
-// lookup is the real one, or one that finds by reading everything which records
-// there are to be looked at, and at random more: by the text, by what matches, by
-// both, or not at all. It is for snapshots of what w is at the time.
+// lookup is the real lookup, or one that finds the records to read by brute force and adds some
+// at random: by the text, by what matches, by both, or not at all. It is for snapshots of the
+// current state of w.
 func (w *world) lookup(q *question) lookup {
 	if w.r.IntN(3) == 0 {
 		return trigrams()

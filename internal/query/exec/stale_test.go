@@ -109,8 +109,8 @@ func TestStale(t *testing.T) {
 	check(false, wire.Stale{Path: b, Reason: "input/output error"}, wire.Stale{Path: a, Reason: wire.StalePending})
 }
 
-// TestFailed shows that a directory that could not be read is told of wherever
-// matches are looked for, and not where the answer cannot be about it.
+// TestFailed shows that a directory that could not be read is reported wherever
+// matches are searched for, and not where the answer cannot concern it.
 func TestFailed(t *testing.T) {
 	w := newWorld(t, newRand(t))
 	w.grow(20)

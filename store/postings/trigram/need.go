@@ -1,6 +1,5 @@
-// Package trigram keeps, in little space, which documents have which three
-// bytes in the names of their entries, so that few documents are left to be
-// looked at for a text.
+// Package trigram stores compactly which documents contain which three bytes in the names of
+// their entries, so that a search for a text has to read few documents.
 //
 // A Builder gathers lists of documents, a Packer cuts lists into pages, Find looks in
 // a page, Unpack reads pages again and Merge makes the lists of several one. Where the
