@@ -1,8 +1,10 @@
 package plan
 
 import (
+	"fmt"
 	"path"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -331,7 +333,7 @@ func globRegex(glob string) string {
 			if neg != "" {
 				out.WriteString(`[^/` + class.String() + `]`)
 			} else {
-				out.WriteString(`[` + class.String() + `]`)
+				out.WriteString(withoutSlash(`[` + class.String() + `]`))
 			}
 		case '\\':
 			if i+1 < len(rs) {
@@ -345,6 +347,34 @@ func globRegex(glob string) string {
 	}
 	out.WriteString(`)\z`)
 	return out.String()
+}
+
+// withoutSlash takes '/' out of the ranges of a class. A class that it cannot read is left to
+// the caller, which compiles it.
+func withoutSlash(class string) string {
+	re, err := syntax.Parse(class, syntax.Perl)
+	if err != nil || re.Op != syntax.OpCharClass {
+		return class
+	}
+	var b strings.Builder
+	put := func(lo, hi rune) {
+		if lo <= hi {
+			fmt.Fprintf(&b, `\x{%x}-\x{%x}`, lo, hi)
+		}
+	}
+	for i := 0; i < len(re.Rune); i += 2 {
+		lo, hi := re.Rune[i], re.Rune[i+1]
+		if lo <= '/' && '/' <= hi {
+			put(lo, '/'-1)
+			put('/'+1, hi)
+		} else {
+			put(lo, hi)
+		}
+	}
+	if b.Len() == 0 {
+		return class
+	}
+	return `[` + b.String() + `]`
 }
 
 func regexpQuote(r rune) string {
